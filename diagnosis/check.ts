@@ -1,0 +1,150 @@
+import type { Finding } from './finding.ts';
+
+export interface Column {
+  name: string;
+  position: number;
+  /** As format_type() prints it. */
+  type: string;
+  notNull: boolean;
+  hasDefault: boolean;
+  /** pg_stats; absent where the role may not read them or the table was never analysed. */
+  stats?: { nullFraction: number; distinct: number; averageWidth: number; correlation: number | null };
+}
+
+export interface Index {
+  name: string;
+  /** Key columns in order; null for an expression. */
+  columns: (string | null)[];
+  included: string[];
+  unique: boolean;
+  primary: boolean;
+  valid: boolean;
+  method: string;
+  predicate: string | null;
+  definition: string;
+  bytes: number;
+  scans: number;
+  /** Backs a constraint, so it cannot simply be dropped. */
+  constraint: string | null;
+}
+
+export interface ForeignKey {
+  name: string;
+  columns: string[];
+  referenced: { schema: string; table: string; columns: string[] };
+  validated: boolean;
+}
+
+export interface Table {
+  oid: number;
+  schema: string;
+  name: string;
+  kind: 'table' | 'partitioned' | 'partition' | 'materialized view';
+  /** reltuples; -1 when never analysed. */
+  estimatedRows: number;
+  /** Heap, TOAST and indexes, bytes. */
+  totalBytes: number;
+  heapBytes: number;
+  pages: number;
+  columns: Column[];
+  primaryKey: string[];
+  uniqueKeys: string[][];
+  foreignKeys: ForeignKey[];
+  indexes: Index[];
+  activity: {
+    seqScans: number;
+    seqRowsRead: number;
+    idxScans: number;
+    inserted: number;
+    updated: number;
+    hotUpdated: number;
+    deleted: number;
+    liveRows: number;
+    deadRows: number;
+    lastVacuum: Date | null;
+    lastAutovacuum: Date | null;
+    lastAnalyze: Date | null;
+  };
+}
+
+/** One row of pg_stat_statements, or of the spans where that view is away. Times in milliseconds. */
+export interface Statement {
+  queryid: string;
+  /** Normalised text ($n for constants). */
+  text: string;
+  calls: number;
+  totalMs: number;
+  meanMs: number;
+  rows: number;
+  sharedBlocksRead: number;
+  sharedBlocksHit: number;
+  tempBlocksWritten: number;
+}
+
+/** Read-only access with a budget. Every call is inside a READ ONLY transaction with its own timeouts. */
+export interface Session {
+  /**
+   * @throws BudgetExceeded when the run's work budget is used up; the server's own error otherwise (57014 when the
+   * statement timeout of the diagnosis struck).
+   */
+  query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** A Postgres identifier, quoted: `schema.table`. */
+  quote(...parts: string[]): string;
+}
+
+/** Something that could not be seen, and what would make it visible. */
+export interface Blind {
+  check: string;
+  what: string;
+  /** The GRANT, setting or extension that helps. */
+  remedy: string;
+}
+
+/** What the server and the role allow. */
+export interface Capabilities {
+  /** server_version_num */
+  version: number;
+  isReplica: boolean;
+  isSuperuser: boolean;
+  canReadAllStats: boolean;
+  pgStatStatements: boolean;
+  hypopg: boolean;
+  pgstattuple: boolean;
+}
+
+/** Traces of the shop, where a console can be asked. */
+export interface SpanSource {
+  /** Groups of identical query summaries below one parent span, largest first. */
+  repeatedStatements(): Promise<
+    { summary: string; route: string; repeats: number; traceId: string; totalMs: number }[]
+  >;
+  /** A few traces that hold the statement, slowest first. */
+  tracesOf(summary: string): Promise<string[]>;
+}
+
+export interface CheckContext {
+  session: Session;
+  capabilities: Capabilities;
+  tables: Table[];
+  /** Empty when pg_stat_statements cannot be read. */
+  statements: Statement[];
+  /** Seconds of wall clock that `statements` covers; undefined when it is not known. */
+  windowSeconds: number | undefined;
+  spans: SpanSource | undefined;
+  settings: ReadonlyMap<string, { value: string; unit: string | null; source: string }>;
+  /** Rows that a check may read from one table as a sample. */
+  sampleRows: number;
+  blind(entry: Omit<Blind, 'check'>): void;
+  signal: AbortSignal;
+}
+
+/** One file a check in `checks/`. */
+export interface Check {
+  /** kebab-case; the file's name. */
+  id: string;
+  group: 'model' | 'indexes' | 'queries' | 'size' | 'set-up';
+  title: string;
+  /** What it looks for, in a sentence or two, for `--list` and the docs. */
+  description: string;
+  run(context: CheckContext): AsyncIterable<Finding>;
+}
