@@ -1,0 +1,121 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+
+const instant = z.iso.datetime();
+
+/** A KPI read at one moment; `null` when the query gave no number (no traffic, source away). */
+const kpiSample = z.object({ id: z.string(), value: z.number().nullable(), met: z.boolean().nullable() });
+
+const phase = z.object({
+  name: z.string(),
+  startedAt: instant,
+  endedAt: instant.nullable(),
+  /** Arrivals a second that the load generator offered. */
+  offeredRate: z.number().nullable(),
+  samples: z.array(z.object({ at: instant, kpis: z.array(kpiSample) })),
+});
+
+const alert = z.object({
+  name: z.string(),
+  severity: z.string(),
+  labels: z.record(z.string(), z.string()),
+  summary: z.string(),
+  firstSeenAt: instant,
+  /** Seconds from the start of the phase in which it was first seen. */
+  afterSeconds: z.number(),
+  phase: z.string(),
+});
+
+const span = z.object({
+  spanId: z.string(),
+  parentSpanId: z.string().nullable(),
+  name: z.string(),
+  startMs: z.number(),
+  durationMs: z.number(),
+  error: z.boolean(),
+  sql: z.string().nullable(),
+  plan: z.unknown(),
+});
+
+const trail = z.object({
+  alert: z.string(),
+  statement: z.string(),
+  traceId: z.string(),
+  route: z.string().nullable(),
+  durationMs: z.number(),
+  /** Where the trace id came from: an exemplar of the metric, or the trace store's index. */
+  foundBy: z.enum(['exemplar', 'trace store']),
+  spans: z.array(span),
+  sql: z.string().nullable(),
+  plan: z.unknown(),
+});
+
+/** What one run of the story recorded; the only source of every figure that is shown later. */
+export const recordingSchema = z.object({
+  format: z.literal(1),
+  startedAt: instant,
+  endedAt: instant.nullable(),
+  mode: z.enum(['native', 'attached']),
+  scale: z.string().nullable(),
+  seed: z.number().nullable(),
+  /** `complete` only when the story reached its verdict. */
+  outcome: z.enum(['running', 'complete', 'partial', 'interrupted']),
+  notes: z.array(z.string()),
+  phases: z.array(phase),
+  alerts: z.array(alert),
+  trail: trail.nullable(),
+  checkouts: z.record(z.string(), z.number()),
+  lostBasketValue: z.number().nullable(),
+});
+
+export type Recording = z.infer<typeof recordingSchema>;
+export type RecordedTrail = z.infer<typeof trail>;
+export type RecordedPhase = z.infer<typeof phase>;
+export type RecordedSpan = z.infer<typeof span>;
+
+/** A recording that is kept on disk after each change, so that kill -9 loses a sample at most. */
+export class RecordingFile {
+  readonly recording: Recording;
+  readonly file: string;
+
+  constructor(file: string, start: Pick<Recording, 'mode' | 'scale' | 'seed'>) {
+    this.file = file;
+    this.recording = {
+      format: 1,
+      startedAt: new Date().toISOString(),
+      endedAt: null,
+      outcome: 'running',
+      notes: [],
+      phases: [],
+      alerts: [],
+      trail: null,
+      checkouts: {},
+      lostBasketValue: null,
+      ...start,
+    };
+  }
+
+  /** Replaces the file in one step, so that a reader never sees half of it. */
+  async save(): Promise<void> {
+    await mkdir(path.dirname(this.file), { recursive: true });
+    const partial = `${this.file}.partial`;
+    await writeFile(partial, `${JSON.stringify(this.recording, null, 2)}\n`);
+    await rename(partial, this.file);
+  }
+}
+
+/** @throws Error naming the file and the first field at fault. */
+export async function readRecording(file: string): Promise<Recording> {
+  const text = await readFile(file, 'utf8');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`${file} is not JSON; it is not a recording of the story`, { cause });
+  }
+  const parsed = recordingSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`${file}: ${issue?.path.join('.') || 'the whole file'}: ${issue?.message}`);
+}
