@@ -1,0 +1,206 @@
+import type { Capabilities, Column, ForeignKey, Index, Session, Statement, Table } from './check.ts';
+
+/** Schemas of the server and of extensions' own bookkeeping are not diagnosed. */
+const USER_SCHEMAS = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast\\_temp\\_%'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+
+export async function readCapabilities(session: Session): Promise<Capabilities> {
+  const [row] = await session.query<{
+    version: number;
+    replica: boolean;
+    superuser: boolean;
+    all_stats: boolean;
+    extensions: string[];
+    statements_readable: boolean;
+  }>(`SELECT current_setting('server_version_num')::int AS version,
+       pg_is_in_recovery() AS replica,
+       coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS all_stats,
+       ARRAY(SELECT extname::text FROM pg_extension) AS extensions,
+       coalesce((SELECT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE')
+                   FROM pg_extension e JOIN pg_class c ON c.relname = 'pg_stat_statements' AND c.relnamespace = e.extnamespace
+                  WHERE e.extname = 'pg_stat_statements'), false) AS statements_readable`);
+  if (!row) throw new Error('the server gave no answer about itself');
+  const has = (extension: string) => row.extensions.includes(extension);
+  return {
+    version: row.version,
+    isReplica: row.replica,
+    isSuperuser: row.superuser,
+    canReadAllStats: row.all_stats,
+    pgStatStatements: has('pg_stat_statements') && row.statements_readable,
+    hypopg: has('hypopg'),
+    pgstattuple: has('pgstattuple'),
+  };
+}
+
+interface TableRow {
+  oid: number;
+  schema: string;
+  name: string;
+  kind: Table['kind'];
+  estimated_rows: number;
+  total_bytes: number | null;
+  heap_bytes: number | null;
+  pages: number;
+  activity: Record<string, number | string | null>;
+}
+
+const asDate = (value: unknown) => (typeof value === 'string' ? new Date(value) : null);
+
+/**
+ * Tables, partitioned tables, partitions and materialised views with their columns, keys, indexes, statistics and
+ * activity, in a fixed number of statements however many tables there are. A table dropped meanwhile is left out.
+ */
+export async function readTables(session: Session): Promise<Table[]> {
+  const tables =
+    await session.query<TableRow>(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
+         CASE WHEN c.relkind = 'p' THEN 'partitioned' WHEN c.relkind = 'm' THEN 'materialized view'
+              WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
+         c.reltuples::float8 AS estimated_rows, c.relpages AS pages,
+         pg_total_relation_size(c.oid)::float8 AS total_bytes, pg_relation_size(c.oid)::float8 AS heap_bytes,
+         json_build_object('seqScans', coalesce(s.seq_scan, 0), 'seqRowsRead', coalesce(s.seq_tup_read, 0),
+           'idxScans', coalesce(s.idx_scan, 0), 'inserted', coalesce(s.n_tup_ins, 0), 'updated', coalesce(s.n_tup_upd, 0),
+           'hotUpdated', coalesce(s.n_tup_hot_upd, 0), 'deleted', coalesce(s.n_tup_del, 0),
+           'liveRows', coalesce(s.n_live_tup, 0), 'deadRows', coalesce(s.n_dead_tup, 0), 'lastVacuum', s.last_vacuum,
+           'lastAutovacuum', s.last_autovacuum, 'lastAnalyze', greatest(s.last_analyze, s.last_autoanalyze)) AS activity
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
+   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND ${USER_SCHEMAS}
+   ORDER BY n.nspname, c.relname`);
+  const columns = await session.query<{
+    oid: number;
+    columns: (Column & { stats: Column['stats'] | null })[];
+  }>(
+    `SELECT a.attrelid::int8::float8 AS oid,
+         json_agg(json_build_object('name', a.attname, 'position', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
+           'notNull', a.attnotnull, 'hasDefault', a.atthasdef OR a.attidentity <> '',
+           'stats', CASE WHEN s.attname IS NULL THEN NULL ELSE json_build_object('nullFraction', s.null_frac,
+             'distinct', CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * greatest(c.reltuples, 0) ELSE s.n_distinct END,
+             'averageWidth', s.avg_width, 'correlation', s.correlation) END) ORDER BY a.attnum) AS columns
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+      AND s.inherited = (c.relkind = 'p')
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
+   GROUP BY a.attrelid`,
+  );
+  const indexes = await session.query<{
+    oid: number;
+    indexes: Index[];
+  }>(`SELECT i.indrelid::int8::float8 AS oid,
+         json_agg(json_build_object('name', x.relname,
+           'columns', (SELECT json_agg(a.attname ORDER BY k.at) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, at)
+              LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.attnum > 0 WHERE k.at <= i.indnkeyatts),
+           'included', (SELECT coalesce(json_agg(a.attname ORDER BY k.at), '[]') FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, at)
+              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at > i.indnkeyatts),
+           'unique', i.indisunique, 'primary', i.indisprimary, 'valid', i.indisvalid AND i.indisready, 'method', m.amname,
+           'predicate', pg_get_expr(i.indpred, i.indrelid), 'definition', pg_get_indexdef(i.indexrelid),
+           'bytes', pg_relation_size(i.indexrelid), 'scans', coalesce(s.idx_scan, 0),
+           'constraint', (SELECT conname FROM pg_constraint o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x') LIMIT 1))
+         ORDER BY x.relname) AS indexes
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+    JOIN pg_am m ON m.oid = x.relam JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_stat_all_indexes s ON s.indexrelid = i.indexrelid
+   WHERE c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
+   GROUP BY i.indrelid`);
+  const keys = await session.query<{
+    oid: number;
+    primary: string[];
+    uniques: string[][];
+    foreign: ForeignKey[];
+  }>(
+    `SELECT o.conrelid::int8::float8 AS oid,
+         coalesce((array_agg(names.list) FILTER (WHERE o.contype = 'p'))[1], '[]') AS primary,
+         coalesce(json_agg(names.list) FILTER (WHERE o.contype = 'u'), '[]') AS uniques,
+         coalesce(json_agg(json_build_object('name', o.conname, 'columns', names.list, 'validated', o.convalidated,
+           'referenced', json_build_object('schema', fn.nspname, 'table', f.relname, 'columns', referenced.list)))
+           FILTER (WHERE o.contype = 'f'), '[]') AS foreign
+    FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_class f ON f.oid = o.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
+    CROSS JOIN LATERAL (SELECT json_agg(a.attname ORDER BY k.at) AS list FROM unnest(o.conkey) WITH ORDINALITY AS k(attnum, at)
+      JOIN pg_attribute a ON a.attrelid = o.conrelid AND a.attnum = k.attnum) AS names
+    LEFT JOIN LATERAL (SELECT json_agg(a.attname ORDER BY k.at) AS list FROM unnest(o.confkey) WITH ORDINALITY AS k(attnum, at)
+      JOIN pg_attribute a ON a.attrelid = o.confrelid AND a.attnum = k.attnum) AS referenced ON true
+   WHERE o.contype IN ('p', 'u', 'f') AND ${USER_SCHEMAS}
+   GROUP BY o.conrelid`,
+  );
+  const columnsOf = new Map(columns.map((row) => [row.oid, row.columns]));
+  const indexesOf = new Map(indexes.map((row) => [row.oid, row.indexes]));
+  const keysOf = new Map(keys.map((row) => [row.oid, row]));
+  return tables.flatMap((table): Table[] => {
+    // Sizes are null when the table was dropped between the catalogue's snapshot and the look at its files.
+    if (table.total_bytes === null || table.heap_bytes === null) return [];
+    const { lastVacuum, lastAutovacuum, lastAnalyze, ...counts } = table.activity;
+    const key = keysOf.get(table.oid);
+    return [
+      {
+        oid: table.oid,
+        schema: table.schema,
+        name: table.name,
+        kind: table.kind,
+        estimatedRows: table.estimated_rows,
+        totalBytes: table.total_bytes,
+        heapBytes: table.heap_bytes,
+        pages: table.pages,
+        columns: (columnsOf.get(table.oid) ?? []).map(({ stats, ...column }) => ({
+          ...column,
+          ...(stats ? { stats } : {}),
+        })),
+        primaryKey: key?.primary ?? [],
+        uniqueKeys: key?.uniques ?? [],
+        foreignKeys: key?.foreign ?? [],
+        indexes: indexesOf.get(table.oid) ?? [],
+        activity: {
+          ...(counts as Omit<Table['activity'], 'lastVacuum' | 'lastAutovacuum' | 'lastAnalyze'>),
+          lastVacuum: asDate(lastVacuum),
+          lastAutovacuum: asDate(lastAutovacuum),
+          lastAnalyze: asDate(lastAnalyze),
+        },
+      },
+    ];
+  });
+}
+
+/**
+ * The statements of this database, the most time-consuming first, at most `limit`; and the seconds that they cover.
+ * Statements of sqltrail itself and of the exporter are left out: the diagnosis does not diagnose its own load.
+ */
+export async function readStatements(
+  session: Session,
+  capabilities: Capabilities,
+  limit = 500,
+): Promise<{ statements: Statement[]; windowSeconds: number | undefined }> {
+  if (!capabilities.pgStatStatements) return { statements: [], windowSeconds: undefined };
+  const [place] = await session.query<{ schema: string }>(
+    "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'",
+  );
+  if (!place) return { statements: [], windowSeconds: undefined };
+  const view = session.quote(place.schema, 'pg_stat_statements');
+  const statements = await session.query<Statement>(
+    `SELECT queryid::text AS queryid, min(query) AS text, sum(calls)::float8 AS calls, sum(total_exec_time)::float8 AS "totalMs",
+         (sum(total_exec_time) / greatest(sum(calls), 1))::float8 AS "meanMs", sum(rows)::float8 AS rows,
+         sum(shared_blks_read)::float8 AS "sharedBlocksRead", sum(shared_blks_hit)::float8 AS "sharedBlocksHit",
+         sum(temp_blks_written)::float8 AS "tempBlocksWritten"
+    FROM ${view} s JOIN pg_database d ON d.oid = s.dbid
+    LEFT JOIN pg_roles r ON r.oid = s.userid
+   WHERE d.datname = current_database() AND query IS NOT NULL AND queryid IS NOT NULL
+     AND query <> '<insufficient privilege>' AND r.rolname IS DISTINCT FROM 'sqltrail_monitor'
+     AND query !~* '^\\s*(begin|commit|rollback|set|show|explain|discard|deallocate|savepoint|release)\\M'
+   GROUP BY queryid ORDER BY sum(total_exec_time) DESC LIMIT $1`,
+    [limit],
+  );
+  const [window] = await session.query<{ seconds: number | null }>(
+    `SELECT extract(epoch FROM now() - stats_reset)::float8 AS seconds FROM ${session.quote(place.schema, 'pg_stat_statements_info')}`,
+  );
+  return { statements, windowSeconds: window?.seconds ?? undefined };
+}
+
+/** Every setting by name, as pg_settings gives it. */
+export async function readSettings(
+  session: Session,
+): Promise<Map<string, { value: string; unit: string | null; source: string }>> {
+  const rows = await session.query<{ name: string; setting: string; unit: string | null; source: string }>(
+    'SELECT name, setting, unit, source FROM pg_settings',
+  );
+  return new Map(rows.map(({ name, setting, unit, source }) => [name, { value: setting, unit, source }]));
+}
