@@ -14,7 +14,8 @@ export interface StoryTargets {
 async function request(url: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${init.method ?? 'GET'} ${url} answered ${response.status}: ${text.slice(0, 300)}`);
+  if (!response.ok)
+    throw new Error(`${init.method ?? 'GET'} ${url} answered ${response.status}: ${text.slice(0, 300)}`);
   return text === '' ? undefined : JSON.parse(text);
 }
 
@@ -38,7 +39,11 @@ const exemplarSchema = z.object({
     z.object({
       seriesLabels: z.record(z.string(), z.string()),
       exemplars: z.array(
-        z.object({ labels: z.record(z.string(), z.string()), value: z.coerce.number(), timestamp: z.number() }),
+        z.object({
+          labels: z.record(z.string(), z.string()),
+          value: z.coerce.number(),
+          timestamp: z.number(),
+        }),
       ),
     }),
   ),
@@ -49,7 +54,10 @@ const alertsSchema = z.array(
     labels: z.record(z.string(), z.string()),
     annotations: z.record(z.string(), z.string()),
     startsAt: z.string(),
-    status: z.object({ state: z.enum(['active', 'suppressed', 'unprocessed']), inhibitedBy: z.array(z.string()) }),
+    status: z.object({
+      state: z.enum(['active', 'suppressed', 'unprocessed']),
+      inhibitedBy: z.array(z.string()),
+    }),
   }),
 );
 

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+
+const url = (example: string) =>
+  z.url({ protocol: /^https?$/, error: `is not an http(s) URL; for example ${example}` });
+
+const whole = (least: number, most: number, example: number) =>
+  z.coerce
+    .number({ error: `is not a number; for example ${example}` })
+    .int(`is not a whole number; for example ${example}`)
+    .min(least, `is below ${least}; for example ${example}`)
+    .max(most, `is above ${most}; for example ${example}`);
+
+const token = z
+  .string({ error: 'is missing; make one with: openssl rand -hex 24' })
+  .min(16, 'has fewer than 16 characters; make one with: openssl rand -hex 24');
+
+const schema = z
+  .object({
+    CONSOLE_HOST: z.string().min(1).default('127.0.0.1'),
+    CONSOLE_PORT: whole(0, 65_535, 8088).default(8088),
+    /** Names under which browsers may reach the page, besides IP addresses and names without a dot. */
+    CONSOLE_ALLOWED_HOSTS: z
+      .string()
+      .default('')
+      .transform((list) => list.split(',').flatMap((host) => host.trim().toLowerCase() || [])),
+    PROMETHEUS_URL: url('http://127.0.0.1:9090').default('http://127.0.0.1:9090'),
+    ALERTMANAGER_URL: url('http://127.0.0.1:9093').default('http://127.0.0.1:9093'),
+    TEMPO_URL: url('http://127.0.0.1:3200').optional(),
+    DATABASE_URL: z.url({
+      protocol: /^postgres(ql)?$/,
+      error: 'is not a Postgres URL; for example postgres://sqltrail_monitor:…@127.0.0.1:55432/shop',
+    }),
+    SQLTRAIL_TOKEN: token,
+    /** What the Alertmanager sends; the console's own token where it is not set. */
+    ALERT_WEBHOOK_TOKEN: token.optional(),
+    CONSOLE_TRACES_MAX: whole(1, 1_000_000, 10_000).default(10_000),
+    CONSOLE_TRACES_MAX_MB: whole(1, 8_192, 128).default(128),
+  })
+  .transform((env) => ({
+    host: env.CONSOLE_HOST,
+    port: env.CONSOLE_PORT,
+    allowedHosts: env.CONSOLE_ALLOWED_HOSTS,
+    prometheusUrl: env.PROMETHEUS_URL,
+    alertmanagerUrl: env.ALERTMANAGER_URL,
+    tempoUrl: env.TEMPO_URL,
+    databaseUrl: env.DATABASE_URL,
+    token: env.SQLTRAIL_TOKEN,
+    webhookToken: env.ALERT_WEBHOOK_TOKEN ?? env.SQLTRAIL_TOKEN,
+    maxTraces: env.CONSOLE_TRACES_MAX,
+    maxTraceBytes: env.CONSOLE_TRACES_MAX_MB * 1_000_000,
+  }));
+
+export type Environment = z.infer<typeof schema>;
+
+/**
+ * The console's settings. Values are never repeated in the message: a URL holds a password, a token is one.
+ *
+ * @throws Error with one line that names the first variable at fault, its fault and an example
+ */
+export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`${issue?.path.join('.')} ${issue?.message}`);
+}
