@@ -13,8 +13,8 @@ const times = (factor: number): Scale => ({
   products: Math.max(200, Math.round(8_000 * Math.min(1, factor * 2))),
   reviews: Math.round(160_000 * factor),
   carts: Math.round(120_000 * factor),
-  orders: Math.round(520_000 * factor),
-  activity: Math.round(1_400_000 * factor),
+  orders: Math.round(680_000 * factor),
+  activity: Math.round(2_000_000 * factor),
 });
 
 export const scales = {

@@ -1,0 +1,11 @@
+import type pg from 'pg';
+import { LegacyStore } from './legacy.ts';
+import type { ShopStore } from './store.ts';
+
+/** The ways to keep the shop's data; `SHOP_STORE` and `POST /admin/store` choose one by name. */
+export const stores = {
+  legacy: (pool: pg.Pool): ShopStore => new LegacyStore(pool),
+} as const;
+
+export type StoreName = keyof typeof stores;
+export const storeNames = Object.keys(stores) as [StoreName, ...StoreName[]];
