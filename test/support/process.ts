@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { waitFor } from '../../stack/waitFor.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+export interface TestProcess {
+  child: ChildProcess;
+  output(): string;
+  /** Resolves with the exit code, or the signal's name. */
+  exited: Promise<number | string>;
+  stop(signal?: NodeJS.Signals): Promise<number | string>;
+}
+
+/** A Node process of the project, started from the checkout with nothing of this process's environment but PATH. */
+export function startNode(args: string[], env: Record<string, string>): TestProcess {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
+  const exited = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  return {
+    child,
+    output: () => output,
+    exited,
+    stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+export const shopArguments = [
+  '--import',
+  './instrumentation/hook.mjs',
+  '--import',
+  './instrumentation/register.ts',
+  'sample-shop/server.ts',
+];
+
+/** Waits until a URL answers 200. @throws Error with the process's output when it ends first. */
+export async function waitUntilServing(url: string, started: TestProcess): Promise<void> {
+  let ended = false;
+  void started.exited.then(() => {
+    ended = true;
+  });
+  await waitFor(
+    async () => {
+      if (ended) return true;
+      return fetch(url).then(
+        (response) => response.ok,
+        () => false,
+      );
+    },
+    { deadlineMs: 30_000, what: `${url} to answer` },
+  );
+  if (ended) throw new Error(`the process ended before ${url} answered:\n${started.output()}`);
+}
