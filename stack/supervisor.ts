@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, errorCode } from './errors.ts';
+import { identify, isRunning } from './processes.ts';
 
 /** How a process ended. */
 export interface Exit {
@@ -54,7 +55,7 @@ export async function rotateLog(file: string): Promise<void> {
 
 /** `ended with code 1`, `was ended by SIGKILL`. */
 export const describeExit = ({ code, signal }: Exit) =>
-  signal ? `was ended by ${signal}` : `ended with code ${code}`;
+  signal ? `was ended by ${signal}` : code === null ? 'ended' : `ended with code ${code}`;
 
 /** The exit of a child, also when it could not be started at all (as code 127 and the error). */
 export function exitOf(child: ChildProcess): Promise<Exit> {
@@ -62,6 +63,13 @@ export function exitOf(child: ChildProcess): Promise<Exit> {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', () => child.pid === undefined && resolve({ code: 127, signal: null }));
   });
+}
+
+/** The end of a process that this one did not start itself, or has no handle of; the code is not known. */
+export async function exitOfPid(pid: number): Promise<Exit> {
+  const identity = await identify(pid);
+  while (identity && (await isRunning(identity))) await sleep(500, undefined, { ref: false });
+  return { code: null, signal: null };
 }
 
 /** Signals a child until it has ended: `gentle`, then `hard` after the deadline. */

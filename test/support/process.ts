@@ -52,6 +52,7 @@ export async function waitUntilServing(url: string, started: TestProcess): Promi
     ended = true;
   });
   await waitFor(
+    `${url} to answer`,
     async () => {
       if (ended) return true;
       return fetch(url).then(
@@ -59,7 +60,7 @@ export async function waitUntilServing(url: string, started: TestProcess): Promi
         () => false,
       );
     },
-    { deadlineMs: 30_000, what: `${url} to answer` },
+    { deadlineMs: 30_000 },
   );
   if (ended) throw new Error(`the process ended before ${url} answered:\n${started.output()}`);
 }
