@@ -2,7 +2,7 @@ import { type Counter, context, metrics, ROOT_CONTEXT, type Span, SpanKind, trac
 import { hrTimeToMilliseconds, suppressTracing } from '@opentelemetry/core';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { LRUCache } from 'lru-cache';
-import pg from 'pg';
+import type pg from 'pg';
 import { redactPlan } from './redaction.ts';
 import type { Statement } from './statement.ts';
 
@@ -96,7 +96,9 @@ export class PlanCapture {
 
   async #connection(): Promise<pg.Client> {
     if (this.#client) return this.#client;
-    const client = new pg.Client({
+    // Loaded only now: were it loaded with this file, before the instrumentations, they would not patch it.
+    const { default: driver } = await import('pg');
+    const client = new driver.Client({
       connectionString: this.#options.databaseUrl,
       application_name: 'sqltrail-plans',
       connectionTimeoutMillis: EXPLAIN_TIMEOUT_MS,

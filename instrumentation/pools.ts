@@ -1,9 +1,5 @@
 import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import {
-  InstrumentationBase,
-  InstrumentationNodeModuleDefinition,
-  isWrapped,
-} from '@opentelemetry/instrumentation';
+import { InstrumentationBase, InstrumentationNodeModuleDefinition } from '@opentelemetry/instrumentation';
 import type { Pool, PoolClient } from 'pg';
 
 type ConnectCallback = (error: Error | undefined, client?: PoolClient, release?: () => void) => void;
@@ -15,6 +11,8 @@ interface PoolOptions {
   connectionString?: string;
   max: number;
 }
+
+const PATCHED = Symbol('sqltrail.pg-pool.connect');
 
 /** A shorter wait is nobody's trouble, and a span for each would double their number. */
 const SHORTEST_WAIT_MS = 1;
@@ -87,20 +85,24 @@ export class PoolInstrumentation extends InstrumentationBase {
   }
 
   protected override init() {
-    type Exports = { prototype: { connect: Connect; end: Pool['end'] }; default?: Exports };
+    type Exports = { prototype: { connect: Connect; [PATCHED]?: Connect }; default?: Exports };
     return [
       new InstrumentationNodeModuleDefinition(
         'pg-pool',
         ['>=3 <4'],
         (module: Exports) => {
-          const Pool = module.default ?? module;
-          if (isWrapped(Pool.prototype.connect)) this._unwrap(Pool.prototype, 'connect');
-          this._wrap(Pool.prototype, 'connect', this.#patchConnect());
+          // Not by this._wrap: instrumentation-pg unwraps whatever it finds wrapped there before it wraps itself.
+          const { prototype } = module.default ?? module;
+          if (!prototype[PATCHED]) {
+            prototype[PATCHED] = prototype.connect;
+            prototype.connect = this.#patchConnect(prototype.connect);
+          }
           return module;
         },
         (module: Exports) => {
-          const Pool = module.default ?? module;
-          if (isWrapped(Pool.prototype.connect)) this._unwrap(Pool.prototype, 'connect');
+          const { prototype } = module.default ?? module;
+          if (prototype[PATCHED]) prototype.connect = prototype[PATCHED];
+          delete prototype[PATCHED];
         },
       ),
     ];
@@ -129,33 +131,32 @@ export class PoolInstrumentation extends InstrumentationBase {
     return name;
   }
 
-  #patchConnect() {
+  #patchConnect(original: Connect): Connect {
     const plugin = this;
-    return (original: Connect): Connect =>
-      function connect(this: Pool, callback?: ConnectCallback) {
-        const name = plugin.#nameOf(this);
-        const caller = context.active();
-        const startedMs = performance.now();
-        const startTime = Date.now();
-        const settle = (error: unknown, client?: PoolClient) =>
-          plugin.#settle(name, caller, startTime, startedMs, error, client);
-        if (callback)
-          return original.call(this, (error, client, release) => {
-            settle(error, client);
-            context.with(caller, () => callback(error, client, release));
-          });
-        const result = original.call(this);
-        return result?.then(
-          (client) => {
-            settle(undefined, client);
-            return client;
-          },
-          (error) => {
-            settle(error);
-            throw error;
-          },
-        );
-      };
+    return function connect(this: Pool, callback?: ConnectCallback) {
+      const name = plugin.#nameOf(this);
+      const caller = context.active();
+      const startedMs = performance.now();
+      const startTime = Date.now();
+      const settle = (error: unknown, client?: PoolClient) =>
+        plugin.#settle(name, caller, startTime, startedMs, error, client);
+      if (callback)
+        return original.call(this, (error, client, release) => {
+          settle(error, client);
+          context.with(caller, () => callback(error, client, release));
+        });
+      const result = original.call(this);
+      return result?.then(
+        (client) => {
+          settle(undefined, client);
+          return client;
+        },
+        (error) => {
+          settle(error);
+          throw error;
+        },
+      );
+    };
   }
 
   #settle(

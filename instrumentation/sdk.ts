@@ -59,7 +59,9 @@ function serveMetrics(
     ),
   );
   server.listen(env.metricsPort, env.metricsHost);
+  // Neither the listener nor Prometheus's kept-alive connection may keep the application from ending.
   server.unref();
+  server.on('connection', (socket) => socket.unref());
   return server;
 }
 
