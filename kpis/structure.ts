@@ -1,0 +1,43 @@
+import type { Kpi } from './kpi.ts';
+
+export const structure: Kpi[] = [
+  {
+    id: 'unindexed-references',
+    name: 'References without an index',
+    group: 'structure',
+    unit: '{count}',
+    promql: 'max(sqltrail_structure_unindexed_references)',
+    series: [{ promql: 'sqltrail_structure_unindexed_references', legend: 'columns' }],
+    objective: {
+      comparison: '<=',
+      value: 0,
+      rationale: 'Each lookup along such a reference reads the whole table.',
+    },
+    justification: 'Found in the catalogue, with no traffic at all: the cause before its symptom.',
+    meaning: 'The database has no index where it looks things up.',
+    causes: ['missing-index'],
+    collection: {
+      source: 'postgres_exporter',
+      how: 'columns *_id that lead no valid index',
+      withoutHistory: 'known at once',
+    },
+  },
+  {
+    id: 'missing-foreign-keys',
+    name: 'References without a foreign key',
+    group: 'structure',
+    unit: '{count}',
+    promql: 'max(sqltrail_structure_missing_foreign_keys)',
+    series: [{ promql: 'sqltrail_structure_missing_foreign_keys', legend: 'columns' }],
+    objective: { comparison: '<=', value: 0, rationale: 'What is not enforced is violated in the end.' },
+    justification:
+      'Tells how much of the model lives in code only; each migration has to check these by hand.',
+    meaning: 'Nothing keeps orders and customers from drifting apart.',
+    causes: ['poor-normalisation', 'redundant-data'],
+    collection: {
+      source: 'postgres_exporter',
+      how: 'columns *_id outside any foreign or primary key',
+      withoutHistory: 'known at once',
+    },
+  },
+];
