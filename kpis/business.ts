@@ -9,7 +9,11 @@ export const business: Kpi[] = [
     unit: '1',
     promql: `${rateOrZero('load_checkouts_total{outcome!="completed"}')} / sum(rate(load_checkouts_total[1m]))`,
     series: [
-      { promql: 'sum by (outcome) (rate(load_checkouts_total[1m])) * 60', legend: '{{outcome}} a minute' },
+      {
+        promql: 'sum by (outcome) (rate(load_checkouts_total[1m])) * 60',
+        legend: '{{outcome}} a minute',
+        unit: '{count}',
+      },
     ],
     objective: {
       comparison: '<=',
@@ -49,7 +53,11 @@ export const business: Kpi[] = [
     unit: '1',
     promql: `${rateOrZero('shop_checkouts_total{outcome="placed"}')} / sum(rate(shop_checkouts_total[1m]))`,
     series: [
-      { promql: 'sum by (outcome) (rate(shop_checkouts_total[1m])) * 60', legend: '{{outcome}} a minute' },
+      {
+        promql: 'sum by (outcome) (rate(shop_checkouts_total[1m])) * 60',
+        legend: '{{outcome}} a minute',
+        unit: '{count}',
+      },
     ],
     objective: {
       comparison: '>=',

@@ -10,8 +10,8 @@ export const capacity: Kpi[] = [
     unit: '1',
     promql: 'max(sqltrail_database_size_bytes) / max(sqltrail_database_critical_bytes)',
     series: [
-      { promql: 'sqltrail_database_size_bytes', legend: 'size' },
-      { promql: 'sqltrail_database_critical_bytes', legend: 'critical size' },
+      { promql: 'sqltrail_database_size_bytes', legend: 'size', unit: 'By' },
+      { promql: 'sqltrail_database_critical_bytes', legend: 'critical size', unit: 'By' },
     ],
     objective: {
       comparison: '<=',
@@ -33,7 +33,13 @@ export const capacity: Kpi[] = [
     group: 'capacity',
     unit: 'd',
     promql: `clamp_max((max(sqltrail_database_critical_bytes) - max(sqltrail_database_size_bytes)) / clamp_min(max(deriv(sqltrail_database_size_bytes[1h])), 1) / ${DAY}, 3650)`,
-    series: [{ promql: `deriv(sqltrail_database_size_bytes[1h]) * ${DAY}`, legend: 'growth, bytes a day' }],
+    series: [
+      {
+        promql: `deriv(sqltrail_database_size_bytes[1h]) * ${DAY}`,
+        legend: 'growth, bytes a day',
+        unit: 'By',
+      },
+    ],
     objective: {
       comparison: '>=',
       value: 90,
@@ -77,8 +83,8 @@ export const capacity: Kpi[] = [
     promql:
       'sum(rate(sqltrail_database_blks_hit[1m])) / (sum(rate(sqltrail_database_blks_hit[1m])) + sum(rate(sqltrail_database_blks_read[1m])))',
     series: [
-      { promql: 'rate(sqltrail_database_blks_hit[1m])', legend: 'from shared buffers /s' },
-      { promql: 'rate(sqltrail_database_blks_read[1m])', legend: 'from outside /s' },
+      { promql: 'rate(sqltrail_database_blks_hit[1m])', legend: 'from shared buffers /s', unit: '/s' },
+      { promql: 'rate(sqltrail_database_blks_read[1m])', legend: 'from outside /s', unit: '/s' },
     ],
     objective: {
       comparison: '>=',
@@ -101,7 +107,7 @@ export const capacity: Kpi[] = [
     unit: '1',
     promql:
       'max(sqltrail_table_n_dead_tup / clamp_min(sqltrail_table_n_live_tup + sqltrail_table_n_dead_tup, 1000))',
-    series: [{ promql: 'topk(5, sqltrail_table_n_dead_tup)', legend: '{{relname}}' }],
+    series: [{ promql: 'topk(5, sqltrail_table_n_dead_tup)', legend: '{{relname}}', unit: '{count}' }],
     objective: {
       comparison: '<=',
       value: 0.2,

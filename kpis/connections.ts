@@ -14,10 +14,12 @@ export const connections: Kpi[] = [
       {
         promql: 'db_client_connection_count',
         legend: '{{db_client_connection_state}} {{db_client_connection_pool_name}}',
+        unit: '{count}',
       },
       {
         promql: 'db_client_connection_pending_requests',
         legend: 'waiting {{db_client_connection_pool_name}}',
+        unit: '{count}',
       },
     ],
     objective: {
@@ -85,7 +87,7 @@ export const connections: Kpi[] = [
     group: 'connections',
     unit: '1',
     promql: 'sum(sqltrail_session_count) / max(sqltrail_database_max_connections)',
-    series: [{ promql: 'sum by (state) (sqltrail_session_count)', legend: '{{state}}' }],
+    series: [{ promql: 'sum by (state) (sqltrail_session_count)', legend: '{{state}}', unit: '{count}' }],
     objective: {
       comparison: '<=',
       value: 0.8,
@@ -109,7 +111,7 @@ export const connections: Kpi[] = [
     promql: 'max(sqltrail_activity_blocked_sessions)',
     series: [
       { promql: 'sqltrail_activity_blocked_sessions', legend: 'sessions' },
-      { promql: 'sqltrail_activity_longest_lock_wait_seconds', legend: 'longest wait, s' },
+      { promql: 'sqltrail_activity_longest_lock_wait_seconds', legend: 'longest wait, s', unit: 's' },
     ],
     objective: {
       comparison: '<=',

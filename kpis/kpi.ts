@@ -46,6 +46,8 @@ export interface Collection {
 export interface Series {
   promql: string;
   legend: string;
+  /** Where it is not the KPI's. */
+  unit?: Unit;
 }
 
 /**

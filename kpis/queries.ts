@@ -109,7 +109,11 @@ export const queries: Kpi[] = [
     unit: '{count}',
     promql: `sum(rate(sqltrail_table_seq_tup_read[1m])) / ${requestRate}`,
     series: [
-      { promql: 'sum by (relname) (rate(sqltrail_table_seq_tup_read[1m]))', legend: '{{relname}} rows/s' },
+      {
+        promql: 'sum by (relname) (rate(sqltrail_table_seq_tup_read[1m]))',
+        legend: '{{relname}} rows/s',
+        unit: '/s',
+      },
     ],
     objective: {
       comparison: '<=',

@@ -8,7 +8,9 @@ export const throughput: Kpi[] = [
     group: 'throughput',
     unit: '1',
     promql: `${rateOrZero('load_requests_total{outcome="ok"}')} / sum(rate(load_requests_total[1m]))`,
-    series: [{ promql: 'sum by (outcome) (rate(load_requests_total[1m]))', legend: '{{outcome}} /s' }],
+    series: [
+      { promql: 'sum by (outcome) (rate(load_requests_total[1m]))', legend: '{{outcome}} /s', unit: '/s' },
+    ],
     objective: { comparison: '>=', value: 0.99, rationale: 'The complement of the 1 % error budget.' },
     justification:
       'Throughput alone rises while a shop answers errors quickly; the share that is of use does not.',
@@ -28,8 +30,8 @@ export const throughput: Kpi[] = [
     promql:
       'sum(rate(sqltrail_database_xact_rollback[1m])) / (sum(rate(sqltrail_database_xact_commit[1m])) + sum(rate(sqltrail_database_xact_rollback[1m])))',
     series: [
-      { promql: 'sum(rate(sqltrail_database_xact_commit[1m]))', legend: 'commit /s' },
-      { promql: 'sum(rate(sqltrail_database_xact_rollback[1m]))', legend: 'rollback /s' },
+      { promql: 'sum(rate(sqltrail_database_xact_commit[1m]))', legend: 'commit /s', unit: '/s' },
+      { promql: 'sum(rate(sqltrail_database_xact_rollback[1m]))', legend: 'rollback /s', unit: '/s' },
     ],
     objective: {
       comparison: '<=',
