@@ -8,11 +8,16 @@ const STATEMENT_TIMEOUT = '57014';
 
 const isQuery = (span: ReadableSpan) => span.attributes['db.system.name'] !== undefined;
 
-/** The SQLSTATE that an exception event carries as its type. */
+/** How instrumentation-pg words the exception that it records. */
+const PG_EXCEPTION = /^PostgreSQL error of type .* \(code: ([0-9A-Z]{5})\)$/;
+
+/** The SQLSTATE of an exception event: its type, or part of the text that instrumentation-pg makes of it. */
 function sqlStateOf(span: ReadableSpan): string | undefined {
-  for (const { attributes } of span.events ?? []) {
+  for (const { attributes } of span.events) {
     const type = attributes?.['exception.type'];
     if (isSqlState(type)) return type;
+    const inText = PG_EXCEPTION.exec(String(attributes?.['exception.message'] ?? ''))?.[1];
+    if (isSqlState(inText)) return inText;
   }
   return undefined;
 }

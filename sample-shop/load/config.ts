@@ -91,14 +91,14 @@ export const VARIABLES = {
   }),
   LOAD_ORDINARY_RATE: variable({
     schema: rate,
-    default: '3',
-    example: '3',
+    default: '0.5',
+    example: '0.5',
     about: 'journeys a second of profile ordinary',
   }),
   LOAD_PEAK_RATE: variable({
     schema: rate,
-    default: '20',
-    example: '20',
+    default: '6',
+    example: '6',
     about: 'journeys a second of profile peak, and of the evening peak of day',
   }),
   LOAD_DAY_MINUTES: variable({

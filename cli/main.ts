@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+import path from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
+import { ConfigurationError, describeError } from '../stack/errors.ts';
+import { runStory } from './story/command.ts';
+
+const whole = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least)
+    throw new InvalidArgumentError(`Give a whole number of ${least} or more.`);
+  return value;
+};
+
+/** The first Ctrl-C ends things in order; a second one does not wait for that. */
+const abort = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    if (abort.signal.aborted) process.exit(130);
+    abort.abort(new DOMException(signal, 'AbortError'));
+  });
+
+const program = new Command('sqltrail')
+  .description('From alert to trace to SQL to cause, on a shop whose Postgres has reached its critical size.')
+  .showHelpAfterError();
+
+program
+  .command('story', { isDefault: true })
+  .description(
+    'start everything natively, run ordinary load and the peak, wait for the alerts, follow the worst one to its SQL',
+  )
+  .addOption(
+    new Option('--scale <name>', 'how much data; default is about 1 GB')
+      .choices(Object.keys(scales))
+      .default('default'),
+  )
+  .option('--seed <n>', 'same seed, same data', whole(0), 1)
+  .option('--ordinary <seconds>', 'length of the ordinary load', whole(10), 75)
+  .option('--peak <seconds>', 'longest length of the peak', whole(10), 120)
+  .option('--out <directory>', 'where the recording goes', 'out')
+  .option('--exit', 'end after the verdict instead of leaving the console open', false)
+  .action(
+    async (options: {
+      scale: ScaleName;
+      seed: number;
+      ordinary: number;
+      peak: number;
+      out: string;
+      exit: boolean;
+    }) => {
+      process.exitCode = await runStory({
+        scale: options.scale,
+        seed: options.seed,
+        out: path.resolve(options.out),
+        exit: options.exit,
+        ordinarySeconds: options.ordinary,
+        peakSeconds: options.peak,
+        signal: abort.signal,
+      });
+    },
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (abort.signal.aborted) {
+    process.stderr.write('Interrupted; everything that was started has been stopped.\n');
+    process.exitCode = 130;
+  } else if (error instanceof ConfigurationError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(`${describeError(error)}\n`);
+    process.exitCode = 1;
+  }
+}

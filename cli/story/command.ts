@@ -1,0 +1,147 @@
+import { Listr } from 'listr2';
+import { type ScaleName } from '../../sample-shop/data/scales.ts';
+import { ConfigurationError } from '../../stack/errors.ts';
+import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
+import type { StoryTargets } from './clients.ts';
+import { tellStory } from './story.ts';
+
+export interface StoryCommand {
+  scale: ScaleName;
+  seed: number;
+  out: string;
+  exit: boolean;
+  ordinarySeconds: number;
+  peakSeconds: number;
+  signal: AbortSignal;
+}
+
+const line = (text: string) => process.stdout.write(`${text}\n`);
+
+/** The last line of a terminal, rewritten; nothing where the output is a file. */
+function status(text: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
+}
+
+/** Targets of a stack that runs already, from the environment (docker compose run story); undefined without them. */
+export function attachedTargets(env: NodeJS.ProcessEnv): StoryTargets | undefined {
+  const names = {
+    prometheus: 'PROMETHEUS_URL',
+    alertmanager: 'ALERTMANAGER_URL',
+    console: 'CONSOLE_URL',
+    shop: 'SHOP_URL',
+    load: 'LOAD_URL',
+    token: 'SQLTRAIL_TOKEN',
+  } as const;
+  const given = Object.values(names).filter((name) => env[name]);
+  if (!env['SHOP_URL'] && !env['LOAD_URL']) return undefined;
+  const missing = Object.values(names).filter((name) => !given.includes(name));
+  if (missing.length > 0)
+    throw new ConfigurationError(
+      `To tell the story on a running stack set ${missing.join(', ')} as well; without SHOP_URL and LOAD_URL a native one is started.`,
+    );
+  return Object.fromEntries(
+    Object.entries(names).map(([key, name]) => [key, env[name]]),
+  ) as unknown as StoryTargets;
+}
+
+const titles: Record<Step['step'], string> = {
+  binaries: 'Prometheus, Alertmanager, collector, exporter',
+  postgres: 'Postgres',
+  data: 'The shop’s data',
+  parts: 'All parts',
+};
+
+/** Brings up the native stack with a line for each thing that goes on side by side. */
+async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => void): Promise<NativeStack> {
+  const listeners = new Map<string, (step: Step) => void>();
+  let stack: NativeStack | undefined;
+  const started = startNative({
+    scale,
+    seed,
+    signal,
+    onStep: (step) => listeners.get(step.step)?.(step),
+    onEvent: ({ kind, message }) => {
+      if (['died', 'restarted', 'gave-up', 'unhealthy', 'restart-failed'].includes(kind))
+        line(`  ! ${message}`);
+    },
+  });
+  started.then(onReady, () => {});
+  const tasks = (Object.keys(titles) as Step['step'][]).map((name) => ({
+    title: titles[name],
+    task: (_context: unknown, task: { output: string; title: string }) =>
+      new Promise<void>((resolve, reject) => {
+        listeners.set(name, ({ state, text }) => {
+          if (state === 'done') {
+            task.title = `${titles[name]}: ${text}`;
+            resolve();
+          } else task.output = text;
+        });
+        started.then(() => resolve(), reject);
+      }),
+  }));
+  await new Listr(tasks, {
+    concurrent: true,
+    exitOnError: true,
+    registerSignalListeners: false,
+    fallbackRenderer: 'simple',
+  })
+    .run()
+    .catch(() => {});
+  stack = await started;
+  return stack;
+}
+
+/**
+ * `sqltrail story`: brings the stack up unless one is given by the environment, tells the story, leaves the console
+ * open until Ctrl-C (or not, with --exit).
+ *
+ * @returns the exit code: 0 when the story reached its verdict complete, 1 when a part of it was missing
+ */
+export async function runStory(command: StoryCommand): Promise<number> {
+  const attached = attachedTargets(process.env);
+  const startedMs = Date.now();
+  const stack = attached
+    ? undefined
+    : await bringUp(command, () => line(`  up after ${Math.round((Date.now() - startedMs) / 1000)} s`));
+  try {
+    const targets = attached ?? {
+      ...(stack as NativeStack).urls,
+      token: (stack as NativeStack).secrets.token,
+    };
+    line(`Console: ${targets.console}`);
+    const complete = await tellStory({
+      targets,
+      out: command.out,
+      mode: attached ? 'attached' : 'native',
+      scale: attached ? null : command.scale,
+      seed: attached ? null : command.seed,
+      ordinarySeconds: command.ordinarySeconds,
+      peakSeconds: command.peakSeconds,
+      signal: command.signal,
+      columns: Math.min(140, process.stdout.columns || 110),
+      say: (text) => {
+        status('');
+        line(text);
+      },
+      status,
+    });
+    if (stack)
+      line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
+    if (!command.exit && !attached) {
+      line(`\nThe console stays open at ${targets.console}. Ctrl-C ends everything.`);
+      await new Promise<void>((resolve) => {
+        const keepAlive = setInterval(() => {}, 60_000);
+        command.signal.addEventListener('abort', () => {
+          clearInterval(keepAlive);
+          resolve();
+        });
+      });
+    }
+    return complete ? 0 : 1;
+  } finally {
+    if (stack) {
+      line('Stopping all parts …');
+      await stack.stop();
+    }
+  }
+}

@@ -1,0 +1,238 @@
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { styleText } from 'node:util';
+import { formatDialect, postgresql } from 'sql-formatter';
+import { catalogue, kpiById, meetsObjective } from '../../kpis/catalogue.ts';
+import {
+  type ActiveAlert,
+  activeAlerts,
+  queryVector,
+  type StoryTargets,
+  setPhase,
+  setProfile,
+} from './clients.ts';
+import { type RecordedPhase, RecordingFile } from './recording.ts';
+import { followAlert } from './trail.ts';
+import { formatKpi, kpiOf, verdict, verdictKpis } from './verdict.ts';
+import { renderWaterfall } from './waterfall.ts';
+
+export interface StoryOptions {
+  targets: StoryTargets;
+  /** Directory of the recording. */
+  out: string;
+  mode: 'native' | 'attached';
+  scale: string | null;
+  seed: number | null;
+  /** Seconds of ordinary load before the peak; the rates need a minute to fill their window. */
+  ordinarySeconds: number;
+  /** Longest time that the peak may take to bring the alerts. */
+  peakSeconds: number;
+  signal: AbortSignal;
+  /** Width of the terminal. */
+  columns: number;
+  say: (text: string) => void;
+  /** One line that replaces the one before; for progress. */
+  status: (text: string) => void;
+}
+
+/** What must fire for the breakdown to count as seen: one alert of each kind. */
+export const AWAITED = ['SlowStatements', 'StatementTimeouts', 'PoolExhausted'] as const;
+const SAMPLE_EVERY_MS = 5_000;
+/** After the alerts, so that the plans of what they name are captured and the traces are through the collector. */
+const SETTLE_MS = 12_000;
+
+class Story {
+  readonly #options: StoryOptions;
+  readonly file: RecordingFile;
+
+  constructor(options: StoryOptions) {
+    this.#options = options;
+    const { mode, scale, seed, out } = options;
+    this.file = new RecordingFile(path.join(out, 'recording.json'), { mode, scale, seed });
+  }
+
+  get recording() {
+    return this.file.recording;
+  }
+
+  async #sample(phase: RecordedPhase): Promise<void> {
+    const { targets } = this.#options;
+    const kpis = await Promise.all(
+      catalogue.map(async (kpi) => {
+        const [sample] = await queryVector(targets, kpi.promql).catch(() => []);
+        const value = sample && Number.isFinite(sample.value) ? sample.value : null;
+        return { id: kpi.id, value, met: value === null ? null : meetsObjective(kpi, value) };
+      }),
+    );
+    phase.samples.push({ at: new Date().toISOString(), kpis });
+  }
+
+  async #noteAlerts(phase: RecordedPhase): Promise<ActiveAlert[]> {
+    const alerts = await activeAlerts(this.#options.targets).catch(() => []);
+    const { recording } = this;
+    for (const { labels, annotations } of alerts) {
+      const key = JSON.stringify(labels);
+      if (
+        recording.alerts.some((known) => JSON.stringify(known.labels) === key && known.phase === phase.name)
+      )
+        continue;
+      const now = new Date();
+      recording.alerts.push({
+        name: labels['alertname'] ?? '',
+        severity: labels['severity'] ?? '',
+        labels,
+        summary: annotations['summary'] ?? '',
+        firstSeenAt: now.toISOString(),
+        afterSeconds: (now.getTime() - Date.parse(phase.startedAt)) / 1000,
+        phase: phase.name,
+      });
+      this.#options.say(
+        `  ${styleText(labels['severity'] === 'page' ? 'red' : 'yellow', '▲')} ${labels['alertname']} after ${Math.round((now.getTime() - Date.parse(phase.startedAt)) / 1000)} s: ${annotations['summary'] ?? ''}`,
+      );
+    }
+    return alerts;
+  }
+
+  /** One phase of load; ends when `until` says so, or after `seconds`. */
+  async phase(
+    name: string,
+    profile: string,
+    seconds: number,
+    until: (alerts: ActiveAlert[]) => boolean = () => false,
+  ): Promise<RecordedPhase> {
+    const { targets, signal, status } = this.#options;
+    await setPhase(targets, name);
+    await setProfile(targets, profile);
+    const phase: RecordedPhase = {
+      name,
+      startedAt: new Date().toISOString(),
+      endedAt: null,
+      offeredRate: null,
+      samples: [],
+    };
+    this.recording.phases.push(phase);
+    const startedMs = Date.now();
+    for (;;) {
+      await sleep(SAMPLE_EVERY_MS, undefined, { signal });
+      await this.#sample(phase);
+      const alerts = await this.#noteAlerts(phase);
+      const [rate] = await queryVector(targets, 'load_offered_rate').catch(() => []);
+      phase.offeredRate = rate?.value ?? phase.offeredRate;
+      await this.file.save();
+      const elapsed = Math.round((Date.now() - startedMs) / 1000);
+      const last = phase.samples.at(-1)?.kpis.find(({ id }) => id === 'customer-latency-p95')?.value ?? null;
+      status(
+        `  ${name}: ${elapsed} of ${seconds} s, page time p95 ${formatKpi(last, 'customer-latency-p95')}`,
+      );
+      if (until(alerts) || elapsed >= seconds) break;
+    }
+    status('');
+    phase.endedAt = new Date().toISOString();
+    await this.file.save();
+    return phase;
+  }
+
+  async checkouts(): Promise<void> {
+    const { targets } = this.#options;
+    const outcomes = await queryVector(targets, 'sum by (outcome) (load_checkouts_total)');
+    for (const { labels, value } of outcomes) this.recording.checkouts[labels['outcome'] ?? ''] = value;
+    const [lost] = await queryVector(targets, 'sum(load_lost_basket_value_total)');
+    this.recording.lostBasketValue = lost?.value ?? null;
+  }
+}
+
+const heading = (text: string) => `\n${styleText('bold', text)}`;
+
+/** The worst of the alerts that name a statement: the one that is slowest, then any. */
+function worst(alerts: ActiveAlert[]): ActiveAlert[] {
+  const order = ['SlowStatements', 'StatementTimeouts', 'SlowQueryTrend'];
+  return alerts
+    .filter(({ labels }) => labels['db_query_summary'] && order.includes(labels['alertname'] ?? ''))
+    .sort((a, b) => order.indexOf(a.labels['alertname'] ?? '') - order.indexOf(b.labels['alertname'] ?? ''));
+}
+
+/**
+ * Tells the story against a running stack: ordinary load, the peak, the alerts, the trace behind the worst one, the
+ * verdict. Everything that is said is read from the stack and kept in the recording, after each sample, so that a run
+ * that is killed leaves what it saw.
+ *
+ * @returns whether the three awaited alerts fired and one of them led to its SQL
+ */
+export async function tellStory(options: StoryOptions): Promise<boolean> {
+  const { targets, say, signal } = options;
+  const story = new Story(options);
+  const { recording, file } = story;
+  await file.save();
+  try {
+    say(heading('Ordinary load'));
+    const ordinary = await story.phase('ordinary', 'ordinary', options.ordinarySeconds);
+    for (const id of ['customer-latency-p95', 'request-failure-ratio', 'queries-per-request'])
+      say(`  ${kpiById(id).name}: ${formatKpi(kpiOf(ordinary, id), id)}`);
+
+    say(heading('The peak comes'));
+    let settledAt = Number.POSITIVE_INFINITY;
+    const seen = new Map<string, ActiveAlert>();
+    const peak = await story.phase('peak', 'peak', options.peakSeconds, (alerts) => {
+      for (const alert of alerts) seen.set(JSON.stringify(alert.labels), alert);
+      const names = new Set([...seen.values()].map(({ labels }) => labels['alertname']));
+      if (AWAITED.every((name) => names.has(name))) settledAt = Math.min(settledAt, Date.now() + SETTLE_MS);
+      return Date.now() >= settledAt;
+    });
+
+    say(heading('From the alert to the SQL'));
+    const from = new Date(Date.parse(peak.startedAt) - 5_000);
+    for (const alert of worst([...seen.values()])) {
+      signal.throwIfAborted();
+      const trail = await followAlert(targets, alert, from);
+      if (
+        trail &&
+        (!recording.trail ||
+          (trail.plan && !recording.trail.plan) ||
+          (trail.plan && trail.durationMs > recording.trail.durationMs))
+      )
+        recording.trail = trail;
+    }
+    const { trail } = recording;
+    if (trail) {
+      say(`  ${trail.alert} → ${trail.foundBy} → trace ${trail.traceId}\n`);
+      for (const line of renderWaterfall(trail.spans, options.columns - 2)) say(`  ${line}`);
+      if (trail.sql) {
+        const sql = formatDialect(trail.sql, { dialect: postgresql, keywordCase: 'upper' });
+        say(`\n${styleText('cyan', sql.replaceAll(/^/gm, '  '))}`);
+      }
+    } else {
+      recording.notes.push('No trace of an alerted statement was found.');
+      say('  No alert named a statement whose trace was kept.');
+    }
+    await setPhase(targets, 'diagnosis');
+    await setProfile(targets, 'ordinary');
+    await story.checkouts();
+
+    say(heading('Verdict'));
+    const missing = AWAITED.filter(
+      (name) => !recording.alerts.some((alert) => alert.name === name && alert.phase === 'peak'),
+    );
+    if (missing.length > 0)
+      recording.notes.push(`Not fired within ${options.peakSeconds} s: ${missing.join(', ')}.`);
+    for (const line of verdict(recording)) say(`  ${line}`);
+    say('');
+    say(`  ${'KPI'.padEnd(48)}${'ordinary'.padStart(14)}${'peak'.padStart(14)}   objective`);
+    for (const id of verdictKpis) {
+      const { name, objective } = kpiById(id);
+      say(
+        `  ${name.padEnd(48)}${formatKpi(kpiOf(ordinary, id), id).padStart(14)}${formatKpi(kpiOf(peak, id), id).padStart(14)}   ${objective.comparison === '<=' ? '≤' : '≥'} ${formatKpi(objective.value, id)}`,
+      );
+    }
+    recording.outcome = missing.length === 0 && trail ? 'complete' : 'partial';
+    recording.endedAt = new Date().toISOString();
+    await file.save();
+    for (const note of recording.notes) say(`  Note: ${note}`);
+    say(`\n  Recorded in ${file.file}`);
+    return recording.outcome === 'complete';
+  } catch (error) {
+    recording.outcome = signal.aborted ? 'interrupted' : 'partial';
+    recording.endedAt = new Date().toISOString();
+    await file.save();
+    throw error;
+  }
+}
