@@ -91,14 +91,14 @@ export const VARIABLES = {
   }),
   LOAD_ORDINARY_RATE: variable({
     schema: rate,
-    default: '0.5',
-    example: '0.5',
+    default: '0.25',
+    example: '0.25',
     about: 'journeys a second of profile ordinary',
   }),
   LOAD_PEAK_RATE: variable({
     schema: rate,
-    default: '6',
-    example: '6',
+    default: '5',
+    example: '5',
     about: 'journeys a second of profile peak, and of the evening peak of day',
   }),
   LOAD_DAY_MINUTES: variable({

@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../stack/freePort.ts';
+import { waitFor } from '../stack/waitFor.ts';
+import { shopArguments, startNode, type TestProcess, waitUntilServing } from '../test/support/process.ts';
+import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase } from '../test/support/shop.ts';
+
+let database: ShopDatabase;
+beforeAll(async () => {
+  database = await createShopTestDatabase();
+}, 60_000);
+afterAll(() => database?.drop());
+
+async function startShop(env: Record<string, string> = {}) {
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const shop = startNode(shopArguments, {
+    DATABASE_URL: database.url('shop_app'),
+    SHOP_PORT: String(port),
+    SQLTRAIL_TOKEN: SHOP_TOKEN,
+    OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort),
+    // Nothing listens there: the collector is dead.
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    ...env,
+  });
+  const base = `http://127.0.0.1:${port}`;
+  await waitUntilServing(`${base}/healthz`, shop);
+  const metric = async (pattern: RegExp) => {
+    const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    const line = text.split('\n').find((candidate) => pattern.test(candidate));
+    return line === undefined ? undefined : Number(line.split(' ').at(-1));
+  };
+  return { shop, base, metric };
+}
+
+async function stop(shop: TestProcess) {
+  const started = performance.now();
+  const code = await shop.stop();
+  return { code, seconds: (performance.now() - started) / 1000 };
+}
+
+describe('the shop with telemetry', () => {
+  it('serves while the collector is dead, counts what it could not send, and ends within the deadline', async () => {
+    const { shop, base, metric } = await startShop();
+    expect((await fetch(`${base}/products/1`)).status).toBe(200);
+    const failures = await waitFor(
+      'an export to fail',
+      async () => (await metric(/^sqltrail_span_export_failures_total /)) || undefined,
+      { deadlineMs: 30_000 },
+    );
+    expect(failures).toBeGreaterThan(0);
+    expect(await metric(/^sqltrail_spans_dropped_total\{reason="export_failed"\}/)).toBeGreaterThan(0);
+    expect((await fetch(`${base}/products/2`)).status).toBe(200);
+    const { code, seconds } = await stop(shop);
+    expect(code).toBe(0);
+    expect(seconds).toBeLessThan(9);
+  }, 60_000);
+
+  it('measures the pool: waits, timeouts, and connections that never go below zero', async () => {
+    const { shop, base, metric } = await startShop({
+      SHOP_POOL_MAX: '1',
+      SHOP_POOL_ACQUIRE_TIMEOUT_MS: '150',
+    });
+    const locker = new pg.Client(database.url('postgres'));
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE products');
+    const held = fetch(`${base}/products/1`);
+    const refused = await waitFor(
+      'a request to be refused',
+      async () => {
+        const { status } = await fetch(`${base}/products/2`);
+        return status === 503;
+      },
+      { deadlineMs: 10_000 },
+    );
+    expect(refused).toBe(true);
+    expect(await metric(/^db_client_connection_timeouts_total\{/)).toBeGreaterThan(0);
+    expect(await metric(/^db_client_connection_count\{.*used/)).toBe(1);
+    await locker.query('ROLLBACK');
+    await locker.end();
+    expect((await held).status).toBe(200);
+    expect(await metric(/^db_client_connection_wait_time_count\{/)).toBeGreaterThan(1);
+    expect(await metric(/^db_client_connection_count\{.*used/)).toBe(0);
+    await stop(shop);
+  }, 60_000);
+
+  it('counts statement timeouts by statement', async () => {
+    const { shop, base, metric } = await startShop({ SHOP_STATEMENT_TIMEOUT_MS: '100' });
+    const locker = new pg.Client(database.url('postgres'));
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE products');
+    expect((await fetch(`${base}/products/1`)).status).toBe(504);
+    await locker.query('ROLLBACK');
+    await locker.end();
+    expect(await metric(/^sqltrail_statement_timeouts_total\{db_query_summary="SELECT products"\}/)).toBe(1);
+    await stop(shop);
+  }, 60_000);
+
+  it('serves without metrics when their port is taken, and says so', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const port = (taken.address() as { port: number }).port;
+    const { shop, base } = await startShop({ OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
+    expect((await fetch(`${base}/products/1`)).status).toBe(200);
+    expect(shop.output()).toContain('OTEL_EXPORTER_PROMETHEUS_PORT');
+    await stop(shop);
+    taken.close();
+  }, 60_000);
+
+  it.each([
+    ['SHOP_PORT', 'eighty', 2],
+    ['SHOP_STORE', 'none', 2],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector', 2],
+    ['DATABASE_URL', 'mysql://secret-password@x/y', 2],
+  ])(
+    'ends with one line that names %s when it is wrong',
+    async (name, value, code) => {
+      const shop = startNode(shopArguments, {
+        DATABASE_URL: database.url('shop_app'),
+        SQLTRAIL_TOKEN: SHOP_TOKEN,
+        [name]: value,
+      });
+      expect(await shop.exited).toBe(code);
+      expect(shop.output()).toContain(name);
+      expect(shop.output().trim().split('\n')).toHaveLength(1);
+      expect(shop.output()).not.toContain('secret-password');
+    },
+    30_000,
+  );
+});
