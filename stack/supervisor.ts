@@ -68,7 +68,7 @@ export function exitOf(child: ChildProcess): Promise<Exit> {
 /** The end of a process that this one did not start itself, or has no handle of; the code is not known. */
 export async function exitOfPid(pid: number): Promise<Exit> {
   const identity = await identify(pid);
-  while (identity && (await isRunning(identity))) await sleep(500, undefined, { ref: false });
+  while (identity && (await isRunning(identity))) await sleep(250);
   return { code: null, signal: null };
 }
 
