@@ -1,48 +1,41 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIP } from 'node:net';
-import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import { z } from 'zod';
+import { allowHosts, demandToken, secureHeaders } from './access.ts';
+import type { Environment } from './environment.ts';
+import { Notifications, webhookSchema } from './notifications.ts';
 import { bundlePage } from './page.ts';
+import { PhaseLog, phases } from './phase.ts';
 import { BadRequest, toProblem } from './problem.ts';
 import { readKpis, readStatements } from './readings.ts';
+import { renderRunbook } from './runbooks.ts';
 import { readAlerts } from './sources/alertmanager.ts';
 import { PrometheusSource } from './sources/prometheus.ts';
-import { readTempoTrace } from './tempo.ts';
+import { readTempoTrace } from './sources/tempo.ts';
 import { parseOtlp } from './traces/otlp.ts';
 import type { Span } from './traces/span.ts';
 import { TraceStore } from './traces/store.ts';
 
-export const phases = [
-  'idle',
-  'ordinary',
-  'peak',
-  'diagnosis',
-  'short-term',
-  'medium-term',
-  'proof',
-] as const;
-export type Phase = (typeof phases)[number];
-
-export interface ConsoleOptions {
-  allowedHosts: string[];
-  prometheusUrl: string;
-  alertmanagerUrl: string;
-  tempoUrl?: string | undefined;
-  token: string;
-  webhookToken: string;
-  maxTraces: number;
-  maxTraceBytes: number;
+export interface ConsoleOptions extends Omit<Environment, 'host' | 'port' | 'databaseUrl'> {
+  /** Takes the cause of an internal error. */
   log: (message: string) => void;
 }
 
-const digest = (value: string) => createHash('sha256').update(value).digest();
-
-function demandToken(request: Request, token: string): void {
-  const given = request.get('authorization')?.replace(/^Bearer /, '') ?? '';
-  if (!timingSafeEqual(digest(given), digest(token)))
-    throw new BadRequest('This needs the bearer token.', 401);
+export interface Console {
+  app: Express;
+  /** Gives up what is being read from other parts. */
+  close(): void;
 }
 
+/** What `GET /api/traces/:id` answers. */
+export interface TraceReading {
+  traceId: string;
+  /** Spans that arrived and found no room. */
+  droppedSpans: number;
+  /** By start. */
+  spans: Span[];
+}
+
+/** @throws BadRequest naming the field at fault */
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -50,59 +43,44 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new BadRequest(`${issue?.path.join('.') || 'The body'}: ${issue?.message}`);
 }
 
-const webhook = z.object({
-  status: z.string(),
-  alerts: z.array(
-    z.object({
-      status: z.string(),
-      labels: z.record(z.string(), z.string()),
-      annotations: z.record(z.string(), z.string()).optional(),
-      startsAt: z.string(),
-    }),
-  ),
+const phaseSchema = z.object({
+  phase: z.enum(phases, { error: `is not a phase; one of ${phases.join(', ')}` }),
 });
-
-/** Notifications kept for the page. */
-const MOST_NOTIFICATIONS = 200;
 
 const tracesQuery = z.object({
-  statement: z.string().max(300).optional(),
-  route: z.string().max(300).optional(),
-  errors: z.enum(['true', 'false']).optional(),
-  minDurationMs: z.coerce.number().min(0).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  statement: z.string().max(512).optional(),
+  route: z.string().max(512).optional(),
+  errors: z.enum(['true', 'false'], { error: 'is neither true nor false' }).optional(),
+  minDurationMs: z.coerce.number({ error: 'is not a number' }).min(0).optional(),
+  limit: z.coerce.number({ error: 'is not a number' }).int().min(1).max(200).default(50),
 });
 
-const byStart = (a: Span, b: Span) => a.startMs - b.startMs;
+const traceIdSchema = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/i, 'is not a trace id: 32 hex digits')
+  .toLowerCase();
 
-/** The console: the page, what it reads, and where the collector and the Alertmanager deliver to. */
-export async function createConsole(options: ConsoleOptions): Promise<Express> {
+/** Uncompressed. The collector's batches of sampled spans are far below; a plan may have half a megabyte. */
+const LARGEST_TRACE_REQUEST = '8mb';
+
+/**
+ * The console: the page, what it reads, and where the collector and Alertmanager deliver to. It keeps all in
+ * memory, bounded.
+ *
+ * @throws Error when the page does not compile
+ */
+export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const traces = new TraceStore({ maxTraces: options.maxTraces, maxBytes: options.maxTraceBytes });
-  const prometheus = new PrometheusSource(options.prometheusUrl);
+  const closing = new AbortController();
+  const prometheus = new PrometheusSource(options.prometheusUrl, closing.signal);
+  const phase = new PhaseLog();
+  const notifications = new Notifications();
   const page = await bundlePage();
-  let phase: { phase: Phase; since: string } = { phase: 'idle', since: new Date().toISOString() };
-  const phaseHistory = [phase];
-  const notifications: unknown[] = [];
 
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
-  // A page of another site that has its name resolve to this address must not read what is here.
-  app.use((request, _response, next) => {
-    const host = request.hostname?.toLowerCase() ?? '';
-    const bare = host.replace(/^\[|\]$/g, '');
-    if (isIP(bare) || !host.includes('.') || options.allowedHosts.includes(host)) return next();
-    throw new BadRequest(`The host ${host} is not allowed; name it in CONSOLE_ALLOWED_HOSTS.`, 421);
-  });
-  app.use((_request, response, next) => {
-    response.set({
-      'Content-Security-Policy':
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-      'X-Content-Type-Options': 'nosniff',
-      'Referrer-Policy': 'no-referrer',
-    });
-    next();
-  });
+  app.use(allowHosts(options.allowedHosts), secureHeaders);
 
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' });
@@ -114,7 +92,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Express> {
         [
           '# HELP sqltrail_phase_info The phase in force.',
           '# TYPE sqltrail_phase_info gauge',
-          `sqltrail_phase_info{phase="${phase.phase}"} 1`,
+          `sqltrail_phase_info{phase="${phase.current.phase}"} 1`,
           '# HELP sqltrail_traces_stored Traces in the console.',
           '# TYPE sqltrail_traces_stored gauge',
           `sqltrail_traces_stored ${traces.size}`,
@@ -126,7 +104,11 @@ export async function createConsole(options: ConsoleOptions): Promise<Express> {
       );
   });
 
-  app.post('/v1/traces', express.json({ limit: '16mb' }), (request, response) => {
+  // No token, as the collector sends none to its exporters' targets here; the console listens on loopback. A page of
+  // another site cannot post JSON without a preflight, which gets no permission.
+  app.post('/v1/traces', express.json({ limit: LARGEST_TRACE_REQUEST }), (request, response) => {
+    if (!request.is('application/json'))
+      throw new BadRequest('Only OTLP/JSON is taken; set `encoding: json` on the exporter.', 415);
     let parsed: ReturnType<typeof parseOtlp>;
     try {
       parsed = parseOtlp(request.body);
@@ -143,30 +125,25 @@ export async function createConsole(options: ConsoleOptions): Promise<Express> {
 
   const json = express.json({ limit: '1mb' });
   app.get('/api/phase', (_request, response) => {
-    response.json({ ...phase, history: phaseHistory });
+    response.json({ ...phase.current, history: phase.history });
   });
-  app.post('/api/phase', json, (request, response) => {
-    demandToken(request, options.token);
-    const given = parse(z.object({ phase: z.enum(phases) }), request.body);
-    if (given.phase !== phase.phase) {
-      phase = { phase: given.phase, since: new Date().toISOString() };
-      phaseHistory.push(phase);
-      if (phaseHistory.length > 100) phaseHistory.shift();
-    }
-    response.json(phase);
+  app.post('/api/phase', demandToken(options.token, 'SQLTRAIL_TOKEN'), json, (request, response) => {
+    response.json(phase.enter(parse(phaseSchema, request.body).phase));
   });
-  app.post('/api/alerts/webhook', json, (request, response) => {
-    demandToken(request, options.webhookToken);
-    const receivedAt = new Date().toISOString();
-    for (const alert of parse(webhook, request.body).alerts) notifications.unshift({ receivedAt, ...alert });
-    notifications.length = Math.min(notifications.length, MOST_NOTIFICATIONS);
-    response.json({});
-  });
+  app.post(
+    '/api/alerts/webhook',
+    demandToken(options.webhookToken, 'ALERT_WEBHOOK_TOKEN'),
+    json,
+    (request, response) => {
+      notifications.add(parse(webhookSchema, request.body));
+      response.json({});
+    },
+  );
   app.get('/api/alerts/history', (_request, response) => {
-    response.json(notifications);
+    response.json(notifications.all);
   });
   app.get('/api/alerts', async (_request, response) => {
-    response.json(await readAlerts(options.alertmanagerUrl));
+    response.json(await readAlerts(options.alertmanagerUrl, closing.signal));
   });
   app.get('/api/kpis', async (_request, response) => {
     response.json(await readKpis(prometheus));
@@ -178,22 +155,31 @@ export async function createConsole(options: ConsoleOptions): Promise<Express> {
     const { errors, ...filter } = parse(tracesQuery, request.query);
     response.json(traces.find({ ...filter, error: errors === undefined ? undefined : errors === 'true' }));
   });
-  app.get('/api/traces/:id', async (request, response) => {
-    const traceId = parse(
-      z.string().regex(/^[0-9a-f]{32}$/i, 'is not 32 hex digits'),
-      request.params.id,
-    ).toLowerCase();
+  app.get('/api/traces/:traceId', async (request, response) => {
+    const { traceId } = parse(z.object({ traceId: traceIdSchema }), request.params);
     const stored = traces.get(traceId);
     const spans = stored
       ? [...stored.spans.values()]
-      : options.tempoUrl
-        ? await readTempoTrace(options.tempoUrl, traceId)
-        : undefined;
+      : options.tempoUrl && (await readTempoTrace(options.tempoUrl, traceId, closing.signal));
     if (!spans)
-      throw new BadRequest(`No trace ${traceId}: it was sampled out, or has made room for newer ones.`, 404);
-    response.json({ traceId, droppedSpans: stored?.droppedSpans ?? 0, spans: spans.sort(byStart) });
+      throw new BadRequest(
+        `There is no trace ${traceId} here: it was sampled out, has made room for newer ones, or has not arrived yet.`,
+        404,
+      );
+    const answer: TraceReading = {
+      traceId,
+      droppedSpans: stored?.droppedSpans ?? 0,
+      spans: spans.sort((a, b) => a.startMs - b.startMs),
+    };
+    response.json(answer);
   });
 
+  app.get('/runbooks/:alert', async (request, response) => {
+    const { alert } = request.params;
+    const html = /^\w{1,100}$/.test(alert) ? await renderRunbook(alert) : undefined;
+    if (html === undefined) throw new BadRequest(`There is no runbook ${alert}.`, 404);
+    response.type('text/html').send(html);
+  });
   for (const [path, { type, body }] of Object.entries(page))
     app.get(path, (_request, response) => {
       response.type(type).set('Cache-Control', 'no-cache').send(body);
@@ -209,5 +195,5 @@ export async function createConsole(options: ConsoleOptions): Promise<Express> {
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   };
   app.use(onError);
-  return app;
+  return { app, close: () => closing.abort(new Error('the console ends')) };
 }

@@ -33,6 +33,13 @@ export interface Problem {
   nextStep?: string;
 }
 
+const titles: Record<number, string> = {
+  401: 'Token missing or wrong',
+  404: 'Not found',
+  415: 'Wrong content type',
+  421: 'Host not allowed',
+};
+
 export function toProblem(error: unknown): Problem {
   if (error instanceof SourceUnavailable)
     return {
@@ -44,7 +51,7 @@ export function toProblem(error: unknown): Problem {
     };
   if (error instanceof BadRequest)
     return {
-      title: error.status === 404 ? 'Not found' : 'Bad request',
+      title: titles[error.status] ?? 'Bad request',
       status: error.status,
       detail: error.message,
     };

@@ -1,85 +1,103 @@
 import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
 import type { Kpi } from '../kpis/kpi.ts';
-import { meanStatementSeconds, SHOP, statementQuantile } from '../kpis/promql.ts';
-import { SourceUnavailable } from './problem.ts';
-import type { PrometheusSource, Sample } from './sources/prometheus.ts';
+import { SHOP } from '../kpis/promql.ts';
+import { type PrometheusSource, QueryRefused, type Sample } from './sources/prometheus.ts';
 import type { TraceStore } from './traces/store.ts';
 
 export interface KpiReading
   extends Pick<Kpi, 'id' | 'name' | 'group' | 'unit' | 'objective' | 'meaning' | 'justification' | 'causes'> {
-  /** In the KPI's unit; null when there is nothing to measure (no traffic). */
+  /** In the KPI's unit; null when there is none, and then `reason` says why. */
   value: number | null;
   met: boolean | null;
+  reason: string | null;
 }
 
 async function readKpi(kpi: Kpi, prometheus: PrometheusSource): Promise<KpiReading> {
   const { id, name, group, unit, objective, meaning, justification, causes } = kpi;
-  const [sample] = await prometheus.query(kpi.promql).catch((error): Sample[] => {
-    if (error instanceof SourceUnavailable) throw error;
-    return [];
-  });
-  const value = sample && Number.isFinite(sample.value) ? sample.value : null;
-  const met = value === null ? null : meetsObjective(kpi, value);
-  return { id, name, group, unit, objective, meaning, justification, causes, value, met };
+  const described = { id, name, group, unit, objective, meaning, justification, causes };
+  const without = (reason: string): KpiReading => ({ ...described, value: null, met: null, reason });
+  try {
+    const [sample] = await prometheus.query(kpi.promql);
+    if (!sample) return without('Nothing to measure yet: its series are missing or had no traffic.');
+    // JSON has no infinity, and no KPI means anything there.
+    if (!Number.isFinite(sample.value)) return without('The value is infinite: its divisor is zero.');
+    return { ...described, value: sample.value, met: meetsObjective(kpi, sample.value), reason: null };
+  } catch (error) {
+    if (error instanceof QueryRefused) return without(`Prometheus refused the query: ${error.message}`);
+    throw error;
+  }
 }
 
-/** All KPIs now. One that cannot be computed is null, Prometheus away is an error. @throws SourceUnavailable */
-export async function readKpis(prometheus: PrometheusSource): Promise<KpiReading[]> {
-  return Promise.all(catalogue.map((kpi) => readKpi(kpi, prometheus)));
+/** All KPIs now, in the catalogue's order. @throws SourceUnavailable when Prometheus is away */
+export async function readKpis(
+  prometheus: PrometheusSource,
+  kpis: readonly Kpi[] = catalogue,
+): Promise<KpiReading[]> {
+  return Promise.all(kpis.map((kpi) => readKpi(kpi, prometheus)));
 }
 
+/** One statement over the last five minutes. Times in seconds, rates a second. */
 export interface StatementReading {
+  /** `db.query.summary`. */
   summary: string;
-  /** Calls a second. */
   rate: number;
   meanSeconds: number | null;
   p95Seconds: number | null;
-  /** Share of all time that the shop spent in statements. */
+  /** Share (0..1) of the time that the shop spent in all statements. */
   timeShare: number | null;
-  /** Failed calls a second. */
-  errors: number;
+  /** Share (0..1) of its calls that failed. */
+  errorRatio: number;
+  /** Redacted, of one of its calls; null when no trace has brought it yet. */
   text: string | null;
+  /** The kept trace with its slowest call. */
   traceId: string | null;
 }
 
-/** The statements of the last minute, those that take most of the time first. @throws SourceUnavailable */
+const WINDOW = '5m';
+const MOST_STATEMENTS = 30;
+const NAMED = `${SHOP},db_query_summary!=""`;
+const rateOf = (series: string, matchers: string, by = 'db_query_summary') =>
+  `sum by (${by}) (rate(db_client_operation_${series}{${matchers}}[${WINDOW}]))`;
+
+const bySummary = (samples: Sample[]) =>
+  new Map(samples.map(({ labels, value }) => [labels['db_query_summary'] ?? '', value]));
+
+/**
+ * The statements of the last five minutes, those that take most of the time first.
+ *
+ * @throws SourceUnavailable when Prometheus is away
+ * @throws QueryRefused
+ */
 export async function readStatements(
   prometheus: PrometheusSource,
   traces: TraceStore,
 ): Promise<StatementReading[]> {
-  const by = 'sum by (db_query_summary)';
-  const [rates, means, p95s, times, errors] = await Promise.all([
-    prometheus.query(`${by} (rate(db_client_operation_calls_total{${SHOP}}[1m]))`),
-    prometheus.query(meanStatementSeconds('1m')),
-    prometheus.query(statementQuantile(0.95, ['db_query_summary'])),
-    prometheus.query(`${by} (rate(db_client_operation_duration_seconds_sum{${SHOP}}[1m]))`),
-    prometheus.query(`${by} (rate(db_client_operation_calls_total{${SHOP},error_type!=""}[1m]))`),
-  ]);
-  const index = (samples: Sample[]) =>
-    new Map(samples.map(({ labels, value }) => [labels['db_query_summary'] ?? '', value]));
-  const [mean, p95, time, error] = [means, p95s, times, errors].map(index) as [
-    Map<string, number>,
-    Map<string, number>,
-    Map<string, number>,
-    Map<string, number>,
-  ];
-  const total = [...time.values()].reduce((sum, value) => sum + value, 0);
+  const [rates, times, p95s, failures] = await Promise.all(
+    [
+      rateOf('calls_total', NAMED),
+      rateOf('duration_seconds_sum', NAMED),
+      `histogram_quantile(0.95, ${rateOf('duration_seconds_bucket', NAMED, 'le, db_query_summary')})`,
+      rateOf('calls_total', `${NAMED},status_code="STATUS_CODE_ERROR"`),
+    ].map(async (promql) => bySummary(await prometheus.query(promql))),
+  );
+  const total = [...(times?.values() ?? [])].reduce((sum, value) => sum + value, 0);
   const texts = traces.statementTexts();
-  return rates
-    .filter(({ value }) => value > 0)
-    .map(({ labels, value }) => {
-      const summary = labels['db_query_summary'] ?? '';
+  return [...(rates ?? [])]
+    .filter(([, rate]) => rate > 0)
+    .map(([summary, rate]) => {
+      const time = times?.get(summary);
+      const p95 = p95s?.get(summary);
       return {
         summary,
-        rate: value,
-        meanSeconds: mean.get(summary) ?? null,
-        p95Seconds: p95.get(summary) ?? null,
-        timeShare: total > 0 ? (time.get(summary) ?? 0) / total : null,
-        errors: error.get(summary) ?? 0,
+        rate,
+        meanSeconds: time === undefined ? null : time / rate,
+        p95Seconds: p95 !== undefined && Number.isFinite(p95) ? p95 : null,
+        timeShare: total > 0 && time !== undefined ? time / total : null,
+        errorRatio: (failures?.get(summary) ?? 0) / rate,
         text: texts.get(summary) ?? null,
         traceId: traces.sampleOf(summary)?.traceId ?? null,
       };
     })
     .sort((a, b) => (b.timeShare ?? 0) - (a.timeShare ?? 0))
-    .slice(0, 30);
+    .slice(0, MOST_STATEMENTS);
 }

@@ -1,28 +1,48 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { createConsole } from './app.ts';
+import type { AddressInfo } from 'node:net';
+import { type Console, createConsole } from './app.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 
 const say = (text: string) => process.stderr.write(`console: ${text}\n`);
+
+/** Exit codes: 0 ended as asked, 1 cannot run here, 2 a wrong setting. */
+function end(code: 1 | 2, text: string): never {
+  say(text);
+  process.exit(code);
+}
+
+/** Answers under way get this long, then are cut. */
+const GRACE_MS = 2_000;
 
 let env: Environment;
 try {
   env = readEnvironment(process.env);
 } catch (error) {
-  say((error as Error).message);
-  process.exit(2);
+  end(2, (error as Error).message);
 }
-const server = createServer(await createConsole({ ...env, log: say }));
-server.on('error', (error: NodeJS.ErrnoException) => {
-  const hint = error.code === 'EADDRINUSE' ? '; end what listens there or set CONSOLE_PORT' : '';
-  say(`cannot listen on ${env.host}:${env.port} (${error.code})${hint}`);
-  process.exit(1);
+
+let served: Console;
+try {
+  served = await createConsole({ ...env, log: say });
+} catch (error) {
+  end(1, `the page cannot be made: ${(error as Error).message}`);
+}
+const server = createServer(served.app);
+
+server.once('error', (error: NodeJS.ErrnoException) => {
+  const hint = error.code === 'EADDRINUSE' ? '; end what listens there, or set CONSOLE_PORT' : '';
+  end(1, `cannot listen on ${env.host}:${env.port} (${error.code})${hint}`);
 });
-server.listen(env.port, env.host);
-await once(server, 'listening');
-say(`http://${env.host}:${env.port}`);
-for (const signal of ['SIGTERM', 'SIGINT'] as const)
-  process.on(signal, () => {
-    server.close();
-    server.closeAllConnections();
-  });
+server.listen(env.port, env.host, () => {
+  const { port } = server.address() as AddressInfo;
+  say(`http://${env.host.includes(':') ? `[${env.host}]` : env.host}:${port}`);
+});
+
+const stop = () => {
+  server.close();
+  server.closeIdleConnections();
+  served.close();
+  setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
+};
+process.once('SIGTERM', stop);
+process.once('SIGINT', stop);

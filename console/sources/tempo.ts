@@ -1,40 +1,33 @@
 import { z } from 'zod';
-import { SourceUnavailable } from './problem.ts';
-import { parseOtlp } from './traces/otlp.ts';
-import type { Span } from './traces/span.ts';
+import { parseOtlp } from '../traces/otlp.ts';
+import type { Span } from '../traces/span.ts';
+import { readJson } from './http.ts';
 
-// Tempo's JSON is OTLP with `batches` (v1) or `trace.resourceSpans` (v2), and ids in base64.
-const schema = z.union([
-  z.object({ trace: z.object({ resourceSpans: z.array(z.unknown()) }) }),
-  z.object({ batches: z.array(z.unknown()) }),
-]);
+// Tempo's JSON is OTLP under `trace.resourceSpans` (v2) or `batches` (v1), with ids in base64.
+const v2 = z.object({ trace: z.object({ resourceSpans: z.array(z.unknown()).optional() }).nullish() });
+const v1 = z.object({ batches: z.array(z.unknown()).optional() });
+
+const idKeys = new Set(['traceId', 'spanId', 'parentSpanId']);
+const isHexId = (id: string) => /^([0-9a-f]{16}){1,2}$/i.test(id);
 
 const hexIds = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value), (key, entry) =>
-    /^(traceId|spanId|parentSpanId)$/.test(key) &&
-    typeof entry === 'string' &&
-    !/^([0-9a-f]{16}){1,2}$/i.test(entry)
+    idKeys.has(key) && typeof entry === 'string' && !isHexId(entry)
       ? Buffer.from(entry, 'base64').toString('hex')
       : entry,
   );
 
-/** A trace that the store has lost, from Tempo; undefined when Tempo does not have it. @throws SourceUnavailable */
-export async function readTempoTrace(tempoUrl: string, traceId: string): Promise<Span[] | undefined> {
-  try {
-    const response = await fetch(new URL(`/api/v2/traces/${traceId}`, tempoUrl), {
-      headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(5_000),
-    });
-    if (response.status === 404) return undefined;
-    const body = schema.parse(await response.json());
-    const resourceSpans = 'trace' in body ? body.trace.resourceSpans : body.batches;
-    return parseOtlp(hexIds({ resourceSpans })).spans;
-  } catch (cause) {
-    throw new SourceUnavailable(
-      'Tempo',
-      `No answer from ${new URL(tempoUrl).origin}.`,
-      'Look whether Tempo runs and whether TEMPO_URL points at it.',
-      { cause },
-    );
-  }
+/** A trace that the store has not, from Tempo; undefined when Tempo has it not either. @throws SourceUnavailable */
+export async function readTempoTrace(
+  url: string,
+  traceId: string,
+  signal: AbortSignal,
+): Promise<Span[] | undefined> {
+  const source = { name: 'Tempo', url, variable: 'TEMPO_URL' };
+  const init = { headers: { accept: 'application/json' }, signal };
+  const resourceSpans =
+    (await readJson(source, `/api/v2/traces/${traceId}`, v2, init))?.trace?.resourceSpans ??
+    // A Tempo before 2.7 has the first version only.
+    (await readJson(source, `/api/traces/${traceId}`, v1, init))?.batches;
+  return resourceSpans?.length ? parseOtlp(hexIds({ resourceSpans })).spans : undefined;
 }

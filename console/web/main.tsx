@@ -26,7 +26,13 @@ async function load<T>(url: string): Promise<Polled<T>> {
     const body = await response.json();
     return response.ok ? { data: body } : { fault: body };
   } catch {
-    return { fault: { title: 'The console does not answer', detail: 'What is shown may be old.' } };
+    return {
+      fault: {
+        title: 'The console does not answer',
+        detail: 'What is shown is from before.',
+        nextStep: 'Look whether it still runs.',
+      },
+    };
   }
 }
 
@@ -70,17 +76,26 @@ const groupNames: Record<string, string> = {
 
 function Tile({ kpi }: { kpi: KpiReading }) {
   const state = kpi.met === null ? 'unknown' : kpi.met ? 'met' : 'missed';
-  const word = { unknown: 'no data', met: 'met', missed: 'missed' }[state];
+  const word = { unknown: '○ no data', met: '✓ met', missed: '✗ missed' }[state];
   return (
-    <div class={`tile ${state}`} title={`${kpi.meaning} ${kpi.justification}`}>
+    <div
+      class={`tile ${state}`}
+      title={[kpi.meaning, kpi.justification, kpi.reason].filter(Boolean).join('\n\n')}
+    >
       <div class="name">{kpi.name}</div>
       <div class="value">{kpi.value === null ? '–' : withUnit(kpi.value, kpi.unit)}</div>
       <div class="state">
         <strong>{word}</strong> · objective {kpi.objective.comparison === '<=' ? '≤' : '≥'}{' '}
         {withUnit(kpi.objective.value, kpi.unit)}
       </div>
+      {state === 'missed' ? <div class="meaning">{kpi.meaning}</div> : null}
     </div>
   );
+}
+
+function countOf(kpis: KpiReading[]): string {
+  const missed = kpis.filter((kpi) => kpi.met === false).length;
+  return missed > 0 ? `${missed} of ${kpis.length} missed` : '';
 }
 
 function Kpis() {
@@ -92,7 +107,9 @@ function Kpis() {
       <Notice fault={fault} />
       {[...groups].map(([group, kpis]) => (
         <div key={group}>
-          <h3>{groupNames[group]}</h3>
+          <h3>
+            {groupNames[group]} <span class="count">{countOf(kpis)}</span>
+          </h3>
           <div class="tiles">
             {kpis.map((kpi) => (
               <Tile key={kpi.id} kpi={kpi} />
@@ -117,16 +134,26 @@ function Alerts() {
             <strong>{alert.name}</strong>{' '}
             <span class="soft">
               {alert.severity}, for {ago(alert.startsAt)}
-              {alert.muted ? ', muted by its cause' : ''}
+              {alert.muted === 'inhibited' ? ', muted: its cause fires as well' : ''}
+              {alert.muted === 'silenced' ? ', silenced' : ''}
             </span>
             <div>{alert.summary}</div>
-            <div class="soft">
+            <div class="labels">
+              {Object.entries(alert.labels)
+                .filter(([key]) => key !== 'alertname' && key !== 'severity')
+                .map(([key, value]) => (
+                  <span key={key}>
+                    {key} <b>{value}</b>
+                  </span>
+                ))}
               {alert.labels['db_query_summary'] ? (
-                <a href={`#/statements/${encodeURIComponent(alert.labels['db_query_summary'])}`}>
-                  its traces
+                <a href={`#/statements/${encodeURIComponent(alert.labels['db_query_summary'])}`}>Traces</a>
+              ) : null}
+              {alert.runbook ? (
+                <a href={alert.runbook} target="_blank" rel="noreferrer">
+                  Runbook
                 </a>
-              ) : null}{' '}
-              runbook: <code>{alert.runbook}</code>
+              ) : null}
             </div>
           </li>
         ))}
@@ -139,11 +166,15 @@ function Statements() {
   const { data, fault } = usePolled<StatementReading[]>('/api/statements');
   return (
     <section aria-label="Statements">
-      <h2>Statements that take the time</h2>
+      <h2>
+        Slowest statements <span class="count">last 5 minutes, by share of time</span>
+      </h2>
       <Notice fault={fault} />
-      {data?.length === 0 ? <p class="soft">No statement in the last minute.</p> : null}
+      {data?.length === 0 ? (
+        <p class="soft">No statement in the last five minutes: send the shop some requests.</p>
+      ) : null}
       {data && data.length > 0 ? (
-        <div class="scroll">
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table">
           <table>
             <thead>
               <tr>
@@ -152,7 +183,7 @@ function Statements() {
                 <th class="num">p95</th>
                 <th class="num">mean</th>
                 <th class="num">calls /s</th>
-                <th class="num">failed /s</th>
+                <th class="num">failed</th>
                 <th>Slowest trace</th>
               </tr>
             </thead>
@@ -161,6 +192,11 @@ function Statements() {
                 <tr key={statement.summary}>
                   <td>
                     <a href={`#/statements/${encodeURIComponent(statement.summary)}`}>{statement.summary}</a>
+                    {statement.text ? (
+                      <code class="snippet" title={statement.text}>
+                        {statement.text.replace(/\s+/g, ' ')}
+                      </code>
+                    ) : null}
                   </td>
                   <td>
                     <svg width="80" height="10" aria-hidden="true">
@@ -171,8 +207,21 @@ function Statements() {
                   <td class="num">{statement.p95Seconds === null ? '–' : seconds(statement.p95Seconds)}</td>
                   <td class="num">{statement.meanSeconds === null ? '–' : seconds(statement.meanSeconds)}</td>
                   <td class="num">{plain(statement.rate)}</td>
-                  <td class={`num ${statement.errors > 0 ? 'bad' : ''}`}>{plain(statement.errors)}</td>
-                  <td>{statement.traceId ? <a href={`#/traces/${statement.traceId}`}>open</a> : '–'}</td>
+                  <td class={`num ${statement.errorRatio > 0 ? 'bad' : ''}`}>
+                    {statement.errorRatio > 0 ? percent(statement.errorRatio) : '0'}
+                  </td>
+                  <td>
+                    {statement.traceId ? (
+                      <a
+                        href={`#/traces/${statement.traceId}`}
+                        aria-label={`Slowest trace of ${statement.summary}`}
+                      >
+                        Open
+                      </a>
+                    ) : (
+                      '–'
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -190,7 +239,7 @@ function Traces({ statement }: { statement: string }) {
       <h2>Traces with {statement}, slowest call first</h2>
       <Notice fault={fault} />
       {data?.length === 0 ? <p class="soft">None is kept.</p> : null}
-      <div class="scroll">
+      <div class="scroll" tabIndex={0} role="region" aria-label="Table">
         <table>
           <thead>
             <tr>
@@ -251,15 +300,20 @@ function App() {
   const [, view, id = ''] = /^#\/(traces|statements)\/(.+)$/.exec(hash) ?? [];
   return (
     <>
-      <header>
+      <header class="bar">
         <h1>
-          <a href="#/">sqltrail</a>
+          <a class="brand" href="#/">
+            sqltrail
+          </a>
         </h1>
         <span>
           phase <span class="phase">{phase?.phase ?? '…'}</span>
           {phase ? <span class="soft"> for {ago(phase.since)}</span> : null}
         </span>
-        {view ? <a href="#/">back to the overview</a> : null}
+        {view ? <a href="#/">← Overview</a> : null}
+        <span class={`link ${fault ? 'down' : 'up'}`} role="status">
+          {fault ? '✗ not connected' : phase ? '● live, every 5 s' : '… connecting'}
+        </span>
       </header>
       <main>
         <Notice fault={fault} />

@@ -130,6 +130,12 @@ function SpanDetails({ span, spans }: { span: Span; spans: Span[] }) {
             <pre id="sql">{prettySql(text)}</pre>
           </div>
         ) : null}
+        {typeof text === 'string' && !plan ? (
+          <div>
+            <h3>Plan</h3>
+            <p class="soft">None was captured: plans are taken of slow statements, a few of each kind.</p>
+          </div>
+        ) : null}
         {plan ? (
           <div>
             <h3>Plan (EXPLAIN, not executed again)</h3>
@@ -140,7 +146,7 @@ function SpanDetails({ span, spans }: { span: Span; spans: Span[] }) {
         ) : null}
         <div>
           <h3>Attributes</h3>
-          <div class="scroll">
+          <div class="scroll" tabIndex={0} role="region" aria-label="Attributes">
             <table>
               <tbody>
                 {rest.map(([key, value]) => (
@@ -193,7 +199,7 @@ export function Trace({ traceId, spans }: { traceId: string; spans: Span[] }) {
             >
               <span class="label">
                 {' '.repeat(depth * 2)}
-                {repeats > 1 ? <strong>{repeats} × </strong> : ''}
+                {repeats > 1 ? <strong class="fold">{repeats} × </strong> : ''}
                 {span.name}
                 {span.error ? <strong class="bad"> ✗ failed</strong> : ''}
               </span>
