@@ -4,7 +4,8 @@ const exclude = ['**/node_modules/**', 'out/**', '.sqltrail/**'];
 
 /**
  * Three speeds of test. `unit` needs nothing; `integration` gets one embedded Postgres for the whole run;
- * `e2e` runs the real binaries (built on first use), one file at a time because they share two cores.
+ * `e2e` runs the real binaries (built on first use), one file at a time because they share two cores. Each
+ * waits for the one before.
  */
 export default defineConfig({
   test: {
@@ -12,6 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['**/*.test.ts'],
           exclude: [...exclude, '**/*.integration.test.ts', '**/*.e2e.test.ts'],
         },
@@ -19,6 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          sequence: { groupOrder: 1 },
           include: ['**/*.integration.test.ts'],
           exclude,
           globalSetup: ['test/support/postgres.global.ts'],
@@ -30,6 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          sequence: { groupOrder: 2 },
           include: ['**/*.e2e.test.ts'],
           exclude,
           testTimeout: 300_000,
