@@ -9,6 +9,8 @@ interface Row {
   /** Calls folded into this row. */
   repeats: number;
   totalMs: number;
+  /** Of the first call; `span` is the slowest. */
+  startMs: number;
 }
 
 /** Depth first; like siblings in a row fold into one, which is what N+1 looks like. */
@@ -35,7 +37,7 @@ function rowsOf(spans: Span[]): Row[] {
         if (span.durationMs > last.span.durationMs) last.span = span;
         continue;
       }
-      last = { span, depth, repeats: 1, totalMs: span.durationMs };
+      last = { span, depth, repeats: 1, totalMs: span.durationMs, startMs: span.startMs };
       rows.push(last);
       walk(span.spanId, depth + 1);
     }
@@ -185,8 +187,8 @@ export function Trace({ traceId, spans }: { traceId: string; spans: Span[] }) {
         <code>{traceId}</code> · {milliseconds(total)} · {spans.length} spans
       </p>
       <div class="waterfall">
-        {rows.map(({ span, depth, repeats, totalMs }) => {
-          const from = Math.min(99.5, ((span.startMs - start) / total) * 100);
+        {rows.map(({ span, depth, repeats, totalMs, startMs }) => {
+          const from = Math.min(99.5, ((startMs - start) / total) * 100);
           const width = Math.max(0.5, Math.min(100 - from, (totalMs / total) * 100));
           const kind = span.error ? 'bar error' : 'sqltrail.plan' in span.attributes ? 'bar plan' : 'bar';
           return (
