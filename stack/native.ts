@@ -255,8 +255,8 @@ async function writeConfiguration(dir: RunDirectory, ports: Ports, secrets: Secr
     );
   const secret = (name: string, text: string) =>
     writeFile(config('alerts', 'secrets', name), text, { mode: 0o600 });
-  await secret('console_url', `${local(ports.console)}/api/alerts/webhook`);
-  await secret('webhook_token', secrets.webhookToken);
+  await secret('console-url', `${local(ports.console)}/api/alerts/webhook`);
+  await secret('webhook-token', secrets.webhookToken);
 }
 
 /** Ends what a run that was killed left behind. */

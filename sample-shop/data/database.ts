@@ -185,12 +185,19 @@ export async function resetShopDatabase(
   }
 }
 
-/** Whether the server holds a database of that name. */
-export async function databaseExists(adminUrl: string, name: string): Promise<boolean> {
+/** Whether the server has a database of that name with the shop's tables in it; an empty database has not. */
+export async function holdsShop(adminUrl: string, name: string): Promise<boolean> {
   const admin = await connect(adminUrl);
   try {
-    return await exists(admin, name);
+    if (!(await exists(admin, name))) return false;
   } finally {
     await admin.end();
+  }
+  const shop = await connect(adminUrl, name);
+  try {
+    const { rows } = await shop.query("SELECT to_regclass('public.orders') IS NOT NULL AS there");
+    return rows[0]?.there === true;
+  } finally {
+    await shop.end();
   }
 }

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { rolePasswords } from '../schema/roles.ts';
-import { createShopDatabase, databaseExists, resetShopDatabase } from './database.ts';
+import { createShopDatabase, holdsShop, resetShopDatabase } from './database.ts';
 import { type ScaleName, scales } from './scales.ts';
 
 const whole = (text: string) => {
@@ -13,6 +13,7 @@ interface Options {
   seed: number;
   database: string;
   yes?: true;
+  keep?: true;
 }
 
 const program = new Command('data')
@@ -26,13 +27,19 @@ const program = new Command('data')
   )
   .option('--seed <n>', 'same seed, same data', whole, 1)
   .option('--database <name>', 'name of the database', 'shop')
+  .option('--keep', 'end at once when the database holds the shop already')
   .option('--yes', 'replace the database when it is there')
-  .action(async ({ scale, seed, database, yes }: Options) => {
+  .action(async ({ scale, seed, database, yes, keep }: Options) => {
     const adminUrl = process.env['DATABASE_URL'];
     if (!adminUrl)
       throw new Error('set DATABASE_URL, for example postgres://postgres:…@127.0.0.1:55432/postgres');
     const passwords = rolePasswords(process.env);
-    if (!yes && (await databaseExists(adminUrl, database)))
+    const filled = await holdsShop(adminUrl, database);
+    if (filled && keep) {
+      process.stderr.write(`database ${database} holds the shop already\n`);
+      return;
+    }
+    if (filled && !yes)
       throw new Error(
         `the database ${database} is there already: --yes replaces it by fresh data, and what is in it is lost`,
       );
