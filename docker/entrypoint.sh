@@ -4,7 +4,7 @@
 set -eu
 
 for name in PGPASSWORD POSTGRES_PASSWORD SHOP_OWNER_PASSWORD SHOP_APP_PASSWORD SQLTRAIL_MONITOR_PASSWORD \
-  SQLTRAIL_TOKEN SQLTRAIL_WEBHOOK_TOKEN; do
+  SQLTRAIL_TOKEN ALERT_WEBHOOK_TOKEN; do
   eval "file=\${${name}_FILE:-}"
   [ -n "$file" ] || continue
   if [ ! -r "$file" ]; then

@@ -1,0 +1,179 @@
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { alerts } from '../alerts/definitions.ts';
+import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../cli/story/clients.ts';
+import { catalogue } from '../kpis/catalogue.ts';
+import { freePort } from './freePort.ts';
+import { type NativeStack, startNative } from './native.ts';
+import { defaultPorts, type PortName } from './ports.ts';
+import { waitFor } from './waitFor.ts';
+
+let stack: NativeStack;
+let targets: StoryTargets;
+let dir: string;
+
+async function freePorts() {
+  const ports: Partial<Record<PortName, number>> = {};
+  for (const name of Object.keys(defaultPorts) as PortName[]) {
+    let port = await freePort();
+    while (Object.values(ports).includes(port)) port = await freePort();
+    ports[name] = port;
+  }
+  return ports;
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-e2e-'));
+  // Postgres may run as another user and must pass through.
+  await chmod(dir, 0o755);
+  stack = await startNative({
+    dir: path.join(dir, 'run'),
+    scale: 'tiny',
+    seed: 1,
+    profile: 'ordinary',
+    ports: await freePorts(),
+    // Every statement is slow enough for its plan to be captured.
+    environment: {
+      shop: { SQLTRAIL_PLAN_SLOW_MS: '1' },
+      load: { LOAD_ORDINARY_RATE: '5', LOAD_THINK_MS: '100' },
+    },
+  });
+  targets = { ...stack.urls, token: stack.secrets.token };
+});
+afterAll(async () => {
+  await stack?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** Names that the project's own sources export; Prometheus's and Go's are not the project's to keep. */
+const metricNames = (text: string) =>
+  text.match(/\b(?:http_server_request|db_client|load|shop|sqltrail|pg|nodejs|v8js)_[a-z0-9_]+\b/g) ?? [];
+const labels = new Set(['db_client_connection_state', 'db_client_connection_pool_name']);
+
+async function metricsInUse(): Promise<string[]> {
+  const texts = [
+    ...catalogue.flatMap(({ promql, series }) => [promql, ...series.map((line) => line.promql)]),
+    ...alerts.map(({ expr }) => expr),
+  ];
+  const json = path.join(import.meta.dirname, '..', 'dashboards', 'json');
+  for (const file of await readdir(json))
+    JSON.parse(await readFile(path.join(json, file), 'utf8'), (key, value) => {
+      if (key === 'expr' && typeof value === 'string') texts.push(value);
+      return value;
+    });
+  return [...new Set(texts.flatMap(metricNames))].filter((name) => !labels.has(name)).sort();
+}
+
+describe('the running stack', () => {
+  it('exports every metric that a KPI, a rule or a dashboard uses', async () => {
+    // A statement timeout has no series until there is one.
+    const locker = new pg.Client(stack.databaseUrl('postgres'));
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE reviews');
+    expect((await fetch(`${stack.urls.shop}/products/1`)).status).toBe(504);
+    await locker.query('ROLLBACK');
+    await locker.end();
+    const wanted = await metricsInUse();
+    expect(wanted.length).toBeGreaterThan(30);
+    await waitFor(
+      'every metric to be there',
+      async () => {
+        const response = await fetch(`${stack.urls.prometheus}/api/v1/label/__name__/values`);
+        const { data } = (await response.json()) as { data: string[] };
+        const missing = wanted.filter((name) => !data.includes(name));
+        if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
+        return true;
+      },
+      { deadlineMs: 90_000, everyMs: 1_000 },
+    );
+  });
+
+  it('leads from the exemplar of a metric to one trace: HTTP span, query span, plan', async () => {
+    interface Fetched {
+      traceId: string;
+      spans: {
+        spanId: string;
+        parentSpanId: string | null;
+        kind: string;
+        name: string;
+        attributes: Record<string, unknown>;
+      }[];
+    }
+    await waitFor(
+      'an exemplar whose trace has a plan',
+      async () => {
+        const exemplars = await queryExemplars(
+          targets,
+          'db_client_operation_duration_seconds_bucket',
+          new Date(Date.now() - 300_000),
+          new Date(),
+        );
+        for (const { labels: exemplar } of exemplars) {
+          const response = await fetch(`${stack.urls.console}/api/traces/${exemplar['trace_id']}`);
+          if (!response.ok) continue;
+          const { traceId, spans } = (await response.json()) as Fetched;
+          const plan = spans.find((span) => 'sqltrail.plan' in span.attributes);
+          const query = spans.find((span) => span.spanId === plan?.parentSpanId);
+          const request = spans.find((span) => span.spanId === query?.parentSpanId);
+          if (!plan || !query || request?.kind !== 'server') continue;
+          expect(traceId).toBe(exemplar['trace_id']);
+          expect(plan.name).toBe(`EXPLAIN ${query.attributes['db.query.summary']}`);
+          expect(query.kind).toBe('client');
+          expect(query.attributes['http.route']).toBe(request.attributes['http.route']);
+          expect(JSON.parse(String(plan.attributes['sqltrail.plan']))[0].Plan).toBeDefined();
+          return true;
+        }
+        return false;
+      },
+      { deadlineMs: 120_000, everyMs: 2_000 },
+    );
+  });
+
+  it('shows the phase as a metric', async () => {
+    await setPhase(targets, 'ordinary');
+    await waitFor(
+      'the phase',
+      async () => (await queryVector(targets, 'sqltrail_phase_info{phase="ordinary"} == 1')).length === 1,
+      { deadlineMs: 30_000, everyMs: 1_000 },
+    );
+  });
+
+  it.each(['otelcol', 'prometheus', 'postgres'])(
+    'brings %s back when it is killed, while the shop stays up',
+    async (name) => {
+      const part = () => stack.parts().find((candidate) => candidate.name === name);
+      const before = part()?.pid as number;
+      process.kill(before, 'SIGKILL');
+      if (name !== 'postgres') expect((await fetch(`${stack.urls.shop}/products/1`)).status).toBe(200);
+      await waitFor(`${name} to run again`, () => part()?.state === 'ready' && part()?.pid !== before, {
+        deadlineMs: 60_000,
+      });
+      await waitFor(
+        'the shop to serve',
+        async () => (await fetch(`${stack.urls.shop}/products/1`)).status === 200,
+        { deadlineMs: 30_000 },
+      );
+    },
+  );
+});
+
+describe('starting', () => {
+  it('refuses a second stack on the same directory, and a port that is taken, by name', async () => {
+    await expect(
+      startNative({ dir: stack.directory, scale: 'tiny', seed: 1, ports: await freePorts() }),
+    ).rejects.toThrow(/already runs.*SQLTRAIL_DIR/s);
+    const ports = { ...(await freePorts()), shop: stack.ports.shop };
+    await expect(
+      startNative({ dir: path.join(dir, 'other'), scale: 'tiny', seed: 1, ports }),
+    ).rejects.toThrow(/SQLTRAIL_PORT_SHOP/);
+  });
+
+  it('names the directory that cannot be written', async () => {
+    await expect(startNative({ dir: '/dev/null/sqltrail', scale: 'tiny', seed: 1 })).rejects.toThrow(
+      /\/dev\/null\/sqltrail.*SQLTRAIL_DIR/s,
+    );
+  });
+});
