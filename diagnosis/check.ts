@@ -1,4 +1,5 @@
 import type { Finding } from './finding.ts';
+import type { WorkloadEntry } from './workload.ts';
 
 export interface Column {
   name: string;
@@ -128,6 +129,8 @@ export interface CheckContext {
   tables: Table[];
   /** Empty when pg_stat_statements cannot be read. */
   statements: Statement[];
+  /** `statements`, understood and planned; made once, by the first check that asks. */
+  workload(): Promise<readonly WorkloadEntry[]>;
   /** Seconds of wall clock that `statements` covers; undefined when it is not known. */
   windowSeconds: number | undefined;
   spans: SpanSource | undefined;

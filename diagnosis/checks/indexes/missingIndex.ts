@@ -1,0 +1,270 @@
+import type { Check, CheckContext, Table } from '../../check.ts';
+import type { Finding } from '../../finding.ts';
+import { genericPlan, type Scan } from '../../plans.ts';
+import type { ColumnUse, TableUse } from '../../sql/shape.ts';
+import { tableOf, type WorkloadEntry } from '../../workload.ts';
+import { indexName, literal, shortly } from '../shared.ts';
+
+/** A smaller table is read as fast without an index. Rows. */
+const LEAST_ROWS = 500;
+/** An index that finds a larger share of the table is not used, or does not help. */
+const LARGEST_SELECTIVITY = 0.2;
+const MOST_COLUMNS = 3;
+
+/** Casts of text to these depend on settings, so Postgres refuses them in an index. */
+const mutableCasts =
+  /::(timestamp|timestamptz|date|time|timetz|interval|regclass|timestamp with(out)? time zone)\b/;
+
+interface Key {
+  expression: string;
+  column: string;
+}
+
+interface Candidate {
+  table: Table;
+  keys: Key[];
+  uses: { entry: WorkloadEntry; scan: Scan; speedup: number }[];
+}
+
+const expressionOf = (context: CheckContext, use: ColumnUse): string => {
+  const column = context.session.quote(use.column);
+  return use.wrapped === null ? column : use.wrapped.replaceAll('%', () => column);
+};
+const indexable = (use: ColumnUse) => use.wrapped === null || !mutableCasts.test(use.wrapped);
+
+function distinctOf(table: Table, column: string): number {
+  const distinct = table.columns.find(({ name }) => name === column)?.stats?.distinct;
+  return distinct && distinct > 0 ? distinct : 1;
+}
+
+/** Key columns in the order that serves: equality first (most selective first), then one range or the sort order. */
+function keysFor(
+  context: CheckContext,
+  table: Table,
+  use: TableUse,
+): { keys: Key[]; rows: number } | undefined {
+  const usable = use.equal.filter(indexable);
+  const direct = usable.filter(({ join }) => !join);
+  const equal = direct.length > 0 ? direct : usable;
+  const seen = new Set<string>();
+  const keys = equal
+    .map((column) => ({ column: column.column, expression: expressionOf(context, column) }))
+    .filter(({ expression }) => !seen.has(expression) && seen.add(expression))
+    .sort((a, b) => distinctOf(table, b.column) - distinctOf(table, a.column));
+  // A column of few values after a selective one adds bytes, and hardly selects.
+  let rows = table.estimatedRows;
+  const chosen: Key[] = [];
+  for (const key of keys) {
+    if (chosen.length >= MOST_COLUMNS || (chosen.length > 0 && rows <= 20)) break;
+    if (chosen.length > 0 && distinctOf(table, key.column) < 3) continue;
+    chosen.push(key);
+    rows = Math.max(1, rows / distinctOf(table, key.column));
+  }
+  const range = use.range.find((column) => indexable(column) && !column.join);
+  const [order] = use.order;
+  if (range && chosen.length < MOST_COLUMNS && rows > 20) {
+    chosen.push({ column: range.column, expression: expressionOf(context, range) });
+    rows *= 0.1;
+  } else if (chosen.length > 0 && use.limited && order && indexable(order) && rows > 20)
+    chosen.push({ column: order.column, expression: expressionOf(context, order) });
+  return chosen.length > 0 ? { keys: chosen, rows } : undefined;
+}
+
+/**
+ * Planner cost of one index scan that finds `rows` rows: descent of the tree, then one page a row, at most every page
+ * of the table (the bound of Mackert and Lohman 1989 that the planner uses too, without its cache discount).
+ */
+function indexScanCost(context: CheckContext, table: Table, rows: number): number {
+  const setting = (name: string, fallback: number) => Number(context.settings.get(name)?.value ?? fallback);
+  const pages = Math.min(rows, Math.max(1, table.pages));
+  const descent =
+    (Math.ceil(Math.log2(Math.max(2, table.estimatedRows))) + 100) * setting('cpu_operator_cost', 0.0025);
+  return (
+    descent +
+    (pages + 2) * setting('random_page_cost', 4) +
+    rows * (setting('cpu_tuple_cost', 0.01) + setting('cpu_index_tuple_cost', 0.005))
+  );
+}
+
+const sameKeys = (a: Key[], b: Key[]) => a.every((key, at) => key.expression === b[at]?.expression);
+
+/** Whether an index of the table begins with the keys; the planner passed it over, so another one does not help. */
+function exists(table: Table, keys: Key[], quote: (name: string) => string): boolean {
+  return table.indexes.some(
+    (index) =>
+      index.valid &&
+      index.predicate === null &&
+      index.method === 'btree' &&
+      keys.every(({ expression }, at) => {
+        const column = index.columns[at];
+        return column === null
+          ? index.definition.toLowerCase().includes(expression.replaceAll('"', '').toLowerCase())
+          : column !== undefined && quote(column) === expression;
+      }),
+  );
+}
+
+/** An index on (a, b) serves who looks for a: the shorter is folded into the longer. */
+function consolidate(candidates: Candidate[]): Candidate[] {
+  const longest = [...candidates].sort((a, b) => b.keys.length - a.keys.length);
+  const kept: Candidate[] = [];
+  for (const candidate of longest) {
+    const host = kept.find(({ table, keys }) => table === candidate.table && sameKeys(candidate.keys, keys));
+    if (host) host.uses.push(...candidate.uses);
+    else kept.push(candidate);
+  }
+  return kept;
+}
+
+/** What the planner itself says with a hypothetical index; undefined without HypoPG, or where it refuses. */
+async function hypotheticalSpeedup(context: CheckContext, definition: string, entry: WorkloadEntry) {
+  const { session, capabilities } = context;
+  if (!capabilities.hypopg || !entry.plan) return undefined;
+  const [place] = await session.query<{ schema: string }>(
+    "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'",
+  );
+  if (!place) return undefined;
+  try {
+    await session.query(`SELECT ${session.quote(place.schema, 'hypopg_create_index')}($1)`, [definition]);
+    await session.query("SELECT set_config('search_path', 'pg_catalog, public', false)");
+    const plan = await genericPlan(session, capabilities.version, entry.statement.text);
+    return plan && entry.plan['Total Cost'] / Math.max(plan['Total Cost'], 0.01);
+  } catch {
+    return undefined;
+  } finally {
+    await session.query("SELECT set_config('search_path', 'pg_catalog', false)");
+    await session.query(`SELECT ${session.quote(place.schema, 'hypopg_reset')}()`);
+  }
+}
+
+export const check: Check = {
+  id: 'missing-index',
+  group: 'indexes',
+  title: 'Missing indexes',
+  description:
+    'Statements of the workload that read a whole table to find few rows. Candidates are taken from their conditions, folded so that one index serves many, and judged by the planner (HypoPG) or by its cost model.',
+  async *run(context) {
+    const { session } = context;
+    if (!context.capabilities.pgStatStatements) {
+      context.blind({
+        what: 'which statements read whole tables',
+        remedy: 'CREATE EXTENSION pg_stat_statements, and GRANT pg_read_all_stats to this role.',
+      });
+      return;
+    }
+    const found = new Map<string, Candidate>();
+    for (const entry of await context.workload())
+      for (const scan of entry.scans) {
+        const table = tableOf(context.tables, scan.relation, scan.node.Schema);
+        const use = entry.shape?.tables.find(({ alias }) => alias === scan.alias);
+        if (!scan.sequential || !table || !use || table.estimatedRows < LEAST_ROWS) continue;
+        const answer = keysFor(context, table, use);
+        if (!answer || answer.rows / table.estimatedRows > LARGEST_SELECTIVITY) continue;
+        if (exists(table, answer.keys, (name) => session.quote(name))) continue;
+        const before = entry.plan?.['Total Cost'] ?? 0;
+        const scanCost = scan.node['Total Cost'] * scan.loops;
+        const after = before - scanCost + indexScanCost(context, table, answer.rows) * scan.loops;
+        const speedup = before / Math.max(after, before / 10_000, 0.01);
+        if (speedup < 1.3) continue;
+        const key = `${table.oid}(${answer.keys.map(({ expression }) => expression).join(', ')})`;
+        const candidate = found.get(key) ?? { table, keys: answer.keys, uses: [] };
+        candidate.uses.push({ entry, scan, speedup });
+        found.set(key, candidate);
+      }
+    for (const candidate of consolidate([...found.values()])) yield await describe(context, candidate);
+  },
+};
+
+async function describe(context: CheckContext, { table, keys, uses }: Candidate): Promise<Finding> {
+  const { session } = context;
+  const target = session.quote(table.schema, table.name);
+  const list = keys
+    .map(({ expression, column }) => (expression === session.quote(column) ? expression : `(${expression})`))
+    .join(', ');
+  const name = indexName(
+    table,
+    keys.map(({ column }) => column),
+  );
+  const unique = new Map(uses.map((use) => [use.entry.statement.queryid, use]));
+  const ranked = [...unique.values()].sort((a, b) => b.entry.statement.totalMs - a.entry.statement.totalMs);
+  const [first] = ranked;
+  if (!first) throw new Error('a candidate without a statement');
+  const asked = await hypotheticalSpeedup(context, `CREATE INDEX ON ${target} (${list})`, first.entry);
+  const speedup = asked ?? first.speedup;
+  const savedMs = ranked.reduce(
+    (sum, { entry, speedup: own }) => sum + (entry.msPerSecond ?? 0) * (1 - 1 / own),
+    0,
+  );
+  const calls = ranked.reduce((sum, { entry }) => sum + entry.statement.calls, 0);
+  const rows = ranked.reduce((sum, { entry }) => sum + entry.statement.rows, 0);
+  const read = ranked.reduce(
+    (sum, { entry }) => sum + (entry.rowsReadPerCall ?? 0) * entry.statement.calls,
+    0,
+  );
+  const share = ranked.reduce((sum, { entry }) => sum + entry.share, 0);
+  // Entries of about 16 bytes and the key, 90 % full (fillfactor of btree).
+  const width = keys.reduce(
+    (sum, { column }) => sum + (table.columns.find((c) => c.name === column)?.stats?.averageWidth ?? 8),
+    0,
+  );
+  const bytes = Math.round((table.estimatedRows * (width + 16)) / 0.9);
+  const columns = keys.map(({ column }) => column);
+  return {
+    id: `missing-index:${table.schema}.${table.name}(${keys.map(({ expression }) => expression).join(',')})`,
+    check: 'missing-index',
+    severity: share >= 0.05 || speedup >= 10 ? 'critical' : 'warning',
+    title: `${table.name} is read whole to find rows by ${columns.join(', ')}`,
+    explanation: `${ranked.length === 1 ? 'One statement' : `${ranked.length} statements`} of the workload scan${ranked.length === 1 ? 's' : ''} all ${Math.round(table.estimatedRows).toLocaleString('en')} rows of ${table.name} at each call, because no index begins with ${columns.join(', ')}. The time grows with the table, and at peak these scans keep connections busy.`,
+    cause: 'missing-index',
+    objects: [{ schema: table.schema, table: table.name, columns }],
+    statements: ranked.map(({ entry }) => entry.statement.queryid),
+    evidence: [
+      {
+        label: `worst statement: ${shortly(first.entry.statement.text)}`,
+        value: Math.round(first.entry.statement.meanMs * 10) / 10,
+        unit: 'ms',
+        how: `SELECT mean_exec_time FROM pg_stat_statements WHERE queryid = ${first.entry.statement.queryid}`,
+      },
+      {
+        label: 'rows of the table',
+        value: Math.round(table.estimatedRows),
+        unit: 'rows',
+        how: `SELECT reltuples FROM pg_class WHERE oid = ${literal(target)}::regclass`,
+      },
+      {
+        label: asked
+          ? 'speed-up by the planner with the hypothetical index'
+          : 'speed-up by the planner’s cost model',
+        value: Math.round(speedup * 10) / 10,
+        unit: '1',
+        how: `EXPLAIN (GENERIC_PLAN) of queryid ${first.entry.statement.queryid}, with and without the index`,
+      },
+    ],
+    cost: {
+      ...(context.windowSeconds ? { msPerSecond: savedMs } : {}),
+      calls,
+      ...(read > 0 ? { rowsReadPerRow: read / Math.max(rows, 1) } : {}),
+    },
+    confidence: asked
+      ? { level: 0.9, basis: 'estimate', note: 'the planner’s cost with a hypothetical index (HypoPG)' }
+      : {
+          level: 0.75,
+          basis: 'estimate',
+          note: 'the planner’s cost model by hand, from pg_stats; HypoPG is not installed',
+        },
+    explains: {
+      kpis: ['statement-latency-p95', 'rows-read-per-request', 'database-time-share', 'pool-saturation'],
+      traces: [],
+    },
+    fix: {
+      summary: `index on ${table.name} (${list})`,
+      sql: [`CREATE INDEX CONCURRENTLY ${session.quote(name)} ON ${target} (${list})`],
+      undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${session.quote(table.schema, name)}`],
+      lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
+      bytes,
+      risk: 'Each insert, and each update of these columns, writes one more index entry. A build that fails leaves an invalid index, to be dropped.',
+      expectedEffect: `statements about ${speedup >= 10 ? Math.round(speedup) : Math.round(speedup * 10) / 10} times faster`,
+      predictedSpeedup: Math.max(1, speedup),
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import pg from 'pg';
+import type { Table } from '../check.ts';
+
+/** A statement's text on one line, cut for a title. */
+export function shortly(sql: string, length = 120): string {
+  const line = sql.replaceAll(/\s+/g, ' ').trim();
+  return line.length > length ? `${line.slice(0, length - 1)}…` : line;
+}
+
+export const literal = (text: string) => pg.escapeLiteral(text);
+
+/** Name of an index that sqltrail suggests, within Postgres's 63 bytes. */
+export function indexName(table: Pick<Table, 'name'>, columns: readonly string[], suffix = 'idx'): string {
+  let name = `${table.name}_${columns.join('_')}`;
+  while (Buffer.byteLength(`${name}_${suffix}`) > 63) name = name.slice(0, -1);
+  return `${name}_${suffix}`;
+}
+
+export const count = (value: number) => Math.round(value).toLocaleString('en');
+
+/** 1234567 -> `1.2 MB`; decimal, as disks are sold. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let at = 0;
+  let value = bytes;
+  for (; value >= 1000 && at < units.length - 1; at += 1) value /= 1000;
+  return `${value >= 100 || at === 0 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
+}

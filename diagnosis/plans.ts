@@ -1,0 +1,86 @@
+import type { Session } from './check.ts';
+
+/** A node of EXPLAIN (FORMAT JSON); only what is used here. Costs in planner units, rows per loop. */
+export interface PlanNode {
+  'Node Type': string;
+  'Relation Name'?: string;
+  Schema?: string;
+  Alias?: string;
+  'Index Name'?: string;
+  'Parent Relationship'?: string;
+  'Startup Cost': number;
+  'Total Cost': number;
+  'Plan Rows': number;
+  'Plan Width': number;
+  'Workers Planned'?: number;
+  Filter?: string;
+  Plans?: PlanNode[];
+}
+
+/** One scan of a table in a plan. */
+export interface Scan {
+  node: PlanNode;
+  relation: string;
+  alias: string;
+  sequential: boolean;
+  /** How often the planner expects it to run. */
+  loops: number;
+  /** Parallel processes that share it; costs and rows are of one of them. */
+  processes: number;
+}
+
+/**
+ * Plans a statement with parameters without their values (EXPLAIN GENERIC_PLAN, Postgres 16 and newer). The statement
+ * is not run.
+ *
+ * @returns undefined where the server cannot, or the statement cannot be planned so (a type that cannot be inferred,
+ *   a table that is gone, no permission)
+ */
+export async function genericPlan(
+  session: Session,
+  version: number,
+  sql: string,
+): Promise<PlanNode | undefined> {
+  const generic = version >= 160_000;
+  // Without GENERIC_PLAN only a statement that has no parameters can be planned.
+  if (!generic && /\$\d/.test(sql)) return undefined;
+  try {
+    const [row] = await session.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
+      `EXPLAIN (${generic ? 'GENERIC_PLAN, ' : ''}FORMAT JSON) ${sql}`,
+    );
+    return row?.['QUERY PLAN'][0]?.Plan;
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    // Class 42: syntax, undefined object, insufficient privilege, indeterminate type. 0A, 25006: not plannable here.
+    if (code && (/^(42|0A|22|2F)/.test(code) || ['25006', '57014', '55P03'].includes(code))) return undefined;
+    throw error;
+  }
+}
+
+/** Every scan of a table in the plan, with the number of times that it runs by the planner's own estimates. */
+export function scansOf(plan: PlanNode): Scan[] {
+  const found: Scan[] = [];
+  const walk = (node: PlanNode, loops: number, processes: number): void => {
+    const type = node['Node Type'];
+    if (node['Relation Name'] && type.includes('Scan'))
+      found.push({
+        node,
+        relation: node['Relation Name'],
+        alias: node.Alias ?? node['Relation Name'],
+        sequential: type === 'Seq Scan',
+        loops,
+        processes,
+      });
+    const below = processes === 1 ? (node['Workers Planned'] ?? 0) + 1 : processes;
+    const [outer] = node.Plans ?? [];
+    for (const next of node.Plans ?? []) {
+      const inner = type === 'Nested Loop' && next['Parent Relationship'] === 'Inner' && outer;
+      const repeated = inner ? Math.max(1, outer['Plan Rows']) : 1;
+      // A Memoize or Materialize above keeps what was read: the scan below does not run again each time.
+      const kept = ['Materialize', 'Hash'].includes(type);
+      walk(next, kept ? 1 : loops * repeated, below);
+    }
+  };
+  walk(plan, 1, 1);
+  return found;
+}
