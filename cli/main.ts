@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { ConfigurationError, describeError } from '../stack/errors.ts';
+import { diagnoseCommand } from './diagnose.ts';
 import { runStory } from './story/command.ts';
 
 const whole = (least: number) => (text: string) => {
@@ -59,6 +60,8 @@ program
       });
     },
   );
+
+program.addCommand(diagnoseCommand(abort.signal));
 
 try {
   await program.parseAsync();

@@ -1,0 +1,145 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { allChecks } from '../diagnosis/checks/index.ts';
+import type { Severity } from '../diagnosis/finding.ts';
+import { toHtml } from '../diagnosis/format/html.ts';
+import { toSarif } from '../diagnosis/format/sarif.ts';
+import { toText } from '../diagnosis/format/text.ts';
+import { atLeast, chooseChecks, type Diagnosis, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
+import { ConnectionFailed } from '../diagnosis/session.ts';
+import { consoleSpans } from '../diagnosis/spans.ts';
+import { ConfigurationError } from '../stack/errors.ts';
+
+const seconds = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < least)
+    throw new InvalidArgumentError(`Give a number of seconds, ${least} or more.`);
+  return value * 1000;
+};
+
+const formats: Record<string, (diagnosis: Diagnosis, verbose: boolean) => string> = {
+  text: (diagnosis, verbose) =>
+    toText(diagnosis, { columns: Math.min(110, process.stdout.columns || 100), verbose }),
+  json: (diagnosis) => `${JSON.stringify(diagnosis, null, 2)}\n`,
+  html: (diagnosis) => toHtml(diagnosis),
+  sarif: (diagnosis) => `${JSON.stringify(toSarif(diagnosis), null, 2)}\n`,
+};
+
+interface Options {
+  format: string;
+  output?: string;
+  only?: string[];
+  skip?: string[];
+  console?: string;
+  observe: number;
+  deadline: number;
+  budget: number;
+  duty: number;
+  failOn: 'never' | Severity;
+  verbose: boolean;
+  list: boolean;
+}
+
+/** `sqltrail diagnose`. Exit code: 0, 1 when a finding reaches --fail-on, 2 for wrong input, 3 when partial. */
+export function diagnoseCommand(signal: AbortSignal): Command {
+  return new Command('diagnose')
+    .description(
+      'find why a Postgres hurts: read-only, within a budget, on any database of version 14 or newer',
+    )
+    .argument(
+      '[url]',
+      'postgres://user@host:port/database; or set DATABASE_URL; the password may come from PGPASSWORD',
+    )
+    .addOption(new Option('--format <format>', 'how to print').choices(Object.keys(formats)).default('text'))
+    .option('--output <file>', 'write there instead of to the terminal')
+    .option('--only <check...>', 'these checks or groups only (model, indexes, queries, size, set-up)')
+    .option('--skip <check...>', 'not these')
+    .option('--console <url>', 'sqltrail’s console, for N+1 and for traces of findings')
+    .option(
+      '--observe <seconds>',
+      'judge the workload of this time, not all since the statistics began',
+      seconds(0),
+      defaultDiagnosis.observeMs,
+    )
+    .option('--deadline <seconds>', 'wall-clock time for all', seconds(1), defaultDiagnosis.deadlineMs)
+    .option('--budget <seconds>', 'database time for all', seconds(0.1), defaultDiagnosis.budgetMs)
+    .option(
+      '--duty <share>',
+      'share of the time in which the server may be kept busy, 0 to 1',
+      (text) => {
+        const value = Number(text);
+        if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
+        return value;
+      },
+      defaultDiagnosis.dutyCycle,
+    )
+    .addOption(
+      new Option('--fail-on <severity>', 'exit with 1 for a finding at least so severe')
+        .choices(['never', 'info', 'warning', 'critical'])
+        .default('never'),
+    )
+    .option('--verbose', 'all findings with all evidence', false)
+    .option('--list', 'list the checks and end', false)
+    .addHelpText(
+      'after',
+      '\nExit code: 0; 1 when a finding reaches --fail-on; 2 for wrong input or no connection; 3 when the result is partial.',
+    )
+    .action(async (given: string | undefined, options: Options) => {
+      if (options.list) {
+        for (const { id, group, description } of allChecks)
+          process.stdout.write(`${id.padEnd(28)}${group.padEnd(9)}${description}\n`);
+        return;
+      }
+      const url = given ?? process.env['DATABASE_URL'];
+      if (!url)
+        throw new ConfigurationError(
+          'No database given. Example: sqltrail diagnose postgres://reader@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+        );
+      if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
+        throw new ConfigurationError(
+          'The database’s address is no URL such as postgres://reader@localhost:5432/shop.',
+        );
+      if (options.console !== undefined && !/^https?:\/\//.test(options.console))
+        throw new ConfigurationError('--console: give an address such as http://127.0.0.1:8088.');
+      try {
+        chooseChecks(options.only, options.skip);
+      } catch (error) {
+        throw new ConfigurationError((error as Error).message);
+      }
+      const live = process.stderr.isTTY;
+      let diagnosis: Diagnosis;
+      try {
+        diagnosis = await diagnose({
+          ...defaultDiagnosis,
+          url,
+          observeMs: options.observe,
+          deadlineMs: options.deadline + options.observe,
+          budgetMs: options.budget,
+          dutyCycle: options.duty,
+          ...(options.only ? { only: options.only } : {}),
+          ...(options.skip ? { skip: options.skip } : {}),
+          ...(options.console ? { spans: consoleSpans(options.console, signal) } : {}),
+          signal,
+          onProgress: ({ check, at, of, findings }) => {
+            if (live) process.stderr.write(`\r\x1b[K  ${at + 1} of ${of}: ${check} (${findings} findings)`);
+          },
+        });
+      } catch (error) {
+        if (error instanceof ConnectionFailed) throw new ConfigurationError(error.message);
+        throw error;
+      } finally {
+        if (live) process.stderr.write('\r\x1b[K');
+      }
+      const text = formats[options.format]?.(diagnosis, options.verbose) ?? '';
+      if (options.output) {
+        await mkdir(path.dirname(path.resolve(options.output)), { recursive: true });
+        await writeFile(options.output, text);
+        process.stderr.write(`${diagnosis.findings.length} findings in ${options.output}\n`);
+      } else process.stdout.write(text);
+      const { failOn } = options;
+      if (failOn !== 'never' && diagnosis.findings.some(({ severity }) => atLeast(severity, failOn)))
+        process.exitCode = 1;
+      else if (diagnosis.partial) process.exitCode = 3;
+    });
+}

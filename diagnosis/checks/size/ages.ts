@@ -1,0 +1,79 @@
+import type { CheckContext, Table } from '../../check.ts';
+
+/** How old a table's rows are, by the histogram that ANALYZE keeps of a date column. */
+export interface Ages {
+  table: Table;
+  column: string;
+  /** Ends of equally filled intervals, oldest first, milliseconds since 1970. */
+  bounds: number[];
+  /** The dates are text. */
+  text: boolean;
+  /** Null when the table has its own date; otherwise the table that its rows belong to, whose dates these are. */
+  through: Table | null;
+}
+
+const LEAST_ROWS = 1_000;
+const isoDate = /^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?/;
+
+/** Share of rows older than the moment, 0..1, linear within an interval. */
+export function shareOlder({ bounds }: Pick<Ages, 'bounds'>, before: number): number {
+  const last = bounds.length - 1;
+  if (last < 1) return (bounds[0] ?? before) < before ? 1 : 0;
+  const at = bounds.findIndex((bound) => bound >= before);
+  if (at === 0) return 0;
+  if (at === -1) return 1;
+  const [low, high] = [bounds[at - 1] ?? before, bounds[at] ?? before];
+  return (at - 1 + (high > low ? (before - low) / (high - low) : 1)) / last;
+}
+
+const singular = (name: string) =>
+  name.endsWith('ies') ? `${name.slice(0, -3)}y` : name.endsWith('s') ? name.slice(0, -1) : name;
+
+/**
+ * The ages of every table that has a date column (also one that holds dates as text) or belongs to a table that has
+ * one. Reads statistics only, no rows.
+ */
+export async function readAges(context: CheckContext): Promise<Ages[]> {
+  const rows = await context.session.query<{
+    schema: string;
+    table: string;
+    column: string;
+    bounds: string[];
+  }>(
+    `SELECT schemaname AS schema, tablename AS table, attname AS column, histogram_bounds::text::text[] AS bounds
+       FROM pg_stats
+      WHERE schemaname <> ALL ('{pg_catalog,information_schema}') AND histogram_bounds IS NOT NULL
+        AND histogram_bounds::text ~ '^\\{"?[12]\\d{3}-\\d\\d-\\d\\d' AND null_frac < 0.5`,
+  );
+  const found: Ages[] = [];
+  for (const table of context.tables) {
+    if (table.estimatedRows < LEAST_ROWS || table.kind === 'partition') continue;
+    const candidates = table.columns.flatMap((column) => {
+      const row = rows.find(
+        (r) => r.schema === table.schema && r.table === table.name && r.column === column.name,
+      );
+      if (!row?.bounds.every((bound) => isoDate.test(bound))) return [];
+      const bounds = row.bounds.map((bound) => Date.parse(bound.replace(' ', 'T').slice(0, 19)));
+      return bounds.some(Number.isNaN)
+        ? []
+        : [{ table, column: column.name, bounds, text: /text|char/.test(column.type), through: null }];
+    });
+    // The row's own beginning: of several dates, the one whose oldest value is oldest; a birthday would be no such one.
+    const [own] = candidates.sort((a, b) => (a.bounds[0] ?? 0) - (b.bounds[0] ?? 0));
+    if (own) found.push(own);
+  }
+  for (const table of context.tables) {
+    if (table.estimatedRows < LEAST_ROWS || found.some((ages) => ages.table === table)) continue;
+    const parent = found.find(
+      (ages) =>
+        ages.through === null &&
+        (table.foreignKeys.some(
+          ({ referenced }) => referenced.schema === ages.table.schema && referenced.table === ages.table.name,
+        ) ||
+          table.columns.some(({ name }) => name === `${singular(ages.table.name)}_id`)) &&
+        table.name.startsWith(singular(ages.table.name)),
+    );
+    if (parent) found.push({ ...parent, table, through: parent.table });
+  }
+  return found;
+}

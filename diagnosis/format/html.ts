@@ -1,0 +1,84 @@
+import { bytesText, count } from '../checks/shared.ts';
+import type { Diagnosis, RankedFinding } from '../run.ts';
+import { costText } from './text.ts';
+import { causeTree } from './tree.ts';
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const escape = (value: unknown) =>
+  String(value).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
+
+/** The tag of a template: everything put in is escaped, unless it came from `html` itself. */
+class Html {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+const put = (value: unknown): string =>
+  value instanceof Html ? value.text : Array.isArray(value) ? value.map(put).join('') : escape(value ?? '');
+const html = (strings: TemplateStringsArray, ...values: unknown[]) =>
+  new Html(strings.map((text, at) => text + (at < values.length ? put(values[at]) : '')).join(''));
+
+const style = `:root{color-scheme:light dark;--line:#8886;--dim:#666;--critical:#b3261e;--warning:#8a5a00;--info:#0b5cad}
+@media (prefers-color-scheme:dark){:root{--dim:#aaa;--critical:#ff8a80;--warning:#ffca6b;--info:#8ab8ff}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}
+article{border:1px solid var(--line);border-left:6px solid var(--line);border-radius:6px;padding:.7rem 1rem;margin:.8rem 0;break-inside:avoid}
+article.critical{border-left-color:var(--critical)}article.warning{border-left-color:var(--warning)}article.info{border-left-color:var(--info)}
+article h3{margin:0;font-size:1.02rem}article p{margin:.35rem 0}.meta,.how{color:var(--dim);font-size:.86rem}
+.severity{font-weight:600}.critical .severity{color:var(--critical)}.warning .severity{color:var(--warning)}.info .severity{color:var(--info)}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#8882;padding:.5rem .7rem;border-radius:4px;font-size:.86rem;margin:.4rem 0}
+meter{width:9rem;vertical-align:middle}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+ul{padding-left:1.2rem}a{color:inherit}`;
+
+function article(finding: RankedFinding) {
+  const { rank, severity, title, explanation, cost, confidence, fix, evidence, explains, shareOfLostTime } =
+    finding;
+  return html`<article class="${severity}" id="f${rank}"><h3>${rank}. ${title}</h3>
+<p class="meta"><span class="severity">${severity}</span> · ${finding.check} · ${costText(cost) || 'no cost measured'} · confidence ${Math.round(confidence.level * 100)} % (${confidence.note ?? confidence.basis})${
+    shareOfLostTime === null
+      ? ''
+      : html` · <meter min="0" max="1" value="${shareOfLostTime.toFixed(3)}" aria-label="share of database time"></meter> ${(shareOfLostTime * 100).toFixed(1)} % of database time`
+  }</p>
+<p>${explanation}</p>
+${
+  fix
+    ? html`<p><b>Fix:</b> ${fix.summary}. ${fix.expectedEffect}.</p>${fix.sql.length > 0 ? html`<pre>${fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}<p class="meta">Lock: ${fix.lock}. Risk: ${fix.risk}</p>`
+    : ''
+}
+<details><summary>Evidence</summary><table>${evidence.map(
+    ({ label, value, unit, how }) =>
+      html`<tr><td>${label}</td><td>${typeof value === 'number' ? value.toLocaleString('en') : value} ${unit === '1' ? '' : unit}</td><td class="how">${how}</td></tr>`,
+  )}</table><p class="meta">KPIs: ${explains.kpis.join(', ')}${explains.traces.length > 0 ? ` · traces: ${explains.traces.join(', ')}` : ''}</p></details></article>`;
+}
+
+/** One self-contained page, no script; readable in print. */
+export function toHtml(diagnosis: Diagnosis): string {
+  const { findings, target, server } = diagnosis;
+  const by = (severity: string) => findings.filter((finding) => finding.severity === severity).length;
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Diagnosis of ${target}</title><style>${new Html(style)}</style></head><body>
+<h1>Diagnosis of ${target}</h1>
+<p>Postgres ${Math.floor(server.version / 10_000)}, ${count(diagnosis.tables)} tables, ${bytesText(diagnosis.bytes)}; ${diagnosis.startedAt.slice(0, 16).replace('T', ' ')} UTC. <b>${by('critical')} critical</b>, ${by('warning')} warnings, ${by('info')} for information.${
+    diagnosis.msPerSecond === null
+      ? ''
+      : ` Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`
+  }</p>
+${diagnosis.partial ? html`<article class="warning"><h3>Partial</h3><ul>${diagnosis.notes.map((note) => html`<li>${note}</li>`)}</ul></article>` : ''}
+<h2>From KPI to cause</h2><ul>${causeTree(diagnosis).map(
+    ({ name, symptoms }) =>
+      html`<li>${name}<ul>${symptoms.map(({ table, findings: causes }) => html`<li>${table}: ${causes.map((cause, at) => html`${at ? ', ' : ''}<a href="#f${cause.rank}">${cause.check}</a>`)}</li>`)}</ul></li>`,
+  )}</ul>
+<h2>Findings, the dearest first</h2>
+${findings.map(article)}
+<h2>Not seen</h2>${diagnosis.blind.length === 0 ? html`<p>Nothing was out of sight.</p>` : html`<ul>${diagnosis.blind.map(({ what, remedy }) => html`<li>${what}. ${remedy}</li>`)}</ul>`}
+<p class="meta">The diagnosis took ${diagnosis.seconds.toFixed(1)} s; its ${diagnosis.ownLoad.statements} statements kept one connection busy for ${(diagnosis.ownLoad.busyMs / 1000).toFixed(1)} s. It changed nothing.</p>
+</body></html>
+`.text;
+}

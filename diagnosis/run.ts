@@ -1,0 +1,288 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readCapabilities, readSettings, readStatements, readTables } from './catalogue.ts';
+import type { Blind, Capabilities, Check, CheckContext, SpanSource, Statement } from './check.ts';
+import { allChecks } from './checks/index.ts';
+import type { Finding, Severity } from './finding.ts';
+import { BudgetExceeded, ConnectionFailed, describeTarget, type OwnLoad, openSession } from './session.ts';
+import { readWorkload, type WorkloadEntry } from './workload.ts';
+
+export interface DiagnosisOptions {
+  url: string;
+  /** Milliseconds. */
+  statementTimeoutMs: number;
+  lockTimeoutMs: number;
+  /** Database time that the run may use, milliseconds. */
+  budgetMs: number;
+  /** Share of wall-clock time in which the diagnosis may keep the server busy, 0..1. */
+  dutyCycle: number;
+  /** Wall-clock time for all, milliseconds; what is not done by then is left out, and said. */
+  deadlineMs: number;
+  /** Look at the workload of this time instead of all since the statistics were reset, milliseconds; 0 for all. */
+  observeMs: number;
+  /** Rows of a table that a check may look at as a sample. */
+  sampleRows: number;
+  spans?: SpanSource;
+  /** Ids of checks or groups; all without it. */
+  only?: readonly string[];
+  skip?: readonly string[];
+  signal: AbortSignal;
+  onProgress?: (event: { check: string; at: number; of: number; findings: number }) => void;
+}
+
+export const defaultDiagnosis = {
+  statementTimeoutMs: 5_000,
+  lockTimeoutMs: 500,
+  budgetMs: 20_000,
+  dutyCycle: 0.5,
+  deadlineMs: 28_000,
+  observeMs: 0,
+  sampleRows: 20_000,
+} as const;
+
+export interface RankedFinding extends Finding {
+  /** From 1. */
+  rank: number;
+  /** Of the database time in the window, 0..1; null when the cause takes no time that could be measured. */
+  shareOfLostTime: number | null;
+}
+
+export interface CheckRun {
+  id: string;
+  findings: number;
+  busyMs: number;
+  /** Why it gave nothing, or not all. */
+  problem?: string;
+}
+
+/** What one diagnosis saw. */
+export interface Diagnosis {
+  format: 1;
+  /** `host:port/database`. */
+  target: string;
+  startedAt: string;
+  /** Wall-clock seconds. */
+  seconds: number;
+  server: Capabilities;
+  tables: number;
+  bytes: number;
+  /** Database time of all statements, milliseconds for each second of wall clock; null without pg_stat_statements. */
+  msPerSecond: number | null;
+  windowSeconds: number | null;
+  ownLoad: OwnLoad;
+  /** Something ended before it was done; `notes` says what. */
+  partial: boolean;
+  notes: string[];
+  blind: Blind[];
+  checks: CheckRun[];
+  findings: RankedFinding[];
+}
+
+const severities: Severity[] = ['info', 'warning', 'critical'];
+export const atLeast = (severity: Severity, least: Severity) =>
+  severities.indexOf(severity) >= severities.indexOf(least);
+
+/** What happened between two looks at pg_stat_statements. A statement that came between has no earlier figures. */
+export function workloadBetween(before: readonly Statement[], after: readonly Statement[]): Statement[] {
+  const earlier = new Map(before.map((statement) => [statement.queryid, statement]));
+  return after
+    .flatMap((now): Statement[] => {
+      const then = earlier.get(now.queryid);
+      if (!then || now.calls < then.calls) return now.calls > 0 ? [now] : [];
+      const calls = now.calls - then.calls;
+      if (calls === 0) return [];
+      const totalMs = now.totalMs - then.totalMs;
+      return [
+        {
+          ...now,
+          calls,
+          totalMs,
+          meanMs: totalMs / calls,
+          rows: now.rows - then.rows,
+          sharedBlocksRead: now.sharedBlocksRead - then.sharedBlocksRead,
+          sharedBlocksHit: now.sharedBlocksHit - then.sharedBlocksHit,
+          tempBlocksWritten: now.tempBlocksWritten - then.tempBlocksWritten,
+        },
+      ];
+    })
+    .sort((a, b) => b.totalMs - a.totalMs);
+}
+
+/**
+ * Findings in the order of what they cost: time first, as a share of all database time, then severity, then bytes.
+ * Several causes can share one statement, so the shares may add up to more than one.
+ */
+export function rank(findings: readonly Finding[], msPerSecond: number | undefined): RankedFinding[] {
+  return [...findings]
+    .sort(
+      (a, b) =>
+        (b.cost.msPerSecond ?? 0) - (a.cost.msPerSecond ?? 0) ||
+        severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
+        (b.cost.bytes ?? 0) - (a.cost.bytes ?? 0) ||
+        a.id.localeCompare(b.id),
+    )
+    .map((finding, at) => ({
+      ...finding,
+      rank: at + 1,
+      shareOfLostTime:
+        msPerSecond && finding.cost.msPerSecond !== undefined
+          ? Math.min(1, finding.cost.msPerSecond / msPerSecond)
+          : null,
+    }));
+}
+
+/** @throws Error naming the wrong id and those that exist. */
+export function chooseChecks(only: readonly string[] = [], skip: readonly string[] = []): Check[] {
+  const known = new Set(allChecks.flatMap(({ id, group }) => [id, group]));
+  for (const name of [...only, ...skip])
+    if (!known.has(name))
+      throw new Error(`There is no check "${name}". There are: ${[...known].sort().join(', ')}.`);
+  const named = (names: readonly string[], { id, group }: Check) =>
+    names.includes(id) || names.includes(group);
+  return allChecks.filter((check) => (only.length === 0 || named(only, check)) && !named(skip, check));
+}
+
+function problemOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  if (code === '42501') return `permission denied: ${message}`;
+  if (code === '57014') return 'a statement of it reached the diagnosis’s own statement timeout';
+  if (code === '55P03') return 'a table was locked for longer than the diagnosis waits';
+  if (code === '42P01' || code === 'XX000') return 'a table was dropped or changed meanwhile';
+  return message ?? String(error);
+}
+
+/**
+ * Reads the database and finds what costs it. One connection, read-only transactions, own timeouts, a budget of
+ * database time; a check that fails costs its own findings only.
+ *
+ * @throws ConnectionFailed when there is no connection to begin with
+ */
+export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
+  const checks = chooseChecks(options.only, options.skip);
+  const started = Date.now();
+  const deadline = AbortSignal.timeout(options.deadlineMs);
+  const signal = AbortSignal.any([options.signal, deadline]);
+  const session = await openSession({ ...options, signal });
+  const notes: string[] = [];
+  const blind: Blind[] = [];
+  const runs: CheckRun[] = [];
+  const found: Finding[] = [];
+  let partial = false;
+  try {
+    const capabilities = await readCapabilities(session);
+    let { statements, windowSeconds } = await readStatements(session, capabilities);
+    const tables = await readTables(session);
+    const settings = await readSettings(session);
+    if (options.observeMs > 0 && capabilities.pgStatStatements) {
+      const from = performance.now();
+      await sleep(options.observeMs, undefined, { signal });
+      const later = await readStatements(session, capabilities);
+      statements = workloadBetween(statements, later.statements);
+      windowSeconds = (performance.now() - from) / 1000;
+    }
+    const total = statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+    const msPerSecond = windowSeconds ? total / windowSeconds : undefined;
+    let workload: Promise<readonly WorkloadEntry[]> | undefined;
+    let current = '';
+    const context: CheckContext = {
+      session,
+      capabilities,
+      tables,
+      statements,
+      windowSeconds,
+      settings,
+      spans: options.spans,
+      sampleRows: options.sampleRows,
+      blind: (entry) => blind.push({ check: current, ...entry }),
+      signal,
+      workload() {
+        workload ??= readWorkload(context);
+        return workload;
+      },
+    };
+    for (const [at, check] of checks.entries()) {
+      current = check.id;
+      options.onProgress?.({ check: check.title, at, of: checks.length, findings: found.length });
+      const busyBefore = session.ownLoad().busyMs;
+      const before = found.length;
+      let problem: string | undefined;
+      try {
+        signal.throwIfAborted();
+        for await (const finding of check.run(context)) found.push(finding);
+      } catch (error) {
+        options.signal.throwIfAborted();
+        problem = deadline.aborted
+          ? `not finished: the ${options.deadlineMs / 1000} s for all were over (raise them with --deadline)`
+          : problemOf(error);
+        partial = true;
+        notes.push(`${check.id}: ${problem}`);
+        if (
+          session.lost ||
+          error instanceof ConnectionFailed ||
+          error instanceof BudgetExceeded ||
+          deadline.aborted
+        ) {
+          const left = checks.slice(at + 1).map(({ id }) => id);
+          if (left.length > 0) notes.push(`not run: ${left.join(', ')}`);
+          break;
+        }
+      } finally {
+        runs.push({
+          id: check.id,
+          findings: found.length - before,
+          busyMs: Math.round(session.ownLoad().busyMs - busyBefore),
+          ...(problem ? { problem } : {}),
+        });
+      }
+    }
+    await addTraces(found, await workload?.catch(() => []), options.spans, notes);
+    return {
+      format: 1,
+      target: describeTarget(options.url),
+      startedAt: new Date(started).toISOString(),
+      seconds: (Date.now() - started) / 1000,
+      server: capabilities,
+      tables: tables.length,
+      bytes: tables.reduce((sum, { kind, totalBytes }) => sum + (kind === 'partitioned' ? 0 : totalBytes), 0),
+      msPerSecond: msPerSecond ?? null,
+      windowSeconds: windowSeconds ?? null,
+      ownLoad: session.ownLoad(),
+      partial,
+      notes,
+      blind: blind.filter(
+        (entry, at) =>
+          blind.findIndex((other) => other.what === entry.what && other.remedy === entry.remedy) === at,
+      ),
+      checks: runs,
+      findings: rank(found, msPerSecond),
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+const MOST_TRACED = 20;
+
+/** Traces that show the finding's worst statement. */
+async function addTraces(
+  found: Finding[],
+  workload: readonly WorkloadEntry[] | undefined,
+  spans: SpanSource | undefined,
+  notes: string[],
+): Promise<void> {
+  if (!spans || !workload) return;
+  const known = new Map<string, Promise<string[]>>();
+  const dear = [...found]
+    .sort((a, b) => (b.cost.msPerSecond ?? 0) - (a.cost.msPerSecond ?? 0))
+    .slice(0, MOST_TRACED);
+  try {
+    for (const finding of dear) {
+      const entry = workload.find(({ statement }) => statement.queryid === finding.statements[0]);
+      if (!entry || finding.explains.traces.length > 0) continue;
+      const traces = known.get(entry.summary) ?? spans.tracesOf(entry.summary);
+      known.set(entry.summary, traces);
+      finding.explains.traces.push(...(await traces));
+    }
+  } catch (error) {
+    notes.push((error as Error).message);
+  }
+}
