@@ -56,14 +56,24 @@ export function diagnoseCommand(signal: AbortSignal): Command {
     .option('--only <check...>', 'these checks or groups only (model, indexes, queries, size, set-up)')
     .option('--skip <check...>', 'not these')
     .option('--console <url>', 'sqltrail’s console, for N+1 and for traces of findings')
-    .option(
-      '--observe <seconds>',
-      'judge the workload of this time, not all since the statistics began',
-      seconds(0),
-      defaultDiagnosis.observeMs,
+    .addOption(
+      new Option(
+        '--observe <seconds>',
+        'judge the workload of this time; 0 for all since the statistics began',
+      )
+        .argParser(seconds(0))
+        .default(defaultDiagnosis.observeMs, String(defaultDiagnosis.observeMs / 1000)),
     )
-    .option('--deadline <seconds>', 'wall-clock time for all', seconds(1), defaultDiagnosis.deadlineMs)
-    .option('--budget <seconds>', 'database time for all', seconds(0.1), defaultDiagnosis.budgetMs)
+    .addOption(
+      new Option('--deadline <seconds>', 'wall-clock time for all')
+        .argParser(seconds(1))
+        .default(defaultDiagnosis.deadlineMs, String(defaultDiagnosis.deadlineMs / 1000)),
+    )
+    .addOption(
+      new Option('--budget <seconds>', 'database time for all')
+        .argParser(seconds(0.1))
+        .default(defaultDiagnosis.budgetMs, String(defaultDiagnosis.budgetMs / 1000)),
+    )
     .option(
       '--duty <share>',
       'share of the time in which the server may be kept busy, 0 to 1',
@@ -114,7 +124,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
           ...defaultDiagnosis,
           url,
           observeMs: options.observe,
-          deadlineMs: options.deadline + options.observe,
+          deadlineMs: options.deadline,
           budgetMs: options.budget,
           dutyCycle: options.duty,
           ...(options.only ? { only: options.only } : {}),

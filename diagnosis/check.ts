@@ -89,6 +89,11 @@ export interface Session {
    * statement timeout of the diagnosis struck).
    */
   query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /**
+   * EXPLAIN (FORMAT JSON) of one statement, which is not run; it may hold `$n` placeholders with `GENERIC_PLAN, `
+   * among the options.
+   */
+  plan(statement: string, options: 'GENERIC_PLAN, ' | ''): Promise<unknown>;
   /** A Postgres identifier, quoted: `schema.table`. */
   quote(...parts: string[]): string;
 }

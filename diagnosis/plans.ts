@@ -45,10 +45,10 @@ export async function genericPlan(
   // Without GENERIC_PLAN only a statement that has no parameters can be planned.
   if (!generic && /\$\d/.test(sql)) return undefined;
   try {
-    const [row] = await session.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
-      `EXPLAIN (${generic ? 'GENERIC_PLAN, ' : ''}FORMAT JSON) ${sql}`,
-    );
-    return row?.['QUERY PLAN'][0]?.Plan;
+    const plans = (await session.plan(sql, generic ? 'GENERIC_PLAN, ' : '')) as
+      | { Plan: PlanNode }[]
+      | undefined;
+    return plans?.[0]?.Plan;
   } catch (error) {
     const code = (error as { code?: string }).code;
     // Class 42: syntax, undefined object, insufficient privilege, indeterminate type. 0A, 25006: not plannable here.

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readCapabilities, readSettings, readStatements, readTables } from './catalogue.ts';
-import type { Blind, Capabilities, Check, CheckContext, SpanSource, Statement } from './check.ts';
+import type { Blind, Capabilities, Check, CheckContext, SpanSource } from './check.ts';
 import { allChecks } from './checks/index.ts';
 import type { Finding, Severity } from './finding.ts';
+import { observe } from './observe.ts';
 import { BudgetExceeded, ConnectionFailed, describeTarget, type OwnLoad, openSession } from './session.ts';
 import { readWorkload, type WorkloadEntry } from './workload.ts';
 
@@ -17,7 +17,7 @@ export interface DiagnosisOptions {
   dutyCycle: number;
   /** Wall-clock time for all, milliseconds; what is not done by then is left out, and said. */
   deadlineMs: number;
-  /** Look at the workload of this time instead of all since the statistics were reset, milliseconds; 0 for all. */
+  /** Look at the workload of this time, milliseconds; 0, or an idle database, for all since the statistics were reset. */
   observeMs: number;
   /** Rows of a table that a check may look at as a sample. */
   sampleRows: number;
@@ -35,7 +35,7 @@ export const defaultDiagnosis = {
   budgetMs: 20_000,
   dutyCycle: 0.5,
   deadlineMs: 28_000,
-  observeMs: 0,
+  observeMs: 8_000,
   sampleRows: 20_000,
 } as const;
 
@@ -77,35 +77,12 @@ export interface Diagnosis {
   findings: RankedFinding[];
 }
 
+/** Less database time than this is an idle database. Milliseconds for each second. */
+const IDLE_MS_PER_SECOND = 5;
+
 const severities: Severity[] = ['info', 'warning', 'critical'];
 export const atLeast = (severity: Severity, least: Severity) =>
   severities.indexOf(severity) >= severities.indexOf(least);
-
-/** What happened between two looks at pg_stat_statements. A statement that came between has no earlier figures. */
-export function workloadBetween(before: readonly Statement[], after: readonly Statement[]): Statement[] {
-  const earlier = new Map(before.map((statement) => [statement.queryid, statement]));
-  return after
-    .flatMap((now): Statement[] => {
-      const then = earlier.get(now.queryid);
-      if (!then || now.calls < then.calls) return now.calls > 0 ? [now] : [];
-      const calls = now.calls - then.calls;
-      if (calls === 0) return [];
-      const totalMs = now.totalMs - then.totalMs;
-      return [
-        {
-          ...now,
-          calls,
-          totalMs,
-          meanMs: totalMs / calls,
-          rows: now.rows - then.rows,
-          sharedBlocksRead: now.sharedBlocksRead - then.sharedBlocksRead,
-          sharedBlocksHit: now.sharedBlocksHit - then.sharedBlocksHit,
-          tempBlocksWritten: now.tempBlocksWritten - then.tempBlocksWritten,
-        },
-      ];
-    })
-    .sort((a, b) => b.totalMs - a.totalMs);
-}
 
 /**
  * Findings in the order of what they cost: time first, as a share of all database time, then severity, then bytes.
@@ -172,12 +149,15 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     let { statements, windowSeconds } = await readStatements(session, capabilities);
     const tables = await readTables(session);
     const settings = await readSettings(session);
-    if (options.observeMs > 0 && capabilities.pgStatStatements) {
-      const from = performance.now();
-      await sleep(options.observeMs, undefined, { signal });
-      const later = await readStatements(session, capabilities);
-      statements = workloadBetween(statements, later.statements);
-      windowSeconds = (performance.now() - from) / 1000;
+    if (options.observeMs > 0) {
+      options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
+      const observed = await observe(session, capabilities, statements, options.observeMs, signal);
+      const busyMs = observed.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+      // Where nothing goes on now, what went on before is looked at.
+      if (busyMs / observed.seconds >= IDLE_MS_PER_SECOND || statements.length === 0) {
+        statements = observed.statements;
+        windowSeconds = observed.seconds;
+      }
     }
     const total = statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
     const msPerSecond = windowSeconds ? total / windowSeconds : undefined;

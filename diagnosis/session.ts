@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Session } from './check.ts';
+import { isOneStatement, loadParser } from './sql/shape.ts';
 
 export interface SessionOptions {
   /** Connection URL; its password is never printed. */
@@ -92,6 +93,7 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
   } catch (error) {
     throw explainFailure(error, options.url);
   }
+  await loadParser();
   let lost = false;
   client.on('error', () => {
     lost = true;
@@ -111,41 +113,50 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     throw explainFailure(error, options.url);
   }
   const load: OwnLoad = { statements: 0, busyMs: 0 };
+  const run = async <Row extends object>(query: pg.QueryConfig): Promise<Row[]> => {
+    options.signal?.throwIfAborted();
+    if (lost)
+      throw new ConnectionFailed(
+        `${describeTarget(options.url)}: the connection was cut during the diagnosis.`,
+      );
+    if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
+    const started = performance.now();
+    try {
+      return (await client.query(query)).rows as Row[];
+    } catch (error) {
+      if (lost || (error as { code?: string }).code === '57P01') {
+        lost = true;
+        throw new ConnectionFailed(
+          `${describeTarget(options.url)}: the connection was cut during the diagnosis.`,
+          {
+            cause: error,
+          },
+        );
+      }
+      throw error;
+    } finally {
+      const busyMs = performance.now() - started;
+      load.statements += 1;
+      load.busyMs += busyMs;
+      const restMs = busyMs * (1 / options.dutyCycle - 1);
+      if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)));
+    }
+  };
   return {
     get lost() {
       return lost;
     },
     quote: (...parts) => parts.map((part) => pg.escapeIdentifier(part)).join('.'),
-    async query<Row extends object>(sql: string, values: unknown[] = []) {
-      options.signal?.throwIfAborted();
-      if (lost)
-        throw new ConnectionFailed(
-          `${describeTarget(options.url)}: the connection was cut during the diagnosis.`,
-        );
-      if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
-      const started = performance.now();
-      try {
-        // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.
-        return (await client.query({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig))
-          .rows as Row[];
-      } catch (error) {
-        if (lost || (error as { code?: string }).code === '57P01') {
-          lost = true;
-          throw new ConnectionFailed(
-            `${describeTarget(options.url)}: the connection was cut during the diagnosis.`,
-            {
-              cause: error,
-            },
-          );
-        }
-        throw error;
-      } finally {
-        const busyMs = performance.now() - started;
-        load.statements += 1;
-        load.busyMs += busyMs;
-        const restMs = busyMs * (1 / options.dutyCycle - 1);
-        if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)));
-      }
+    query: <Row extends object>(sql: string, values: unknown[] = []) =>
+      // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.
+      run<Row>({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig),
+    plan: async (statement, options) => {
+      // Only the simple protocol takes placeholders without values; the parser has seen that it is one statement.
+      if (!isOneStatement(statement)) throw new Error('not one statement');
+      const [row] = await run<{ 'QUERY PLAN': unknown }>({
+        text: `EXPLAIN (${options}FORMAT JSON) ${statement}`,
+      });
+      return row?.['QUERY PLAN'];
     },
     ownLoad: () => ({ ...load }),
     close: () => client.end().catch(() => {}),

@@ -26,3 +26,7 @@ export function bytesText(bytes: number): string {
   for (; value >= 1000 && at < units.length - 1; at += 1) value /= 1000;
   return `${value >= 100 || at === 0 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
 }
+
+/** Casts of text to these depend on settings, so Postgres refuses them in an index. */
+export const mutableCasts =
+  /::(timestamp|timestamptz|date|time|timetz|interval|regclass|timestamp with(out)? time zone)\b/;

@@ -81,6 +81,15 @@ interface Scope {
 /** Loads the parser; once for a process, before {@link shapeOf}. */
 export const loadParser = () => loadModule();
 
+/** Exactly one statement, by Postgres's parser; false for what it does not take. {@link loadParser} comes first. */
+export function isOneStatement(sql: string): boolean {
+  try {
+    return (parseSync(sql) as unknown as { stmts?: unknown[] }).stmts?.length === 1;
+  } catch {
+    return false;
+  }
+}
+
 /** @returns undefined when Postgres's parser does not take the text (cut off, several statements). */
 export function shapeOf(sql: string, columnsOf: ColumnsOf): StatementShape | undefined {
   let statement: Node;

@@ -3,17 +3,13 @@ import type { Finding } from '../../finding.ts';
 import { genericPlan, type Scan } from '../../plans.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
 import { tableOf, type WorkloadEntry } from '../../workload.ts';
-import { indexName, literal, shortly } from '../shared.ts';
+import { indexName, literal, mutableCasts, shortly } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */
 const LEAST_ROWS = 500;
 /** An index that finds a larger share of the table is not used, or does not help. */
 const LARGEST_SELECTIVITY = 0.2;
 const MOST_COLUMNS = 3;
-
-/** Casts of text to these depend on settings, so Postgres refuses them in an index. */
-const mutableCasts =
-  /::(timestamp|timestamptz|date|time|timetz|interval|regclass|timestamp with(out)? time zone)\b/;
 
 interface Key {
   expression: string;

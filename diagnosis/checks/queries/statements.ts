@@ -1,7 +1,7 @@
 import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { tableOf, type WorkloadEntry } from '../../workload.ts';
-import { bytesText, count, indexName } from '../shared.ts';
+import { bytesText, count, indexName, mutableCasts } from '../shared.ts';
 import {
   costOf,
   matters,
@@ -42,7 +42,7 @@ interface Said {
 function about(id: string, entry: WorkloadEntry, said: Said): Finding {
   const { table, columns } = said;
   return {
-    id: `${id}:${table.schema}.${table.name}(${(columns ?? []).join(',')}):${entry.statement.queryid}`,
+    id: `${id}:${table.schema}.${table.name}(${(columns ?? []).join(',')})`,
     check: id,
     severity: said.severity ?? severityOf(entry),
     title: said.title,
@@ -60,6 +60,32 @@ function about(id: string, entry: WorkloadEntry, said: Said): Finding {
     explains: { kpis: said.kpis ?? CUSTOMER_KPIS, traces: [] },
     ...(said.fix ? { fix: said.fix } : {}),
   };
+}
+
+/** Collects findings about statements; those with the same id are one cause, and their costs add up. */
+function merger() {
+  const found = new Map<string, Finding>();
+  const merge = (finding: Finding) => {
+    const known = found.get(finding.id);
+    if (!known) {
+      found.set(finding.id, finding);
+      return;
+    }
+    known.statements.push(...finding.statements);
+    known.evidence.push(...finding.evidence);
+    if (finding.severity === 'critical') known.severity = 'critical';
+    const [calls, more] = [known.cost.calls ?? 0, finding.cost.calls ?? 0];
+    const read = (known.cost.rowsReadPerRow ?? 0) * calls + (finding.cost.rowsReadPerRow ?? 0) * more;
+    known.cost = {
+      calls: calls + more,
+      ...(known.cost.msPerSecond === undefined
+        ? {}
+        : { msPerSecond: known.cost.msPerSecond + (finding.cost.msPerSecond ?? 0) }),
+      ...(read > 0 ? { rowsReadPerRow: read / Math.max(1, calls + more) } : {}),
+    };
+  };
+  merge.all = () => [...found.values()];
+  return merge;
 }
 
 const rewrite = (
@@ -82,23 +108,27 @@ export const offsetPaging: Check = {
   description: 'Pages fetched with OFFSET: all rows before the page are read, sorted and thrown away.',
   async *run(context) {
     if (withoutStatements(context, 'paging by OFFSET')) return;
+    const merge = merger();
     for (const entry of await context.workload()) {
       if (!entry.shape?.offset || !matters(entry)) continue;
       const table = largest(tablesOf(context, entry));
       if (!table || table.estimatedRows < 1_000) continue;
       const order = entry.shape.tables.flatMap(({ order: columns }) => columns.map(({ column }) => column));
-      yield about('offset-paging', entry, {
-        table,
-        ...(order.length > 0 ? { columns: order } : {}),
-        title: `Pages of ${table.name} are fetched with OFFSET`,
-        explanation: `Each page reads and sorts everything before it${entry.rowsReadPerCall ? `: about ${count(entry.rowsReadPerCall)} rows for the ${Math.max(1, Math.round(rowsPerCall(entry)))} that are shown` : ''}. Later pages cost more than the first.`,
-        level: 0.95,
-        fix: rewrite(
-          `keyset paging: WHERE (${order[0] ?? 'sort key'}, id) < (last seen) ORDER BY … LIMIT n, with an index in that order`,
-          'the cost of a page no longer depends on its number',
-        ),
-      });
+      merge(
+        about('offset-paging', entry, {
+          table,
+          ...(order.length > 0 ? { columns: order } : {}),
+          title: `Pages of ${table.name} are fetched with OFFSET`,
+          explanation: `Each page reads and sorts everything before it${entry.rowsReadPerCall ? `: about ${count(entry.rowsReadPerCall)} rows for the ${Math.max(1, Math.round(rowsPerCall(entry)))} that are shown` : ''}. Later pages cost more than the first.`,
+          level: 0.95,
+          fix: rewrite(
+            `keyset paging: WHERE (${order[0] ?? 'sort key'}, id) < (last seen) ORDER BY … LIMIT n, with an index in that order`,
+            'the cost of a page no longer depends on its number',
+          ),
+        }),
+      );
     }
+    yield* merge.all();
   },
 };
 
@@ -110,6 +140,7 @@ export const patternSearch: Check = {
     'LIKE, ILIKE and regular expressions whose pattern begins with a wildcard, or is a parameter, on columns that are read whole.',
   async *run(context) {
     if (withoutStatements(context, 'searches by pattern')) return;
+    const merge = merger();
     const trigram = context.tables
       .flatMap(({ indexes }) => indexes)
       .some(({ definition }) => /gi[ns]t_trgm_ops/.test(definition));
@@ -124,27 +155,30 @@ export const patternSearch: Check = {
         const target = context.session.quote(table.schema, table.name);
         const name = indexName(table, columns, 'trgm_idx');
         const list = columns.map((column) => `${context.session.quote(column)} gin_trgm_ops`).join(', ');
-        yield about('leading-wildcard', entry, {
-          table,
-          columns,
-          title: `Search in ${table.name} (${columns.join(', ')}) reads every row`,
-          explanation: `A pattern that may begin with a wildcard cannot use a B-tree, so each search compares all ${count(table.estimatedRows)} rows${trigram ? ', although the database has trigram indexes elsewhere' : ''}.`,
-          level: patterns.every(({ parameter }) => parameter) ? 0.8 : 0.95,
-          note: 'The pattern itself is a parameter and is not seen; the plan shows that every row is read.',
-          fix: {
-            summary: `trigram index on ${columns.join(', ')}`,
-            sql: [
-              'CREATE EXTENSION IF NOT EXISTS pg_trgm',
-              `CREATE INDEX CONCURRENTLY ${context.session.quote(name)} ON ${target} USING gin (${list})`,
-            ],
-            undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${context.session.quote(table.schema, name)}`],
-            lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
-            risk: 'A GIN index makes changes of these columns slower; patterns below three characters still read all.',
-            expectedEffect: 'a search reads the rows that hold the pattern’s trigrams instead of all',
-          },
-        });
+        merge(
+          about('leading-wildcard', entry, {
+            table,
+            columns,
+            title: `Search in ${table.name} (${columns.join(', ')}) reads every row`,
+            explanation: `A pattern that may begin with a wildcard cannot use a B-tree, so each search compares all ${count(table.estimatedRows)} rows${trigram ? ', although the database has trigram indexes elsewhere' : ''}.`,
+            level: patterns.every(({ parameter }) => parameter) ? 0.8 : 0.95,
+            note: 'The pattern itself is a parameter and is not seen; the plan shows that every row is read.',
+            fix: {
+              summary: `trigram index on ${columns.join(', ')}`,
+              sql: [
+                'CREATE EXTENSION IF NOT EXISTS pg_trgm',
+                `CREATE INDEX CONCURRENTLY ${context.session.quote(name)} ON ${target} USING gin (${list})`,
+              ],
+              undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${context.session.quote(table.schema, name)}`],
+              lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
+              risk: 'A GIN index makes changes of these columns slower; patterns below three characters still read all.',
+              expectedEffect: 'a search reads the rows that hold the pattern’s trigrams instead of all',
+            },
+          }),
+        );
       }
     }
+    yield* merge.all();
   },
 };
 
@@ -156,6 +190,7 @@ export const nonSargable: Check = {
     'Conditions and sort orders on a cast or a function of a column: a plain index on the column does not help, and a cast that depends on settings cannot even be indexed.',
   async *run(context) {
     if (withoutStatements(context, 'casts that defeat an index')) return;
+    const merge = merger();
     for (const entry of await context.workload()) {
       if (!matters(entry)) continue;
       for (const use of entry.shape?.tables ?? []) {
@@ -163,7 +198,7 @@ export const nonSargable: Check = {
         const scan = entry.scans.find(({ alias, sequential }) => alias === use.alias && sequential);
         if (!table || !scan || table.estimatedRows < 1_000) continue;
         const wrapped = [...use.equal, ...use.range].filter(
-          ({ wrapped: around, join }) => around !== null && !join,
+          ({ wrapped: around, join }) => around !== null && !join && mutableCasts.test(around),
         );
         const columns = [...new Set(wrapped.map(({ column }) => column))];
         if (columns.length === 0) continue;
@@ -173,19 +208,22 @@ export const nonSargable: Check = {
           ),
         ];
         const types = columns.map((column) => table.columns.find(({ name }) => name === column)?.type);
-        yield about('cast-defeats-index', entry, {
-          table,
-          columns,
-          title: `${expressions.join(', ')} on ${table.name} cannot use an index on ${columns.join(', ')}`,
-          explanation: `The condition is on ${expressions.join(' and ')}, computed for all ${count(table.estimatedRows)} rows at each call. ${types.includes('text') && /::/.test(expressions.join()) ? 'The column is text; with its true type the condition would be on the column itself.' : 'An index on the same expression, or a condition on the bare column, would serve.'}`,
-          level: 0.9,
-          fix: rewrite(
-            `compare ${columns.join(', ')} itself: give it its true type, or index the expression`,
-            'the condition can be answered by an index',
-          ),
-        });
+        merge(
+          about('cast-defeats-index', entry, {
+            table,
+            columns,
+            title: `${expressions.join(', ')} on ${table.name} cannot use an index on ${columns.join(', ')}`,
+            explanation: `The condition is on ${expressions.join(' and ')}, computed for all ${count(table.estimatedRows)} rows at each call. ${types.includes('text') && /::/.test(expressions.join()) ? 'The column is text; with its true type the condition would be on the column itself.' : 'An index on the same expression, or a condition on the bare column, would serve.'}`,
+            level: 0.9,
+            fix: rewrite(
+              `compare ${columns.join(', ')} itself: give it its true type, or index the expression`,
+              'the condition can be answered by an index',
+            ),
+          }),
+        );
       }
     }
+    yield* merge.all();
   },
 };
 
@@ -244,19 +282,23 @@ export const unboundedRead: Check = {
   description: 'SELECT without LIMIT that returns a thousand rows or more a call: it grows with the data.',
   async *run(context) {
     if (withoutStatements(context, 'reads without a bound')) return;
+    const merge = merger();
     for (const entry of await context.workload()) {
       if (entry.shape?.operation !== 'SELECT' || entry.shape.limit || entry.statement.calls < 5) continue;
       const table = largest(tablesOf(context, entry));
       if (!table || rowsPerCall(entry) < MANY_ROWS || !matters(entry)) continue;
-      yield about('unbounded-read', entry, {
-        table,
-        title: `A statement on ${table.name} returns ${count(rowsPerCall(entry))} rows a call, without LIMIT`,
-        explanation:
-          'Nothing bounds the answer, so it grows with the table, in the database, on the wire and in the application’s memory.',
-        level: 0.9,
-        fix: rewrite('page it, or aggregate in the database', 'the answer no longer grows with the table'),
-      });
+      merge(
+        about('unbounded-read', entry, {
+          table,
+          title: `A statement on ${table.name} returns ${count(rowsPerCall(entry))} rows a call, without LIMIT`,
+          explanation:
+            'Nothing bounds the answer, so it grows with the table, in the database, on the wire and in the application’s memory.',
+          level: 0.9,
+          fix: rewrite('page it, or aggregate in the database', 'the answer no longer grows with the table'),
+        }),
+      );
     }
+    yield* merge.all();
   },
 };
 
@@ -267,6 +309,7 @@ export const countsAll: Check = {
   description: 'count(*) that reads a large part of a table, called again and again.',
   async *run(context) {
     if (withoutStatements(context, 'counting at each request')) return;
+    const merge = merger();
     for (const entry of await context.workload()) {
       if (!entry.shape?.countsAll || entry.statement.calls < 5 || (entry.rowsReadPerCall ?? 0) < 1_000)
         continue;
@@ -274,19 +317,22 @@ export const countsAll: Check = {
       if (!table || (!matters(entry) && entry.statement.meanMs < 5)) continue;
       const { equal, pattern } = entry.shape.tables[0] ?? { equal: [], pattern: [] };
       const columns = [...new Set([...equal, ...pattern].map(({ column }) => column))];
-      yield about('counts-everything', entry, {
-        table,
-        ...(columns.length > 0 ? { columns } : {}),
-        title: `${table.name} is counted at each call, ${count(entry.rowsReadPerCall ?? 0)} rows read for one number`,
-        explanation:
-          'Postgres has to look at each row to count it. A page that needs “is there more?” can fetch one row more than it shows; a total can be kept or be estimated.',
-        level: 0.95,
-        fix: rewrite(
-          'fetch one row more than is shown instead of counting; keep totals where they are needed',
-          'one number no longer costs a scan',
-        ),
-      });
+      merge(
+        about('counts-everything', entry, {
+          table,
+          ...(columns.length > 0 ? { columns } : {}),
+          title: `${table.name} is counted at each call, ${count(entry.rowsReadPerCall ?? 0)} rows read for one number`,
+          explanation:
+            'Postgres has to look at each row to count it. A page that needs “is there more?” can fetch one row more than it shows; a total can be kept or be estimated.',
+          level: 0.95,
+          fix: rewrite(
+            'fetch one row more than is shown instead of counting; keep totals where they are needed',
+            'one number no longer costs a scan',
+          ),
+        }),
+      );
     }
+    yield* merge.all();
   },
 };
 
@@ -298,23 +344,27 @@ export const aggregatesLive: Check = {
     'GROUP BY over a large part of a big table for each call, where yesterday’s sums do not change any more.',
   async *run(context) {
     if (withoutStatements(context, 'aggregates at request time')) return;
+    const merge = merger();
     for (const entry of await context.workload()) {
       const { shape } = entry;
       if (!shape?.aggregates || shape.countsAll || shape.operation !== 'SELECT') continue;
       const table = largest(tablesOf(context, entry));
       if (!table || (entry.rowsReadPerCall ?? 0) < 20_000 || entry.statement.meanMs < 100) continue;
       const name = context.session.quote(table.schema, `${table.name.slice(0, 50)}_daily`);
-      yield about('aggregate-at-request-time', entry, {
-        table,
-        title: `Sums over ${table.name} are computed at each call`,
-        explanation: `${count(entry.rowsReadPerCall ?? 0)} rows are read for about ${count(rowsPerCall(entry))} rows of sums, although sums of closed periods no longer change.`,
-        level: 0.8,
-        fix: rewrite(
-          `keep the sums in a table of their own (${name}) and add only what is new`,
-          'a report reads its few rows of sums',
-        ),
-      });
+      merge(
+        about('aggregate-at-request-time', entry, {
+          table,
+          title: `Sums over ${table.name} are computed at each call`,
+          explanation: `${count(entry.rowsReadPerCall ?? 0)} rows are read for about ${count(rowsPerCall(entry))} rows of sums, although sums of closed periods no longer change.`,
+          level: 0.8,
+          fix: rewrite(
+            `keep the sums in a table of their own (${name}) and add only what is new`,
+            'a report reads its few rows of sums',
+          ),
+        }),
+      );
     }
+    yield* merge.all();
   },
 };
 

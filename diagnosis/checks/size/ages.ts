@@ -8,6 +8,8 @@ export interface Ages {
   bounds: number[];
   /** The dates are text. */
   text: boolean;
+  /** Date columns of the table: several tell of a life that ends (placed, shipped, closed). */
+  dates: number;
   /** Null when the table has its own date; otherwise the table that its rows belong to, whose dates these are. */
   through: Table | null;
 }
@@ -43,12 +45,13 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
     `SELECT schemaname AS schema, tablename AS table, attname AS column, histogram_bounds::text::text[] AS bounds
        FROM pg_stats
       WHERE schemaname <> ALL ('{pg_catalog,information_schema}') AND histogram_bounds IS NOT NULL
-        AND histogram_bounds::text ~ '^\\{"?[12]\\d{3}-\\d\\d-\\d\\d' AND null_frac < 0.5`,
+        AND histogram_bounds::text ~ '^\\{"?[12]\\d{3}-\\d\\d-\\d\\d' `,
   );
   const found: Ages[] = [];
   for (const table of context.tables) {
     if (table.estimatedRows < LEAST_ROWS || table.kind === 'partition') continue;
     const candidates = table.columns.flatMap((column) => {
+      if ((column.stats?.nullFraction ?? 0) > 0.5) return [];
       const row = rows.find(
         (r) => r.schema === table.schema && r.table === table.name && r.column === column.name,
       );
@@ -56,11 +59,26 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
       const bounds = row.bounds.map((bound) => Date.parse(bound.replace(' ', 'T').slice(0, 19)));
       return bounds.some(Number.isNaN)
         ? []
-        : [{ table, column: column.name, bounds, text: /text|char/.test(column.type), through: null }];
+        : [
+            {
+              table,
+              column: column.name,
+              bounds,
+              text: /text|char/.test(column.type),
+              dates: 0,
+              through: null,
+            },
+          ];
     });
     // The row's own beginning: of several dates, the one whose oldest value is oldest; a birthday would be no such one.
     const [own] = candidates.sort((a, b) => (a.bounds[0] ?? 0) - (b.bounds[0] ?? 0));
-    if (own) found.push(own);
+    if (own)
+      found.push({
+        ...own,
+        dates: table.columns.filter(({ name }) =>
+          rows.some((r) => r.table === table.name && r.column === name),
+        ).length,
+      });
   }
   for (const table of context.tables) {
     if (table.estimatedRows < LEAST_ROWS || found.some((ages) => ages.table === table)) continue;

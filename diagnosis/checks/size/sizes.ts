@@ -18,7 +18,9 @@ export const coldData: Check = {
     'How much of each table is older than a year, by the histogram of its date column, and what archival would free. A partitioned table can drop its old part, so it is only told about.',
   async *run(context) {
     const now = Date.now();
-    for (const ages of await readAges(context)) {
+    const all = await readAges(context);
+    const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
+    for (const ages of all) {
       const { table, column, bounds, text, through } = ages;
       const cold = shareOlder(ages, now - COLD_DAYS * DAY);
       const oldest = bounds[0] ?? now;
@@ -26,14 +28,23 @@ export const coldData: Check = {
       const purged = table.activity.deleted >= table.activity.inserted * 0.1 && table.activity.deleted > 0;
       if (table.kind !== 'partitioned' && (now - oldest) / DAY < OLD_ENOUGH_DAYS) continue;
       if (cold < 0.2 || bytes < LEAST_COLD_BYTES) continue;
+      // An old customer or product is still one; what can go is what has an end of its life, or what nobody reads.
+      const owner = through ? all.find((other) => other.table === through) : ages;
+      const unread = table.activity.seqScans + table.activity.idxScans < 10;
+      if ((owner?.dates ?? 0) < 2 && !unread) continue;
       const target = context.session.quote(table.schema, table.name);
       const by = `${through ? `${through.name}.` : ''}${column}`;
       yield {
         id: `cold-data:${table.schema}.${table.name}`,
         check: 'cold-data',
-        severity: table.kind === 'partitioned' ? 'info' : cold >= 0.5 ? 'critical' : 'warning',
+        severity:
+          table.kind === 'partitioned'
+            ? 'info'
+            : cold >= 0.5 && bytes >= total * 0.1
+              ? 'critical'
+              : 'warning',
         title: `${Math.round(cold * 100)} % of ${table.name} is older than a year`,
-        explanation: `The oldest rows are of ${iso(oldest)} by ${by}. About ${bytesText(bytes)} of ${bytesText(table.totalBytes)} are cold, yet every scan, vacuum, backup and index carries them.${purged ? '' : ' Nothing is ever deleted here.'}`,
+        explanation: `The oldest rows are of ${iso(oldest)} by ${by}. About ${bytesText(bytes)} of ${bytesText(table.totalBytes)} are cold, yet every scan, vacuum, backup and index carries them.${purged ? '' : ' Nothing was deleted here since the statistics began.'}`,
         cause: 'cold-data',
         objects: [{ schema: table.schema, table: table.name, columns: through ? [] : [column] }],
         statements: [],
@@ -217,7 +228,6 @@ export const cachePressure: Check = {
     const buffers = Number(context.settings.get('shared_buffers')?.value ?? 0) * 8192;
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
     if (ratio >= CACHE_OBJECTIVE || total < buffers) return;
-    const [biggest] = [...context.tables].sort((a, b) => b.totalBytes - a.totalBytes);
     yield {
       id: 'cache-pressure',
       check: 'cache-pressure',
@@ -225,7 +235,7 @@ export const cachePressure: Check = {
       title: `${(100 * (1 - ratio)).toFixed(1)} % of the blocks do not come from the server’s own memory`,
       explanation: `The tables have ${bytesText(total)}, shared_buffers ${bytesText(buffers)}. Scans of large tables push out what the hot statements need.`,
       cause: 'cold-data',
-      objects: biggest ? [{ schema: biggest.schema, table: biggest.name }] : [],
+      objects: [],
       statements: [],
       evidence: [
         {
