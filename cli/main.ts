@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { ConfigurationError, describeError } from '../stack/errors.ts';
 import { diagnoseCommand } from './diagnose.ts';
+import { fixCommand } from './fix.ts';
 import { runStory } from './story/command.ts';
 
 const whole = (least: number) => (text: string) => {
@@ -62,6 +63,7 @@ program
   );
 
 program.addCommand(diagnoseCommand(abort.signal));
+program.addCommand(fixCommand(abort.signal));
 
 try {
   await program.parseAsync();

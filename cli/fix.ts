@@ -1,0 +1,215 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { bytesText } from '../diagnosis/checks/shared.ts';
+import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
+import { ConnectionFailed } from '../diagnosis/session.ts';
+import { consoleSpans } from '../diagnosis/spans.ts';
+import { type Action, actionsFor } from '../remediation/action.ts';
+import { RemediationError } from '../remediation/errors.ts';
+import type { JournalEntry } from '../remediation/journal.ts';
+import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
+import { ConfigurationError } from '../stack/errors.ts';
+
+const whole = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least)
+    throw new InvalidArgumentError(`Give a whole number of ${least} or more.`);
+  return value;
+};
+
+const write = (text: string) => process.stdout.write(`${text}\n`);
+
+/** The URL of a role that may change the database; from the argument or the environment. */
+export function ownerUrl(given: string | undefined): string {
+  const url = given ?? process.env['DATABASE_URL'];
+  if (!url)
+    throw new ConfigurationError(
+      'No database given. Example: sqltrail fix short-term postgres://owner@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+    );
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
+    throw new ConfigurationError(
+      'The database’s address is no URL such as postgres://owner@localhost:5432/shop.',
+    );
+  return url;
+}
+
+/** Errors of the room become messages with exit code 2 (nothing was done) for the command line. */
+export async function reported<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof RemediationError || error instanceof ConnectionFailed)
+      throw new ConfigurationError(error.message);
+    throw error;
+  }
+}
+
+/** An action as one reads it before saying yes. */
+export function describeAction(action: Action, at: number): string {
+  return [
+    `${String(at).padStart(3)}. ${action.title}   [${action.id}]`,
+    `     Why:  ${action.reason}`,
+    ...action.sql.map((sql) => `     SQL:  ${sql};`),
+    `     Lock: ${action.lock}`,
+    `     Risk: ${action.risk}`,
+    ...(action.bytes === null ? [] : [`     Disk: about ${bytesText(action.bytes)}`]),
+    ...(action.undo.length > 0 ? [`     Undo: ${action.undo.join('; ')};`] : []),
+  ].join('\n');
+}
+
+export function describeEvent(event: ShortTermEvent): string | undefined {
+  const { title } = event.action;
+  if (event.type === 'applying') return `  … ${title}`;
+  if (event.type === 'kept') return `  ✔ ${title}: ${event.note}`;
+  if (event.type === 'taken-back') return `  ↩ ${title}: taken back, ${event.note}`;
+  if (event.type === 'skipped') return `  – ${title}: ${event.note}`;
+  if (event.type === 'failed') return `  ✖ ${title}: ${event.note}`;
+  return undefined;
+}
+
+function describeEntry(
+  { action, state, startedAt, reviewOn, note, owner }: JournalEntry,
+  today: string,
+): string {
+  const due = reviewOn && ['kept', 'applied'].includes(state) && reviewOn <= today;
+  return [
+    `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
+    `            by ${owner}${reviewOn ? `; temporary, review on ${reviewOn}${due ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
+  ].join('\n');
+}
+
+interface ShortTermFlags {
+  yes: boolean;
+  dryRun: boolean;
+  only?: string[];
+  skip?: string[];
+  console?: string;
+  readUrl?: string;
+  windows: number;
+  window: number;
+  reviewDays: number;
+}
+
+function shortTermCommand(signal: AbortSignal): Command {
+  return new Command('short-term')
+    .description(
+      'relief within minutes on the live database: shows the plan first, changes nothing without --yes',
+    )
+    .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
+    .option('--yes', 'do it', false)
+    .option('--dry-run', 'show the plan and end (as without --yes)', false)
+    .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance)')
+    .option('--skip <id...>', 'not these')
+    .option('--read-url <url>', 'a role with pg_monitor, for diagnosis and measurement')
+    .option('--console <url>', 'sqltrail’s console, for traces')
+    .option('--windows <n>', 'windows measured before and after each action; 0 for none', whole(0), 3)
+    .option('--window <seconds>', 'length of a window', whole(1), 5)
+    .option('--review-days <n>', 'temporary indexes are to be looked at again after these days', whole(1), 30)
+    .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.')
+    .action((given: string | undefined, flags: ShortTermFlags) =>
+      reported(async () => {
+        const url = ownerUrl(given);
+        const readUrl = flags.readUrl ?? url;
+        const diagnosis = await diagnose({
+          ...defaultDiagnosis,
+          url: readUrl,
+          only: ['indexes', 'queries', 'size', 'set-up'],
+          ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
+          signal,
+        });
+        for (const note of diagnosis.notes) write(`Note: ${note}`);
+        const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
+        const actions = actionsFor(diagnosis.findings).filter(
+          (action) => (!flags.only || named(flags.only, action)) && !named(flags.skip ?? [], action),
+        );
+        if (actions.length === 0) {
+          write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
+          return;
+        }
+        write(`${actions.length} actions, in this order:\n`);
+        for (const [at, action] of actions.entries()) write(`${describeAction(action, at + 1)}\n`);
+        if (!flags.yes || flags.dryRun) {
+          write('Nothing was changed. Run it again with --yes to apply this plan.');
+          return;
+        }
+        const live = process.stderr.isTTY;
+        const entries = await applyShortTerm({
+          url,
+          readUrl,
+          actions,
+          windows: flags.windows,
+          windowMs: flags.window * 1000,
+          reviewDays: flags.reviewDays,
+          signal,
+          onEvent: (event) => {
+            if (live) process.stderr.write('\r\x1b[K');
+            const text = describeEvent(event);
+            if (text) write(text);
+            else if (live && event.type === 'measuring')
+              process.stderr.write(`    measuring ${event.what} for ${event.seconds} s`);
+            else if (live && event.type === 'progress')
+              process.stderr.write(
+                `    ${event.phase}${event.done === null ? '' : ` ${Math.round(event.done * 100)} %`}`,
+              );
+          },
+        });
+        if (entries.some(({ state }) => state === 'failed')) process.exitCode = 1;
+        write('\nsqltrail fix list shows what is in force; sqltrail fix undo takes it back.');
+      }),
+    );
+}
+
+/** `sqltrail fix short-term | list | undo`. */
+export function fixCommand(signal: AbortSignal): Command {
+  const fix = new Command('fix').description('apply what the diagnosis found, measured and reversible');
+  fix.addCommand(shortTermCommand(signal));
+  fix
+    .command('list')
+    .description('what was changed, its effect, and what is due for review')
+    .argument('[url]', 'the database; or set DATABASE_URL')
+    .action((given: string | undefined) =>
+      reported(async () => {
+        const entries = await readJournal(ownerUrl(given));
+        const today = new Date().toISOString().slice(0, 10);
+        if (entries.length === 0) write('The journal is empty: nothing was changed by sqltrail.');
+        for (const entry of entries) write(describeEntry(entry, today));
+        const due = entries.filter(
+          ({ reviewOn, state }) => reviewOn && state === 'kept' && reviewOn <= today,
+        );
+        if (due.length > 0)
+          write(
+            `\n${due.length} temporary ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep by a migration of the schema, or undo.`,
+          );
+      }),
+    );
+  fix
+    .command('undo')
+    .description('take actions back, the last one first')
+    .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
+    .option('--only <id...>', 'these actions; all in force without it')
+    .option('--yes', 'do it', false)
+    .action((given: string | undefined, { only, yes }: { only?: string[]; yes: boolean }) =>
+      reported(async () => {
+        const url = ownerUrl(given);
+        const entries = (await readJournal(url)).filter(
+          ({ state, action }) => state !== 'taken-back' && (!only || only.includes(action.id)),
+        );
+        if (entries.length === 0) {
+          write('Nothing to undo.');
+          return;
+        }
+        for (const { action } of entries.reverse())
+          write(`${action.title}   [${action.id}]\n     ${action.undo.join('; ')};`);
+        if (!yes) {
+          write('\nNothing was changed. Run it again with --yes to undo these.');
+          return;
+        }
+        await undoActions({
+          url,
+          ...(only ? { ids: only } : {}),
+          signal,
+          onUndone: ({ title }) => write(`  ↩ ${title}`),
+        });
+      }),
+    );
+  return fix;
+}

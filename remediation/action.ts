@@ -1,0 +1,100 @@
+import type { Finding } from '../diagnosis/finding.ts';
+
+/** What an action does; also the order in which they are applied: the quickest relief first. */
+export type ActionKind = 'index' | 'settings' | 'maintenance' | 'query' | 'archive';
+
+/**
+ * A step of relief with everything one wants to know before saying yes. It is data only, so that it can be shown,
+ * journalled and taken up again by another process.
+ */
+export interface Action {
+  /** Stable for the same step on the same object. */
+  id: string;
+  kind: ActionKind;
+  title: string;
+  /** Ids of the findings that it answers. */
+  findings: string[];
+  /** Why it helps, and by how much as far as that is known. */
+  reason: string;
+  /** In order; each is run in a transaction of its own. */
+  sql: string[];
+  undo: string[];
+  lock: string;
+  risk: string;
+  /** Disk needed, bytes; null when it needs none worth mentioning, or it is not known. */
+  bytes: number | null;
+  /** Predicted time before to time after of its statements (>= 1); null without a prediction. */
+  predictedSpeedup: number | null;
+  /** queryids of the statements that should get faster. */
+  statements: string[];
+  /** For an index: what is built. */
+  index: IndexTarget | null;
+  /** Temporary help that somebody has to look at again. */
+  temporary: boolean;
+}
+
+export interface IndexTarget {
+  schema: string;
+  table: string;
+  name: string;
+}
+
+/** Findings whose fix can be applied without changing the application. */
+const kinds: Record<string, ActionKind> = {
+  'missing-index': 'index',
+  'foreign-key-without-index': 'index',
+  'leading-wildcard': 'index',
+  'timeouts-missing': 'settings',
+  'dead-rows': 'maintenance',
+};
+
+const indexStatement =
+  /^CREATE INDEX CONCURRENTLY ("(?:[^"]|"")+") ON (?:("(?:[^"]|"")+")\.)?("(?:[^"]|"")+")/;
+const unquote = (name: string) => name.slice(1, -1).replaceAll('""', '"');
+
+/** The index that the fix of a finding builds; the diagnosis writes these statements, always quoted. */
+export function indexTarget(sql: readonly string[]): IndexTarget | null {
+  for (const statement of sql) {
+    const [, name, schema, table] = indexStatement.exec(statement) ?? [];
+    if (name && table)
+      return { schema: schema ? unquote(schema) : 'public', table: unquote(table), name: unquote(name) };
+  }
+  return null;
+}
+
+/** What can be applied of the findings, the dearest cause first within each kind. */
+export function actionsFor(findings: readonly Finding[]): Action[] {
+  const order: ActionKind[] = ['index', 'settings', 'maintenance', 'query', 'archive'];
+  const actions = new Map<string, Action>();
+  for (const finding of findings) {
+    const kind = kinds[finding.check];
+    const { fix } = finding;
+    if (!kind || !fix || fix.sql.length === 0 || finding.severity === 'info') continue;
+    const index = kind === 'index' ? indexTarget(fix.sql) : null;
+    if (kind === 'index' && !index) continue;
+    const id = index ? `index:${index.schema}.${index.name}` : `${kind}:${finding.id}`;
+    const known = actions.get(id);
+    if (known) {
+      known.findings.push(finding.id);
+      known.statements = [...new Set([...known.statements, ...finding.statements])];
+      continue;
+    }
+    actions.set(id, {
+      id,
+      kind,
+      title: fix.summary,
+      findings: [finding.id],
+      reason: `${finding.title}. Expected: ${fix.expectedEffect}.`,
+      sql: fix.sql,
+      undo: fix.undo,
+      lock: fix.lock,
+      risk: fix.risk,
+      bytes: fix.bytes ?? null,
+      predictedSpeedup: fix.predictedSpeedup ?? null,
+      statements: [...finding.statements],
+      index,
+      temporary: kind === 'index',
+    });
+  }
+  return [...actions.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+}

@@ -1,0 +1,170 @@
+import { statfs } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { IndexTarget } from './action.ts';
+import { RemediationError } from './errors.ts';
+
+const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
+
+/** As the careful online-change tools do: give up soon, so that nobody queues behind the waiting DDL. */
+const LOCK_TIMEOUT_MS = 500;
+const ATTEMPTS = 8;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 8_000;
+
+export interface BuildOptions {
+  target: IndexTarget;
+  /** CREATE INDEX CONCURRENTLY …; what comes before it (an extension) is run first. */
+  sql: readonly string[];
+  comment: string;
+  /** Disk that the index needs, bytes; null when not known. */
+  bytes: number | null;
+  /** Opens one more connection for the progress. */
+  connect: () => Promise<pg.Client>;
+  onProgress?: (progress: { phase: string; done: number | null }) => void;
+  signal: AbortSignal;
+}
+
+export type IndexState = 'absent' | 'invalid' | 'valid';
+
+export async function indexState(client: pg.ClientBase, { schema, name }: IndexTarget): Promise<IndexState> {
+  const { rows } = await client.query<{ valid: boolean }>(
+    `SELECT i.indisvalid AND i.indisready AS valid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+       JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
+    [schema, name],
+  );
+  return rows[0] === undefined ? 'absent' : rows[0].valid ? 'valid' : 'invalid';
+}
+
+/** Pause before the attempt after the `attempt`th, with full jitter, milliseconds. */
+export const pauseAfter = (attempt: number, random = Math.random) =>
+  Math.round(random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
+
+const retryable = (error: unknown) =>
+  ['55P03', '40P01', '57014'].includes((error as { code?: string }).code ?? '');
+
+/** Runs a statement with a short lock timeout, again after a pause that grows, a bounded number of times. */
+export async function withLockRetries(
+  client: pg.ClientBase,
+  run: () => Promise<unknown>,
+  { signal, onRetry }: { signal: AbortSignal; onRetry?: (attempt: number) => Promise<void> | void },
+): Promise<void> {
+  await client.query("SELECT set_config('lock_timeout', $1, false)", [`${LOCK_TIMEOUT_MS}ms`]);
+  for (let attempt = 0; ; attempt += 1) {
+    signal.throwIfAborted();
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (!retryable(error)) throw error;
+      if (attempt + 1 >= ATTEMPTS)
+        throw new RemediationError(
+          `another session holds the lock: given up after ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. Look for long transactions in pg_stat_activity, then run this again.`,
+          { cause: error },
+        );
+      await onRetry?.(attempt + 1);
+      await sleep(pauseAfter(attempt), undefined, { signal });
+    }
+  }
+}
+
+/** An invalid index is what a failed concurrent build leaves; it is never one that serves. */
+async function dropInvalid(client: pg.ClientBase, target: IndexTarget, signal: AbortSignal): Promise<void> {
+  if ((await indexState(client, target)) !== 'invalid') return;
+  await withLockRetries(
+    client,
+    () => client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${quote(target.schema, target.name)}`),
+    { signal },
+  );
+}
+
+/**
+ * Free bytes where the server keeps its data, when that is on this machine and may be asked; otherwise undefined.
+ */
+export async function freeBytes(client: pg.ClientBase): Promise<number | undefined> {
+  try {
+    const { rows } = await client.query<{ directory: string; local: boolean }>(
+      `SELECT current_setting('data_directory') AS directory,
+              coalesce(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true) AS local`,
+    );
+    if (!rows[0]?.local) return undefined;
+    const { bavail, bsize } = await statfs(rows[0].directory);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Beyond the index itself: sorting, WAL, and what the shop writes meanwhile. */
+const SPARE_BYTES = 200_000_000;
+
+/**
+ * Builds an index while reads and writes go on. An index that is there and valid is left; an invalid one of a build
+ * that failed or was killed is dropped and built anew.
+ *
+ * @returns false when nothing had to be done
+ * @throws RemediationError when the disk is too full, or a lock is not to be had
+ */
+export async function buildIndex(client: pg.Client, options: BuildOptions): Promise<boolean> {
+  const { target, signal } = options;
+  if ((await indexState(client, target)) === 'valid') return false;
+  const free = await freeBytes(client);
+  const needed = (options.bytes ?? 0) * 2 + SPARE_BYTES;
+  if (free !== undefined && free < needed)
+    throw new RemediationError(
+      `the disk has ${Math.round(free / 1e6)} MB free; building ${target.name} needs up to ${Math.round(needed / 1e6)} MB. Free some first (sqltrail archive), then run this again.`,
+    );
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const progress = watchProgress(options, rows[0]?.pid ?? 0);
+  try {
+    await dropInvalid(client, target, signal);
+    await withLockRetries(
+      client,
+      async () => {
+        for (const statement of options.sql) await client.query(statement);
+      },
+      { signal, onRetry: () => dropInvalid(client, target, signal) },
+    );
+    await client.query(
+      `COMMENT ON INDEX ${quote(target.schema, target.name)} IS ${pg.escapeLiteral(options.comment)}`,
+    );
+    return true;
+  } catch (error) {
+    await dropInvalid(client, target, AbortSignal.timeout(30_000)).catch(() => {});
+    throw error;
+  } finally {
+    await progress.stop();
+  }
+}
+
+const LOOK_EVERY_MS = 500;
+
+function watchProgress({ connect, onProgress }: BuildOptions, pid: number) {
+  const ended = new AbortController();
+  const work = async () => {
+    if (!onProgress) return;
+    const client = await connect();
+    try {
+      while (!ended.signal.aborted) {
+        await sleep(LOOK_EVERY_MS, undefined, { signal: ended.signal });
+        const { rows } = await client.query<{ phase: string; done: number | null }>(
+          `SELECT phase, CASE WHEN blocks_total > 0 THEN blocks_done::float8 / blocks_total
+                              WHEN tuples_total > 0 THEN tuples_done::float8 / tuples_total END AS done
+             FROM pg_stat_progress_create_index WHERE pid = $1`,
+          [pid],
+        );
+        if (rows[0]) onProgress(rows[0]);
+      }
+    } finally {
+      await client.end().catch(() => {});
+    }
+  };
+  // Progress is for the eye only; the build goes on without it.
+  const watching = work().catch(() => {});
+  return {
+    async stop() {
+      ended.abort();
+      await watching;
+    },
+  };
+}

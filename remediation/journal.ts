@@ -1,0 +1,121 @@
+import type pg from 'pg';
+import type { Action } from './action.ts';
+import type { Effect } from './measure.ts';
+
+/**
+ * `planned`, `applying` and `undoing` are on the way: a run that finds them goes on from there. `applied` waits for
+ * its measurement; `kept` has shown its effect or has none to show; `taken-back` had none and is undone.
+ */
+export type ActionState = 'planned' | 'applying' | 'applied' | 'kept' | 'undoing' | 'taken-back' | 'failed';
+
+export interface JournalEntry {
+  action: Action;
+  state: ActionState;
+  owner: string;
+  /** Temporary help is to be looked at again on this day; ISO date. */
+  reviewOn: string | null;
+  startedAt: string;
+  endedAt: string | null;
+  before: Effect | null;
+  after: Effect | null;
+  note: string | null;
+}
+
+const schemaSql = `CREATE SCHEMA IF NOT EXISTS sqltrail;
+CREATE TABLE IF NOT EXISTS sqltrail.action (
+  id          text PRIMARY KEY,
+  action      jsonb NOT NULL,
+  state       text NOT NULL CHECK (state IN ('planned', 'applying', 'applied', 'kept', 'undoing', 'taken-back', 'failed')),
+  owner       text NOT NULL DEFAULT current_user,
+  review_on   date,
+  started_at  timestamptz NOT NULL DEFAULT now(),
+  ended_at    timestamptz,
+  before      jsonb,
+  after       jsonb,
+  note        text
+);
+COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.'`;
+
+interface Row {
+  action: Action;
+  state: ActionState;
+  owner: string;
+  review_on: string | null;
+  started_at: Date;
+  ended_at: Date | null;
+  before: Effect | null;
+  after: Effect | null;
+  note: string | null;
+}
+
+/**
+ * What was changed, by whom and when, how far it is, and its undo; kept in the database that was changed (schema
+ * `sqltrail`), so that a second run, or another person, knows it. Each change is committed at once.
+ */
+export class Journal {
+  readonly #client: pg.ClientBase;
+
+  constructor(client: pg.ClientBase) {
+    this.#client = client;
+  }
+
+  /** Creates the journal where it is not yet there. */
+  async open(): Promise<void> {
+    await this.#client.query(schemaSql);
+  }
+
+  /** @returns empty where no journal exists; does not create one. */
+  async list(): Promise<JournalEntry[]> {
+    const { rows: exists } = await this.#client.query(
+      "SELECT to_regclass('sqltrail.action') IS NOT NULL AS there",
+    );
+    if (!exists[0]?.there) return [];
+    const { rows } = await this.#client.query<Row>(
+      `SELECT action, state, owner, review_on::text, started_at, ended_at, before, after, note
+         FROM sqltrail.action ORDER BY started_at, id`,
+    );
+    return rows.map((row) => ({
+      action: row.action,
+      state: row.state,
+      owner: row.owner,
+      reviewOn: row.review_on,
+      startedAt: row.started_at.toISOString(),
+      endedAt: row.ended_at?.toISOString() ?? null,
+      before: row.before,
+      after: row.after,
+      note: row.note,
+    }));
+  }
+
+  /** Notes the intention. An action that was taken back or failed begins anew; any other stays as it is. */
+  async plan(action: Action, reviewDays: number | null): Promise<ActionState> {
+    const { rows } = await this.#client.query<{ state: ActionState }>(
+      `INSERT INTO sqltrail.action AS a (id, action, state, review_on)
+       VALUES ($1, $2, 'planned', current_date + $3::int)
+       ON CONFLICT (id) DO UPDATE SET action = excluded.action, state = 'planned', review_on = excluded.review_on,
+         started_at = now(), ended_at = NULL, before = NULL, after = NULL, note = NULL
+       WHERE a.state IN ('taken-back', 'failed')
+       RETURNING state`,
+      [action.id, JSON.stringify(action), reviewDays],
+    );
+    if (rows[0]) return rows[0].state;
+    const { rows: known } = await this.#client.query<{ state: ActionState }>(
+      'SELECT state FROM sqltrail.action WHERE id = $1',
+      [action.id],
+    );
+    return known[0]?.state ?? 'planned';
+  }
+
+  async set(
+    id: string,
+    state: ActionState,
+    { before, after, note }: { before?: Effect | null; after?: Effect | null; note?: string | null } = {},
+  ): Promise<void> {
+    await this.#client.query(
+      `UPDATE sqltrail.action SET state = $2, before = coalesce($3, before), after = coalesce($4, after),
+         note = coalesce($5, note), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END
+       WHERE id = $1`,
+      [id, state, before ? JSON.stringify(before) : null, after ? JSON.stringify(after) : null, note ?? null],
+    );
+  }
+}
