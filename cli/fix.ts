@@ -84,9 +84,59 @@ interface ShortTermFlags {
   skip?: string[];
   console?: string;
   readUrl?: string;
+  rounds: number;
   windows: number;
   window: number;
   reviewDays: number;
+}
+
+async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSignal): Promise<Action[]> {
+  const diagnosis = await diagnose({
+    ...defaultDiagnosis,
+    url: readUrl,
+    only: ['indexes', 'queries', 'size', 'set-up'],
+    ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
+    signal,
+  });
+  for (const note of diagnosis.notes) write(`Note: ${note}`);
+  const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
+  return actionsFor(diagnosis.findings).filter(
+    (action) => (!flags.only || named(flags.only, action)) && !named(flags.skip ?? [], action),
+  );
+}
+
+/** @returns whether none of the actions failed */
+async function applyRound(
+  url: string,
+  readUrl: string,
+  actions: readonly Action[],
+  { windows, window, reviewDays }: ShortTermFlags,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const live = process.stderr.isTTY;
+  const show = (text: string) => {
+    if (live) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  const entries = await applyShortTerm({
+    url,
+    readUrl,
+    actions,
+    windows,
+    windowMs: window * 1000,
+    reviewDays,
+    signal,
+    onEvent: (event) => {
+      show('');
+      const text = describeEvent(event);
+      if (text) write(text);
+      else if (event.type === 'measuring') show(`    measuring ${event.what} for ${event.seconds} s`);
+      else if (event.type === 'progress')
+        show(`    ${event.phase}${event.done === null ? '' : ` ${Math.round(event.done * 100)} %`}`);
+    },
+  });
+  return !entries.some(
+    ({ state, action }) => state === 'failed' && actions.some(({ id }) => id === action.id),
+  );
 }
 
 function shortTermCommand(signal: AbortSignal): Command {
@@ -101,6 +151,12 @@ function shortTermCommand(signal: AbortSignal): Command {
     .option('--skip <id...>', 'not these')
     .option('--read-url <url>', 'a role with pg_monitor, for diagnosis and measurement')
     .option('--console <url>', 'sqltrail’s console, for traces')
+    .option(
+      '--rounds <n>',
+      'diagnose again after the relief, which lets other statements through',
+      whole(1),
+      3,
+    )
     .option('--windows <n>', 'windows measured before and after each action; 0 for none', whole(0), 3)
     .option('--window <seconds>', 'length of a window', whole(1), 5)
     .option('--review-days <n>', 'temporary indexes are to be looked at again after these days', whole(1), 30)
@@ -109,50 +165,28 @@ function shortTermCommand(signal: AbortSignal): Command {
       reported(async () => {
         const url = ownerUrl(given);
         const readUrl = flags.readUrl ?? url;
-        const diagnosis = await diagnose({
-          ...defaultDiagnosis,
-          url: readUrl,
-          only: ['indexes', 'queries', 'size', 'set-up'],
-          ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
-          signal,
-        });
-        for (const note of diagnosis.notes) write(`Note: ${note}`);
-        const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
-        const actions = actionsFor(diagnosis.findings).filter(
-          (action) => (!flags.only || named(flags.only, action)) && !named(flags.skip ?? [], action),
-        );
-        if (actions.length === 0) {
-          write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
-          return;
+        const tried = new Set<string>();
+        for (let round = 1; round <= flags.rounds; round += 1) {
+          const actions = (await planRound(readUrl, flags, signal)).filter(({ id }) => !tried.has(id));
+          if (actions.length === 0) {
+            if (round > 1) write('\nNothing more was found.');
+            else
+              write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
+            break;
+          }
+          write(
+            `${round > 1 ? '\nThe relief has let other statements through. ' : ''}${actions.length} ${actions.length === 1 ? 'action' : 'actions, in this order'}:\n`,
+          );
+          for (const [at, action] of actions.entries()) {
+            tried.add(action.id);
+            write(`${describeAction(action, at + 1)}\n`);
+          }
+          if (!flags.yes || flags.dryRun) {
+            write('Nothing was changed. Run it again with --yes to apply this plan.');
+            return;
+          }
+          if (!(await applyRound(url, readUrl, actions, flags, signal))) process.exitCode = 1;
         }
-        write(`${actions.length} actions, in this order:\n`);
-        for (const [at, action] of actions.entries()) write(`${describeAction(action, at + 1)}\n`);
-        if (!flags.yes || flags.dryRun) {
-          write('Nothing was changed. Run it again with --yes to apply this plan.');
-          return;
-        }
-        const live = process.stderr.isTTY;
-        const entries = await applyShortTerm({
-          url,
-          readUrl,
-          actions,
-          windows: flags.windows,
-          windowMs: flags.window * 1000,
-          reviewDays: flags.reviewDays,
-          signal,
-          onEvent: (event) => {
-            if (live) process.stderr.write('\r\x1b[K');
-            const text = describeEvent(event);
-            if (text) write(text);
-            else if (live && event.type === 'measuring')
-              process.stderr.write(`    measuring ${event.what} for ${event.seconds} s`);
-            else if (live && event.type === 'progress')
-              process.stderr.write(
-                `    ${event.phase}${event.done === null ? '' : ` ${Math.round(event.done * 100)} %`}`,
-              );
-          },
-        });
-        if (entries.some(({ state }) => state === 'failed')) process.exitCode = 1;
         write('\nsqltrail fix list shows what is in force; sqltrail fix undo takes it back.');
       }),
     );

@@ -14,6 +14,7 @@ export interface PlanNode {
   'Plan Width': number;
   'Workers Planned'?: number;
   Filter?: string;
+  'Index Cond'?: string;
   Plans?: PlanNode[];
 }
 
@@ -22,7 +23,10 @@ export interface Scan {
   node: PlanNode;
   relation: string;
   alias: string;
+  /** It reads the whole table: sequentially, or along an index of another column, to throw most rows away. */
   sequential: boolean;
+  /** Planner cost of one run; no more than what a LIMIT above leaves of it. */
+  cost: number;
   /** How often the planner expects it to run. */
   loops: number;
   /** Parallel processes that share it; costs and rows are of one of them. */
@@ -60,14 +64,16 @@ export async function genericPlan(
 /** Every scan of a table in the plan, with the number of times that it runs by the planner's own estimates. */
 export function scansOf(plan: PlanNode): Scan[] {
   const found: Scan[] = [];
-  const walk = (node: PlanNode, loops: number, processes: number): void => {
+  const walk = (node: PlanNode, loops: number, processes: number, bound: number): void => {
     const type = node['Node Type'];
     if (node['Relation Name'] && type.includes('Scan'))
       found.push({
         node,
         relation: node['Relation Name'],
         alias: node.Alias ?? node['Relation Name'],
-        sequential: type === 'Seq Scan',
+        sequential:
+          type === 'Seq Scan' || (type === 'Index Scan' && !node['Index Cond'] && node.Filter !== undefined),
+        cost: Math.min(bound, node['Total Cost']),
         loops,
         processes,
       });
@@ -78,9 +84,14 @@ export function scansOf(plan: PlanNode): Scan[] {
       const repeated = inner ? Math.max(1, outer['Plan Rows']) : 1;
       // A Memoize or Materialize above keeps what was read: the scan below does not run again each time.
       const kept = ['Materialize', 'Hash'].includes(type);
-      walk(next, kept ? 1 : loops * repeated, below);
+      walk(
+        next,
+        kept ? 1 : loops * repeated,
+        below,
+        type === 'Limit' ? Math.min(bound, node['Total Cost']) : bound,
+      );
     }
   };
-  walk(plan, 1, 1);
+  walk(plan, 1, 1, Number.POSITIVE_INFINITY);
   return found;
 }

@@ -6,8 +6,15 @@ import { RemediationError } from './errors.ts';
 
 const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
 
+const concurrently = /^(CREATE (UNIQUE )?INDEX|DROP INDEX|REINDEX INDEX) CONCURRENTLY/;
+
 /** As the careful online-change tools do: give up soon, so that nobody queues behind the waiting DDL. */
 const LOCK_TIMEOUT_MS = 500;
+/**
+ * A concurrent build waits for the transactions that run, not for a lock that others queue behind (SHARE UPDATE
+ * EXCLUSIVE conflicts with no read or write), so it may wait as long as the longest ordinary transaction.
+ */
+const CONCURRENT_LOCK_TIMEOUT_MS = 30_000;
 const ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
@@ -36,6 +43,10 @@ export async function indexState(client: pg.ClientBase, { schema, name }: IndexT
   return rows[0] === undefined ? 'absent' : rows[0].valid ? 'valid' : 'invalid';
 }
 
+/** How long a statement may wait for a lock, milliseconds: briefly where others would queue behind it. */
+export const lockTimeoutFor = (sql: string) =>
+  concurrently.test(sql) ? CONCURRENT_LOCK_TIMEOUT_MS : LOCK_TIMEOUT_MS;
+
 /** Pause before the attempt after the `attempt`th, with full jitter, milliseconds. */
 export const pauseAfter = (attempt: number, random = Math.random) =>
   Math.round(random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
@@ -47,9 +58,13 @@ const retryable = (error: unknown) =>
 export async function withLockRetries(
   client: pg.ClientBase,
   run: () => Promise<unknown>,
-  { signal, onRetry }: { signal: AbortSignal; onRetry?: (attempt: number) => Promise<void> | void },
+  {
+    signal,
+    onRetry,
+    lockTimeoutMs = LOCK_TIMEOUT_MS,
+  }: { signal: AbortSignal; onRetry?: (attempt: number) => Promise<void> | void; lockTimeoutMs?: number },
 ): Promise<void> {
-  await client.query("SELECT set_config('lock_timeout', $1, false)", [`${LOCK_TIMEOUT_MS}ms`]);
+  await client.query("SELECT set_config('lock_timeout', $1, false)", [`${lockTimeoutMs}ms`]);
   for (let attempt = 0; ; attempt += 1) {
     signal.throwIfAborted();
     try {
@@ -59,7 +74,7 @@ export async function withLockRetries(
       if (!retryable(error)) throw error;
       if (attempt + 1 >= ATTEMPTS)
         throw new RemediationError(
-          `another session holds the lock: given up after ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. Look for long transactions in pg_stat_activity, then run this again.`,
+          `another session holds the lock: given up after ${ATTEMPTS} attempts of ${lockTimeoutMs} ms. Look for long transactions in pg_stat_activity, then run this again.`,
           { cause: error },
         );
       await onRetry?.(attempt + 1);
@@ -74,7 +89,7 @@ async function dropInvalid(client: pg.ClientBase, target: IndexTarget, signal: A
   await withLockRetries(
     client,
     () => client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${quote(target.schema, target.name)}`),
-    { signal },
+    { signal, lockTimeoutMs: CONCURRENT_LOCK_TIMEOUT_MS },
   );
 }
 
@@ -123,7 +138,11 @@ export async function buildIndex(client: pg.Client, options: BuildOptions): Prom
       async () => {
         for (const statement of options.sql) await client.query(statement);
       },
-      { signal, onRetry: () => dropInvalid(client, target, signal) },
+      {
+        signal,
+        lockTimeoutMs: CONCURRENT_LOCK_TIMEOUT_MS,
+        onRetry: () => dropInvalid(client, target, signal),
+      },
     );
     await client.query(
       `COMMENT ON INDEX ${quote(target.schema, target.name)} IS ${pg.escapeLiteral(options.comment)}`,

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { describeTarget } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
 import { RemediationError } from './errors.ts';
-import { buildIndex, withLockRetries } from './indexes.ts';
+import { buildIndex, lockTimeoutFor, withLockRetries } from './indexes.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { type Comparison, compare, type Effect, effectOf, measureWindows, type Windows } from './measure.ts';
 
@@ -169,7 +169,10 @@ class ShortTerm {
       return;
     }
     for (const statement of action.sql)
-      await withLockRetries(this.#client, () => this.#client.query(statement), { signal });
+      await withLockRetries(this.#client, () => this.#client.query(statement), {
+        signal,
+        lockTimeoutMs: lockTimeoutFor(statement),
+      });
   }
 
   async #measure(action: Action, what: 'before' | 'after'): Promise<Effect | null> {

@@ -158,7 +158,7 @@ export const check: Check = {
         if (!answer || answer.rows / table.estimatedRows > LARGEST_SELECTIVITY) continue;
         if (exists(table, answer.keys, (name) => session.quote(name))) continue;
         const before = entry.plan?.['Total Cost'] ?? 0;
-        const scanCost = scan.node['Total Cost'] * scan.loops;
+        const scanCost = scan.cost * scan.loops;
         const after = before - scanCost + indexScanCost(context, table, answer.rows) * scan.loops;
         const speedup = before / Math.max(after, before / 10_000, 0.01);
         if (speedup < 1.3) continue;
