@@ -11,6 +11,14 @@ export interface StoryTargets {
   token: string;
 }
 
+/** Database roles that the story needs beyond what is shown: without them it ends at the verdict on the breakdown. */
+export interface StoryDatabases {
+  /** Owns the shop's tables. */
+  owner: string;
+  /** May read statistics (pg_monitor). */
+  monitor: string;
+}
+
 async function request(url: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) });
   const text = await response.text();
@@ -113,4 +121,9 @@ export async function findTraces(targets: StoryTargets, statement: string): Prom
   const url = new URL('/api/traces', targets.console);
   url.searchParams.set('statement', statement);
   return request(url.href);
+}
+
+/** Exchanges the shop's store at run time. */
+export async function setStore({ shop, token }: StoryTargets, store: string): Promise<void> {
+  await post(`${shop}/admin/store`, token, { store });
 }

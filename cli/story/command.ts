@@ -2,7 +2,7 @@ import { Listr } from 'listr2';
 import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { ConfigurationError } from '../../stack/errors.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
-import type { StoryTargets } from './clients.ts';
+import type { StoryDatabases, StoryTargets } from './clients.ts';
 import { tellStory } from './story.ts';
 
 export interface StoryCommand {
@@ -42,6 +42,12 @@ export function attachedTargets(env: NodeJS.ProcessEnv): StoryTargets | undefine
   return Object.fromEntries(
     Object.entries(names).map(([key, name]) => [key, env[name]]),
   ) as unknown as StoryTargets;
+}
+
+/** Roles of a stack that runs already; the story goes beyond the breakdown only with both. */
+export function attachedDatabases(env: NodeJS.ProcessEnv): StoryDatabases | undefined {
+  const { OWNER_DATABASE_URL: owner, MONITOR_DATABASE_URL: monitor } = env;
+  return owner && monitor ? { owner, monitor } : undefined;
 }
 
 const titles: Record<Step['step'], string> = {
@@ -111,6 +117,9 @@ export async function runStory(command: StoryCommand): Promise<number> {
     line(`Console: ${targets.console}`);
     const complete = await tellStory({
       targets,
+      databases: stack
+        ? { owner: stack.databaseUrl('shop_owner'), monitor: stack.databaseUrl('sqltrail_monitor') }
+        : attachedDatabases(process.env),
       out: command.out,
       mode: attached ? 'attached' : 'native',
       scale: attached ? null : command.scale,

@@ -1,6 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import type { Diagnosis } from '../../diagnosis/run.ts';
+import type { JournalEntry } from '../../remediation/journal.ts';
 
 const instant = z.iso.datetime();
 
@@ -53,7 +55,7 @@ const trail = z.object({
 
 /** What one run of the story recorded; the only source of every figure that is shown later. */
 export const recordingSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   startedAt: instant,
   endedAt: instant.nullable(),
   mode: z.enum(['native', 'attached']),
@@ -67,6 +69,14 @@ export const recordingSchema = z.object({
   trail: trail.nullable(),
   checkouts: z.record(z.string(), z.number()),
   lostBasketValue: z.number().nullable(),
+  /** What `sqltrail diagnose` saw under the peak; null when the story did not get so far. */
+  diagnosis: z.custom<Diagnosis>((value) => typeof value === 'object' && value !== null).nullable(),
+  /** The journal of what was changed, with its measured effect. */
+  actions: z.array(
+    z.custom<JournalEntry>((value) => typeof value === 'object' && value !== null && 'action' in value),
+  ),
+  /** Seconds after the last change until none of the awaited alerts was active; null when some still were. */
+  silentAfterSeconds: z.number().nullable(),
 });
 
 export type Recording = z.infer<typeof recordingSchema>;
@@ -82,7 +92,7 @@ export class RecordingFile {
   constructor(file: string, start: Pick<Recording, 'mode' | 'scale' | 'seed'>) {
     this.file = file;
     this.recording = {
-      format: 1,
+      format: 2,
       startedAt: new Date().toISOString(),
       endedAt: null,
       outcome: 'running',
@@ -92,6 +102,9 @@ export class RecordingFile {
       trail: null,
       checkouts: {},
       lostBasketValue: null,
+      diagnosis: null,
+      actions: [],
+      silentAfterSeconds: null,
       ...start,
     };
   }

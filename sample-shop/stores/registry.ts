@@ -1,10 +1,13 @@
 import type pg from 'pg';
 import { LegacyStore } from './legacy.ts';
 import type { ShopStore } from './store.ts';
+import { TunedStore } from './tuned.ts';
 
 /** The ways to keep the shop's data; `SHOP_STORE` and `POST /admin/store` choose one by name. */
 export const stores = {
   legacy: (pool: pg.Pool): ShopStore => new LegacyStore(pool),
+  /** Needs sample-shop/schema/tuned.ts applied. */
+  tuned: (pool: pg.Pool): ShopStore => new TunedStore(pool),
 } as const;
 
 export type StoreName = keyof typeof stores;

@@ -1,0 +1,91 @@
+import { styleText } from 'node:util';
+import type { Finding } from '../../diagnosis/finding.ts';
+import { costText } from '../../diagnosis/format/text.ts';
+import { type Diagnosis, defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
+import { consoleSpans } from '../../diagnosis/spans.ts';
+import { type Action, actionsFor } from '../../remediation/action.ts';
+import { applyShortTerm, type Handler, readJournal } from '../../remediation/shortTerm.ts';
+import { describeEvent } from '../fix.ts';
+import type { StoryDatabases } from './clients.ts';
+import type { Recording } from './recording.ts';
+
+export interface ReliefOptions {
+  databases: StoryDatabases;
+  consoleUrl: string;
+  recording: Recording;
+  /** Actions that belong to the shop, such as its rewritten queries; after those of the findings. */
+  ofTheShop: (findings: readonly Finding[]) => Action[];
+  handlers: Partial<Record<Action['kind'], Handler>>;
+  say: (text: string) => void;
+  status: (text: string) => void;
+  signal: AbortSignal;
+}
+
+/** The diagnosis while the peak goes on. */
+export async function diagnosisStage(
+  { databases, consoleUrl, recording, say, signal }: ReliefOptions,
+  only?: string[],
+): Promise<Diagnosis> {
+  const diagnosis = await diagnose({
+    ...defaultDiagnosis,
+    url: databases.monitor,
+    spans: consoleSpans(consoleUrl, signal),
+    ...(only ? { only } : {}),
+    signal,
+  });
+  if (only) return diagnosis;
+  recording.diagnosis = diagnosis;
+  const shown = diagnosis.findings.filter(({ severity }) => severity === 'critical').slice(0, 10);
+  for (const { rank, title, cost, shareOfLostTime } of shown)
+    say(
+      `  ${String(rank).padStart(2)}. ${title}${shareOfLostTime === null ? '' : styleText('bold', `  ${Math.round(shareOfLostTime * 100)} % of database time`)}\n      ${styleText('dim', costText(cost))}`,
+    );
+  const rest = diagnosis.findings.length - shown.length;
+  say(
+    `  and ${rest} more; it took ${diagnosis.seconds.toFixed(0)} s, and ${(diagnosis.ownLoad.busyMs / 1000).toFixed(1)} s of one connection. It changed nothing.`,
+  );
+  for (const note of diagnosis.notes) say(`  Partial: ${note}`);
+  return diagnosis;
+}
+
+const ROUNDS = 3;
+const WINDOWS = 2;
+const WINDOW_MS = 4_000;
+
+/**
+ * Short-term relief under the peak load: what the findings ask for, in rounds, because relief lets statements through
+ * that nothing was known of before; then what the shop itself offers.
+ */
+export async function shortTermStage(options: ReliefOptions, first: Diagnosis): Promise<void> {
+  const { databases, recording, handlers, ofTheShop, say, status, signal } = options;
+  const apply = async (actions: Action[]) => {
+    await applyShortTerm({
+      url: databases.owner,
+      readUrl: databases.monitor,
+      actions,
+      windows: WINDOWS,
+      windowMs: WINDOW_MS,
+      reviewDays: 30,
+      handlers,
+      signal,
+      onEvent: (event) => {
+        const text = describeEvent(event);
+        if (event.type === 'measuring')
+          status(`  measuring ${event.what} for ${event.seconds} s: ${event.action.title}`);
+        else if (event.type === 'progress') status(`  ${event.action.title}: ${event.phase}`);
+        else if (text && event.type !== 'applying') say(text);
+      },
+    });
+    recording.actions = await readJournal(databases.owner);
+  };
+  const tried = new Set<string>();
+  let { findings } = first;
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const actions = actionsFor(findings).filter(({ id }) => !tried.has(id));
+    if (actions.length === 0) break;
+    for (const { id } of actions) tried.add(id);
+    await apply(actions);
+    if (round < ROUNDS) ({ findings } = await diagnosisStage(options, ['indexes', 'queries']));
+  }
+  await apply(ofTheShop(first.findings));
+}
