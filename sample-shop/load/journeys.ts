@@ -161,6 +161,15 @@ interface Choices {
 export class Journeys {
   readonly #context: JourneyContext;
   readonly #choose: Choices;
+  /** Baskets of this run whose value is known. */
+  readonly #baskets = {
+    count: 0,
+    sum: 0,
+    add(value: number) {
+      this.count += 1;
+      this.sum += value;
+    },
+  };
 
   constructor(context: JourneyContext) {
     const { config, facets } = context;
@@ -181,10 +190,25 @@ export class Journeys {
       if (visit.checkedOut) metrics.checkout('completed');
     } catch (error) {
       if (!(error instanceof Left)) throw error;
-      if (!visit.basket || visit.checkedOut || error.why === 'stopped') return;
-      metrics.checkout(error.why === 'failed' ? 'failed' : 'abandoned');
-      metrics.lostBasket(visit.basket.value, visit.basket.currency);
+      if (visit.checkedOut || error.why === 'stopped') return;
+      const basket = visit.basket ?? this.#meantBasket(visit);
+      if (!basket) return;
+      // Whoever leaves before the basket gave up, whatever made him: there was no checkout that could fail.
+      metrics.checkout(visit.basket && error.why === 'failed' ? 'failed' : 'abandoned');
+      metrics.lostBasket(basket.value, basket.currency);
+    } finally {
+      if (visit.basket) this.#baskets.add(visit.basket.value);
     }
+  }
+
+  /**
+   * The basket of a customer who came to buy, and left before putting anything into one: worth the mean of the baskets
+   * that this run has seen. None before the first.
+   */
+  #meantBasket({ journey }: Visit): Visit['basket'] {
+    const { count, sum } = this.#baskets;
+    if ((journey !== 'buy' && journey !== 'rebuy') || count === 0) return null;
+    return { value: Math.round((sum / count) * 100) / 100, currency: 'EUR' };
   }
 
   async browse(visit: Visit): Promise<void> {
