@@ -1,0 +1,298 @@
+import type { Check, CheckContext, Table } from '../../check.ts';
+import type { Finding } from '../../finding.ts';
+import { type DependencyMeasure, measureInDatabase } from '../../model/g3.ts';
+import { synthesise } from '../../model/normalForm.ts';
+import { BudgetExceeded, ConnectionFailed } from '../../session.ts';
+import { bytesText, count } from '../shared.ts';
+import { readSamples, type Sample } from './sample.ts';
+
+/** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */
+const LARGEST_G3 = 0.1;
+/** The determinant has to explain the column: what is left must be small against what the commonest value leaves. */
+const LARGEST_REST = 0.35;
+/** Rows in groups of two and more, as a share of the sample: without repetition nothing contradicts. */
+const LEAST_SUPPORT = 0.1;
+const LEAST_SUPPORTING_ROWS = 100;
+/** Rows looked at in pairs of columns. */
+const SCREENED_ROWS = 8_000;
+/** Rows of whole groups that confirm a dependency. */
+const CONFIRMED_ROWS = 30_000;
+const NOTABLE_BYTES = 1_000_000;
+const NOTABLE_SHARE = 0.002;
+
+interface Coded {
+  name: string;
+  codes: Int32Array;
+  distinct: number;
+  /** Rows that do not have the commonest value, as a share. */
+  restOfMode: number;
+  amounts: boolean;
+}
+
+const amount = /^-?\d+\.\d+$/;
+
+/** Columns as small numbers, so that groups can be counted quickly. Nulls are a value, as in SQL's GROUP BY. */
+function encode({ columns, rows }: Sample): Coded[] {
+  const n = Math.min(rows, SCREENED_ROWS);
+  return [...columns].map(([name, values]) => {
+    const codes = new Int32Array(n);
+    const known = new Map<string | null, number>();
+    const counts: number[] = [];
+    for (let at = 0; at < n; at += 1) {
+      const value = values[at] ?? null;
+      let code = known.get(value);
+      if (code === undefined) {
+        code = known.size;
+        known.set(value, code);
+        counts.push(0);
+      }
+      codes[at] = code;
+      counts[code] = (counts[code] ?? 0) + 1;
+    }
+    const present = [...known.keys()].filter((value) => value !== null);
+    return {
+      name,
+      codes,
+      distinct: known.size,
+      restOfMode: 1 - Math.max(0, ...counts) / Math.max(1, n),
+      amounts: present.length > 1 && present.every((value) => amount.test(value)),
+    };
+  });
+}
+
+/** g3 and support of `a -> b` on the sample. */
+function screen(a: Coded, b: Coded): { g3: number; supporting: number } {
+  const n = a.codes.length;
+  const pairs = new Map<number, number>();
+  const sizes = new Int32Array(a.distinct);
+  const commonest = new Int32Array(a.distinct);
+  for (let at = 0; at < n; at += 1) {
+    const left = a.codes[at] as number;
+    const key = left * b.distinct + (b.codes[at] as number);
+    const times = (pairs.get(key) ?? 0) + 1;
+    pairs.set(key, times);
+    sizes[left] = (sizes[left] as number) + 1;
+    if (times > (commonest[left] as number)) commonest[left] = times;
+  }
+  let [violations, supporting] = [0, 0];
+  for (let group = 0; group < a.distinct; group += 1) {
+    const size = sizes[group] as number;
+    violations += size - (commonest[group] as number);
+    if (size > 1) supporting += size;
+  }
+  // A group of one can hold no contradiction; only the others tell.
+  return { g3: supporting === 0 ? 1 : violations / supporting, supporting };
+}
+
+interface Found {
+  determinant: string;
+  dependents: string[];
+}
+
+/** Width decides last: an identifier is chosen before what it identifies. */
+function preference(table: Table, name: string): number {
+  const column = table.columns.find((other) => other.name === name);
+  const number = /^(smallint|integer|bigint|uuid)/.test(column?.type ?? '');
+  return (number ? 0 : 1_000) + (column?.stats?.averageWidth ?? 100);
+}
+
+/** Determinants of a table with what they determine; of columns that determine one another, one is chosen. */
+export function candidatesOf(sample: Sample): Found[] {
+  const { table } = sample;
+  const coded = encode(sample);
+  const n = coded[0]?.codes.length ?? 0;
+  if (n < LEAST_SUPPORTING_ROWS) return [];
+  const keys = new Set([table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length === 1).flat());
+  const holds = new Map<string, Set<string>>();
+  for (const a of coded) {
+    if (keys.has(a.name) || a.distinct < 3 || a.amounts) continue;
+    for (const b of coded) {
+      // An amount in a row is a fact of its moment (a price when it was paid), not a copy.
+      if (a === b || b.distinct < 2 || b.amounts || keys.has(b.name) || b.restOfMode < 0.02) continue;
+      // What has as many values as rows is determined by anything that repeats only by chance.
+      if (b.distinct > a.distinct * 1.5) continue;
+      const { g3, supporting } = screen(a, b);
+      if (supporting < Math.max(LEAST_SUPPORTING_ROWS, n * LEAST_SUPPORT)) continue;
+      if (g3 > LARGEST_G3 || g3 > b.restOfMode * LARGEST_REST) continue;
+      const known = holds.get(a.name) ?? new Set();
+      holds.set(a.name, known.add(b.name));
+    }
+  }
+  // Columns that determine each other are names of one thing.
+  const names = [...holds.keys()].sort(
+    (a, b) => preference(table, a) - preference(table, b) || a.localeCompare(b),
+  );
+  const found: Found[] = [];
+  const taken = new Set<string>();
+  for (const name of names.sort((a, b) => {
+    const twins = holds.get(a)?.has(b) && holds.get(b)?.has(a);
+    if (twins) return preference(table, a) - preference(table, b);
+    return (holds.get(b)?.size ?? 0) - (holds.get(a)?.size ?? 0);
+  })) {
+    if (taken.has(name)) continue;
+    const dependents = [...(holds.get(name) ?? [])].filter((other) => !taken.has(other));
+    if (dependents.length === 0) continue;
+    // What hangs on a column that moves out moves with it; it is no finding of its own.
+    for (const dependent of dependents) taken.add(dependent);
+    found.push({ determinant: name, dependents });
+  }
+  return found;
+}
+
+const stem = (column: string) => column.replace(/_?(id|code|key|no|number)$/i, '') || column;
+
+export const check: Check = {
+  id: 'functional-dependency',
+  group: 'model',
+  title: 'Copied columns: dependencies on what is not the key',
+  description:
+    'Columns that another column determines although it is no key (a missing normal form), found by measuring g3, not by names; with the bytes of the copies and the copies that contradict each other.',
+  async *run(context) {
+    const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
+    for (const sample of await readSamples(context))
+      for (const found of candidatesOf(sample)) {
+        context.signal.throwIfAborted();
+        const finding = await confirm(context, sample, found, total);
+        if (finding) yield finding;
+      }
+  },
+};
+
+async function confirm(
+  context: CheckContext,
+  sample: Sample,
+  { determinant, dependents }: Found,
+  total: number,
+): Promise<Finding | undefined> {
+  const { table } = sample;
+  const oneIn = Math.max(1, Math.floor(table.estimatedRows / CONFIRMED_ROWS));
+  let measures: Map<string, DependencyMeasure>;
+  try {
+    measures = await measureInDatabase(context.session, {
+      schema: table.schema,
+      table: table.name,
+      determinant: [determinant],
+      dependents,
+      oneIn,
+    });
+  } catch (error) {
+    if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
+      throw error;
+    context.blind({
+      what: `whether ${determinant} determines ${dependents.join(', ')} in ${table.name}, as the sample has it (${(error as Error).message})`,
+      remedy: 'Run the diagnosis when the server is less busy.',
+    });
+    return undefined;
+  }
+  const kept = [...measures].filter(([, { g3, supportingRows }]) => g3 <= LARGEST_G3 && supportingRows > 0);
+  const [first] = kept;
+  if (!first) return undefined;
+  const columns = kept.map(([name]) => name);
+  const { groups, rows } = first[1];
+  const width = columns.reduce((sum, name) => {
+    const stats = table.columns.find((column) => column.name === name)?.stats;
+    return sum + (stats ? stats.averageWidth * (1 - stats.nullFraction) : 0);
+  }, 0);
+  const bytes = Math.round((1 - groups / Math.max(1, rows)) * table.estimatedRows * width);
+  const contradicting = Math.max(...kept.map(([, measure]) => measure.contradictingGroups));
+  const worst = Math.max(...kept.map(([, { g3 }]) => g3));
+  const examples = exampleKeys(sample, determinant, columns);
+  const notable = bytes >= NOTABLE_BYTES && bytes >= total * NOTABLE_SHARE;
+  const quote = (name: string) => context.session.quote(name);
+  const target = context.session.quote(table.schema, table.name);
+  const parent = context.tables.find(
+    ({ name, schema, primaryKey }) =>
+      schema === table.schema &&
+      primaryKey.length === 1 &&
+      [stem(determinant), `${stem(determinant)}s`].includes(name),
+  );
+  const relation = parent?.name ?? `${stem(determinant)}${/s$/.test(stem(determinant)) ? '' : 's'}`;
+  const relations = synthesise(
+    table.columns.map(({ name }) => name),
+    [
+      ...(table.primaryKey.length > 0
+        ? table.columns.map(({ name }) => ({ determinant: table.primaryKey, dependent: name }))
+        : []),
+      ...columns.map((dependent) => ({ determinant: [determinant], dependent })),
+    ],
+  );
+  const type = (name: string) => table.columns.find((column) => column.name === name)?.type ?? 'text';
+  return {
+    id: `functional-dependency:${table.schema}.${table.name}(${determinant})`,
+    check: 'functional-dependency',
+    severity: notable ? (bytes >= total * 0.05 ? 'critical' : 'warning') : 'info',
+    title: `${table.name} copies ${columns.join(', ')} of each ${determinant}`,
+    explanation: `${determinant} determines ${columns.length === 1 ? 'this column' : `these ${columns.length} columns`} (g3 ${worst.toFixed(4)}), so they are not facts about a row of ${table.name}: third normal form is missing. ${bytesText(bytes)} of copies are stored, read and cached with every row${contradicting > 0 ? `, and the copies of ${oneIn > 1 ? 'about ' : ''}${count(contradicting * oneIn)} ${determinant}s contradict each other: nobody can say which is right` : ''}.`,
+    cause: 'redundant-data',
+    objects: [{ schema: table.schema, table: table.name, columns: [determinant, ...columns] }],
+    statements: [],
+    evidence: [
+      ...kept.map(([name, measure]) => ({
+        label: `g3 of ${determinant} → ${name}${oneIn > 1 ? ` (one in ${oneIn} groups, whole)` : ''}`,
+        value: Math.round(measure.g3 * 1e6) / 1e6,
+        unit: '1',
+        how: `SELECT sum(size - commonest) / sum(size) FROM (SELECT sum(n) AS size, max(n) AS commonest FROM (SELECT ${quote(determinant)}, ${quote(name)}, count(*) AS n FROM ${target} GROUP BY 1, 2) AS pairs GROUP BY ${quote(determinant)}) AS groups`,
+      })),
+      ...(contradicting > 0
+        ? [
+            {
+              label: `${determinant}s whose copies contradict${examples.length > 0 ? `, for example ${examples.join(', ')}` : ''}`,
+              value: contradicting * oneIn,
+              unit: '1',
+              how: `SELECT ${quote(determinant)} FROM ${target} GROUP BY 1 HAVING count(DISTINCT (${columns.map(quote).join(', ')})) > 1`,
+            },
+          ]
+        : []),
+      {
+        label: 'third normal form (synthesis)',
+        value: relations
+          .map(({ attributes, key }) => `(${key.join(', ')}: ${attributes.length} columns)`)
+          .join(' '),
+        how: 'Bernstein’s synthesis over the measured dependencies',
+      },
+    ],
+    cost: { bytes },
+    confidence: {
+      level: oneIn > 1 ? 0.9 : 1,
+      basis: oneIn > 1 ? 'sample' : 'exact',
+      note: oneIn > 1 ? `measured on one in ${oneIn} groups, each whole` : 'measured on all rows',
+    },
+    explains: { kpis: ['database-size', 'cache-hit-ratio'], traces: [] },
+    fix: {
+      summary: parent
+        ? `read ${columns.join(', ')} from ${parent.name}, and drop the copies`
+        : `move ${columns.join(', ')} to a table of their own`,
+      sql: parent
+        ? []
+        : [
+            `CREATE TABLE ${context.session.quote(table.schema, relation)} (${quote(determinant)} ${type(determinant)} PRIMARY KEY, ${columns.map((name) => `${quote(name)} ${type(name)}`).join(', ')})`,
+          ],
+      undo: parent ? [] : [`DROP TABLE ${context.session.quote(table.schema, relation)}`],
+      lock: 'none for the new table; the copies go in a migration (expand, backfill, verify, switch, contract)',
+      risk: 'Where a copy was meant to keep the state of its time (an address that was delivered to), it has to stay, as a fact with its own date.',
+      expectedEffect: `${bytesText(bytes)} less, and one place for each fact`,
+    },
+  };
+}
+
+const MOST_EXAMPLES = 3;
+
+/** Keys of groups that contradict; only where they are numbers, which say nothing about a person. */
+function exampleKeys(
+  { columns, rows }: Sample,
+  determinant: string,
+  dependents: readonly string[],
+): string[] {
+  const keys = columns.get(determinant) ?? [];
+  const seen = new Map<string, string>();
+  const found = new Set<string>();
+  for (let at = 0; at < rows && found.size < MOST_EXAMPLES; at += 1) {
+    const key = keys[at];
+    if (!key || !/^\d+$/.test(key)) continue;
+    const values = JSON.stringify(dependents.map((name) => columns.get(name)?.[at] ?? null));
+    const known = seen.get(key);
+    if (known === undefined) seen.set(key, values);
+    else if (known !== values) found.add(key);
+  }
+  return [...found];
+}

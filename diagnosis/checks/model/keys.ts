@@ -1,0 +1,199 @@
+import type { Check, CheckContext, Column, Table } from '../../check.ts';
+import { BudgetExceeded, ConnectionFailed } from '../../session.ts';
+import { count } from '../shared.ts';
+import { modelTables, readSamples, type Sample } from './sample.ts';
+
+export const missingPrimaryKey: Check = {
+  id: 'missing-primary-key',
+  group: 'model',
+  title: 'Tables without a key',
+  description: 'Tables with neither a primary key nor a unique one whose columns are NOT NULL.',
+  async *run(context) {
+    for (const table of modelTables(context)) {
+      const unique = table.indexes.some(
+        (index) =>
+          index.unique &&
+          index.predicate === null &&
+          index.columns.every((name) => table.columns.find((column) => column.name === name)?.notNull),
+      );
+      if (table.primaryKey.length > 0 || unique) continue;
+      const target = context.session.quote(table.schema, table.name);
+      yield {
+        id: `missing-primary-key:${table.schema}.${table.name}`,
+        check: 'missing-primary-key',
+        severity: 'warning',
+        title: `${table.name} has no primary key`,
+        explanation: `A row of ${count(Math.max(0, table.estimatedRows))} cannot be named: not by a reference, not by a batch that goes through the table, not by logical replication. Doubled rows cannot be told apart.`,
+        cause: 'poor-normalisation',
+        objects: [{ schema: table.schema, table: table.name }],
+        statements: [],
+        evidence: [
+          {
+            label: 'unique constraints',
+            value: 0,
+            unit: '1',
+            how: `SELECT count(*) FROM pg_index WHERE indrelid = '${target.replaceAll("'", "''")}'::regclass AND indisunique`,
+          },
+        ],
+        cost: {},
+        confidence: { level: 1, basis: 'exact' },
+        explains: { kpis: ['missing-foreign-keys'], traces: [] },
+        fix: {
+          summary: 'a natural key where there is one, otherwise an identity column',
+          sql: [`ALTER TABLE ${target} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY`],
+          undo: [`ALTER TABLE ${target} DROP COLUMN row_id`],
+          lock: 'ACCESS EXCLUSIVE while the table is rewritten; do it in a migration for a large one',
+          risk: 'Statements that insert without naming columns still work: the identity is last.',
+          expectedEffect: 'each row has a name',
+        },
+      };
+    }
+  },
+};
+
+const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+const singular = (name: string) =>
+  name.endsWith('ies')
+    ? `${name.slice(0, -3)}y`
+    : name.endsWith('sses')
+      ? name.slice(0, -2)
+      : name.endsWith('s')
+        ? name.slice(0, -1)
+        : name;
+
+/** The table's name as columns that refer to it use it: without a common prefix such as `django_` only as an ending. */
+function namesParent(column: string, parent: string): boolean {
+  const stem = /^(.+?)_?(id|uuid|key|fk)$/.exec(words(column))?.[1];
+  if (!stem) return false;
+  const name = words(parent);
+  return [name, singular(name)].some(
+    (form) => stem === form || stem.endsWith(`_${form}`) || form.endsWith(`_${stem}`),
+  );
+}
+
+const family = ({ type }: Column) =>
+  /^(smallint|integer|bigint)/.test(type) ? 'integer' : /^(text|character)/.test(type) ? 'text' : type;
+
+const MOST_VALUES = 5_000;
+/** References that lead nowhere up to this share: a reference with orphans, not another meaning. */
+const LARGEST_ORPHAN_SHARE = 0.05;
+
+interface Candidate {
+  sample: Sample;
+  column: Column;
+  parent: Table;
+  key: string;
+}
+
+/** Columns that by their name and type may refer to a table's single-column key. Names only propose; rows decide. */
+function candidates(context: CheckContext, samples: readonly Sample[]): Candidate[] {
+  const parents = modelTables(context).flatMap((parent) => {
+    const [key, ...more] = parent.primaryKey;
+    return key !== undefined && more.length === 0 ? [{ parent, key }] : [];
+  });
+  return samples.flatMap((sample) =>
+    sample.table.columns.flatMap((column) => {
+      const { table } = sample;
+      const refers = table.foreignKeys.some(({ columns }) => columns.includes(column.name));
+      const isKey = table.primaryKey.length === 1 && table.primaryKey[0] === column.name;
+      if (refers || isKey) return [];
+      return parents
+        .filter(
+          ({ parent, key }) =>
+            parent !== table &&
+            namesParent(column.name, parent.name) &&
+            family(parent.columns.find(({ name }) => name === key) as Column) === family(column),
+        )
+        .sort((a, b) => Number(b.parent.schema === table.schema) - Number(a.parent.schema === table.schema))
+        .slice(0, 1)
+        .map(({ parent, key }) => ({ sample, column, parent, key }));
+    }),
+  );
+}
+
+export const missingForeignKey: Check = {
+  id: 'missing-foreign-key',
+  group: 'model',
+  title: 'References that are not declared, and orphans',
+  description:
+    'Columns whose values are the keys of another table (inclusion, measured) without a foreign key; rows that refer to nothing are counted.',
+  async *run(context) {
+    const samples = await readSamples(context);
+    for (const { sample, column, parent, key } of candidates(context, samples)) {
+      const { table } = sample;
+      const { session } = context;
+      const values = [
+        ...new Set((sample.columns.get(column.name) ?? []).filter((value) => value !== null)),
+      ].slice(0, MOST_VALUES);
+      if (values.length < 2) continue;
+      const type = parent.columns.find(({ name }) => name === key)?.type ?? 'text';
+      const [child, other] = [
+        session.quote(table.schema, table.name),
+        session.quote(parent.schema, parent.name),
+      ];
+      const anti = `SELECT count(*) FROM ${child} AS child WHERE child.${session.quote(column.name)} IS NOT NULL AND NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = child.${session.quote(column.name)})`;
+      let missing = 0;
+      let orphans: number | undefined;
+      try {
+        const [row] = await session.query<{ missing: number }>(
+          `SELECT count(*)::float8 AS missing FROM unnest($1::${type.replaceAll(/[^a-z0-9 (),]/gi, '')}[]) AS value WHERE NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = value)`,
+          [values],
+        );
+        missing = row?.missing ?? 0;
+        if (missing > values.length * LARGEST_ORPHAN_SHARE) continue;
+        const [exact] = await session.query<{ orphans: number }>(
+          anti.replace('count(*)', 'count(*)::float8 AS orphans'),
+        );
+        orphans = exact?.orphans;
+      } catch (error) {
+        if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
+          throw error;
+        context.blind({
+          what: `how many rows of ${table.name} refer by ${column.name} to nothing in ${parent.name} (${(error as Error).message})`,
+          remedy: 'Run the diagnosis when the server is less busy.',
+        });
+      }
+      const name = `${table.name}_${column.name}_fkey`.slice(0, 63);
+      yield {
+        id: `missing-foreign-key:${table.schema}.${table.name}(${column.name})`,
+        check: 'missing-foreign-key',
+        severity: 'warning',
+        title: `${table.name}.${column.name} refers to ${parent.name}.${key}, but no foreign key says so${orphans ? `; ${count(orphans)} rows refer to nothing` : ''}`,
+        explanation: `${missing === 0 ? 'All' : `${count(values.length - missing)} of ${count(values.length)}`} sampled values are keys of ${parent.name}. Without the constraint nothing keeps it so${orphans ? `, and ${count(orphans)} rows already refer to nothing` : ''}; the planner cannot use it either.`,
+        cause: 'poor-normalisation',
+        objects: [{ schema: table.schema, table: table.name, columns: [column.name] }],
+        statements: [],
+        evidence: [
+          {
+            label: 'distinct values looked at',
+            value: values.length,
+            unit: '1',
+            how: `a sample of ${table.name}`,
+          },
+          ...(orphans === undefined
+            ? []
+            : [{ label: 'rows that refer to nothing', value: orphans, unit: 'rows', how: anti }]),
+        ],
+        cost: {},
+        confidence: {
+          level: orphans === undefined ? 0.8 : 0.95,
+          basis: orphans === undefined ? 'sample' : 'exact',
+        },
+        explains: { kpis: ['missing-foreign-keys', 'unindexed-references'], traces: [] },
+        fix: {
+          summary: `foreign key from ${table.name}.${column.name} to ${parent.name}`,
+          sql: [
+            `ALTER TABLE ${child} ADD CONSTRAINT ${session.quote(name)} FOREIGN KEY (${session.quote(column.name)}) REFERENCES ${other} (${session.quote(key)}) NOT VALID`,
+            `ALTER TABLE ${child} VALIDATE CONSTRAINT ${session.quote(name)}`,
+          ],
+          undo: [`ALTER TABLE ${child} DROP CONSTRAINT ${session.quote(name)}`],
+          lock: 'SHARE ROW EXCLUSIVE on both for a moment; validation takes SHARE UPDATE EXCLUSIVE',
+          risk: orphans
+            ? 'Validation fails until the orphans are resolved.'
+            : 'Writes that break the rule will be refused.',
+          expectedEffect: 'no new orphans; joins can be planned better',
+        },
+      };
+    }
+  },
+};

@@ -1,0 +1,87 @@
+import type { CheckContext, Column, Table } from '../../check.ts';
+import { BudgetExceeded, ConnectionFailed } from '../../session.ts';
+
+/** Rows of a table as text, by column; null stays null. The same index in each column is the same row. */
+export interface Sample {
+  table: Table;
+  rows: number;
+  /** The sample holds every row. */
+  whole: boolean;
+  columns: ReadonlyMap<string, readonly (string | null)[]>;
+}
+
+/** Larger tables first; a database of thousands of tables is looked at where it matters. */
+const MOST_TABLES = 100;
+const MOST_COLUMNS = 80;
+const LONGEST_VALUE = 400;
+const LEAST_ROWS = 20;
+
+const samples = new WeakMap<CheckContext, Promise<Sample[]>>();
+
+/** One sample of each table that can be read, shared by all checks of a run. */
+export function readSamples(context: CheckContext): Promise<Sample[]> {
+  let known = samples.get(context);
+  if (!known) {
+    known = read(context);
+    samples.set(context, known);
+  }
+  return known;
+}
+
+/** Tables whose model is judged: partitions are their parent's, the journal of sqltrail is its own. */
+export const modelTables = (context: CheckContext) =>
+  context.tables.filter(
+    ({ kind, schema }) => (kind === 'table' || kind === 'partitioned') && schema !== 'sqltrail',
+  );
+
+async function read(context: CheckContext): Promise<Sample[]> {
+  const tables = modelTables(context)
+    .filter(({ estimatedRows }) => estimatedRows >= LEAST_ROWS)
+    .sort((a, b) => b.estimatedRows - a.estimatedRows);
+  if (tables.length > MOST_TABLES)
+    context.blind({
+      what: `the model of ${tables.length - MOST_TABLES} smaller tables`,
+      remedy: `Only the ${MOST_TABLES} largest are sampled in one run.`,
+    });
+  const found: Sample[] = [];
+  for (const table of tables.slice(0, MOST_TABLES)) {
+    context.signal.throwIfAborted();
+    try {
+      const sample = await readOne(context, table);
+      if (sample) found.push(sample);
+    } catch (error) {
+      if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
+        throw error;
+      const { code, message } = error as { code?: string; message?: string };
+      const target = context.session.quote(table.schema, table.name);
+      context.blind({
+        what: `the rows of ${table.schema}.${table.name} (${message})`,
+        remedy: code === '42501' ? `GRANT SELECT ON ${target} to this role.` : 'Run the diagnosis again.',
+      });
+    }
+  }
+  return found;
+}
+
+const unreadable = (column: Column) => /^(bytea|tsvector|geometry|geography|vector|xml)/.test(column.type);
+
+async function readOne(context: CheckContext, table: Table): Promise<Sample | undefined> {
+  const columns = table.columns.filter((column) => !unreadable(column)).slice(0, MOST_COLUMNS);
+  if (columns.length === 0) return undefined;
+  const whole = table.estimatedRows <= context.sampleRows;
+  const percent = Math.min(100, (100 * context.sampleRows * 1.1) / Math.max(1, table.estimatedRows));
+  const list = columns.map(({ name }) => `left(${context.session.quote(name)}::text, ${LONGEST_VALUE})`);
+  const rows = await context.session.query<{ row: (string | null)[] }>(
+    `SELECT ARRAY[${list.join(', ')}] AS row FROM ${context.session.quote(table.schema, table.name)}${
+      whole ? '' : ` TABLESAMPLE SYSTEM (${percent.toFixed(6)})`
+    } LIMIT ${context.sampleRows}`,
+  );
+  return {
+    table,
+    rows: rows.length,
+    whole,
+    columns: new Map(columns.map(({ name }, at) => [name, rows.map(({ row }) => row[at] ?? null)])),
+  };
+}
+
+export const isText = ({ type }: Column) => /^(text|character varying|character|citext|name)/.test(type);
