@@ -18,6 +18,11 @@ export interface PlanNode {
   Plans?: PlanNode[];
 }
 
+/**
+ * Rows that a LIMIT is taken to ask for: its number is a parameter too, for which the planner takes a tenth of all.
+ */
+export const ASSUMED_LIMIT = 100;
+
 /** One scan of a table in a plan. */
 export interface Scan {
   node: PlanNode;
@@ -25,7 +30,9 @@ export interface Scan {
   alias: string;
   /** It reads the whole table: sequentially, or along an index of another column, to throw most rows away. */
   sequential: boolean;
-  /** Planner cost of one run; no more than what a LIMIT above leaves of it. */
+  /** A LIMIT above may end it early. */
+  limited: boolean;
+  /** Planner cost of one run; for a limited one as far as {@link ASSUMED_LIMIT} rows need. */
   cost: number;
   /** How often the planner expects it to run. */
   loops: number;
@@ -64,7 +71,7 @@ export async function genericPlan(
 /** Every scan of a table in the plan, with the number of times that it runs by the planner's own estimates. */
 export function scansOf(plan: PlanNode): Scan[] {
   const found: Scan[] = [];
-  const walk = (node: PlanNode, loops: number, processes: number, bound: number): void => {
+  const walk = (node: PlanNode, loops: number, processes: number, limited: boolean): void => {
     const type = node['Node Type'];
     if (node['Relation Name'] && type.includes('Scan'))
       found.push({
@@ -73,7 +80,9 @@ export function scansOf(plan: PlanNode): Scan[] {
         alias: node.Alias ?? node['Relation Name'],
         sequential:
           type === 'Seq Scan' || (type === 'Index Scan' && !node['Index Cond'] && node.Filter !== undefined),
-        cost: Math.min(bound, node['Total Cost']),
+        limited,
+        cost:
+          node['Total Cost'] * (limited ? Math.min(1, ASSUMED_LIMIT / Math.max(1, node['Plan Rows'])) : 1),
         loops,
         processes,
       });
@@ -88,10 +97,11 @@ export function scansOf(plan: PlanNode): Scan[] {
         next,
         kept ? 1 : loops * repeated,
         below,
-        type === 'Limit' ? Math.min(bound, node['Total Cost']) : bound,
+        // Sorting and grouping read all before they give the first row.
+        type === 'Limit' || (limited && !['Sort', 'Aggregate', 'Hash'].includes(type)),
       );
     }
   };
-  walk(plan, 1, 1, Number.POSITIVE_INFINITY);
+  walk(plan, 1, 1, false);
   return found;
 }

@@ -22,7 +22,7 @@ export interface WorkloadEntry {
 
 /** Statements beyond these are too rare to be worth a plan. */
 const MOST_PLANNED = 120;
-const LEAST_SHARE = 0.0002;
+const LEAST_SHARE = 0.000_02;
 
 export const tableOf = (tables: readonly Table[], name: string, schema?: string): Table | undefined =>
   tables.find(

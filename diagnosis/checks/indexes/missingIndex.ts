@@ -1,6 +1,6 @@
 import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
-import { genericPlan, type Scan } from '../../plans.ts';
+import { ASSUMED_LIMIT, genericPlan, type Scan } from '../../plans.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
 import { tableOf, type WorkloadEntry } from '../../workload.ts';
 import { indexName, literal, mutableCasts, shortly } from '../shared.ts';
@@ -157,9 +157,13 @@ export const check: Check = {
         const answer = keysFor(context, table, use);
         if (!answer || answer.rows / table.estimatedRows > LARGEST_SELECTIVITY) continue;
         if (exists(table, answer.keys, (name) => session.quote(name))) continue;
-        const before = entry.plan?.['Total Cost'] ?? 0;
         const scanCost = scan.cost * scan.loops;
-        const after = before - scanCost + indexScanCost(context, table, answer.rows) * scan.loops;
+        const before = Math.max(entry.plan?.['Total Cost'] ?? 0, scanCost);
+        const after =
+          before -
+          scanCost +
+          indexScanCost(context, table, scan.limited ? Math.min(answer.rows, ASSUMED_LIMIT) : answer.rows) *
+            scan.loops;
         const speedup = before / Math.max(after, before / 10_000, 0.01);
         if (speedup < 1.3) continue;
         const key = `${table.oid}(${answer.keys.map(({ expression }) => expression).join(', ')})`;

@@ -5,7 +5,7 @@ import { readAges, shareOlder } from './ages.ts';
 const DAY = 86_400_000;
 /** Older than a year is cold: a season of returns, warranty questions and comparisons has passed. */
 const COLD_DAYS = 365;
-const LEAST_COLD_BYTES = 1_000_000;
+const LEAST_COLD_BYTES = 200_000;
 const OLD_ENOUGH_DAYS = 400;
 
 const iso = (at: number) => new Date(at).toISOString().slice(0, 10);
@@ -30,7 +30,12 @@ export const coldData: Check = {
       if (cold < 0.2 || bytes < LEAST_COLD_BYTES) continue;
       // An old customer or product is still one; what can go is what has an end of its life, or what nobody reads.
       const owner = through ? all.find((other) => other.table === through) : ages;
-      const unread = table.activity.seqScans + table.activity.idxScans < 10;
+      const referred = context.tables.some(({ foreignKeys }) =>
+        foreignKeys.some(
+          ({ referenced }) => referenced.schema === table.schema && referenced.table === table.name,
+        ),
+      );
+      const unread = !referred && table.activity.seqScans + table.activity.idxScans < 10;
       if ((owner?.dates ?? 0) < 2 && !unread) continue;
       const target = context.session.quote(table.schema, table.name);
       const by = `${through ? `${through.name}.` : ''}${column}`;

@@ -1,0 +1,204 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { plantedFaults } from '../sample-shop/data/truth.ts';
+import { LegacyStore } from '../sample-shop/stores/legacy.ts';
+import { createTestDatabase } from '../test/support/database.ts';
+import { judge } from '../test/support/judge.ts';
+import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
+import { toHtml } from './format/html.ts';
+import { toSarif } from './format/sarif.ts';
+import { toText } from './format/text.ts';
+import { type Diagnosis, type DiagnosisOptions, defaultDiagnosis, diagnose } from './run.ts';
+
+const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
+  ...defaultDiagnosis,
+  url,
+  observeMs: 0,
+  dutyCycle: 1,
+  signal: new AbortController().signal,
+  ...more,
+});
+
+describe('the shop', () => {
+  let database: ShopDatabase;
+  let diagnosis: Diagnosis;
+
+  beforeAll(async () => {
+    database = await createShopTestDatabase('small');
+    const admin = new pg.Client(database.url('postgres'));
+    await admin.connect();
+    await admin.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset()');
+    await admin.end();
+    const pool = new pg.Pool({ connectionString: database.url('shop_app'), max: 8 });
+    const shop = new LegacyStore(pool);
+    const { categories } = await shop.facets();
+    for (let visit = 1; visit <= 6; visit += 1) {
+      await shop.browse(categories[visit % categories.length] ?? '', visit);
+      await shop.search('lamp', 1);
+      await shop.product(visit, 'session');
+      await shop.history(visit, 1);
+      await shop.sales(30);
+    }
+    // At once, so that they wait for the one row that all of them need.
+    const buyers = Array.from({ length: 40 }, (_, at) => at + 1);
+    const placed = await Promise.all(
+      buyers.map(async (customer) => {
+        await shop.addToCart(`s${customer}`, {
+          productId: 100 + customer,
+          quantity: 1,
+          customerId: customer,
+        });
+        return shop.checkout(`s${customer}`, customer);
+      }),
+    );
+    for (const order of placed) if (order) await shop.order(order.orderNumber);
+    await pool.end();
+    diagnosis = await diagnose(options(database.url('sqltrail_monitor')));
+  }, 120_000);
+  afterAll(() => database?.drop());
+
+  it('every planted cause is found, with its table and columns, and little else', () => {
+    const { missed, unplanted, recall, precision } = judge(diagnosis.findings, plantedFaults);
+    expect(missed).toEqual([]);
+    expect(recall).toBe(1);
+    const warned = unplanted.filter(({ severity }) => severity !== 'info');
+    // The lines of cold orders are as cold as the orders, though only these were planted.
+    expect(warned.map(({ id }) => id)).toEqual(['cold-data:public.order_items']);
+    expect(precision).toBeGreaterThan(0.8);
+  });
+
+  it('ranks by the database time that a cause takes, and says what it did itself', () => {
+    const times = diagnosis.findings.map(({ cost }) => cost.msPerSecond ?? 0);
+    expect(times).toEqual(times.toSorted((a, b) => b - a));
+    expect(diagnosis.findings[0]?.shareOfLostTime).toBeGreaterThan(0.05);
+    expect(diagnosis.ownLoad.statements).toBeGreaterThan(10);
+    expect(diagnosis.partial).toBe(false);
+  });
+
+  it('shows no value of a row: neither name, nor address, nor mail', async () => {
+    const admin = new pg.Client(database.url('postgres'));
+    await admin.connect();
+    const { rows } = await admin.query<{ email: string; full_name: string }>(
+      'SELECT email, full_name FROM customers LIMIT 2000',
+    );
+    await admin.end();
+    const all = JSON.stringify(diagnosis);
+    for (const { email, full_name: name } of rows) {
+      expect(all).not.toContain(email);
+      expect(all).not.toContain(name);
+    }
+  });
+
+  it('is told as text, page and SARIF', () => {
+    expect(toText(diagnosis, { columns: 100, verbose: true })).toContain('orders copies customer_name');
+    expect(toHtml(diagnosis)).toContain('<h2>From KPI to cause</h2>');
+    const { runs } = toSarif(diagnosis) as { runs: { results: { ruleId: string }[] }[] };
+    expect(runs[0]?.results).toHaveLength(diagnosis.findings.length);
+  });
+});
+
+describe('other databases', () => {
+  it('an empty database has no warning', async () => {
+    const database = await createTestDatabase();
+    const { findings, partial } = await diagnose(options(database.url));
+    expect(partial).toBe(false);
+    expect(
+      findings.filter(({ severity, check }) => severity !== 'info' && check !== 'telemetry-blind'),
+    ).toEqual([]);
+    await database.drop();
+  });
+
+  it('a well-kept schema has no warning, and hostile names neither break nor run', async () => {
+    const database = await createTestDatabase();
+    const owner = new pg.Client(database.url);
+    await owner.connect();
+    await owner.query(`CREATE EXTENSION pg_stat_statements;
+      CREATE TABLE "cust'omer" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "na""me" text NOT NULL, born date);
+      CREATE TABLE "order; DROP TABLE x" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "cust'omer_id" bigint NOT NULL REFERENCES "cust'omer",
+        "paid ✓" timestamptz NOT NULL, amount numeric(10,2) NOT NULL);
+      CREATE INDEX ON "order; DROP TABLE x" ("cust'omer_id");
+      INSERT INTO "cust'omer" ("na""me", born) SELECT 'n' || i, date '1980-01-01' + i FROM generate_series(1, 2000) i;
+      INSERT INTO "order; DROP TABLE x" ("cust'omer_id", "paid ✓", amount)
+        SELECT 1 + i % 2000, now() - i * interval '1 minute', (i % 977) * 1.37 FROM generate_series(1, 20000) i;
+      ANALYZE`);
+    for (let at = 1; at < 20; at += 1)
+      await owner.query(`SELECT * FROM "order; DROP TABLE x" WHERE "cust'omer_id" = $1`, [at]);
+    const { findings, partial, notes } = await diagnose(options(database.url));
+    expect({ partial, notes }).toEqual({ partial: false, notes: [] });
+    expect(findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)).toEqual([]);
+    const { rows } = await owner.query(`SELECT count(*)::int AS n FROM "order; DROP TABLE x"`);
+    expect(rows[0].n).toBe(20_000);
+    await owner.end();
+    await database.drop();
+  });
+
+  it('without rights it says what it could not see, and which grant would help', async () => {
+    const database = await createTestDatabase();
+    const owner = new pg.Client(database.url);
+    await owner.connect();
+    const role = `poor_${crypto.randomUUID().slice(0, 8)}`;
+    await owner.query(`CREATE TABLE secret (id int PRIMARY KEY, x text); INSERT INTO secret SELECT i, 'v' FROM generate_series(1, 5000) i; ANALYZE;
+      CREATE ROLE ${role} LOGIN PASSWORD 'poor'`);
+    const url = new URL(database.url);
+    url.username = role;
+    url.password = 'poor';
+    const { blind, partial } = await diagnose(options(url.href));
+    expect(partial).toBe(false);
+    expect(blind.find(({ what }) => what.includes('secret'))?.remedy).toContain(
+      'GRANT SELECT ON "public"."secret"',
+    );
+    expect(blind.some(({ remedy }) => remedy.includes('pg_stat_statements'))).toBe(true);
+    await owner.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    await owner.end();
+    await database.drop();
+  });
+
+  it('a connection cut in the middle gives what was found so far, marked partial', async () => {
+    const database = await createTestDatabase();
+    const owner = new pg.Client(database.url);
+    await owner.connect();
+    await owner.query('CREATE TABLE plain (a int)');
+    let killed = false;
+    const diagnosis = await diagnose(
+      options(database.url, {
+        onProgress: ({ at }) => {
+          if (at !== 12 || killed) return;
+          killed = true;
+          void owner.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-diagnose'",
+          );
+        },
+      }),
+    );
+    expect(diagnosis.partial).toBe(true);
+    expect(diagnosis.notes.join(' ')).toMatch(/cut/);
+    expect(diagnosis.notes.join(' ')).toMatch(/not run: .*functional-dependency/);
+    await owner.end();
+    await database.drop();
+  });
+
+  it('a budget that is used up ends it, marked partial', async () => {
+    const database = await createTestDatabase();
+    const { partial, notes } = await diagnose(options(database.url, { budgetMs: 1 })).catch(
+      (error: Error) => ({
+        partial: true,
+        notes: [error.message],
+      }),
+    );
+    expect(partial).toBe(true);
+    expect(notes.join(' ')).toMatch(/--budget/);
+    await database.drop();
+  });
+
+  it('an unreachable host and a wrong password are named, the password never', async () => {
+    const database = await createTestDatabase();
+    const url = new URL(database.url);
+    url.password = 'hunter2-wrong';
+    await expect(diagnose(options(url.href))).rejects.toThrow(/refused the user name or password/);
+    await expect(diagnose(options(url.href))).rejects.not.toThrow(/hunter2/);
+    await expect(diagnose(options('postgres://a:hunter2@127.0.0.1:1/x'))).rejects.toThrow(
+      /nothing listens there/,
+    );
+    await database.drop();
+  });
+});
