@@ -1,6 +1,7 @@
 import { readCapabilities, readStatements } from '../diagnosis/catalogue.ts';
 import { observe } from '../diagnosis/observe.ts';
 import { openSession } from '../diagnosis/session.ts';
+import { ratioOf } from './interval.ts';
 
 /** Mean time of a call in each of several windows of the same length; windows without a call are left out. */
 export interface Effect {
@@ -19,39 +20,13 @@ export interface Comparison {
   high: number;
 }
 
-/** Enough for a stable 95 % interval (Efron and Tibshirani 1993 advise 1,000 or more). */
-const RESAMPLES = 2_000;
-
-/** A small generator with a fixed seed, so that the same windows give the same interval (mulberry32). */
-function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+/** @returns undefined when one side has no window with a call. */
+export function compare(before: Effect, after: Effect): Comparison | undefined {
+  const ratio = ratioOf(before.meanMs, after.meanMs);
+  return ratio && { speedup: ratio.mean, low: ratio.low, high: ratio.high };
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** @returns undefined when one side has no window with a call. */
-export function compare(before: Effect, after: Effect): Comparison | undefined {
-  if (before.meanMs.length === 0 || after.meanMs.length === 0) return undefined;
-  const random = uniform(1);
-  const resample = (values: readonly number[]) =>
-    mean(values.map(() => values[Math.floor(random() * values.length)] ?? 0));
-  const least = 1e-6;
-  const ratios = Array.from(
-    { length: RESAMPLES },
-    () => resample(before.meanMs) / Math.max(resample(after.meanMs), least),
-  ).sort((a, b) => a - b);
-  return {
-    speedup: mean(before.meanMs) / Math.max(mean(after.meanMs), least),
-    low: ratios[Math.floor(RESAMPLES * 0.025)] ?? 0,
-    high: ratios[Math.floor(RESAMPLES * 0.975)] ?? 0,
-  };
-}
 
 /** Times of statements in the next windows, by queryid. */
 export type Windows = Map<string, Effect>;

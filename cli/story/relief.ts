@@ -5,9 +5,9 @@ import { type Diagnosis, defaultDiagnosis, diagnose } from '../../diagnosis/run.
 import { consoleSpans } from '../../diagnosis/spans.ts';
 import { type Action, actionsFor } from '../../remediation/action.ts';
 import { applyShortTerm, type Handler, readJournal } from '../../remediation/shortTerm.ts';
+import type { Recording } from '../../report/recording.ts';
 import { describeEvent } from '../fix.ts';
 import type { StoryDatabases } from './clients.ts';
-import type { Recording } from './recording.ts';
 
 export interface ReliefOptions {
   databases: StoryDatabases;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { formatDialect, postgresql } from 'sql-formatter';
 import { catalogue, kpiById, meetsObjective } from '../../kpis/catalogue.ts';
+import { type RecordedPhase, RecordingFile, WINDOW_SECONDS } from '../../report/recording.ts';
 import {
   type ActiveAlert,
   activeAlerts,
@@ -12,7 +13,6 @@ import {
   setPhase,
   setProfile,
 } from './clients.ts';
-import { type RecordedPhase, RecordingFile } from './recording.ts';
 import { diagnosisStage, type ReliefOptions, shortTermStage } from './relief.ts';
 import { shopActions, shopHandlers } from './shopActions.ts';
 import { followAlert } from './trail.ts';
@@ -77,6 +77,33 @@ class Story {
     phase.samples.push({ at: new Date().toISOString(), kpis });
   }
 
+  /** The KPIs of the last window alone. */
+  async #window(phase: RecordedPhase): Promise<void> {
+    const kpis = await Promise.all(
+      verdictKpis.map(async (id) => {
+        const promql = kpiById(id).promql.replaceAll('[1m]', `[${WINDOW_SECONDS}s]`);
+        const [sample] = await queryVector(this.#options.targets, promql).catch(() => []);
+        return { id, value: sample && Number.isFinite(sample.value) ? sample.value : null };
+      }),
+    );
+    phase.windows.push({ endedAt: new Date().toISOString(), kpis });
+  }
+
+  /** The load generator's counters now; undefined when they cannot be read. */
+  async #counted() {
+    const { targets } = this.#options;
+    const outcomes = await queryVector(targets, 'sum by (outcome) (load_checkouts_total)').catch(() => []);
+    const [lost] = await queryVector(targets, 'sum(load_lost_basket_value_total)').catch(() => []);
+    if (outcomes.length === 0) return undefined;
+    const of = (name: string) => outcomes.find(({ labels }) => labels['outcome'] === name)?.value ?? 0;
+    return {
+      completed: of('completed'),
+      failed: of('failed'),
+      abandoned: of('abandoned'),
+      lost: lost?.value ?? 0,
+    };
+  }
+
   async #noteAlerts(phase: RecordedPhase): Promise<ActiveAlert[]> {
     const alerts = await activeAlerts(this.#options.targets).catch(() => []);
     const { recording } = this;
@@ -120,7 +147,11 @@ class Story {
       endedAt: null,
       offeredRate: null,
       samples: [],
+      windows: [],
+      checkouts: null,
+      lostBasketValue: null,
     };
+    const before = await this.#counted();
     this.recording.phases.push(phase);
     const startedMs = Date.now();
     for (;;) {
@@ -129,6 +160,8 @@ class Story {
       const alerts = await this.#noteAlerts(phase);
       const [rate] = await queryVector(targets, 'load_offered_rate').catch(() => []);
       phase.offeredRate = rate?.value ?? phase.offeredRate;
+      if (Date.now() - startedMs >= (phase.windows.length + 1) * WINDOW_SECONDS * 1000)
+        await this.#window(phase);
       await this.file.save();
       const elapsed = Math.round((Date.now() - startedMs) / 1000);
       const last = phase.samples.at(-1)?.kpis.find(({ id }) => id === 'customer-latency-p95')?.value ?? null;
@@ -139,6 +172,16 @@ class Story {
     }
     status('');
     phase.endedAt = new Date().toISOString();
+    const after = await this.#counted();
+    if (before && after) {
+      const since = (name: 'completed' | 'failed' | 'abandoned') => Math.round(after[name] - before[name]);
+      phase.checkouts = {
+        completed: since('completed'),
+        failed: since('failed'),
+        abandoned: since('abandoned'),
+      };
+      phase.lostBasketValue = Math.round((after.lost - before.lost) * 100) / 100;
+    }
     await this.file.save();
     return phase;
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { RecordedSpan, RecordedTrail } from '../../report/recording.ts';
 import { type ActiveAlert, fetchTrace, findTraces, queryExemplars, type StoryTargets } from './clients.ts';
-import type { RecordedSpan, RecordedTrail } from './recording.ts';
 
 const traceSchema = z.object({
   traceId: z.string(),

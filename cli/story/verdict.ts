@@ -1,5 +1,5 @@
 import { kpiById } from '../../kpis/catalogue.ts';
-import type { RecordedPhase, RecordedTrail, Recording } from './recording.ts';
+import type { RecordedPhase, RecordedTrail, Recording } from '../../report/recording.ts';
 
 interface PlanNode {
   'Node Type'?: string;

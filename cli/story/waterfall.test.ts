@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RecordedSpan } from './recording.ts';
+import type { RecordedSpan } from '../../report/recording.ts';
 import { renderWaterfall } from './waterfall.ts';
 
 const span = (

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { RecordedSpan } from './recording.ts';
+import type { RecordedSpan } from '../../report/recording.ts';
 
 interface Row {
   depth: number;

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { Diagnosis } from '../../diagnosis/run.ts';
-import type { JournalEntry } from '../../remediation/journal.ts';
+import type { Diagnosis } from '../diagnosis/run.ts';
+import type { JournalEntry } from '../remediation/journal.ts';
 
 const instant = z.iso.datetime();
 
@@ -15,8 +15,20 @@ const phase = z.object({
   endedAt: instant.nullable(),
   /** Arrivals a second that the load generator offered. */
   offeredRate: z.number().nullable(),
+  /** Every five seconds, as dashboards and alerts read them: each looks back over a minute, so neighbours overlap. */
   samples: z.array(z.object({ at: instant, kpis: z.array(kpiSample) })),
+  /** Windows that do not overlap, for intervals: the same queries over {@link WINDOW_SECONDS}. */
+  windows: z.array(
+    z.object({ endedAt: instant, kpis: z.array(z.object({ id: z.string(), value: z.number().nullable() })) }),
+  ),
+  /** What the load generator counted in this phase. */
+  checkouts: z.object({ completed: z.number(), failed: z.number(), abandoned: z.number() }).nullable(),
+  /** Value of the baskets that were lost in this phase, euros. */
+  lostBasketValue: z.number().nullable(),
 });
+
+/** Three or four scrapes: the shortest window over which a rate is one. Seconds. */
+export const WINDOW_SECONDS = 15;
 
 const alert = z.object({
   name: z.string(),
