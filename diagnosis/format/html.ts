@@ -1,29 +1,8 @@
 import { bytesText, count } from '../checks/shared.ts';
 import type { Diagnosis, RankedFinding } from '../run.ts';
+import { Html, html } from './markup.ts';
 import { costText } from './text.ts';
 import { causeTree } from './tree.ts';
-
-const entities: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escape = (value: unknown) =>
-  String(value).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
-
-/** The tag of a template: everything put in is escaped, unless it came from `html` itself. */
-class Html {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-const put = (value: unknown): string =>
-  value instanceof Html ? value.text : Array.isArray(value) ? value.map(put).join('') : escape(value ?? '');
-const html = (strings: TemplateStringsArray, ...values: unknown[]) =>
-  new Html(strings.map((text, at) => text + (at < values.length ? put(values[at]) : '')).join(''));
 
 const style = `:root{color-scheme:light dark;--line:#8886;--dim:#666;--critical:#b3261e;--warning:#8a5a00;--info:#0b5cad}
 @media (prefers-color-scheme:dark){:root{--dim:#aaa;--critical:#ff8a80;--warning:#ffca6b;--info:#8ab8ff}}

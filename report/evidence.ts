@@ -1,0 +1,247 @@
+import { formatDialect, postgresql } from 'sql-formatter';
+import { Html, html, type Html as Markup } from '../diagnosis/format/markup.ts';
+import { kpiById } from '../kpis/catalogue.ts';
+import type { Interval } from '../remediation/interval.ts';
+import { causeBars, phaseBars, timeline, tornado } from './charts.ts';
+import type { Figures } from './figures.ts';
+import { type Assumptions, LEVELS, type Sensitivity } from './impact.ts';
+import { phaseTitles, type Row } from './measured.ts';
+import type { Recording } from './recording.ts';
+
+export interface ReportInput {
+  recording: Recording;
+  figures: Figures;
+  rows: Row[];
+  assumptions: Assumptions;
+  sensitivity: Sensitivity[];
+}
+
+const style = `:root{--line:#ccc;--dim:#555;--bad:#a33e00;--good:#00674b}
+*{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:960px;margin:0 auto;padding:2rem 1.2rem}
+h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0}h2{font-size:1.25rem;margin:2.4rem 0 .6rem;border-bottom:2px solid #1a1a1a;padding-bottom:.2rem}h3{font-size:1.02rem;margin:1.2rem 0 .3rem}
+table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}td.n,th.n{text-align:right;white-space:nowrap}
+.dim{color:var(--dim);font-size:.86rem}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
+.state{border:2px solid;padding:.6rem .9rem;border-radius:6px;margin:1rem 0}.state.partial{color:var(--bad)}.state.complete{color:var(--good)}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;padding:.6rem .8rem;border-radius:4px;font-size:.84rem}
+svg{max-width:100%;height:auto;display:block}.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.tiles{display:grid;grid-template-columns:repeat(4,1fr);gap:.8rem;margin:1rem 0}
+.tile{border:1px solid var(--line);border-radius:6px;padding:.7rem .8rem}.tile b{display:block;font-size:1.35rem;line-height:1.2}
+article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:.7rem 0;break-inside:avoid}article h3{margin:.1rem 0}
+@media (max-width:640px){.pair{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}}
+@media print{body{max-width:none;padding:0;font-size:12px}h2{break-after:avoid}tr,figure,svg{break-inside:avoid}}
+@page{size:A4;margin:16mm}`;
+
+/** A figure as markup that leads back to its place in the appendix. */
+function figureOf(figures: Figures) {
+  return (id: string): Markup =>
+    figures.get(id)
+      ? html`<span data-figure="${id}">${figures.text(id)}</span>`
+      : html`<span class="dim">${figures.text(id)}</span>`;
+}
+
+const interval = (figures: Figures, id: string, found: Interval | undefined) => {
+  const f = figureOf(figures);
+  if (!found) return html`<span class="dim">no data</span>`;
+  return html`${f(id)}${found.windows > 1 ? html`<br><span class="dim">${f(`${id}:low`)} – ${f(`${id}:high`)}</span>` : html`<br><span class="dim">one window</span>`}`;
+};
+
+function outcome({ recording }: ReportInput): Markup {
+  if (recording.outcome === 'complete')
+    return html`<p class="state complete">The run is complete: every phase below was measured.</p>`;
+  const did = recording.phases.map(({ name }) => phaseTitles[name] ?? name).join(', ');
+  return html`<p class="state partial"><b>This run is ${recording.outcome}.</b> It holds: ${did || 'no phase'}. Nothing is shown for what was not measured.${recording.notes.map((note) => html`<br>${note}`)}</p>`;
+}
+
+function comparison({ figures, recording, rows }: ReportInput): Markup {
+  const f = figureOf(figures);
+  const phases = rows[0]?.cells.map(({ phase }) => phase) ?? [];
+  if (phases.length === 0) return html`<p>No window was recorded.</p>`;
+  const worse = rows.filter((row) => row.worse);
+  return html`<table><thead><tr><th>KPI</th>${phases.map((phase) => html`<th class="n">${phaseTitles[phase]}</th>`)}<th class="n">objective</th><th class="n">effect</th></tr></thead><tbody>${rows.map(
+    ({ kpi, cells, effect, worse: became }) => {
+      const { name, objective } = kpiById(kpi);
+      figures.define(
+        `${kpi}:objective`,
+        objective.value,
+        (value) => `${objective.comparison === '<=' ? '≤' : '≥'} ${kpiText(kpi, value)}`,
+        [`kpis/${kpi}`],
+        objective.rationale,
+      );
+      return html`<tr><td>${name}</td>${cells.map(({ phase, interval: found }) => html`<td class="n">${interval(figures, `${kpi}:${phase}`, found)}</td>`)}<td class="n">${f(`${kpi}:objective`)}</td><td class="n ${became ? 'bad' : ''}">${effect ? html`${f(`${kpi}:effect:mean`)} better<br><span class="dim">${f(`${kpi}:effect:low`)} – ${f(`${kpi}:effect:high`)}</span>` : html`<span class="dim">gone, or none before</span>`}</td></tr>`;
+    },
+  )}</tbody></table>
+<p class="dim">Mean of windows of 15 s that do not overlap, below it the 95 % interval (percentile bootstrap, 2,000 resamples, fixed seed). Effect: mean before by mean after. ${worse.length > 0 ? html`<span class="bad">Became worse: ${worse.map(({ kpi }) => kpiById(kpi).name).join(', ')}.</span>` : 'No KPI became worse.'} Neighbouring windows of one run are not wholly independent, so the intervals are narrow rather than wide.</p>
+<div class="pair">${['customer-latency-p95', 'request-failure-ratio', 'statement-latency-p95', 'rows-read-per-request'].map((kpi) => new Html(phaseBars(figures, recording, kpi)))}</div>`;
+}
+
+const kpiText = (kpi: string, value: number) => {
+  const { unit } = kpiById(kpi);
+  return unit === 's'
+    ? value < 1
+      ? `${value * 1000} ms`
+      : `${value} s`
+    : unit === '1'
+      ? `${Math.round(value * 1000) / 10} %`
+      : unit === '/s'
+        ? `${value} /s`
+        : value.toLocaleString('en');
+};
+
+function causes({ recording, figures }: ReportInput): Markup {
+  const f = figureOf(figures);
+  const { diagnosis } = recording;
+  if (!diagnosis) return html`<p>The diagnosis did not run in this recording.</p>`;
+  const shown = diagnosis.findings.filter(({ severity }) => severity !== 'info');
+  return html`<p>Under the peak all statements together kept the database busy for ${f('diagnosis:busy')}. The diagnosis took ${f('diagnosis:seconds')}, read only, and found ${f('diagnosis:findings')} causes, ${f('diagnosis:critical')} of them critical. Several causes can share one statement, so shares may add up to more than all.</p>
+${new Html(causeBars(figures, recording))}
+${shown.map((finding) => {
+  const id = `finding:${finding.rank}`;
+  const costs = [
+    figures.get(`${id}:share`) && html`${f(`${id}:share`)} of database time`,
+    figures.get(`${id}:ms`) && f(`${id}:ms`),
+    figures.get(`${id}:read`) && html`${f(`${id}:read`)} rows read for each returned`,
+    figures.get(`${id}:bytes`) && f(`${id}:bytes`),
+  ].filter((cost) => cost !== undefined);
+  return html`<article><h3>${finding.rank}. ${finding.title}</h3><p class="dim">${costs.map((cost, at) => html`${at ? ' · ' : ''}${cost}`)} · KPI: ${finding.explains.kpis.map((kpi) => kpiById(kpi).name).join(', ')}${finding.explains.traces[0] ? html` · trace ${finding.explains.traces[0]}` : ''}</p><p>${finding.explanation}</p>${finding.fix && finding.fix.sql.length > 0 ? html`<pre>${finding.fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}</article>`;
+})}
+${diagnosis.blind.length > 0 ? html`<h3>What could not be seen</h3><ul>${diagnosis.blind.map(({ what, remedy }) => html`<li>${what}. ${remedy}</li>`)}</ul>` : ''}`;
+}
+
+interface PlanNode {
+  'Node Type'?: string;
+  'Relation Name'?: string;
+  Filter?: string;
+  'Plan Rows'?: number;
+  Plans?: PlanNode[];
+}
+
+function planText(node: PlanNode | undefined, depth = 0): string {
+  if (!node) return '';
+  const line = `${'  '.repeat(depth)}${node['Node Type']}${node['Relation Name'] ? ` on ${node['Relation Name']}` : ''}  (rows ${node['Plan Rows']})${node.Filter ? `\n${'  '.repeat(depth)}  Filter: ${node.Filter}` : ''}`;
+  return [line, ...(node.Plans ?? []).map((child) => planText(child, depth + 1))].join('\n');
+}
+
+function trail({ recording }: ReportInput): Markup {
+  const { trail: found } = recording;
+  if (!found) return html`<p>No alert could be followed to a trace in this recording.</p>`;
+  const plan = (found.plan as [{ Plan?: PlanNode }] | null)?.[0]?.Plan;
+  return html`<p>${found.alert} named the statement “${found.statement}”. The ${found.foundBy} of its metric led to trace ${found.traceId}${found.route ? html`, a request to ${found.route}` : ''}. The slowest statement in it:</p>
+${found.sql ? html`<pre>${formatDialect(found.sql, { dialect: postgresql, keywordCase: 'upper' })}</pre>` : ''}${plan ? html`<p>Its plan, captured when it was slow, without its values:</p><pre>${planText(plan)}</pre>` : html`<p>Its plan was not captured.</p>`}`;
+}
+
+function relief({ recording, figures }: ReportInput): Markup {
+  const f = figureOf(figures);
+  if (recording.actions.length === 0) return html`<p>No action was taken in this recording.</p>`;
+  return html`<table><thead><tr><th>Action</th><th>State</th><th class="n">predicted</th><th class="n">measured</th></tr></thead><tbody>${recording.actions.map(
+    ({ action, state, note }) =>
+      html`<tr><td>${action.title}<br><span class="dim">${action.reason}</span></td><td class="${state === 'kept' ? 'good' : 'bad'}">${state}</td><td class="n">${figures.get(`action:${action.id}:predicted`) ? f(`action:${action.id}:predicted`) : '–'}</td><td class="n">${
+        figures.get(`action:${action.id}:mean`)
+          ? html`${f(`action:${action.id}:mean`)}<br><span class="dim">${f(`action:${action.id}:low`)} – ${f(`action:${action.id}:high`)}</span>`
+          : html`<span class="dim">${note ?? 'not measured'}</span>`
+      }</td></tr>`,
+  )}</tbody></table><p class="dim">Each was applied alone under the running peak. Measured: mean time of its statements in windows before by that in windows after; statements cut off by a timeout count with the time that they were seen to run. An action whose whole interval is below one is taken back by itself. Each has its undo in the journal (sqltrail fix list).</p>`;
+}
+
+function impact({ figures, assumptions, sensitivity }: ReportInput): Markup {
+  const f = figureOf(figures);
+  if (!figures.get('impact:measured:likely'))
+    return html`<p>The peak’s checkouts were not counted in this recording, so no impact is given.</p>`;
+  const row = (title: string, id: string, basis: string) =>
+    html`<tr><td>${title}</td>${LEVELS.map((level) => html`<td class="n">${f(`impact:${id}:${level}`)}</td>`)}<td class="dim">${basis}</td></tr>`;
+  return html`<p>What it costs to leave things as they are, in twelve months. The tiers are never added up: one lost visit may be in both.</p>
+<table><thead><tr><th>Twelve months</th><th class="n">low</th><th class="n">likely</th><th class="n">high</th><th>basis</th></tr></thead><tbody>
+${row('Lost baskets (measured tier)', 'measured', 'counted in the recorded peak; hours of peak and share that comes back are assumed')}
+${row('Sales lost by waiting (scenario tier)', 'scenario', assumptions.conversionPer100Ms.source)}
+${row('Customers who do not come back', 'churn', assumptions.churnShare.source)}
+${row('On-call work', 'on-call', assumptions.hoursPerIncident.source)}</tbody></table>
+<h3>By the share of customers who come back and buy</h3><table><tbody><tr>${[0, 25, 50, 75, 100].map(
+    (percent) => {
+      figures.define(
+        `retry:${percent}`,
+        percent / 100,
+        (value) => `${value * 100} %`,
+        ['assumptions.retryShare'],
+        'a step of the table',
+      );
+      return html`<td class="n">${f(`retry:${percent}`)}<br><b>${f(`impact:retry:${percent}`)}</b></td>`;
+    },
+  )}</tr></tbody></table>
+<h3>Which assumption matters</h3>${new Html(tornado(sensitivity, (figures.value('impact:measured:likely') ?? 0) + (figures.value('impact:churn:likely') ?? 0), assumptions.currency))}
+<table><thead><tr><th>Assumption</th><th class="n">low</th><th class="n">likely</th><th class="n">high</th><th>source</th></tr></thead><tbody>${Object.entries(
+    assumptions,
+  ).flatMap(([name, value]) => {
+    if (typeof value === 'string') return [];
+    for (const level of LEVELS)
+      figures.define(
+        `assumed:${name}:${level}`,
+        value[level],
+        (number) => number.toLocaleString('en', { maximumFractionDigits: 4 }),
+        [`assumptions.${name}.${level}`],
+        value.source,
+      );
+    return [
+      html`<tr><td>${name}</td>${LEVELS.map((level) => html`<td class="n">${f(`assumed:${name}:${level}`)}</td>`)}<td class="dim">${value.source}</td></tr>`,
+    ];
+  })}</tbody></table>`;
+}
+
+function alerts({ recording, figures }: ReportInput): Markup {
+  const f = figureOf(figures);
+  const seen = new Set<string>();
+  const firsts = recording.alerts.filter(
+    ({ name, phase }) => !seen.has(`${name}${phase}`) && seen.add(`${name}${phase}`),
+  );
+  return html`<table><thead><tr><th>Phase</th><th>Alert</th><th class="n">first seen after</th><th>what it said</th></tr></thead><tbody>${firsts.map(
+    (alert) => {
+      const at = recording.alerts.indexOf(alert);
+      figures.define(
+        `alert:${at}`,
+        alert.afterSeconds,
+        (value) => `${Math.round(value)} s`,
+        [`/alerts/${at}/afterSeconds`],
+        'seconds from the start of the phase',
+      );
+      return html`<tr><td>${phaseTitles[alert.phase] ?? alert.phase}</td><td>${alert.name}</td><td class="n">${f(`alert:${at}`)}</td><td class="dim">${alert.summary}</td></tr>`;
+    },
+  )}</tbody></table>`;
+}
+
+function appendix(figures: Figures): Markup {
+  return html`<table><thead><tr><th>Figure</th><th>Shown as</th><th>Raw data</th><th>How</th></tr></thead><tbody>${figures
+    .all()
+    .map(
+      ({ id, text, source, how }) =>
+        html`<tr id="${id}"><td>${id}</td><td>${text}</td><td class="dim">${source.join(', ')}</td><td class="dim">${how}</td></tr>`,
+    )}</tbody></table>`;
+}
+
+/** The evidence report: one page, no script, nothing from outside. */
+export function evidenceReport(input: ReportInput): string {
+  const { recording, figures } = input;
+  const f = figureOf(figures);
+  const tile = (label: string, before: string, after: string) =>
+    html`<div class="tile">${label}<b>${f(before)}</b>→ ${f(after)}</div>`;
+  // The appendix lists what the sections define, so they come first.
+  const sections = [
+    ['Before and after', comparison(input)],
+    [
+      'The run',
+      html`${new Html(timeline(recording, 'customer-latency-p95'))}${new Html(timeline(recording, 'request-failure-ratio'))}`,
+    ],
+    ['The causes, the dearest first', causes(input)],
+    ['From the alert to the statement', trail(input)],
+    ['Short-term relief', relief(input)],
+    ['What it costs to wait', impact(input)],
+    ['Alerts', alerts(input)],
+  ] as const;
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style)}</style></head><body>
+<p class="dim">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
+<h1>Why the shop broke down at its peak, and what mended it</h1>
+${outcome(input)}
+<div class="tiles">${tile('Page time, p95', 'customer-latency-p95:peak', 'customer-latency-p95:peak-after-short-term')}${tile('Failed requests', 'request-failure-ratio:peak', 'request-failure-ratio:peak-after-short-term')}${tile('Checkouts lost', 'checkouts:peak:lost', 'checkouts:peak-after-short-term:lost')}${tile('Rows read a request', 'rows-read-per-request:peak', 'rows-read-per-request:peak-after-short-term')}</div>
+<p>Before → after short-term relief, under the same peak load of ${f('offered:peak')} visits a second (ordinary: ${f('offered:ordinary')}).</p>
+${sections.map(([title, body]) => html`<section><h2>${title}</h2>${body}</section>`)}
+<section><h2>Appendix: where each figure comes from</h2><p class="dim">Paths are JSON pointers into recording.json beside this file; a star stands for all entries. figures.json has the same with full precision.</p>${appendix(figures)}</section>
+</body></html>
+`.text;
+}

@@ -1,0 +1,74 @@
+/** A figure that is shown somewhere, and where it comes from. */
+export interface Figure {
+  id: string;
+  value: number;
+  /** As it is shown. */
+  text: string;
+  /** JSON pointers into recording.json, or fields of the assumptions. */
+  source: string[];
+  /** The query or the formula. */
+  how: string;
+}
+
+/** Shown where there is no figure; a missing one never becomes a zero. */
+export const NO_FIGURE = 'not measured';
+
+/**
+ * Every figure of report, deck and messages. Writers take a figure's text from here only, so that each number that a
+ * reader sees leads back to what was recorded.
+ */
+export class Figures {
+  readonly #figures = new Map<string, Figure>();
+
+  /** @throws Error for an id that has another value already */
+  define(
+    id: string,
+    value: number | null | undefined,
+    text: (value: number) => string,
+    source: string[],
+    how: string,
+  ): void {
+    if (value === null || value === undefined || !Number.isFinite(value)) return;
+    const known = this.#figures.get(id);
+    if (known && known.value !== value) throw new Error(`figure ${id} is defined twice`);
+    this.#figures.set(id, { id, value, text: text(value), source, how });
+  }
+
+  get(id: string): Figure | undefined {
+    return this.#figures.get(id);
+  }
+
+  text(id: string): string {
+    return this.#figures.get(id)?.text ?? NO_FIGURE;
+  }
+
+  value(id: string): number | undefined {
+    return this.#figures.get(id)?.value;
+  }
+
+  all(): Figure[] {
+    return [...this.#figures.values()].sort((a, b) => a.id.localeCompare(b.id));
+  }
+}
+
+const compact = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+
+export const formats = {
+  count: (value: number) => (Math.abs(value) >= 100 ? whole.format(value) : compact.format(value)),
+  seconds: (value: number) =>
+    value < 1 ? `${compact.format(value * 1000)} ms` : `${compact.format(value)} s`,
+  percent: (value: number) => `${compact.format(value * 100)} %`,
+  times: (value: number) => `${compact.format(value)} times`,
+  bytes: (value: number) =>
+    value >= 1e9
+      ? `${compact.format(value / 1e9)} GB`
+      : value >= 1e6
+        ? `${compact.format(value / 1e6)} MB`
+        : `${compact.format(value / 1e3)} kB`,
+  money: (currency: string) => (value: number) => {
+    const rounded = Math.abs(value) >= 1000 ? Number(value.toPrecision(3)) : Math.round(value);
+    return `${currency} ${whole.format(rounded)}`;
+  },
+  perSecond: (value: number) => `${compact.format(value)} /s`,
+};

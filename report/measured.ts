@@ -1,0 +1,327 @@
+import { kpiById } from '../kpis/catalogue.ts';
+import { type Interval, intervalOf, ratioOf } from '../remediation/interval.ts';
+import { Figures, formats } from './figures.ts';
+import type { Recording } from './recording.ts';
+
+/** Phases that are set side by side, in this order; those that did not run are left out. */
+export const COMPARED = ['ordinary', 'peak', 'peak-after-short-term', 'peak-after-medium-term'] as const;
+
+export const phaseTitles: Record<string, string> = {
+  ordinary: 'ordinary load',
+  peak: 'peak, before',
+  diagnosis: 'diagnosis',
+  'short-term': 'short-term relief',
+  'medium-term': 'medium-term migration',
+  'peak-after-short-term': 'peak, after short term',
+  'peak-after-medium-term': 'peak, after medium term',
+};
+
+/** KPIs of which windows were recorded, the customer's first. */
+export const COMPARED_KPIS = [
+  'customer-latency-p95',
+  'request-failure-ratio',
+  'checkout-failure-ratio',
+  'statement-latency-p95',
+  'statement-timeouts',
+  'pool-saturation',
+  'pool-wait-p95',
+  'pool-acquire-timeouts',
+  'rows-read-per-request',
+  'queries-per-request',
+] as const;
+
+export function kpiFormat(id: string): (value: number) => string {
+  const { unit } = kpiById(id);
+  if (unit === 's') return formats.seconds;
+  if (unit === '1') return formats.percent;
+  if (unit === '/s') return formats.perSecond;
+  if (unit === 'By') return formats.bytes;
+  return formats.count;
+}
+
+export const windowsOf = (recording: Recording, phase: string, kpi: string): number[] =>
+  recording.phases
+    .filter(({ name }) => name === phase)
+    .flatMap(({ windows }) => windows.flatMap(({ kpis }) => kpis.find(({ id }) => id === kpi)?.value ?? []));
+
+export interface Row {
+  kpi: string;
+  cells: { phase: string; interval: Interval | undefined }[];
+  /** Before to after of the two peaks, in the direction in which more is better. */
+  effect: Interval | undefined;
+  worse: boolean;
+}
+
+/** The comparison of the phases, and a figure for each cell. */
+export function comparisonRows(figures: Figures, recording: Recording): Row[] {
+  const phases = COMPARED.filter((name) => recording.phases.some((phase) => phase.name === name));
+  const last = phases.at(-1);
+  return COMPARED_KPIS.map((kpi) => {
+    const format = kpiFormat(kpi);
+    const cells = phases.map((phase) => {
+      const interval = intervalOf(windowsOf(recording, phase, kpi));
+      const index = recording.phases.findIndex(({ name }) => name === phase);
+      const how = `mean of ${interval?.windows ?? 0} windows of: ${kpiById(kpi).promql.replaceAll('[1m]', '[15s]')}`;
+      const source = [`/phases/${index}/windows/*/kpis/${kpi}`];
+      figures.define(`${kpi}:${phase}`, interval?.mean, format, source, how);
+      figures.define(`${kpi}:${phase}:low`, interval?.low, format, source, `${how}; 2.5 % of the bootstrap`);
+      figures.define(
+        `${kpi}:${phase}:high`,
+        interval?.high,
+        format,
+        source,
+        `${how}; 97.5 % of the bootstrap`,
+      );
+      return { phase, interval };
+    });
+    const [before, after] = [
+      windowsOf(recording, 'peak', kpi),
+      last && last !== 'peak' ? windowsOf(recording, last, kpi) : [],
+    ];
+    const effect = ratioOf(before, after);
+    // Where the problem is gone altogether a ratio says nothing more than that.
+    const gone =
+      effect !== undefined && (after.every((value) => value === 0) || before.every((value) => value === 0));
+    if (effect && !gone)
+      for (const [part, value] of Object.entries({ mean: effect.mean, low: effect.low, high: effect.high }))
+        figures.define(
+          `${kpi}:effect:${part}`,
+          value,
+          formats.times,
+          [`/phases/*/windows/*/kpis/${kpi}`],
+          'mean before / mean after; percentile bootstrap, 2,000 resamples',
+        );
+    return { kpi, cells, effect: gone ? undefined : effect, worse: effect !== undefined && effect.high < 1 };
+  });
+}
+
+/** Figures that are no KPI: findings, actions, alerts, sizes. */
+export function runFigures(figures: Figures, recording: Recording): void {
+  const { diagnosis, actions, alerts } = recording;
+  const minutes = recording.endedAt
+    ? (Date.parse(recording.endedAt) - Date.parse(recording.startedAt)) / 60_000
+    : null;
+  figures.define(
+    'run:minutes',
+    minutes,
+    formats.count,
+    ['/startedAt', '/endedAt'],
+    'length of the run, minutes',
+  );
+  figures.define(
+    'alerts:peak',
+    new Set(alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)).size,
+    formats.count,
+    ['/alerts'],
+    'different alerts that were active in phase peak',
+  );
+  const first = alerts.filter(({ phase, severity }) => phase === 'peak' && severity === 'page');
+  figures.define(
+    'alerts:first-page',
+    first.length > 0 ? Math.min(...first.map(({ afterSeconds }) => afterSeconds)) : null,
+    (value) => `${formats.count(value)} s`,
+    ['/alerts'],
+    'seconds from the start of the peak to the first alert that pages',
+  );
+  figures.define(
+    'alerts:silent',
+    recording.silentAfterSeconds,
+    (value) => `${formats.count(value)} s`,
+    ['/silentAfterSeconds'],
+    'seconds from the last change until SlowStatements, StatementTimeouts and PoolExhausted were silent',
+  );
+  for (const name of ['ordinary', 'peak', 'peak-after-short-term'] as const) {
+    const at = recording.phases.findIndex((phase) => phase.name === name);
+    const phase = recording.phases[at];
+    figures.define(
+      `offered:${name}`,
+      phase?.offeredRate,
+      formats.count,
+      [`/phases/${at}/offeredRate`],
+      'visits a second that the load generator offered',
+    );
+    if (!phase?.checkouts) continue;
+    const { completed, failed, abandoned } = phase.checkouts;
+    const all = completed + failed + abandoned;
+    figures.define(
+      `checkouts:${name}:lost`,
+      all > 0 ? (failed + abandoned) / all : null,
+      formats.percent,
+      [`/phases/${at}/checkouts`],
+      '(failed + abandoned) / all',
+    );
+    figures.define(
+      `checkouts:${name}:count`,
+      failed + abandoned,
+      formats.count,
+      [`/phases/${at}/checkouts`],
+      'failed + abandoned',
+    );
+    figures.define(
+      `checkouts:${name}:completed`,
+      completed,
+      formats.count,
+      [`/phases/${at}/checkouts`],
+      'completed',
+    );
+    figures.define(
+      `baskets:${name}:lost`,
+      phase.lostBasketValue,
+      formats.money('EUR'),
+      [`/phases/${at}/lostBasketValue`],
+      'value of the baskets of failed and abandoned checkouts',
+    );
+  }
+  if (!diagnosis) return;
+  figures.define(
+    'database:bytes',
+    diagnosis.bytes,
+    formats.bytes,
+    ['/diagnosis/bytes'],
+    'sum of pg_total_relation_size',
+  );
+  figures.define(
+    'diagnosis:seconds',
+    diagnosis.seconds,
+    (value) => `${formats.count(value)} s`,
+    ['/diagnosis/seconds'],
+    'wall-clock time of the diagnosis',
+  );
+  figures.define(
+    'diagnosis:findings',
+    diagnosis.findings.length,
+    formats.count,
+    ['/diagnosis/findings'],
+    'number of findings',
+  );
+  figures.define(
+    'diagnosis:critical',
+    diagnosis.findings.filter(({ severity }) => severity === 'critical').length,
+    formats.count,
+    ['/diagnosis/findings'],
+    'findings of severity critical',
+  );
+  figures.define(
+    'diagnosis:busy',
+    diagnosis.msPerSecond,
+    (value) => `${formats.count(value)} ms/s`,
+    ['/diagnosis/msPerSecond'],
+    'database time of all statements for each second, under the peak',
+  );
+  for (const [at, finding] of diagnosis.findings.entries()) {
+    const id = `finding:${finding.rank}`;
+    figures.define(
+      `${id}:share`,
+      finding.shareOfLostTime,
+      formats.percent,
+      [`/diagnosis/findings/${at}/shareOfLostTime`],
+      'share of all database time',
+    );
+    figures.define(
+      `${id}:ms`,
+      finding.cost.msPerSecond,
+      (value) => `${formats.count(value)} ms/s`,
+      [`/diagnosis/findings/${at}/cost/msPerSecond`],
+      'database time for each second',
+    );
+    figures.define(
+      `${id}:bytes`,
+      finding.cost.bytes,
+      formats.bytes,
+      [`/diagnosis/findings/${at}/cost/bytes`],
+      finding.evidence[0]?.how ?? 'the finding’s evidence',
+    );
+    figures.define(
+      `${id}:read`,
+      finding.cost.rowsReadPerRow,
+      formats.count,
+      [`/diagnosis/findings/${at}/cost/rowsReadPerRow`],
+      'rows read for each row returned',
+    );
+    figures.define(
+      `${id}:rank`,
+      finding.rank,
+      formats.count,
+      [`/diagnosis/findings/${at}/rank`],
+      'rank by database time',
+    );
+  }
+  const bytesOf = (check: string) =>
+    diagnosis.findings
+      .filter((finding) => finding.check === check)
+      .reduce((sum, { cost }) => sum + (cost.bytes ?? 0), 0);
+  figures.define(
+    'copies:bytes',
+    bytesOf('functional-dependency'),
+    formats.bytes,
+    ['/diagnosis/findings/*/cost/bytes'],
+    'sum over the findings functional-dependency',
+  );
+  figures.define(
+    'cold:bytes',
+    bytesOf('cold-data'),
+    formats.bytes,
+    ['/diagnosis/findings/*/cost/bytes'],
+    'sum over the findings cold-data',
+  );
+  figures.define(
+    'cold:share',
+    diagnosis.bytes > 0 ? bytesOf('cold-data') / diagnosis.bytes : null,
+    formats.percent,
+    ['/diagnosis/findings/*/cost/bytes', '/diagnosis/bytes'],
+    'cold bytes / all bytes',
+  );
+  figures.define(
+    'copies:share',
+    diagnosis.bytes > 0 ? bytesOf('functional-dependency') / diagnosis.bytes : null,
+    formats.percent,
+    ['/diagnosis/findings/*/cost/bytes', '/diagnosis/bytes'],
+    'bytes of copies / all bytes',
+  );
+  figures.define(
+    'missing-indexes',
+    diagnosis.findings.filter(({ check }) => check === 'missing-index').length,
+    formats.count,
+    ['/diagnosis/findings'],
+    'findings missing-index',
+  );
+  figures.define(
+    'missing-references',
+    diagnosis.findings.filter(({ check }) => check === 'missing-foreign-key').length,
+    formats.count,
+    ['/diagnosis/findings'],
+    'findings missing-foreign-key',
+  );
+  figures.define(
+    'actions:kept',
+    actions.filter(({ state }) => state === 'kept').length,
+    formats.count,
+    ['/actions'],
+    'actions in force',
+  );
+  figures.define(
+    'actions:taken-back',
+    actions.filter(({ state }) => state === 'taken-back').length,
+    formats.count,
+    ['/actions'],
+    'actions that did not help, and were undone',
+  );
+  for (const [at, { action, before, after }] of actions.entries()) {
+    const ratio = before && after ? ratioOf(before.meanMs, after.meanMs) : undefined;
+    for (const [part, value] of Object.entries({ mean: ratio?.mean, low: ratio?.low, high: ratio?.high }))
+      figures.define(
+        `action:${action.id}:${part}`,
+        value,
+        formats.times,
+        [`/actions/${at}/before`, `/actions/${at}/after`],
+        'mean time of its statements before / after; percentile bootstrap over windows',
+      );
+    figures.define(
+      `action:${action.id}:predicted`,
+      action.predictedSpeedup,
+      formats.times,
+      [`/actions/${at}/action/predictedSpeedup`],
+      'planner’s cost before / after',
+    );
+  }
+}
