@@ -130,17 +130,30 @@ export class RecordingFile {
   }
 }
 
-/** @throws Error naming the file and the first field at fault. */
+/** The file is no recording that can be used; the message names it and the field. */
+export class RecordingError extends Error {}
+
+/** @throws RecordingError naming the file and the first field at fault */
 export async function readRecording(file: string): Promise<Recording> {
-  const text = await readFile(file, 'utf8');
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(await readFile(file, 'utf8'));
   } catch (cause) {
-    throw new Error(`${file} is not JSON; it is not a recording of the story`, { cause });
+    const away = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new RecordingError(
+      away
+        ? `${file} does not exist; npm start makes one under out/`
+        : `${file} is not JSON; it is not a recording of the story`,
+      { cause },
+    );
   }
+  const format = (json as { format?: unknown } | null)?.format;
+  if (format !== 2)
+    throw new RecordingError(
+      `${file}: format: this version reads format 2, and the file has ${JSON.stringify(format) ?? 'none'}; record the story again`,
+    );
   const parsed = recordingSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new Error(`${file}: ${issue?.path.join('.') || 'the whole file'}: ${issue?.message}`);
+  throw new RecordingError(`${file}: ${issue?.path.join('.') || 'the whole file'}: ${issue?.message}`);
 }
