@@ -36,7 +36,7 @@ export const defaultDiagnosis = {
   dutyCycle: 0.5,
   deadlineMs: 28_000,
   observeMs: 8_000,
-  sampleRows: 20_000,
+  sampleRows: 8_000,
 } as const;
 
 export interface RankedFinding extends Finding {
@@ -105,6 +105,30 @@ export function rank(findings: readonly Finding[], msPerSecond: number | undefin
           ? Math.min(1, finding.cost.msPerSecond / msPerSecond)
           : null,
     }));
+}
+
+/** Two looks at one database as one diagnosis: the second fills in what the first left out. */
+export function mergeDiagnoses(first: Diagnosis, second: Diagnosis): Diagnosis {
+  const again = new Set(second.checks.map(({ id }) => id));
+  const kept = first.notes.filter(
+    (note) => ![...again].some((id) => note.startsWith(`${id}:`) || note.startsWith('not run:')),
+  );
+  return {
+    ...first,
+    seconds: first.seconds + second.seconds,
+    ownLoad: {
+      statements: first.ownLoad.statements + second.ownLoad.statements,
+      busyMs: first.ownLoad.busyMs + second.ownLoad.busyMs,
+    },
+    partial: second.partial || kept.length > 0,
+    notes: [...kept, ...second.notes],
+    blind: [...first.blind, ...second.blind],
+    checks: [...first.checks.filter(({ id }) => !again.has(id)), ...second.checks],
+    findings: rank(
+      [...first.findings.filter(({ check }) => !again.has(check)), ...second.findings],
+      first.msPerSecond ?? undefined,
+    ),
+  };
 }
 
 /** @throws Error naming the wrong id and those that exist. */

@@ -102,7 +102,12 @@ export function phaseBars(
       data: phases.map((phase) => (phaseTitles[phase] ?? phase).replace(', ', ',\n')),
       axisLabel: { interval: 0, fontSize: 11.5 },
     },
-    yAxis: { type: 'value', axisLabel: { formatter: format } },
+    yAxis: {
+      type: 'value',
+      axisLabel: { formatter: format, showMaxLabel: false },
+      // Room for the label above the interval.
+      max: Math.max(objective.value, ...phases.map((phase) => value(phase, ':high'))) * 1.18 || 1,
+    },
     series: [
       {
         type: 'bar',
@@ -122,18 +127,27 @@ export function phaseBars(
                 },
           },
         })),
-        label: {
-          show: true,
-          position: 'top',
-          formatter: ({ value: shown }: { value: number }) => format(shown),
-          fontWeight: 600,
-        },
         markLine: {
           silent: true,
           symbol: 'none',
           label: { show: false },
           lineStyle: { color: '#444', type: 'dashed' },
           data: objective.value > 0 ? [{ yAxis: objective.value }] : [],
+        },
+      },
+      {
+        type: 'scatter',
+        symbolSize: 0.1,
+        data: phases.map((phase, at) => [at, value(phase, ':high')]),
+        label: {
+          show: true,
+          position: 'top',
+          distance: 6,
+          formatter: ({ dataIndex }: { dataIndex: number }) => format(value(phases[dataIndex] ?? '')),
+          fontWeight: 600,
+          color: colours.ink,
+          backgroundColor: '#fff',
+          padding: [1, 3],
         },
       },
       {

@@ -13,6 +13,10 @@ export interface Slide {
   seconds: number;
 }
 
+/** As an image, so that no style of a chart reaches the slide, and no blank line ends it in the markdown. */
+const image = (svg: string, alt: string) =>
+  `<img alt="${alt}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
+
 export const wordsIn = (text: string) => text.split(/\s+/).filter(Boolean).length;
 
 /** Five minutes: actual sources, impact on the future, short-term actions, medium-term roadmap, why to believe it. */
@@ -26,13 +30,13 @@ export function slides({ recording, figures, sensitivity, assumptions }: ReportI
   return [
     {
       title: 'The shop breaks at its peak',
-      body: `Page time **${f('customer-latency-p95:peak')}** (p95), **${f('request-failure-ratio:peak')}** of requests fail, **${f('checkouts:peak:lost')}** of buyers leave without an order.${partial}\n\n${phaseBars(figures, recording, 'customer-latency-p95', 560, 300)}`,
+      body: `Page time **${f('customer-latency-p95:peak')}** (p95), **${f('request-failure-ratio:peak')}** of requests fail, **${f('checkouts:peak:lost')}** of buyers leave without an order.${partial}\n\n${image(phaseBars(figures, recording, 'customer-latency-p95', 900, 420), 'Page time in each phase')}`,
       notes: `At ordinary load a page takes ${f('customer-latency-p95:ordinary')}. When the peak comes it takes ${f('customer-latency-p95:peak')}, and ${f('request-failure-ratio:peak')} of the requests fail. Of those who came to buy, ${f('checkouts:peak:lost')} left without an order. The first alert that pages came ${f('alerts:first-page')} into the peak. From that alert it is one click to the trace, and one more to the statement and its plan. In the next four minutes: where it comes from, what it costs if we wait, what we did at once, what we propose, and why you can believe the numbers.`,
       seconds: 50,
     },
     {
       title: 'Where it comes from',
-      body: `${causeBars(figures, recording, 6, 1080, 300)}\n\n**${f('missing-indexes')}** missing indexes · **${f('copies:bytes')}** of copied facts · **${f('cold:bytes')}** older than a year · **${f('missing-references')}** references nobody declared`,
+      body: `${image(causeBars(figures, recording, 6, 1100, 350), 'Causes by their share of database time')}\n\n**${f('missing-indexes')}** missing indexes · **${f('copies:bytes')}** of copied facts · **${f('cold:bytes')}** older than a year · **${f('missing-references')}** references nobody declared`,
       notes: `The diagnosis read the live database for ${f('diagnosis:seconds')} and changed nothing. Time is lost in a few statements. ${top.map(({ title, rank }) => `${title}, ${f(`finding:${rank}:share`)} of all database time.`).join(' ')} Below that lies the data model. The same facts are copied into each order, ${f('copies:bytes')} of them, and some of the copies contradict each other. ${f('cold:bytes')}, ${f('cold:share')} of the database, are older than a year, and every scan carries them along. A single request read ${f('rows-read-per-request:peak')} rows. So this is not a question of hardware. It is a question of what the database is made to read.`,
       seconds: 60,
     },
@@ -52,14 +56,14 @@ export function slides({ recording, figures, sensitivity, assumptions }: ReportI
         )
         .join(
           '\n',
-        )}\n\n${sensitivity.length > 0 ? tornado(sensitivity, base, assumptions.currency, 900) : ''}`,
+        )}\n\n${sensitivity.length > 0 ? image(tornado(sensitivity, base, assumptions.currency, 900), 'How far each assumption moves the loss') : ''}`,
       notes: `If nothing changes, the lost baskets of the recorded peak come to ${f('impact:measured:likely')} in a year, between ${f('impact:measured:low')} and ${f('impact:measured:high')}. The baskets are counted; the hours of peak and the share of people who come back are assumptions, and they are listed with their source. Slow pages cost sales even where nothing fails. That is a scenario from published studies, and we never add it to the first number. Then there are customers who stay away, ${f('impact:churn:likely')}, and nights on call, ${f('impact:on-call:likely')}. The chart shows which assumption moves the result most. Put in your own.`,
       seconds: 60,
     },
     {
       title: relieved ? 'What we did at once' : 'What to do at once',
       body: relieved
-        ? `${f('actions:kept')} actions under the running peak, each measured alone, each with its undo; ${f('actions:taken-back')} taken back\n\n<div class="pair">${phaseBars(figures, recording, 'request-failure-ratio', 520, 280)}${phaseBars(figures, recording, 'rows-read-per-request', 520, 280)}</div>`
+        ? `${f('actions:kept')} actions under the running peak, each measured alone, each with its undo; ${f('actions:taken-back')} taken back\n\n<div class="pair">${image(phaseBars(figures, recording, 'request-failure-ratio', 560, 360), 'Failed requests')}${image(phaseBars(figures, recording, 'rows-read-per-request', 560, 360), 'Rows read')}</div>`
         : 'Indexes built without blocking, statements rewritten, closed orders archived: each measured, each with a way back. This run did not get so far.',
       notes: relieved
         ? `While the peak went on we built the missing indexes, without blocking anybody, and switched to rewritten statements. Each action was measured alone, before and after. An action that makes its statements slower is taken back by itself; ${f('actions:taken-back')} were. Then the same peak came again. Page time went from ${f('customer-latency-p95:peak')} to ${f('customer-latency-p95:peak-after-short-term')}. Failed requests went from ${f('request-failure-ratio:peak')} to ${f('request-failure-ratio:peak-after-short-term')}. The alerts were silent ${f('alerts:silent')} after the last change. This is relief, not a cure. The indexes carry a review date.`
@@ -76,7 +80,7 @@ export function slides({ recording, figures, sensitivity, assumptions }: ReportI
 }
 
 const theme = `section{font-family:system-ui,sans-serif;font-size:25px;color:#1a1a1a;background:#fff;padding:48px 60px;justify-content:flex-start}
-h1{font-size:42px;color:#1a1a1a;margin:0 0 14px}table{font-size:22px}svg{display:block;margin:6px auto;max-width:100%}.pair{display:flex;gap:12px;justify-content:center}footer,section::after{color:#666;font-size:15px}`;
+h1{font-size:42px;color:#1a1a1a;margin:0 0 14px}table{font-size:22px}img{display:block;margin:6px auto;max-width:100%;max-height:440px}.pair img{margin:0}.pair{display:flex;gap:12px;justify-content:center}footer,section::after{color:#666;font-size:15px}`;
 
 /** Marp's markdown, with the notes as comments. */
 export function deckMarkdown(input: ReportInput): string {

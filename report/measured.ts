@@ -246,10 +246,15 @@ export function runFigures(figures: Figures, recording: Recording): void {
       'rank by database time',
     );
   }
+  // A check that did not come to its end has no sum, which is not the same as none.
+  const done = (check: string) =>
+    diagnosis.checks.some(({ id, problem }) => id === check && problem === undefined);
   const bytesOf = (check: string) =>
-    diagnosis.findings
-      .filter((finding) => finding.check === check)
-      .reduce((sum, { cost }) => sum + (cost.bytes ?? 0), 0);
+    !done(check)
+      ? Number.NaN
+      : diagnosis.findings
+          .filter((finding) => finding.check === check)
+          .reduce((sum, { cost }) => sum + (cost.bytes ?? 0), 0);
   figures.define(
     'copies:bytes',
     bytesOf('functional-dependency'),
@@ -287,7 +292,9 @@ export function runFigures(figures: Figures, recording: Recording): void {
   );
   figures.define(
     'missing-references',
-    diagnosis.findings.filter(({ check }) => check === 'missing-foreign-key').length,
+    done('missing-foreign-key')
+      ? diagnosis.findings.filter(({ check }) => check === 'missing-foreign-key').length
+      : null,
     formats.count,
     ['/diagnosis/findings'],
     'findings missing-foreign-key',

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Finding } from '../../diagnosis/finding.ts';
 import { costText } from '../../diagnosis/format/text.ts';
-import { type Diagnosis, defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
+import { type Diagnosis, defaultDiagnosis, diagnose, mergeDiagnoses } from '../../diagnosis/run.ts';
 import { consoleSpans } from '../../diagnosis/spans.ts';
 import { type Action, actionsFor } from '../../remediation/action.ts';
 import { applyShortTerm, type Handler, readJournal } from '../../remediation/shortTerm.ts';
@@ -30,7 +30,8 @@ export async function diagnosisStage(
     ...defaultDiagnosis,
     url: databases.monitor,
     spans: consoleSpans(consoleUrl, signal),
-    ...(only ? { only } : {}),
+    // The data model is the same afterwards; under the peak it would only take time from the shop.
+    only: only ?? ['indexes', 'queries', 'set-up', 'size'],
     signal,
   });
   if (only) return diagnosis;
@@ -46,6 +47,21 @@ export async function diagnosisStage(
   );
   for (const note of diagnosis.notes) say(`  Partial: ${note}`);
   return diagnosis;
+}
+
+/** The data model, once the relief has made room for reading it. */
+export async function modelStage({ databases, recording, say, signal }: ReliefOptions): Promise<void> {
+  const model = await diagnose({
+    ...defaultDiagnosis,
+    url: databases.monitor,
+    only: ['model'],
+    observeMs: 0,
+    signal,
+  });
+  for (const { title, cost } of model.findings.filter(({ severity }) => severity === 'critical'))
+    say(`  ${title}\n      ${styleText('dim', costText(cost))}`);
+  say(`  ${model.findings.length} findings on the data model; sqltrail diagnose shows them all.`);
+  if (recording.diagnosis) recording.diagnosis = mergeDiagnoses(recording.diagnosis, model);
 }
 
 const ROUNDS = 3;

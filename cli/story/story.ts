@@ -13,7 +13,7 @@ import {
   setPhase,
   setProfile,
 } from './clients.ts';
-import { diagnosisStage, type ReliefOptions, shortTermStage } from './relief.ts';
+import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './relief.ts';
 import { shopActions, shopHandlers } from './shopActions.ts';
 import { followAlert } from './trail.ts';
 import { formatKpi, kpiOf, verdict, verdictKpis } from './verdict.ts';
@@ -315,6 +315,8 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       await story.during('short-term', 'peak', () => shortTermStage(relief, diagnosis));
       say(heading('Proof: the same peak again'));
       proof = await story.proof();
+      say(heading('The data model below it'));
+      await modelStage(relief);
     }
     await setPhase(targets, 'idle');
     await setProfile(targets, 'ordinary');

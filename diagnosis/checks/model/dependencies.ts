@@ -14,7 +14,7 @@ const LARGEST_REST = 0.35;
 const LEAST_SUPPORT = 0.1;
 const LEAST_SUPPORTING_ROWS = 100;
 /** Rows looked at in pairs of columns. */
-const SCREENED_ROWS = 8_000;
+const SCREENED_ROWS = 6_000;
 /** Rows of whole groups that confirm a dependency. */
 const CONFIRMED_ROWS = 30_000;
 const NOTABLE_BYTES = 1_000_000;
