@@ -14,7 +14,11 @@ function svg(name: string, width: number, height: number, option: echarts.EChart
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: text, ...option });
-    return chart.renderToSVGString().replaceAll(/zr\d+-/g, `${name}-`);
+    const numbers = new Map<string, number>();
+    return chart.renderToSVGString().replaceAll(/zr\d+-[a-z]+-?\d+/g, (id) => {
+      if (!numbers.has(id)) numbers.set(id, numbers.size);
+      return `${name}-${numbers.get(id)}`;
+    });
   } finally {
     chart.dispose();
   }
@@ -52,7 +56,12 @@ export function timeline(recording: Recording, kpi: string, width = 900, height 
       max: 'dataMax',
       axisLabel: { formatter: (value: number) => String(Math.round(value * 10) / 10) },
     },
-    yAxis: { type: 'value', axisLabel: { formatter: format } },
+    // Room for the names of the phases above the line.
+    yAxis: {
+      type: 'value',
+      max: Math.max(objective.value, ...points.map(([, value]) => value ?? 0)) * 1.25 || 1,
+      axisLabel: { formatter: format, showMaxLabel: false },
+    },
     series: [
       {
         type: 'line',

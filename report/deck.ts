@@ -79,7 +79,7 @@ export function slides({ recording, figures, sensitivity, assumptions }: ReportI
   ];
 }
 
-const theme = `section{font-family:system-ui,sans-serif;font-size:25px;color:#1a1a1a;background:#fff;padding:48px 60px;justify-content:flex-start}
+const theme = `section{font-family:system-ui,sans-serif;font-size:25px;color:#1a1a1a;background:#fff;padding:48px 60px;place-content:start;justify-content:flex-start;align-items:stretch;display:flex;flex-direction:column}
 h1{font-size:42px;color:#1a1a1a;margin:0 0 14px}table{font-size:22px}img{display:block;margin:6px auto;max-width:100%;max-height:440px}.pair img{margin:0}.pair{display:flex;gap:12px;justify-content:center}footer,section::after{color:#666;font-size:15px}`;
 
 /** Marp's markdown, with the notes as comments. */

@@ -1,4 +1,7 @@
+import path from 'node:path';
 import { Listr } from 'listr2';
+import { printPdf } from '../../report/pdf.ts';
+import { writeReport } from '../../report/write.ts';
 import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { ConfigurationError } from '../../stack/errors.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
@@ -97,6 +100,21 @@ async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => voi
   return stack;
 }
 
+/** The case to the people, from what was recorded. A report that cannot be written does not spoil the story. */
+async function report(recordingFile: string, out: string): Promise<void> {
+  try {
+    await writeReport(recordingFile, out);
+    const problem = await printPdf([
+      { html: path.join(out, 'report.html'), pdf: path.join(out, 'report.pdf'), slides: false },
+      { html: path.join(out, 'deck.html'), pdf: path.join(out, 'deck.pdf'), slides: true },
+    ]).catch((error: Error) => `no PDF files: ${error.message.split('\n')[0]}`);
+    line(`  Report, five-minute deck and messages: ${out} (start with report.html)`);
+    if (problem) line(`  ${problem}`);
+  } catch (error) {
+    line(`  The report could not be written: ${(error as Error).message}`);
+  }
+}
+
 /**
  * `sqltrail story`: brings the stack up unless one is given by the environment, tells the story, leaves the console
  * open until Ctrl-C (or not, with --exit).
@@ -134,6 +152,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
       },
       status,
     });
+    await report(path.join(command.out, 'recording.json'), command.out);
     if (stack)
       line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
     if (!command.exit && !attached) {

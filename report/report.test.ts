@@ -1,0 +1,244 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { intervalOf, ratioOf } from '../remediation/interval.ts';
+import { slides, WORDS_PER_MINUTE, wordsIn } from './deck.ts';
+import { Figures } from './figures.ts';
+import { AssumptionsError, impactFigures, readAssumptions } from './impact.ts';
+import { comparisonRows, runFigures } from './measured.ts';
+import { type Recording, readRecording } from './recording.ts';
+import { changedFiles, DEFAULT_ASSUMPTIONS, renderReport, writeReport } from './write.ts';
+
+/** A run on the default data, thinned out; nothing in it was written by hand. */
+const FIXTURE = path.join(import.meta.dirname, 'fixtures', 'recording.json');
+let directory: string;
+let files: Map<string, string>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'sqltrail-report-'));
+  files = await renderReport(FIXTURE);
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function variant(name: string, change: (recording: Recording) => void): Promise<string> {
+  const recording = JSON.parse(await readFile(FIXTURE, 'utf8')) as Recording;
+  change(recording);
+  const file = path.join(directory, `${name}.json`);
+  await writeFile(file, JSON.stringify(recording));
+  return file;
+}
+
+/** Numbers of a text that are neither part of a word (p95, id) nor of code. */
+const numbersIn = (text: string) =>
+  text
+    .replaceAll(/`[^`]*`/g, '')
+    .replaceAll(/\b95 %|\bp95\b|\b100 %/g, '')
+    .match(/(?<![\w.,])\d+(,\d{3})*(\.\d+)?(?!\w)/g) ?? [];
+
+describe('figures', () => {
+  it('every number of the messages is a figure, or stands in a finding’s title', async () => {
+    const figures = JSON.parse(files.get('figures.json') ?? '[]') as { text: string }[];
+    const recording = await readRecording(FIXTURE);
+    const known = new Set(
+      [
+        ...figures.map(({ text }) => text),
+        ...(recording.diagnosis?.findings ?? []).flatMap(({ title, explanation }) => [title, explanation]),
+      ].flatMap(numbersIn),
+    );
+    for (const [name, text] of files) {
+      if (!name.startsWith('messages/')) continue;
+      expect(
+        numbersIn(text).filter((number) => !known.has(number)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  it('every figure of the report is the one of the registry, and has a source in the recording', () => {
+    const figures = JSON.parse(files.get('figures.json') ?? '[]') as {
+      id: string;
+      text: string;
+      source: string[];
+    }[];
+    const byId = new Map(figures.map((figure) => [figure.id, figure]));
+    const shown = [
+      ...(files.get('report.html') ?? '').matchAll(/<span data-figure="([^"]+)">([^<]*)<\/span>/g),
+    ];
+    expect(shown.length).toBeGreaterThan(100);
+    for (const [, id = '', text] of shown) expect(byId.get(id)?.text.replaceAll('&', '&amp;'), id).toBe(text);
+    for (const { id, source } of figures) expect(source.length, id).toBeGreaterThan(0);
+  });
+
+  it('a file changed by hand is noticed, and two runs are byte-equal', async () => {
+    await writeReport(FIXTURE, directory);
+    expect(await changedFiles(FIXTURE, directory)).toEqual([]);
+    const file = path.join(directory, 'messages', 'management.md');
+    const text = await readFile(file, 'utf8');
+    await writeFile(
+      file,
+      text.replace(/\d/, (digit) => String((Number(digit) + 1) % 10)),
+    );
+    expect(await changedFiles(FIXTURE, directory)).toEqual(['messages/management.md']);
+  });
+
+  it('text from the database cannot become markup', async () => {
+    const file = await variant('hostile', ({ diagnosis }) => {
+      const [first] = diagnosis?.findings ?? [];
+      if (first) first.title = '<script>alert(1)</script>';
+    });
+    const rendered = await renderReport(file);
+    for (const name of ['report.html', 'deck.html'])
+      expect(rendered.get(name)).not.toContain('<script>alert');
+  });
+});
+
+describe('runs that are not whole', () => {
+  it('a partial run says so first, and claims no improvement', async () => {
+    const file = await variant('partial', (recording) => {
+      recording.outcome = 'partial';
+      recording.phases = recording.phases.filter(({ name }) => ['ordinary', 'peak'].includes(name));
+      recording.actions = [];
+      recording.diagnosis = null;
+      recording.silentAfterSeconds = null;
+    });
+    const rendered = await renderReport(file);
+    const report = rendered.get('report.html') ?? '';
+    expect(report.indexOf('This run is partial')).toBeGreaterThan(0);
+    expect(report.indexOf('This run is partial')).toBeLessThan(report.indexOf('<h2>'));
+    expect(report).not.toContain('customer-latency-p95:peak-after-short-term');
+    for (const [name, text] of rendered)
+      if (name.startsWith('messages/')) {
+        expect(text).toContain('run that is partial');
+        expect(text).not.toMatch(/after the relief|\*\*Relieved|What we did in minutes/);
+      }
+  });
+
+  it('what became worse is shown as worse', async () => {
+    const file = await variant('worse', ({ phases }) => {
+      for (const { name, windows } of phases)
+        for (const { kpis } of windows)
+          for (const kpi of kpis)
+            if (kpi.id === 'queries-per-request') kpi.value = name === 'peak' ? 2 : 40 + windows.length;
+    });
+    expect((await renderReport(file)).get('report.html')).toContain('Became worse: Statements a request');
+  });
+
+  it('an older format, a missing file and a broken field are named', async () => {
+    await expect(renderReport(await variant('old', (r) => Object.assign(r, { format: 1 })))).rejects.toThrow(
+      /format: this version reads format 2/,
+    );
+    await expect(renderReport(path.join(directory, 'none.json'))).rejects.toThrow(
+      /does not exist; npm start makes one/,
+    );
+    await expect(
+      renderReport(await variant('broken', (r) => Object.assign(r, { phases: [{}] }))),
+    ).rejects.toThrow(/phases\.0\.name/);
+  });
+});
+
+describe('impact', () => {
+  type Assumed = Record<string, Record<string, unknown> | string | undefined>;
+  const assume = async (change: (assumptions: Assumed) => unknown) => {
+    const file = path.join(directory, `assumptions-${crypto.randomUUID()}.yaml`);
+    const assumptions = parse(await readFile(DEFAULT_ASSUMPTIONS, 'utf8')) as Assumed;
+    const changed = change(assumptions);
+    await writeFile(file, typeof changed === 'string' ? changed : stringify(assumptions));
+    return file;
+  };
+
+  it('impossible assumptions are refused with the field', async () => {
+    const cases: [(assumptions: Assumed) => unknown, RegExp][] = [
+      [(assumed) => Object.assign(assumed['retryShare'] as object, { low: 1.4 }), /retryShare\.low/],
+      [(assumed) => Object.assign(assumed, { currency: 'money' }), /currency: is a code of three letters/],
+      [(assumed) => Object.assign(assumed, { peakHoursPerDay: undefined }), /peakHoursPerDay/],
+      [
+        (assumed) => Object.assign(assumed['onCallHour'] as object, { likely: 700 }),
+        /onCallHour: likely is not between/,
+      ],
+      [(assumed) => Object.assign(assumed, { wrong: 1 }), /wrong/],
+      [() => '- : [', /assumptions-/],
+    ];
+    for (const [change, message] of cases) {
+      const rejected = expect(readAssumptions(await assume(change))).rejects;
+      await rejected.toThrow(message);
+    }
+    await expect(readAssumptions(path.join(directory, 'none.yaml'))).rejects.toBeInstanceOf(AssumptionsError);
+  });
+
+  it('the measured loss follows from the counted baskets alone', async () => {
+    const recording = await readRecording(FIXTURE);
+    const assumptions = await readAssumptions(DEFAULT_ASSUMPTIONS);
+    const figures = new Figures();
+    runFigures(figures, recording);
+    comparisonRows(figures, recording);
+    impactFigures(figures, recording, assumptions);
+    const peak = recording.phases.find(({ name }) => name === 'peak');
+    const hours = (Date.parse(peak?.endedAt ?? '') - Date.parse(peak?.startedAt ?? '')) / 3_600_000;
+    const { peakHoursPerDay, trafficFactor, retryShare } = assumptions;
+    expect(figures.value('impact:measured:likely')).toBeCloseTo(
+      ((peak?.lostBasketValue ?? 0) / hours) *
+        peakHoursPerDay.likely *
+        365 *
+        trafficFactor.likely *
+        (1 - retryShare.likely),
+      3,
+    );
+    expect(figures.value('impact:retry:100')).toBe(0);
+  });
+});
+
+it('the deck takes five minutes, each slide its time', async () => {
+  const recording = await readRecording(FIXTURE);
+  const figures = new Figures();
+  runFigures(figures, recording);
+  const rows = comparisonRows(figures, recording);
+  const assumptions = await readAssumptions(DEFAULT_ASSUMPTIONS);
+  const { sensitivity } = impactFigures(figures, recording, assumptions);
+  const deck = slides({ recording, figures, rows, assumptions, sensitivity });
+  const total = deck.reduce((sum, { seconds }) => sum + seconds, 0);
+  expect(total).toBeGreaterThanOrEqual(270);
+  expect(total).toBeLessThanOrEqual(300);
+  for (const { title, notes, seconds } of deck) {
+    const spoken = (wordsIn(notes) / WORDS_PER_MINUTE) * 60;
+    expect(spoken, title).toBeLessThanOrEqual(seconds * 1.1);
+    expect(spoken, title).toBeGreaterThan(seconds * 0.5);
+  }
+});
+
+describe('intervals', () => {
+  const values = fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 12 });
+
+  it('hold the mean, lie within the values, and are the same each time', () => {
+    fc.assert(
+      fc.property(values, (windows) => {
+        const found = intervalOf(windows);
+        const tolerance = 1e-9 * Math.max(...windows);
+        expect(found?.low).toBeGreaterThanOrEqual(Math.min(...windows) - tolerance);
+        expect(found?.high).toBeLessThanOrEqual(Math.max(...windows) + tolerance);
+        expect(found?.windows).toBe(windows.length);
+        expect(intervalOf(windows)).toEqual(found);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('of equal windows the ratio is 1, and scaling the after scales it', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.01, max: 1e4, noNaN: true }),
+        fc.integer({ min: 2, max: 50 }),
+        (value, factor) => {
+          const ratio = ratioOf([value * factor, value * factor], [value, value]);
+          expect(ratio?.mean).toBeCloseTo(factor, 6);
+          expect(ratio?.low).toBeCloseTo(factor, 6);
+        },
+      ),
+      { numRuns: 30 },
+    );
+    expect(intervalOf([])).toBeUndefined();
+    expect(ratioOf([], [1])).toBeUndefined();
+  });
+});
