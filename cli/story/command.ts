@@ -78,14 +78,19 @@ async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => voi
   const tasks = (Object.keys(titles) as Step['step'][]).map((name) => ({
     title: titles[name],
     task: (_context: unknown, task: { output: string; title: string }) =>
-      new Promise<void>((resolve, reject) => {
+      new Promise<void>((done) => {
+        const resolve = () => done();
         listeners.set(name, ({ state, text }) => {
           if (state === 'done') {
             task.title = `${titles[name]}: ${text}`;
             resolve();
           } else task.output = text;
         });
-        started.then(() => resolve(), reject);
+        // The error itself is told once, by whoever awaits `started`.
+        started.then(resolve, () => {
+          task.title = `${titles[name]}: stopped`;
+          resolve();
+        });
       }),
   }));
   await new Listr(tasks, {

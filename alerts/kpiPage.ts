@@ -1,0 +1,68 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { catalogue } from '../kpis/catalogue.ts';
+import type { Kpi, KpiGroup } from '../kpis/kpi.ts';
+import { alerts } from './definitions.ts';
+
+const titles: Record<KpiGroup, string> = {
+  'user-experience': 'What customers feel',
+  throughput: 'How much gets through',
+  queries: 'Statements',
+  connections: 'Connections',
+  capacity: 'Capacity and growth',
+  structure: 'Structure of the data',
+  business: 'Business',
+};
+
+const units: Record<Kpi['unit'], (value: number) => string> = {
+  s: (value) => (value < 1 ? `${value * 1000} ms` : `${value} s`),
+  By: (value) => `${value} bytes`,
+  '1': (value) => `${Math.round(value * 1000) / 10} %`,
+  '{count}': (value) => value.toLocaleString('en'),
+  '/s': (value) => `${value} a second`,
+  'By/s': (value) => `${value} bytes a second`,
+  d: (value) => `${value} days`,
+  EUR: (value) => `€ ${value}`,
+  'EUR/h': (value) => `€ ${value} an hour`,
+};
+
+function section(kpi: Kpi): string {
+  const { objective, collection } = kpi;
+  const guards = alerts.filter((alert) => alert.kpi === kpi.id);
+  return `### ${kpi.name}
+
+${kpi.meaning}
+
+- **Why this one**: ${kpi.justification}
+- **Points at**: ${kpi.causes.join(', ')}
+- **Objective**: ${objective.comparison === '<=' ? 'at most' : 'at least'} ${units[kpi.unit](objective.value)}. ${objective.rationale}
+- **Collected**: ${collection.how} (${collection.source}). Without history: ${collection.withoutHistory}
+- **Alerts**: ${guards.length > 0 ? guards.map(({ alert }) => `[${alert}](runbooks/${alert}.md)`).join(', ') : 'none; it is read beside those that have one'}
+
+\`\`\`promql
+${kpi.promql}
+\`\`\`
+`;
+}
+
+/** docs/kpis.md, made from the catalogue and the alerts. */
+export function kpiPage(): string {
+  const groups = [...new Set(catalogue.map(({ group }) => group))];
+  return `# KPIs and why they were chosen
+
+Made from the catalogue by \`npm run docs\`; change \`kpis/\`, not this page. ${catalogue.length} KPIs; the same definitions make the dashboards, the alerts, the console and the report.
+
+${groups
+  .map(
+    (group) =>
+      `## ${titles[group]}\n\n${catalogue
+        .filter((kpi) => kpi.group === group)
+        .map(section)
+        .join('\n')}`,
+  )
+  .join('\n')}`;
+}
+
+export const KPI_PAGE = path.join(import.meta.dirname, '..', 'docs', 'kpis.md');
+
+if (process.argv[1] === import.meta.filename) await writeFile(KPI_PAGE, kpiPage());
