@@ -225,7 +225,8 @@ const customers: TableMapping = {
        ${S}.as_text(c.created_at) AS created, c.notes
   FROM shop.customers AS c JOIN shop.contacts AS k ON k.id = c.contact_id JOIN shop.addresses AS a ON a.id = c.address_id
  WHERE NOT c.stand_in`,
-  normalisedRule: 'dates are timestamptz, newsletter is yes or no; what cannot be read as such is unknown (NULL)',
+  normalisedRule:
+    'dates are timestamptz, newsletter is yes or no; what cannot be read as such is unknown (NULL)',
   setAsideRule: 'a customer that the new model refuses is kept here only',
   reverse: [{ table: 'customers', on: ['INSERT', 'UPDATE', 'DELETE'], keys: 'SELECT id FROM {changed}' }],
 };
@@ -631,7 +632,11 @@ const orderItems: TableMapping = {
     },
   ],
   references: [
-    { column: 'order_id', table: 'orders', rule: 'a line without its order has no date, and is kept here only' },
+    {
+      column: 'order_id',
+      table: 'orders',
+      rule: 'a line without its order has no date, and is kept here only',
+    },
     {
       column: 'product_id',
       table: 'products',
