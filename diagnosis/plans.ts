@@ -41,8 +41,8 @@ export interface Scan {
 }
 
 /**
- * Plans a statement with parameters without their values (EXPLAIN GENERIC_PLAN, Postgres 16 and newer). The statement
- * is not run.
+ * Plans a statement with parameters without their values (EXPLAIN GENERIC_PLAN, before Postgres 16 a prepared
+ * statement). The statement is not run.
  *
  * @returns undefined where the server cannot, or the statement cannot be planned so (a type that cannot be inferred,
  *   a table that is gone, no permission)
@@ -53,8 +53,6 @@ export async function genericPlan(
   sql: string,
 ): Promise<PlanNode | undefined> {
   const generic = version >= 160_000;
-  // Without GENERIC_PLAN only a statement that has no parameters can be planned.
-  if (!generic && /\$\d/.test(sql)) return undefined;
   try {
     const plans = (await session.plan(sql, generic ? 'GENERIC_PLAN, ' : '')) as
       | { Plan: PlanNode }[]

@@ -153,10 +153,22 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     plan: async (statement, options) => {
       // Only the simple protocol takes placeholders without values; the parser has seen that it is one statement.
       if (!isOneStatement(statement)) throw new Error('not one statement');
-      const [row] = await run<{ 'QUERY PLAN': unknown }>({
-        text: `EXPLAIN (${options}FORMAT JSON) ${statement}`,
-      });
-      return row?.['QUERY PLAN'];
+      const parameters = Math.max(
+        0,
+        ...[...statement.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number)),
+      );
+      const explain = async (text: string) =>
+        (await run<{ 'QUERY PLAN': unknown }>({ text }))[0]?.['QUERY PLAN'];
+      if (options !== '' || parameters === 0) return explain(`EXPLAIN (${options}FORMAT JSON) ${statement}`);
+      // Before Postgres 16 a prepared statement gives its generic plan; the values, all null, do not count in it.
+      await run({ text: "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)" });
+      await run({ text: `PREPARE sqltrail_plan AS ${statement}` });
+      try {
+        const nulls = Array.from({ length: parameters }, () => 'NULL').join(', ');
+        return await explain(`EXPLAIN (FORMAT JSON) EXECUTE sqltrail_plan(${nulls})`);
+      } finally {
+        await run({ text: 'DEALLOCATE sqltrail_plan' }).catch(() => {});
+      }
     },
     ownLoad: () => ({ ...load }),
     close: () => client.end().catch(() => {}),

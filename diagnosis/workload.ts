@@ -84,9 +84,7 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
     context.blind({
       what: `plans of ${unplanned} statements`,
       remedy:
-        capabilities.version < 160_000
-          ? 'Postgres 16 or newer plans statements without their parameters’ values (EXPLAIN GENERIC_PLAN).'
-          : 'GRANT SELECT on their tables to this role, or run the diagnosis with the application’s search_path.',
+        'GRANT SELECT on their tables to this role, or run the diagnosis with the application’s search_path.',
     });
   return entries;
 }

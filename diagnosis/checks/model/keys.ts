@@ -23,7 +23,7 @@ export const missingPrimaryKey: Check = {
         check: 'missing-primary-key',
         severity: 'warning',
         title: `${table.name} has no primary key`,
-        explanation: `A row of ${count(Math.max(0, table.estimatedRows))} cannot be named: not by a reference, not by a batch that goes through the table, not by logical replication. Doubled rows cannot be told apart.`,
+        explanation: `A row cannot be named: not by a reference, not by a batch that goes through the table, not by logical replication. Doubled rows cannot be told apart.`,
         cause: 'poor-normalisation',
         objects: [{ schema: table.schema, table: table.name }],
         statements: [],

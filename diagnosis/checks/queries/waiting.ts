@@ -34,7 +34,7 @@ export const hotRow: Check = {
         check: 'hot-row',
         severity: meanMs >= 20 || share >= 0.02 ? 'critical' : 'warning',
         title: `Every transaction locks the same row of ${table.name}`,
-        explanation: `${count(updates)} updates fell on ${count(rows)} ${rows === 1 ? 'row' : 'rows'}. The lock is held until the transaction ends, so these transactions run one after another whatever the hardware; an update takes ${meanMs.toFixed(1)} ms on average, most of it waiting.`,
+        explanation: `${count(updates)} updates fell on ${count(rows)} ${rows === 1 ? 'row' : 'rows'}. The lock is held until the transaction ends, so these transactions run one after another whatever the hardware; an update takes ${meanMs.toFixed(1)} ms on average${meanMs >= 2 ? ', most of it waiting' : ''}.`,
         cause: 'lock-contention',
         objects: [{ schema: table.schema, table: table.name }],
         statements: writers.map(({ statement }) => statement.queryid),
