@@ -29,6 +29,8 @@ export interface Mapping {
     /** `$1` is the moment. */
     make: string;
   };
+  /** Tables of the new model that describe its partitions and stay when it is emptied. */
+  registry: readonly string[];
   /** Steps that belong to the dual write beyond the triggers, such as a source of numbers that both models share. */
   dualWrite: readonly ExtraStep[];
   /** Parents before children. */

@@ -50,6 +50,7 @@ export async function shopMapping({ timeZone }: { timeZone: string }): Promise<M
       // The middle of the month, whatever the time zone.
       make: "SELECT shop.ensure_month($1::timestamptz + interval '14 days')",
     },
+    registry: ['months'],
     dualWrite: [orderNumbers],
     tables: [
       customers,
@@ -552,12 +553,13 @@ const orders: TableMapping = {
   PERFORM ${S}.apply_order_items(ARRAY(SELECT r.key FROM sqltrail.migration_resolution AS r
       WHERE r.migration = 'shop' AND r.legacy_table = 'order_items' AND r.key = ANY (keys) AND r.kind = 'set aside'
         AND r.superseded_at IS NULL), true, false);`,
-  rebuilt: `SELECT o.id, n.order_number, n.customer_id, k.name AS customer_name, k.email AS customer_email, k.phone AS customer_phone,
+  // The id is that of order_keys: with it comes the month, and the other partitions are left out.
+  rebuilt: `SELECT n.order_id AS id, n.order_number, n.customer_id, k.name AS customer_name, k.email AS customer_email, k.phone AS customer_phone,
        s.street AS ship_street, s.zip AS ship_zip, s.city AS ship_city, s.country AS ship_country,
        b.street AS bill_street, b.zip AS bill_zip, b.city AS bill_city, b.country AS bill_country,
        o.status, o.payment_method, o.payment_reference, o.total::text AS total, o.currency::text AS currency,
        ${S}.as_text(o.placed_at) AS placed_at, ${S}.as_text(o.shipped_at) AS shipped_at, ${S}.as_text(o.closed_at) AS closed_at, o.comment
-  FROM shop.orders AS o JOIN shop.order_keys AS n ON n.order_id = o.id AND n.placed_at = o.placed_at
+  FROM shop.order_keys AS n JOIN shop.orders AS o ON o.id = n.order_id AND o.placed_at = n.placed_at
   JOIN shop.contacts AS k ON k.id = o.contact_id
   JOIN shop.addresses AS s ON s.id = o.ship_address_id JOIN shop.addresses AS b ON b.id = o.bill_address_id`,
   disputes: [
@@ -621,9 +623,10 @@ const orderItems: TableMapping = {
   ON CONFLICT (order_id, id, placed_at) DO UPDATE SET product_version_id = EXCLUDED.product_version_id,
     unit_price = EXCLUDED.unit_price, quantity = EXCLUDED.quantity
    WHERE (t.product_version_id, t.unit_price, t.quantity) IS DISTINCT FROM (EXCLUDED.product_version_id, EXCLUDED.unit_price, EXCLUDED.quantity);`,
-  rebuilt: `SELECT l.id, l.order_id, v.product_id, v.name AS product_name, v.category AS product_category, v.brand AS product_brand,
+  rebuilt: `SELECT l.id, n.order_id, v.product_id, v.name AS product_name, v.category AS product_category, v.brand AS product_brand,
        l.unit_price::text AS unit_price, l.quantity, (l.unit_price * l.quantity)::numeric(12, 2)::text AS line_total
-  FROM shop.order_lines AS l JOIN shop.product_versions AS v ON v.id = l.product_version_id`,
+  FROM shop.order_keys AS n JOIN shop.order_lines AS l ON l.order_id = n.order_id AND l.placed_at = n.placed_at
+  JOIN shop.product_versions AS v ON v.id = l.product_version_id`,
   disputes: [
     {
       join: 'JOIN public.products AS p ON p.id = l.product_id',

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { LegacyStore } from './legacy.ts';
+import { RefactoredStore } from './refactored.ts';
+import { RefactoredReadsStore } from './refactoredReads.ts';
 import type { ShopStore } from './store.ts';
 import { TunedStore } from './tuned.ts';
 
@@ -8,6 +10,10 @@ export const stores = {
   legacy: (pool: pg.Pool): ShopStore => new LegacyStore(pool),
   /** Needs sample-shop/schema/tuned.ts applied. */
   tuned: (pool: pg.Pool): ShopStore => new TunedStore(pool),
+  /** While the model is migrated, dual write on: reads come from the new model, writes go to the legacy one. */
+  'refactored-reads': (pool: pg.Pool): ShopStore => new RefactoredReadsStore(pool),
+  /** Needs the model of sample-shop/schema/refactored.sql, which remediation/migration fills. */
+  refactored: (pool: pg.Pool): ShopStore => new RefactoredStore(pool),
 } as const;
 
 export type StoreName = keyof typeof stores;

@@ -100,13 +100,17 @@ export class TunedStore implements ShopStore {
     return { items, page, pages: pagesOf(rows[0]?.['n'], PRODUCTS_PER_PAGE) };
   }
 
-  async product(id: number, session: string | undefined): Promise<ProductPage | undefined> {
-    const [product] = await this.#rows('SELECT name, price, stock FROM products WHERE id = $1', [id]);
-    if (!product) return undefined;
+  async recordView(id: number, session: string | undefined): Promise<void> {
     await this.#rows(
       `INSERT INTO activity_log (at, session_id, action, path) VALUES (${NOW}, $1, 'view', $2)`,
       [session ?? '', `/products/${id}`],
     );
+  }
+
+  async product(id: number, session: string | undefined): Promise<ProductPage | undefined> {
+    const [product] = await this.#rows('SELECT name, price, stock FROM products WHERE id = $1', [id]);
+    if (!product) return undefined;
+    await this.recordView(id, session);
     const attributes = await this.#rows(
       'SELECT attribute, value FROM product_attributes WHERE product_id = $1',
       [id],

@@ -1,0 +1,711 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { RemediationError } from '../errors.ts';
+import { type Mapping, type Phase, phaseIndex, phases, type Reached, type TableMapping } from './mapping.ts';
+import {
+  type Cursor,
+  type DoneStep,
+  journal,
+  type MigrationState,
+  markDone,
+  markUndone,
+  readState,
+  stateSql,
+  type Undo,
+} from './state.ts';
+import { type Facts, readFacts, type Step, stepsOf } from './steps.ts';
+import { differences, type Verification, verify } from './verify.ts';
+
+const id = pg.escapeIdentifier;
+
+export type Verdict = { ok: true } | { ok: false; reason: string };
+
+export interface MigrationOptions {
+  /** URL of the owner of the legacy tables, or of a superuser; never printed. */
+  url: string;
+  mapping: Mapping;
+  /** Exchanges the application's store by name; needed from `cutover-reads` on. */
+  switchStore?: (store: string) => Promise<void>;
+  /** The store that is in use before the migration; needed at its first run. */
+  previousStore?: string;
+  /**
+   * Asked before each phase and step and at least once a second during backfill and verification, and while a new
+   * store is being watched: may the migration go on, or does the shop suffer?
+   */
+  mayContinue?: () => Promise<Verdict>;
+  /** How long the migration waits for the shop to be well again before it stops, milliseconds. */
+  maxPauseMs?: number;
+  /** After a switch the KPIs are watched this long; when they are bad, it is switched back. Milliseconds. */
+  observeMs?: number;
+  /** How long requests may be under way with the store of before, milliseconds. */
+  drainMs?: number;
+  /** A batch of the backfill is sized to take this long, milliseconds. */
+  batchMs?: number;
+  /** Share of time in which the backfill works (0 to 1); the rest is left to the shop. */
+  dutyCycle?: number;
+  /** Go on although rows were set aside that the new model cannot hold. */
+  acceptSetAside?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface Progress {
+  phase: Phase;
+  step?: string;
+  event:
+    | 'begun'
+    | 'done'
+    | 'batch'
+    | 'compared'
+    | 'retry'
+    | 'paused'
+    | 'resumed'
+    | 'undoing'
+    | 'undone'
+    | 'phase done'
+    | 'phase undone';
+  detail?: Record<string, unknown>;
+}
+
+/** The KPIs said no for too long; the next run goes on from here. */
+export class MigrationPaused extends RemediationError {
+  override readonly name = 'MigrationPaused';
+}
+
+const LOCK_TIMEOUT_MS = 500;
+const ATTEMPTS = 40;
+/** Below deadlock_timeout (1 s), so that in a circle of waiting it is the batch that gives way, never the shop. */
+const BATCH_LOCK_TIMEOUT_MS = 300;
+const GATE_EVERY_MS = 1_000;
+const defaults = { maxPauseMs: 600_000, observeMs: 30_000, drainMs: 8_000, batchMs: 100, dutyCycle: 0.5 };
+
+/** lock_not_available, deadlock_detected, serialization_failure */
+const passing = new Set(['55P03', '40P01', '40001']);
+const isPassing = (error: unknown) => passing.has((error as { code?: string }).code ?? '');
+
+export const hashOf = (mapping: Mapping): string =>
+  createHash('sha256').update(JSON.stringify(mapping)).digest('hex').slice(0, 16);
+
+/** A session of the engine. One run at a time: the lock goes with the connection. */
+async function openSession(url: string, mapping: Mapping, purpose: 'change' | 'read'): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'sqltrail-migrate',
+    connectionTimeoutMillis: 10_000,
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('SET jit = off; SET idle_in_transaction_session_timeout = 60000');
+    const { rows: owners } = await client.query<{ owner: string; is: boolean; may: boolean }>(
+      `SELECT r.rolname AS owner, r.rolname = current_user AS is, pg_has_role(current_user, r.oid, 'MEMBER') AS may
+         FROM pg_tables AS t JOIN pg_roles AS r ON r.rolname = t.tableowner
+        WHERE t.schemaname = ANY ($1) AND t.tablename = ANY ($2) LIMIT 1`,
+      [[mapping.legacySchema, mapping.targetSchema], [...mapping.tables.map(({ table }) => table)]],
+    );
+    const [owner] = owners;
+    if (purpose === 'change') {
+      if (owner && !owner.is && !owner.may)
+        throw new RemediationError(
+          `The tables belong to ${owner.owner}; the migration has to run as that role or as a superuser.`,
+        );
+      await client.query(stateSql);
+      if (owner && !owner.is) {
+        // Everything is made in the name of the owner, so that its triggers run with the owner's rights and no more.
+        await client.query(
+          `GRANT USAGE ON SCHEMA sqltrail TO ${id(owner.owner)};
+           GRANT SELECT, INSERT, UPDATE, DELETE ON sqltrail.migration, sqltrail.migration_step, sqltrail.migration_cursor,
+             sqltrail.migration_resolution, sqltrail.migration_journal TO ${id(owner.owner)};
+           SET ROLE ${id(owner.owner)}`,
+        );
+      }
+      const deadline = Date.now() + 15_000;
+      for (;;) {
+        const { rows } = await client.query(
+          "SELECT pg_try_advisory_lock(hashtextextended('sqltrail migration ' || $1, 0)) AS mine",
+          [mapping.name],
+        );
+        if (rows[0].mine) break;
+        if (Date.now() > deadline)
+          throw new RemediationError(
+            `Another run of the migration ${mapping.name} is at work. Wait for it, or end it first.`,
+          );
+        await sleep(100);
+      }
+    }
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}
+
+/** One run: the session, the options with their defaults, and what both runs and rollbacks do. */
+class Run {
+  readonly client: pg.Client;
+  readonly mapping: Mapping;
+  readonly options: MigrationOptions & typeof defaults;
+  #gateAt = 0;
+
+  constructor(client: pg.Client, options: MigrationOptions) {
+    this.client = client;
+    this.mapping = options.mapping;
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    this.options = { ...defaults, ...(given as unknown as MigrationOptions) };
+  }
+
+  note(entry: Parameters<typeof journal>[2]): Promise<void> {
+    return journal(this.client, this.mapping.name, entry);
+  }
+
+  /** Waits while the KPIs say no. @throws MigrationPaused after `maxPauseMs` */
+  async *gate(phase: Phase, step?: string, everyMs = 0): AsyncGenerator<Progress> {
+    this.options.signal?.throwIfAborted();
+    const { mayContinue, maxPauseMs } = this.options;
+    if (!mayContinue || Date.now() - this.#gateAt < everyMs) return;
+    const at = { phase, ...(step === undefined ? {} : { step }) };
+    const began = Date.now();
+    for (let said = ''; ; ) {
+      const verdict = await mayContinue();
+      this.#gateAt = Date.now();
+      if (verdict.ok) {
+        if (said) {
+          await this.note({ ...at, event: 'resumed', detail: { afterMs: Date.now() - began } });
+          yield { ...at, event: 'resumed', detail: { afterMs: Date.now() - began } };
+        }
+        return;
+      }
+      if (verdict.reason !== said) {
+        said = verdict.reason;
+        await this.note({ ...at, event: 'paused', detail: { reason: said } });
+        yield { ...at, event: 'paused', detail: { reason: said } };
+      }
+      if (Date.now() - began > maxPauseMs)
+        throw new MigrationPaused(
+          `Paused in ${phase}: ${said}. Nothing is half done; run it again when the shop is well.`,
+        );
+      await sleep(GATE_EVERY_MS, undefined, this.options.signal ? { signal: this.options.signal } : {});
+    }
+  }
+
+  /** One short transaction; when it has to wait for a lock it lets go at once and tries again later. */
+  async *transaction(phase: Phase, step: string, sql: string): AsyncGenerator<Progress> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};\n${sql};\nCOMMIT`);
+        return;
+      } catch (error) {
+        await this.client.query('ROLLBACK');
+        if (!isPassing(error)) throw error;
+        if (attempt === ATTEMPTS)
+          throw new RemediationError(
+            `${phase}, ${step}: the lock was not free within ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. ` +
+              'Look for long transactions in pg_stat_activity, then run it again.',
+            { cause: error },
+          );
+        yield { phase, step, event: 'retry', detail: { attempt, code: (error as { code?: string }).code } };
+        await sleep(100 + Math.random() * Math.min(1_500, 150 * attempt));
+      }
+    }
+  }
+
+  /** Builds an index while reads and writes go on; one that was left invalid is removed first. */
+  async *index(
+    phase: Phase,
+    step: string,
+    { schema, name, sql }: { schema: string; name: string; sql: string },
+  ) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        // It waits for old transactions, and blocks nobody while it does.
+        await this.client.query("SET lock_timeout = '20s'");
+        const { rows } = await this.client.query<{ indisvalid: boolean }>(
+          `SELECT i.indisvalid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+             JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
+          [schema, name],
+        );
+        if (rows[0]?.indisvalid) return;
+        if (rows[0]) await this.client.query(`DROP INDEX CONCURRENTLY ${id(schema)}.${id(name)}`);
+        await this.client.query(sql);
+        return;
+      } catch (error) {
+        if (!isPassing(error) || attempt === 5) throw error;
+        yield { phase, step, event: 'retry', detail: { attempt } } as Progress;
+        await sleep(500 + Math.random() * 1_000 * attempt);
+      } finally {
+        await this.client.query('RESET lock_timeout').catch(() => {});
+      }
+    }
+  }
+
+  async *partitions(phase: Phase, step: string): AsyncGenerator<Progress> {
+    const { partitions } = this.mapping;
+    if (!partitions) return;
+    const { rows } = await this.client.query<{ moment: string }>(
+      `SELECT moment::text AS moment FROM (${partitions.moments}) AS m`,
+    );
+    for (const { moment } of rows)
+      yield* this.transaction(phase, step, partitions.make.replaceAll('$1', pg.escapeLiteral(moment)));
+  }
+
+  async verify(): Promise<Verification> {
+    const { signal } = this.options;
+    return verify(this.client, this.mapping, {
+      ...(signal ? { signal } : {}),
+      pace: async () => {
+        for await (const _ of this.gate('verify', undefined, GATE_EVERY_MS));
+      },
+    });
+  }
+
+  /** @throws RemediationError naming what differs, or what was set aside */
+  async *verified(phase: Phase, step: string): AsyncGenerator<Progress> {
+    const verification = await this.verify();
+    const found = differences(verification);
+    await this.note({ phase, step, event: 'compared', detail: verification });
+    yield { phase, step, event: 'compared', detail: { ...verification } };
+    if (found.length > 0)
+      throw new RemediationError(
+        `The models are not equal:\n${found.map((line) => `  ${line}`).join('\n')}\nThe legacy tables are what is true; nothing was switched.`,
+      );
+    if (verification.setAside > 0 && !this.options.acceptSetAside)
+      throw new RemediationError(
+        `${verification.setAside} units cannot be held by the new model and are kept in the ledger only ` +
+          "(SELECT * FROM sqltrail.migration_resolution WHERE kind = 'set aside'). Correct them, or accept that with --accept-set-aside.",
+      );
+  }
+
+  /** Keyset batches up to a bound that is fixed when it begins; what comes later, the triggers bring. */
+  async *backfill(phase: Phase, table: TableMapping): AsyncGenerator<Progress> {
+    const name = table.table;
+    const legacy = `${id(this.mapping.legacySchema)}.${id(name)}`;
+    const key = id(table.key);
+    await this.client.query(
+      `INSERT INTO sqltrail.migration_cursor (migration, legacy_table, reached, upper)
+       SELECT ${pg.escapeLiteral(this.mapping.name)}, ${pg.escapeLiteral(name)}, ${
+         table.addKey
+           ? `0, pg_relation_size(${pg.escapeLiteral(legacy)}::regclass) / current_setting('block_size')::int`
+           : `coalesce(min(${key}), 1) - 1, coalesce(max(${key}), 0) FROM ${legacy}`
+       }
+       ON CONFLICT (migration, legacy_table) DO NOTHING`,
+    );
+    const cursor = async () =>
+      (await readState(this.client, this.mapping.name))?.cursors.find(
+        (each) => each.table === name,
+      ) as Cursor;
+    let { reached, upper, units } = await cursor();
+    let size = table.addKey ? 8 : 200;
+    let retries = 0;
+    while (BigInt(reached) < BigInt(upper)) {
+      yield* this.gate(phase, name, GATE_EVERY_MS);
+      const started = performance.now();
+      let done: { reached: string; units: number };
+      try {
+        done = await this.#batch(table, legacy, reached, upper, size);
+        retries = 0;
+      } catch (error) {
+        await this.client.query('ROLLBACK').catch(() => {});
+        retries += 1;
+        if (!isPassing(error) || retries > ATTEMPTS) throw error;
+        size = Math.max(1, Math.floor(size / 2));
+        yield { phase, step: name, event: 'retry', detail: { code: (error as { code?: string }).code } };
+        await sleep(50 + Math.random() * 100 * retries);
+        continue;
+      }
+      const tookMs = performance.now() - started;
+      reached = done.reached;
+      units += done.units;
+      yield { phase, step: name, event: 'batch', detail: { reached, upper, units, tookMs } };
+      size = Math.max(
+        1,
+        Math.min(10_000, Math.round(size * Math.min(2, Math.max(0.5, this.options.batchMs / tookMs)))),
+      );
+      const restMs = tookMs * (1 / this.options.dutyCycle - 1);
+      if (restMs >= 1) await sleep(Math.min(restMs, 5_000));
+    }
+    await this.client.query(
+      'UPDATE sqltrail.migration_cursor SET done = true WHERE migration = $1 AND legacy_table = $2',
+      [this.mapping.name, name],
+    );
+  }
+
+  async #batch(table: TableMapping, legacy: string, reached: string, upper: string, size: number) {
+    const started = performance.now();
+    const key = id(table.key);
+    // A crash may lose the last batches together with their cursor, never one without the other.
+    await this.client.query(
+      `BEGIN; SET LOCAL lock_timeout = ${BATCH_LOCK_TIMEOUT_MS}; SET LOCAL synchronous_commit = off`,
+    );
+    let units: number;
+    let next: string;
+    if (table.addKey) {
+      // The row gets its key, and the trigger of the dual write puts what has a key into the new model. A row that
+      // has a key but is not there yet has it from a migration that was rolled back.
+      const end = BigInt(reached) + BigInt(size);
+      next = String(end < BigInt(upper) ? end : BigInt(upper));
+      const { rowCount } = await this.client.query(
+        `UPDATE ${legacy} AS l SET ${key} = coalesce(${key}, nextval($1)) WHERE ctid >= $2::tid AND ctid < $3::tid
+            AND (${key} IS NULL OR NOT EXISTS (SELECT FROM ${table.present.table} AS t WHERE t.${id(table.present.column)} = l.${key}))`,
+        [table.addKey.sequence, `(${reached},0)`, `(${next},0)`],
+      );
+      units = rowCount ?? 0;
+    } else {
+      const { rows } = await this.client.query<{ keys: string[]; last: string | null }>(
+        `SELECT coalesce(array_agg(key ORDER BY key), '{}')::text[] AS keys, max(key)::text AS last
+           FROM (SELECT ${table.unit === 'group' ? 'DISTINCT ' : ''}${key} AS key FROM ${legacy}
+                  WHERE ${key} > $1 AND ${key} <= $2 ORDER BY 1 LIMIT $3) AS batch`,
+        [reached, upper, size],
+      );
+      const keys = rows[0]?.keys ?? [];
+      await this.client.query(
+        `SELECT ${id(this.mapping.syncSchema)}.${id(`apply_${table.table}`)}($1::bigint[], true, false)`,
+        [keys],
+      );
+      units = keys.length;
+      next = keys.length < size ? upper : (rows[0]?.last ?? upper);
+    }
+    await this.client.query(
+      `UPDATE sqltrail.migration_cursor SET reached = $3, units = units + $4, batches = batches + 1,
+              busy_ms = busy_ms + $5, updated_at = clock_timestamp()
+        WHERE migration = $1 AND legacy_table = $2`,
+      [this.mapping.name, table.table, next, units, performance.now() - started],
+    );
+    await this.client.query('COMMIT');
+    return { reached: next, units };
+  }
+
+  /** Notes contradictions once more for all units: since they were carried over, masters may have changed. */
+  async *sweep(phase: Phase, step: string): AsyncGenerator<Progress> {
+    for (const { table, key } of this.mapping.tables) {
+      const legacy = `${id(this.mapping.legacySchema)}.${id(table)}`;
+      let from = '-9223372036854775808';
+      for (;;) {
+        yield* this.gate(phase, step, GATE_EVERY_MS);
+        const { rows } = await this.client.query<{ keys: string[]; last: string | null }>(
+          `SELECT array_agg(key)::text[] AS keys, max(key)::text AS last
+             FROM (SELECT DISTINCT ${id(key)} AS key FROM ${legacy} WHERE ${id(key)} > $1 ORDER BY 1 LIMIT 2000) AS chunk`,
+          [from],
+        );
+        const last = rows[0]?.last;
+        if (!last) break;
+        await this.client.query(
+          `SELECT ${id(this.mapping.syncSchema)}.${id(`record_${table}`)}($1::bigint[], NULL)`,
+          [rows[0]?.keys],
+        );
+        from = last;
+      }
+    }
+  }
+
+  async switch(store: string): Promise<void> {
+    const { switchStore } = this.options;
+    if (!switchStore)
+      throw new RemediationError(
+        `The shop has to be switched to the store ${store}, but no way to do that was given (--shop <url>, and its token in SQLTRAIL_TOKEN).`,
+      );
+    await switchStore(store);
+  }
+
+  /** Switches, watches the KPIs, and switches back when they are bad. */
+  async *cutover(phase: Phase, step: string, store: string, back: string): AsyncGenerator<Progress> {
+    await this.switch(store);
+    const { mayContinue, observeMs } = this.options;
+    const until = Date.now() + observeMs;
+    while (mayContinue && Date.now() < until) {
+      const verdict = await mayContinue();
+      if (!verdict.ok) {
+        await this.switch(back);
+        await this.note({ phase, step, event: 'switched back', detail: verdict });
+        throw new MigrationPaused(
+          `With the store ${store} the shop suffered (${verdict.reason}); it uses ${back} again, and both models are in step.`,
+        );
+      }
+      yield { phase, step, event: 'compared', detail: { watchedFor: until - Date.now() } };
+      await sleep(Math.min(GATE_EVERY_MS, Math.max(0, until - Date.now())));
+    }
+  }
+
+  async *perform({ phase, name, work }: Step): AsyncGenerator<Progress> {
+    switch (work.kind) {
+      case 'transaction':
+        return; // done together with its mark
+      case 'index':
+        return yield* this.index(phase, name, work);
+      case 'partitions':
+        return yield* this.partitions(phase, name);
+      case 'backfill':
+        return yield* this.backfill(phase, work.table);
+      case 'verify':
+        return yield* this.verified(phase, name);
+      case 'sweep':
+        return yield* this.sweep(phase, name);
+      case 'switch':
+        return yield* this.cutover(phase, name, work.store, work.back);
+      case 'nothing':
+        return;
+    }
+  }
+
+  async *step(step: Step): AsyncGenerator<Progress> {
+    const { phase, name } = step;
+    const mark = markDone(this.mapping.name, { phase, step: name, undo: step.undo });
+    yield* this.gate(phase, name, GATE_EVERY_MS);
+    await this.note({ phase, step: name, event: 'begun' });
+    yield { phase, step: name, event: 'begun' };
+    const started = performance.now();
+    yield* this.perform(step);
+    yield* this.transaction(
+      phase,
+      name,
+      step.work.kind === 'transaction' ? `${step.work.sql};\n${mark}` : mark,
+    );
+    const detail = { ms: Math.round(performance.now() - started) };
+    await this.note({ phase, step: name, event: 'done', detail });
+    yield { phase, step: name, event: 'done', detail };
+  }
+
+  async *undo(done: DoneStep): AsyncGenerator<Progress> {
+    const { phase, step } = done;
+    const undo: Undo = done.undo;
+    const mark = markUndone(this.mapping.name, done);
+    await this.note({ phase, step, event: 'undoing' });
+    yield { phase, step, event: 'undoing' };
+    if (undo.kind === 'concurrently') await this.client.query(undo.sql);
+    if (undo.kind === 'switch') {
+      await this.switch(undo.store);
+      // Requests that began with the other store end with it.
+      await sleep(this.options.drainMs);
+    }
+    yield* this.transaction(phase, step, undo.kind === 'transaction' ? `${undo.sql};\n${mark}` : mark);
+    await this.note({ phase, step, event: 'undone' });
+    yield { phase, step, event: 'undone' };
+  }
+
+  async reached(phase: Reached): Promise<void> {
+    await this.client.query('UPDATE sqltrail.migration SET phase = $2, updated_at = now() WHERE name = $1', [
+      this.mapping.name,
+      phase,
+    ]);
+  }
+}
+
+/** @throws RemediationError when a different mapping has begun */
+async function begin(run: Run): Promise<{ state: MigrationState; facts: Facts }> {
+  const { mapping, client, options } = run;
+  const hash = hashOf(mapping);
+  await client.query(
+    `INSERT INTO sqltrail.migration (name, phase, mapping, previous_store) VALUES ($1, 'none', $2, $3)
+     ON CONFLICT (name) DO UPDATE SET mapping = EXCLUDED.mapping, previous_store = EXCLUDED.previous_store
+      WHERE migration.phase = 'none' AND NOT EXISTS (SELECT FROM sqltrail.migration_step WHERE migration = EXCLUDED.name)`,
+    [mapping.name, hash, options.previousStore ?? 'legacy'],
+  );
+  const state = (await readState(client, mapping.name)) as MigrationState;
+  if (state.mapping !== hash)
+    throw new RemediationError(
+      `The migration ${mapping.name} was begun with another mapping. Roll it back with the version that began it, or finish it with that.`,
+    );
+  return { state, facts: await factsFor(client, mapping, state) };
+}
+
+/** Once the contract has begun, legacy tables go one by one; the steps that are left then need no facts about them. */
+async function factsFor(
+  client: pg.Client,
+  mapping: Mapping,
+  state: MigrationState | undefined,
+): Promise<Facts> {
+  try {
+    return await readFacts(client, mapping);
+  } catch (error) {
+    if (!(error instanceof RemediationError) || !state?.steps.some(({ phase }) => phase === 'contract'))
+      throw error;
+    return {
+      columns: new Map(),
+      rows: new Map(),
+      bytes: new Map(),
+      indexed: new Set(),
+      sequences: new Map(),
+    };
+  }
+}
+
+/**
+ * Runs the phases up to and including `until`, from wherever the last run stopped. Each step is committed together with
+ * the note that it is done, so killing it at any moment loses nothing and the next run goes on.
+ *
+ * @throws RemediationError when a phase's exit condition fails; MigrationPaused when the KPIs said no for too long
+ */
+export async function* runMigration(
+  options: MigrationOptions & {
+    until: Phase /** Needed for `contract`, which cannot be undone. */;
+    yes?: boolean;
+  },
+): AsyncGenerator<Progress> {
+  const { mapping, until } = options;
+  if (until === 'contract' && !options.yes)
+    throw new RemediationError(
+      'The contract drops the legacy tables and cannot be undone: it needs an explicit yes.',
+    );
+  const client = await openSession(options.url, mapping, 'change');
+  try {
+    const run = new Run(client, options);
+    const { state, facts } = await begin(run);
+    const steps = stepsOf(mapping, facts, state.previousStore);
+    const done = new Set(state.steps.map(({ phase, step }) => `${phase}/${step}`));
+    let notes = 0;
+    for (const phase of phases.slice(0, phaseIndex(until) + 1)) {
+      if (phaseIndex(phase) <= phaseIndex(state.phase)) continue;
+      yield* run.gate(phase);
+      for (const step of steps)
+        if (step.phase === phase && !done.has(`${phase}/${step.name}`)) {
+          notes += 1;
+          yield* run.step(step);
+        }
+      await run.reached(phase);
+      await run.note({ phase, event: 'phase done', detail: { steps: notes } });
+      yield { phase, event: 'phase done' };
+    }
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/**
+ * Takes phases back, the last first, until `to` is the last complete one. Writes made since are in the legacy tables:
+ * the reverse sync put each of them there within its own transaction.
+ *
+ * @throws RemediationError once the contract has begun
+ */
+export async function* rollbackMigration(
+  options: MigrationOptions & { to: Reached },
+): AsyncGenerator<Progress> {
+  const client = await openSession(options.url, options.mapping, 'change');
+  try {
+    const run = new Run(client, options);
+    const state = await readState(client, options.mapping.name);
+    if (!state) return;
+    if (state.steps.some(({ phase, step }) => phase === 'contract' && !isHarmless(step)))
+      throw new RemediationError(
+        'The contract has begun: the legacy tables are no longer complete, and there is no way back.',
+      );
+    for (const phase of [...phases].reverse()) {
+      if (phaseIndex(phase) <= phaseIndex(options.to)) break;
+      const steps = state.steps.filter((step) => step.phase === phase).reverse();
+      // First of all, so that a run that is killed here does not count the phase as complete.
+      if (phaseIndex(state.phase) >= phaseIndex(phase))
+        await run.reached(phases[phaseIndex(phase) - 1] ?? 'none');
+      for (const step of steps) yield* run.undo(step);
+      if (steps.length > 0) {
+        await run.note({ phase, event: 'phase undone' });
+        yield { phase, event: 'phase undone' };
+      }
+    }
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Steps of the contract that change nothing that the legacy tables need. */
+const isHarmless = (step: string) => step === 'both models are equal' || step === 'ledger is complete';
+
+export interface MigrationStatus {
+  name: string;
+  phase: Reached;
+  /** The phase that has begun and is not complete. */
+  inPhase?: Phase;
+  previousStore: string;
+  stepsDone: number;
+  cursors: Cursor[];
+  ledger: { kind: string; table: string; entries: number }[];
+  lastEvents: { at: string; phase: string; step: string | null; event: string }[];
+}
+
+/** @returns undefined where the migration was never begun; changes nothing */
+export async function migrationStatus(
+  options: Pick<MigrationOptions, 'url' | 'mapping'>,
+): Promise<MigrationStatus | undefined> {
+  const client = await openSession(options.url, options.mapping, 'read');
+  try {
+    const { name } = options.mapping;
+    const state = await readState(client, name);
+    if (!state) return undefined;
+    const ledger = await client.query(
+      `SELECT kind, legacy_table AS "table", count(*)::int AS entries FROM sqltrail.migration_resolution
+        WHERE migration = $1 AND superseded_at IS NULL GROUP BY kind, legacy_table ORDER BY kind, legacy_table`,
+      [name],
+    );
+    const events = await client.query(
+      `SELECT at, phase, step, event FROM sqltrail.migration_journal WHERE migration = $1 ORDER BY id DESC LIMIT 10`,
+      [name],
+    );
+    const begun = state.steps.find((step) => phaseIndex(step.phase) > phaseIndex(state.phase));
+    return {
+      name,
+      phase: state.phase,
+      ...(begun ? { inPhase: begun.phase } : {}),
+      previousStore: state.previousStore,
+      stepsDone: state.steps.length,
+      cursors: state.cursors,
+      ledger: ledger.rows,
+      lastEvents: events.rows.reverse().map((row) => ({ ...row, at: row.at.toISOString() })),
+    };
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Compares both models now. Reads only; needs the phase `backfill` complete to be of use. */
+export async function verifyMigration(
+  options: Pick<MigrationOptions, 'url' | 'mapping' | 'signal'>,
+): Promise<Verification> {
+  const client = await openSession(options.url, options.mapping, 'read');
+  try {
+    return await verify(client, options.mapping, options.signal ? { signal: options.signal } : {});
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+export interface MigrationPlan {
+  name: string;
+  phase: Reached;
+  steps: (Pick<Step, 'phase' | 'name' | 'lock'> & {
+    done: boolean;
+    reversible: boolean;
+    /** SQL in full, where the step is SQL. */
+    sql?: string;
+    /** Estimated rows that a backfill goes through. */
+    rows?: number;
+    bytes?: number;
+  })[];
+}
+
+/** What would be done. Changes nothing. */
+export async function planMigration(
+  options: Pick<MigrationOptions, 'url' | 'mapping' | 'previousStore'>,
+): Promise<MigrationPlan> {
+  const { mapping } = options;
+  const client = await openSession(options.url, mapping, 'read');
+  try {
+    const state = await readState(client, mapping.name);
+    const done = new Set(state?.steps.map(({ phase, step }) => `${phase}/${step}`));
+    const facts = await factsFor(client, mapping, state);
+    const steps = stepsOf(mapping, facts, state?.previousStore ?? options.previousStore ?? 'legacy');
+    return {
+      name: mapping.name,
+      phase: state?.phase ?? 'none',
+      steps: steps.map(({ phase, name, lock, work, undo }) => ({
+        phase,
+        name,
+        lock,
+        done: done.has(`${phase}/${name}`),
+        reversible: phase !== 'contract' || undo.kind !== 'none',
+        ...(work.kind === 'transaction' || work.kind === 'index' ? { sql: work.sql } : {}),
+        ...(work.kind === 'backfill'
+          ? { rows: facts.rows.get(work.table.table) ?? 0, bytes: facts.bytes.get(work.table.table) ?? 0 }
+          : {}),
+      })),
+    };
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
