@@ -42,6 +42,8 @@ export interface MigrationOptions {
   drainMs?: number;
   /** A batch of the backfill is sized to take this long, milliseconds. */
   batchMs?: number;
+  /** No batch is larger, units. */
+  maxBatch?: number;
   /** Share of time in which the backfill works (0 to 1); the rest is left to the shop. */
   dutyCycle?: number;
   /** Go on although rows were set aside that the new model cannot hold. */
@@ -77,7 +79,14 @@ const ATTEMPTS = 40;
 /** Below deadlock_timeout (1 s), so that in a circle of waiting it is the batch that gives way, never the shop. */
 const BATCH_LOCK_TIMEOUT_MS = 300;
 const GATE_EVERY_MS = 1_000;
-const defaults = { maxPauseMs: 600_000, observeMs: 30_000, drainMs: 8_000, batchMs: 100, dutyCycle: 0.5 };
+const defaults = {
+  maxPauseMs: 600_000,
+  observeMs: 30_000,
+  drainMs: 8_000,
+  batchMs: 100,
+  maxBatch: 10_000,
+  dutyCycle: 0.5,
+};
 
 /** lock_not_available, deadlock_detected, serialization_failure */
 const passing = new Set(['55P03', '40P01', '40001']);
@@ -294,7 +303,8 @@ class Run {
         (each) => each.table === name,
       ) as Cursor;
     let { reached, upper, units } = await cursor();
-    let size = table.addKey ? 8 : 200;
+    // Blocks of 8 kB, or units.
+    let size = Math.min(this.options.maxBatch, table.addKey ? 8 : 200);
     let retries = 0;
     while (BigInt(reached) < BigInt(upper)) {
       yield* this.gate(phase, name, GATE_EVERY_MS);
@@ -318,7 +328,10 @@ class Run {
       yield { phase, step: name, event: 'batch', detail: { reached, upper, units, tookMs } };
       size = Math.max(
         1,
-        Math.min(10_000, Math.round(size * Math.min(2, Math.max(0.5, this.options.batchMs / tookMs)))),
+        Math.min(
+          this.options.maxBatch,
+          Math.round(size * Math.min(2, Math.max(0.5, this.options.batchMs / tookMs))),
+        ),
       );
       const restMs = tookMs * (1 / this.options.dutyCycle - 1);
       if (restMs >= 1) await sleep(Math.min(restMs, 5_000));
