@@ -396,7 +396,7 @@ class Run {
         yield* this.gate(phase, step, GATE_EVERY_MS);
         const { rows } = await this.client.query<{ keys: string[]; last: string | null }>(
           `SELECT array_agg(key)::text[] AS keys, max(key)::text AS last
-             FROM (SELECT DISTINCT ${id(key)} AS key FROM ${legacy} WHERE ${id(key)} > $1 ORDER BY 1 LIMIT 2000) AS chunk`,
+             FROM (SELECT DISTINCT ${id(key)} AS key FROM ${legacy} WHERE ${id(key)} > $1::bigint ORDER BY 1 LIMIT 2000) AS chunk`,
           [from],
         );
         const last = rows[0]?.last;

@@ -1,0 +1,22 @@
+/** A process that migrates the shop of DATABASE_URL and kills itself at its nth progress event (tests of resuming). */
+import { runMigration } from '../../remediation/migration/engine.ts';
+import type { Phase } from '../../remediation/migration/mapping.ts';
+import { shopMapping } from '../../remediation/migration/shop.ts';
+
+const [until = 'reverse-sync', events = '4'] = process.argv.slice(2);
+let seen = 0;
+for await (const { phase, step, event } of runMigration({
+  url: process.env['DATABASE_URL'] ?? '',
+  mapping: await shopMapping({ timeZone: 'Etc/UTC' }),
+  until: until as Phase,
+  yes: until === 'contract',
+  switchStore: async () => {},
+  previousStore: 'legacy',
+  dutyCycle: 1,
+  observeMs: 0,
+  batchMs: 150,
+})) {
+  seen += 1;
+  process.stdout.write(`${phase} ${step ?? ''} ${event}\n`);
+  if (seen >= Number(events)) process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,79 @@
+import pg from 'pg';
+import { type MigrationOptions, type Progress, runMigration } from '../../remediation/migration/engine.ts';
+import type { Mapping, Phase } from '../../remediation/migration/mapping.ts';
+import { shopMapping } from '../../remediation/migration/shop.ts';
+import { type StoreName, stores } from '../../sample-shop/stores/registry.ts';
+import { createShopTestDatabase, type ShopDatabase } from './shop.ts';
+
+/** A shop database with its pools, and the store in use, as a running shop has it. */
+export interface MigratedShop {
+  database: ShopDatabase;
+  /** As the shop connects. */
+  app: pg.Pool;
+  owner: pg.Pool;
+  mapping: Mapping;
+  store: StoreName;
+  options: MigrationOptions;
+  run(until: Phase, more?: Partial<MigrationOptions>): Promise<Progress[]>;
+  /** Puts a product into a cart and buys it, with the store in use or another. @returns the order's number */
+  buy(
+    session: string,
+    productId: number,
+    customerId: number,
+    quantity?: number,
+    store?: StoreName,
+  ): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/** @param orders keep so few of the tiny data's orders, those of the last months; all by default */
+export async function createMigratedShop(orders?: number): Promise<MigratedShop> {
+  const database = await createShopTestDatabase();
+  const owner = new pg.Pool({ connectionString: database.url('shop_owner'), max: 4 });
+  const app = new pg.Pool({ connectionString: database.url('shop_app'), max: 8 });
+  for (const pool of [owner, app]) pool.on('error', () => {});
+  if (orders !== undefined)
+    await owner.query(`
+      DELETE FROM orders WHERE id NOT IN (SELECT id FROM orders ORDER BY placed_at DESC LIMIT ${Math.trunc(orders)});
+      DELETE FROM order_items WHERE order_id NOT IN (SELECT id FROM orders);
+      DELETE FROM activity_log WHERE ctid NOT IN (SELECT ctid FROM activity_log ORDER BY at DESC LIMIT ${Math.trunc(orders)});
+      DELETE FROM carts WHERE id > ${Math.trunc(orders)}; DELETE FROM cart_items WHERE cart_id > ${Math.trunc(orders)};
+      DELETE FROM reviews WHERE id > ${Math.trunc(orders)}`);
+  const mapping = await shopMapping({ timeZone: 'Etc/UTC' });
+  const shop: MigratedShop = {
+    database,
+    owner,
+    app,
+    mapping,
+    store: 'legacy',
+    options: {
+      url: database.url('shop_owner'),
+      mapping,
+      previousStore: 'legacy',
+      switchStore: async (name) => {
+        shop.store = name as StoreName;
+      },
+      dutyCycle: 1,
+      drainMs: 0,
+      observeMs: 0,
+    },
+    async run(until, more = {}) {
+      const progress: Progress[] = [];
+      for await (const each of runMigration({ ...shop.options, ...more, until, yes: until === 'contract' }))
+        progress.push(each);
+      return progress;
+    },
+    async buy(session, productId, customerId, quantity = 1, name = shop.store) {
+      const store = stores[name](app);
+      await store.addToCart(session, { productId, customerId, quantity });
+      return (await store.checkout(session, customerId))?.orderNumber;
+    },
+    async close() {
+      if (app.ended) return;
+      await app.end();
+      await owner.end();
+      await database.drop();
+    },
+  };
+  return shop;
+}
