@@ -5,6 +5,7 @@ import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { ConfigurationError, describeError } from '../stack/errors.ts';
 import { diagnoseCommand } from './diagnose.ts';
 import { fixCommand } from './fix.ts';
+import { migrateCommand } from './migrate.ts';
 import { reportCommand } from './report.ts';
 import { runStory } from './story/command.ts';
 
@@ -64,7 +65,7 @@ program
   );
 
 program.addCommand(diagnoseCommand(abort.signal));
-program.addCommand(fixCommand(abort.signal));
+program.addCommand(fixCommand(abort.signal).addCommand(migrateCommand(abort.signal)));
 program.addCommand(reportCommand());
 
 try {
