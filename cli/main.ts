@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { ConfigurationError, describeError } from '../stack/errors.ts';
+import { archiveCommand } from './archive.ts';
 import { diagnoseCommand } from './diagnose.ts';
 import { fixCommand } from './fix.ts';
 import { migrateCommand } from './migrate.ts';
@@ -66,6 +67,7 @@ program
 
 program.addCommand(diagnoseCommand(abort.signal));
 program.addCommand(fixCommand(abort.signal).addCommand(migrateCommand(abort.signal)));
+program.addCommand(archiveCommand(abort.signal));
 program.addCommand(reportCommand());
 
 try {

@@ -83,7 +83,7 @@ const defaults = {
   maxPauseMs: 600_000,
   observeMs: 30_000,
   drainMs: 8_000,
-  batchMs: 100,
+  batchMs: 200,
   maxBatch: 10_000,
   dutyCycle: 0.5,
 };
@@ -306,6 +306,7 @@ class Run {
     // Blocks of 8 kB, or units.
     let size = Math.min(this.options.maxBatch, table.addKey ? 8 : 200);
     let retries = 0;
+    let analyseAt = 1_000;
     while (BigInt(reached) < BigInt(upper)) {
       yield* this.gate(phase, name, GATE_EVERY_MS);
       const started = performance.now();
@@ -325,6 +326,11 @@ class Run {
       const tookMs = performance.now() - started;
       reached = done.reached;
       units += done.units;
+      if (units >= analyseAt) {
+        // Whoever writes to the legacy tables has plans of his own, made when the new ones were small.
+        await this.client.query(`ANALYZE ${table.present.table}`);
+        while (analyseAt <= units) analyseAt *= 8;
+      }
       yield { phase, step: name, event: 'batch', detail: { reached, upper, units, tookMs } };
       size = Math.max(
         1,

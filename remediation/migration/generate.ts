@@ -6,9 +6,11 @@ const literal = pg.escapeLiteral;
 
 /**
  * Definer's rights: the shop's role may touch neither the new model nor the ledger by itself while it writes to the
- * legacy tables. No JIT: these statements are short, and the many partitions make them look dear to the planner.
+ * legacy tables. Every statement goes by keys, and planning it for all partitions costs more than running it: one plan
+ * is kept for all calls, made without sequential scans, since it is made while the new tables are still empty.
  */
-const ATTRIBUTES = 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off';
+const ATTRIBUTES =
+  'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan';
 
 /** Names and column lists of one table, for the texts below. */
 function names(mapping: Mapping, table: TableMapping, columns: readonly string[]) {
@@ -30,22 +32,37 @@ function names(mapping: Mapping, table: TableMapping, columns: readonly string[]
 const units = (from: string, key: string, condition: string) =>
   `SELECT x.${key} AS key, jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text) AS rows FROM ${from} AS x WHERE ${condition} GROUP BY x.${key}`;
 
-/** Views: what the new model says in the legacy shape, alone (`rebuilt_`) and with what the ledger holds (`shape_`). */
+/** Views: what the new model says in the legacy shape (`rebuilt_`), and what the ledger holds in its stead (`ledgered_`). */
 export function viewsSql(mapping: Mapping, table: TableMapping, columns: readonly string[]): string {
   const n = names(mapping, table, columns);
   const populated = columns
     .map((column) => (column === table.key ? `r.key::bigint AS ${n.key}` : `said.${id(column)}`))
     .join(', ');
   return `CREATE VIEW ${n.fn('rebuilt')} AS ${table.rebuilt};
-CREATE VIEW ${n.fn('shape')} AS
-SELECT ${n.list('d')} FROM ${n.fn('rebuilt')} AS d
- WHERE NOT EXISTS (SELECT FROM sqltrail.migration_resolution AS r
-                    WHERE ${n.is} AND r.key = d.${n.key} AND r.kind IN ('normalised', 'set aside'))
-UNION ALL
+CREATE VIEW ${n.fn('ledgered')} AS
 SELECT ${populated}
   FROM sqltrail.migration_resolution AS r,
        jsonb_populate_recordset(NULL::${n.legacy}, CASE jsonb_typeof(r.said) WHEN 'array' THEN r.said ELSE jsonb_build_array(r.said) END) AS said
  WHERE ${n.is} AND r.kind IN ('normalised', 'set aside');`;
+}
+
+/**
+ * What the legacy table has to say, for some keys: the condition is put into both halves, because Postgres does not
+ * push it into a UNION whose halves have keys of different integer types, and would rebuild the whole table.
+ */
+export function shapeSql(
+  mapping: Mapping,
+  table: TableMapping,
+  columns: readonly string[],
+  condition: (key: string) => string,
+): string {
+  const n = names(mapping, table, columns);
+  return `(SELECT ${n.list('d')} FROM ${n.fn('rebuilt')} AS d
+    WHERE ${condition(`d.${n.key}`)}
+      AND NOT EXISTS (SELECT FROM sqltrail.migration_resolution AS r
+                       WHERE ${n.is} AND r.key = d.${n.key} AND r.kind IN ('normalised', 'set aside'))
+   UNION ALL
+   SELECT ${n.list('e')} FROM ${n.fn('ledgered')} AS e WHERE ${condition(`e.${n.key}`)})`;
 }
 
 /** Compares what the legacy rows say with what the new model makes of them, and keeps each difference in the ledger. */
@@ -208,23 +225,24 @@ END $fn$;`;
 function pullSql(mapping: Mapping, table: TableMapping, columns: readonly string[]): string {
   const n = names(mapping, table, columns);
   const unique = table.unit === 'row' ? table.key : table.identity;
+  const shape = (keys: string) => shapeSql(mapping, table, columns, (key) => `${key} = ANY (${keys})`);
   const insert = `INSERT INTO ${n.legacy} AS l (${columns.map((column) => id(column)).join(', ')})
-  SELECT ${n.list('v')} FROM ${n.fn('shape')} AS v`;
+  SELECT ${n.list('v')} FROM ${shape('keys')} AS v`;
   const set = n.kept.filter((column) => column !== unique);
   const body = unique
     ? `DELETE FROM ${n.legacy} AS l WHERE l.${n.key} = ANY (keys)
-     AND NOT EXISTS (SELECT FROM ${n.fn('shape')} AS v WHERE v.${n.key} = l.${n.key}${
+     AND NOT EXISTS (SELECT FROM ${shape('keys')} AS v WHERE v.${n.key} = l.${n.key}${
        unique === table.key ? '' : ` AND v.${id(unique)} = l.${id(unique)}`
      });
-  ${insert} WHERE v.${n.key} = ANY (keys)
+  ${insert} WHERE true
   ON CONFLICT (${id(unique)})${table.addKey ? ` WHERE ${id(unique)} IS NOT NULL` : ''}
   DO UPDATE SET (${set.map((column) => id(column)).join(', ')}) = ROW(${n.list('EXCLUDED', set)})
    WHERE ROW(${n.list('l', set)}) IS DISTINCT FROM ROW(${n.list('EXCLUDED', set)});`
     : `keys := ARRAY(SELECT k FROM unnest(keys) AS k
      WHERE (SELECT jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text) FROM ${n.legacy} AS x WHERE x.${n.key} = k)
-        IS DISTINCT FROM (SELECT jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text) FROM ${n.fn('shape')} AS x WHERE x.${n.key} = k));
+        IS DISTINCT FROM (SELECT jsonb_agg(to_jsonb(x) ORDER BY to_jsonb(x)::text) FROM ${shape('ARRAY[k]')} AS x));
   DELETE FROM ${n.legacy} AS l WHERE l.${n.key} = ANY (keys);
-  ${insert} WHERE v.${n.key} = ANY (keys);`;
+  ${insert};`;
   return `CREATE FUNCTION ${n.fn('pull')}(keys bigint[]) RETURNS void ${ATTRIBUTES} AS $fn$
 BEGIN
   -- A unit that is changed in the new model is what it says there from now on.

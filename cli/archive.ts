@@ -1,0 +1,282 @@
+import { styleText } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { bytesText } from '../diagnosis/checks/shared.ts';
+import {
+  type ArchiveProgress,
+  planArchive,
+  runArchive,
+  type UnitPlan,
+} from '../remediation/archive/archive.ts';
+import { readPolicy } from '../remediation/archive/policy.ts';
+import {
+  listArchive,
+  type QueryResult,
+  queryArchive,
+  restoreArchive,
+  verifyArchive,
+} from '../remediation/archive/read.ts';
+import { ownerUrl, reported } from './fix.ts';
+
+const write = (text: string) => process.stdout.write(`${text}\n`);
+const count = (n: number) => n.toLocaleString('en');
+
+const whole = (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('Give a whole number.');
+  return value;
+};
+const collected = (value: string, before: string[] = []) => [...before, value];
+
+/** A unit of the plan as one reads it before saying yes. */
+export function describeUnitPlan({
+  unit,
+  cutoff,
+  total,
+  eligible,
+  held,
+  oldest,
+  bytes,
+  childRows,
+  problems,
+}: UnitPlan): string {
+  const table = `${unit.table.schema}.${unit.table.table}`;
+  return [
+    styleText('bold', unit.name),
+    `  Moves:   ${count(eligible)} of ${count(total)} rows of ${table} (${total === 0 ? 0 : Math.round((100 * eligible) / total)} %)${unit.children.length > 0 ? `, with ${count(childRows)} rows of ${unit.children.map((child) => `${child.table.schema}.${child.table.table}`).join(', ')}` : ''}; all of it takes ${bytesText(bytes)} today`,
+    `  Which:   ${unit.age} before ${cutoff}${unit.where ? `, ${unit.where}` : ''}${oldest ? `; the oldest is of ${oldest.slice(0, 10)}` : ''}`,
+    `  Stays:   ${unit.holds.length === 0 ? 'no holds' : `${count(held)} held: ${unit.holds.map(({ reason }) => reason).join('; ')}`}`,
+    `  Why:     ${unit.reason.trim()}`,
+    `  Keep:    ${unit.retention.months} months: ${unit.retention.rule}`,
+    '  Lock:    rows, for about 150 ms at a time; gives way after 300 ms of waiting',
+    '  Undo:    sqltrail archive restore',
+    ...problems.map((problem) => styleText('yellow', `  First:   ${problem}`)),
+  ].join('\n');
+}
+
+export function describeArchiveProgress(progress: ArchiveProgress): string | undefined {
+  switch (progress.event) {
+    case 'dropped':
+      return `segment ${progress.segment} of ${progress.unit} is dropped: ${progress.why}`;
+    case 'exported':
+      return `segment ${progress.segment} of ${progress.unit}: ${count(progress.units)} units written and compared, ${bytesText(progress.bytes)} in ${progress.seconds.toFixed(1)} s`;
+    case 'archived':
+      return `segment ${progress.segment} of ${progress.unit}: removed from the database${progress.kept > 0 ? `, but for ${progress.kept} that had changed` : ''}`;
+    case 'vacuum':
+      return `vacuum of ${progress.table}`;
+    case 'removing':
+      return undefined;
+  }
+}
+
+function table({ columns, rows }: QueryResult): string {
+  const cell = (value: unknown) =>
+    value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const width = columns.map((column) =>
+    Math.max(column.length, ...rows.map((row) => cell(row[column]).length)),
+  );
+  const line = (cells: string[]) =>
+    cells
+      .map((text, i) => text.padEnd(width[i] as number))
+      .join('  ')
+      .trimEnd();
+  return [
+    line(columns),
+    line(width.map((n) => '-'.repeat(n))),
+    ...rows.map((row) => line(columns.map((column) => cell(row[column])))),
+    `(${rows.length} rows)`,
+  ].join('\n');
+}
+
+/** `sqltrail archive`: plan, run, list, verify, query, restore. */
+export function archiveCommand(signal: AbortSignal): Command {
+  const archive = new Command('archive').description(
+    'move closed and old rows to Parquet files by a policy, search them there, bring them back',
+  );
+  const database = (command: Command) =>
+    command.argument('[url]', 'the owner of the tables; or set DATABASE_URL');
+  const directory = (command: Command) =>
+    command.option('--dir <directory>', 'where the files are', 'archive');
+  const policy = (command: Command) =>
+    command
+      .option('--policy <file>', 'the policy', 'sample-shop/archive.yaml')
+      .option('--only <unit...>', 'these units only');
+
+  policy(
+    database(archive.command('plan').description('what the policy would move today; changes nothing')),
+  ).action((given: string | undefined, flags: { policy: string; only?: string[] }) =>
+    reported(async () => {
+      const plans = await planArchive({
+        url: ownerUrl(given),
+        policy: await readPolicy(flags.policy),
+        ...(flags.only ? { only: flags.only } : {}),
+      });
+      for (const plan of plans) write(`${describeUnitPlan(plan)}\n`);
+    }),
+  );
+
+  directory(policy(database(archive.command('run').description('move it; a killed run is gone on with'))))
+    .option(
+      '--copy-dir <directory>',
+      'a further directory, on another disk, for a copy; may be repeated',
+      collected,
+    )
+    .option(
+      '--duty <share>',
+      'share of the time in which rows are deleted',
+      (text) => {
+        const value = Number(text);
+        if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
+        return value;
+      },
+      0.5,
+    )
+    .option('--yes', 'do it', false)
+    .action(
+      (
+        given: string | undefined,
+        flags: {
+          dir: string;
+          policy: string;
+          only?: string[];
+          copyDir?: string[];
+          duty: number;
+          yes: boolean;
+        },
+      ) =>
+        reported(async () => {
+          const options = {
+            url: ownerUrl(given),
+            policy: await readPolicy(flags.policy),
+            ...(flags.only ? { only: flags.only } : {}),
+          };
+          if (!flags.yes) {
+            for (const plan of await planArchive(options)) write(`${describeUnitPlan(plan)}\n`);
+            write('Nothing was changed. Run it again with --yes to do this.');
+            return;
+          }
+          const tty = process.stderr.isTTY;
+          const results = await runArchive({
+            ...options,
+            directory: flags.dir,
+            copies: flags.copyDir ?? [],
+            dutyCycle: flags.duty,
+            signal,
+            onProgress: (progress) => {
+              const text = describeArchiveProgress(progress);
+              if (tty) process.stderr.write('\r\u001B[K');
+              if (text) write(text);
+              else if (tty && progress.event === 'removing')
+                process.stderr.write(
+                  `segment ${progress.segment}: ${count(progress.removed)} of ${count(progress.units)} removed`,
+                );
+            },
+          });
+          for (const { unit, units, rows, bytes, kept } of results)
+            write(
+              `${unit}: ${count(units)} units (${count(rows)} rows) are in ${bytesText(bytes)} of files${kept > 0 ? `; ${count(kept)} changed meanwhile and stayed` : ''}`,
+            );
+        }),
+    );
+
+  database(
+    archive.command('list').description('what is archived, and how long its files are to be kept'),
+  ).action((given: string | undefined) =>
+    reported(async () => {
+      const segments = await listArchive({ url: ownerUrl(given) });
+      if (segments.length === 0) write('Nothing is archived from this database.');
+      for (const {
+        id,
+        unit,
+        state,
+        units,
+        removed,
+        excluded,
+        files,
+        policy: rule,
+        cutoff,
+        createdAt,
+      } of segments) {
+        const keepUntil = new Date(createdAt);
+        keepUntil.setUTCMonth(keepUntil.getUTCMonth() + rule.retention.months);
+        write(
+          `${String(id).padStart(5)}  ${unit.padEnd(16)} ${state.padEnd(9)} ${count(state === 'exported' ? removed : units).padStart(9)} units before ${cutoff}  ${bytesText(files.reduce((sum, { bytes }) => sum + bytes, 0)).padStart(10)}  keep until ${keepUntil.toISOString().slice(0, 10)}${excluded > 0 ? `  (${excluded} not in force)` : ''}`,
+        );
+      }
+    }),
+  );
+
+  directory(
+    database(
+      archive
+        .command('verify')
+        .description('read all files, compare them with what was written; exit code 1 when one differs'),
+    ),
+  ).action((given: string | undefined, flags: { dir: string }) =>
+    reported(async () => {
+      const verdicts = await verifyArchive({ url: ownerUrl(given), directory: flags.dir });
+      const bad = verdicts.filter(({ problem }) => problem);
+      for (const { segment, file, problem } of bad) write(`segment ${segment}: ${file}: ${problem}`);
+      write(
+        `${verdicts.length} files read, ${bad.length === 0 ? 'all as they were written' : `${bad.length} not as they were written`}.`,
+      );
+      if (bad.length > 0) process.exitCode = 1;
+    }),
+  );
+
+  directory(
+    archive
+      .command('query')
+      .description("SQL over what is archived (DuckDB's dialect); tables have their names without the schema")
+      .argument('<sql>', "for example: SELECT id, total FROM orders WHERE customer_email = 'a@example.org'")
+      .argument('[url]', 'the database that it was archived from; or set DATABASE_URL'),
+  )
+    .addOption(
+      new Option('--format <format>', 'how to write the answer').choices(['table', 'json']).default('table'),
+    )
+    .action((sql: string, given: string | undefined, flags: { dir: string; format: 'table' | 'json' }) =>
+      reported(async () => {
+        const result = await queryArchive({ url: ownerUrl(given), directory: flags.dir, sql });
+        write(flags.format === 'json' ? JSON.stringify(result.rows, null, 1) : table(result));
+      }),
+    );
+
+  directory(
+    database(archive.command('restore').description('bring a segment, or units of it, back to the tables'))
+      .requiredOption('--segment <n>', 'its number in sqltrail archive list', whole)
+      .option('--keys <key...>', 'these units only')
+      .option('--hold-days <n>', 'do not archive them again for so long', whole, 90)
+      .option('--reason <text>', 'why, for the record', 'restored by hand')
+      .option('--yes', 'do it', false),
+  ).action(
+    (
+      given: string | undefined,
+      flags: {
+        dir: string;
+        segment: number;
+        keys?: string[];
+        holdDays: number;
+        reason: string;
+        yes: boolean;
+      },
+    ) =>
+      reported(async () => {
+        const url = ownerUrl(given);
+        if (!flags.yes) {
+          write(
+            `It would bring ${flags.keys ? `${flags.keys.length} units of` : 'all units of'} segment ${flags.segment} back, in one transaction. Nothing was changed. Run it again with --yes to do this.`,
+          );
+          return;
+        }
+        const restored = await restoreArchive({
+          url,
+          directory: flags.dir,
+          segment: flags.segment,
+          ...(flags.keys ? { keys: flags.keys } : {}),
+          holdDays: flags.holdDays,
+          reason: flags.reason,
+        });
+        write(`${count(restored)} units are back.`);
+      }),
+  );
+  return archive;
+}

@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { RemediationError } from '../errors.ts';
+
+const identifier = z.string().min(1).max(63);
+const qualified = z
+  .string()
+  .regex(/^[^.]+\.[^.]+$/, 'give it as schema.table')
+  .transform((text) => {
+    const [schema, table] = text.split('.') as [string, string];
+    return { schema, table };
+  });
+
+const unit = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,40}$/, 'lower case letters, digits and hyphens'),
+  /** What the rule is for, and on which ground; shown in each plan. */
+  reason: z.string().min(1),
+  table: qualified,
+  /** An integer key by which whole units are moved; without it each row is a unit, found by its place. */
+  key: identifier.optional(),
+  /** timestamptz, timestamp, date, or a text that begins as an ISO date. */
+  age: identifier,
+  olderThanDays: z.number().int().positive(),
+  /** SQL on the table's columns; it is the owner's own text, as a migration's is. */
+  where: z.string().min(1).optional(),
+  /** Rows that a law suit, an audit or an open case keeps where they are. */
+  holds: z
+    .array(
+      z.strictObject({
+        reason: z.string().min(1),
+        where: z.string().min(1),
+        until: z.iso.date().optional(),
+      }),
+    )
+    .default([]),
+  /** Rows of other tables that belong to a unit and go with it. */
+  children: z.array(z.strictObject({ table: qualified, column: identifier })).default([]),
+  /** How long the files are to be kept at least, by which rule. */
+  retention: z.strictObject({ months: z.number().int().positive(), rule: z.string().min(1) }),
+});
+
+const policy = z
+  .strictObject({ version: z.literal(1), units: z.array(unit).min(1) })
+  .superRefine(({ units }, context) => {
+    const names = new Set<string>();
+    units.forEach(({ name, key, children }, i) => {
+      if (names.has(name))
+        context.addIssue({ code: 'custom', path: ['units', i, 'name'], message: `${name} is there twice` });
+      names.add(name);
+      if (!key && children.length > 0)
+        context.addIssue({
+          code: 'custom',
+          path: ['units', i, 'children'],
+          message: 'children need a key of their parent',
+        });
+    });
+  });
+
+export type ArchivePolicy = z.infer<typeof policy>;
+export type ArchiveUnit = ArchivePolicy['units'][number];
+
+/** @throws RemediationError naming the file and the field */
+export async function readPolicy(file: string): Promise<ArchivePolicy> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new RemediationError(
+      `The archival policy ${file} cannot be read: ${(error as Error).message}. Give another with --policy.`,
+      { cause: error },
+    );
+  }
+  let given: unknown;
+  try {
+    given = parse(text);
+  } catch (error) {
+    throw new RemediationError(`${file} is not YAML: ${(error as Error).message}`, { cause: error });
+  }
+  const read = policy.safeParse(given);
+  if (!read.success)
+    throw new RemediationError(
+      `${file}:\n${read.error.issues.map(({ path, message }) => `  ${path.join('.') || 'the file'}: ${message}`).join('\n')}`,
+    );
+  return read.data;
+}
