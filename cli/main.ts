@@ -9,6 +9,7 @@ import { fixCommand } from './fix.ts';
 import { migrateCommand } from './migrate.ts';
 import { reportCommand } from './report.ts';
 import { runStory } from './story/command.ts';
+import { type Act, acts } from './story/story.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -32,7 +33,7 @@ const program = new Command('sqltrail')
 program
   .command('story', { isDefault: true })
   .description(
-    'start everything natively, run ordinary load and the peak, wait for the alerts, follow the worst one to its SQL',
+    'start everything natively; ordinary load, the peak, alerts, the trace and SQL behind them, diagnosis, relief, archival, a new data model, report',
   )
   .addOption(
     new Option('--scale <name>', 'how much data; default is about 1 GB')
@@ -42,6 +43,11 @@ program
   .option('--seed <n>', 'same seed, same data', whole(0), 1)
   .option('--ordinary <seconds>', 'length of the ordinary load', whole(10), 75)
   .option('--peak <seconds>', 'longest length of the peak', whole(10), 120)
+  .addOption(
+    new Option('--until <act>', 'how far it goes: about 5, 9 and 25 minutes')
+      .choices([...acts])
+      .default('medium-term'),
+  )
   .option('--out <directory>', 'where the recording goes', 'out')
   .option('--exit', 'end after the verdict instead of leaving the console open', false)
   .action(
@@ -50,12 +56,14 @@ program
       seed: number;
       ordinary: number;
       peak: number;
+      until: Act;
       out: string;
       exit: boolean;
     }) => {
       process.exitCode = await runStory({
         scale: options.scale,
         seed: options.seed,
+        until: options.until,
         out: path.resolve(options.out),
         exit: options.exit,
         ordinarySeconds: options.ordinary,

@@ -4,6 +4,7 @@ export const phases = [
   'peak',
   'diagnosis',
   'short-term',
+  'archival',
   'medium-term',
   'proof',
 ] as const;
@@ -15,7 +16,7 @@ export interface PhaseEntry {
   since: string;
 }
 
-/** Changes that are remembered; a story has seven. */
+/** Changes that are remembered; a story has ten. */
 const MOST_ENTRIES = 200;
 
 /** The phase of the story that is in force, and those before it, oldest first. */

@@ -65,6 +65,45 @@ const trail = z.object({
   plan: z.unknown(),
 });
 
+/** What left the live database, by unit of the policy. */
+const archival = z.object({
+  units: z.array(
+    z.object({ unit: z.string(), units: z.number(), rows: z.number(), bytes: z.number(), kept: z.number() }),
+  ),
+  seconds: z.number(),
+  files: z.number(),
+  /** Files that are not as they were written. */
+  damaged: z.number(),
+});
+
+/** How the data model was exchanged. */
+const migration = z.object({
+  /** The last phase that is complete. */
+  reached: z.string(),
+  phases: z.array(z.object({ phase: z.string(), startedAt: instant, endedAt: instant.nullable() })),
+  backfill: z.array(z.object({ table: z.string(), units: z.number(), busyMs: z.number() })),
+  /** The comparison of both models before the switch; null when it did not come to that. */
+  verification: z
+    .object({
+      equal: z.boolean(),
+      rows: z.number(),
+      chunks: z.number(),
+      differing: z.number(),
+      money: z.array(z.object({ name: z.string(), equal: z.boolean() })),
+      setAside: z.number(),
+    })
+    .nullable(),
+  ledger: z.array(z.object({ kind: z.string(), table: z.string(), entries: z.number() })),
+  /** Why it went slower or stopped: waits for the KPIs, repeats after a lock was not free. */
+  pauses: z.number(),
+  retries: z.number(),
+  /** The load generator's own count of acknowledged checkouts against the orders in the database. */
+  orders: z.object({ acknowledged: z.number(), found: z.number() }).nullable(),
+});
+
+/** Size of the live database as Postgres tells it, bytes. */
+const size = z.object({ when: z.string(), bytes: z.number() });
+
 /** What one run of the story recorded; the only source of every figure that is shown later. */
 export const recordingSchema = z.object({
   format: z.literal(2),
@@ -89,11 +128,16 @@ export const recordingSchema = z.object({
   ),
   /** Seconds after the last change until none of the awaited alerts was active; null when some still were. */
   silentAfterSeconds: z.number().nullable(),
+  /** Null, or not there, when the story did not get so far. */
+  archival: archival.nullable().default(null),
+  migration: migration.nullable().default(null),
+  sizes: z.array(size).default([]),
 });
 
 export type Recording = z.infer<typeof recordingSchema>;
 export type RecordedTrail = z.infer<typeof trail>;
 export type RecordedPhase = z.infer<typeof phase>;
+export type RecordedMigration = z.infer<typeof migration>;
 export type RecordedSpan = z.infer<typeof span>;
 
 /** A recording that is kept on disk after each change, so that kill -9 loses a sample at most. */
@@ -117,6 +161,9 @@ export class RecordingFile {
       diagnosis: null,
       actions: [],
       silentAfterSeconds: null,
+      archival: null,
+      migration: null,
+      sizes: [],
       ...start,
     };
   }

@@ -6,9 +6,10 @@ import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { ConfigurationError } from '../../stack/errors.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
 import type { StoryDatabases, StoryTargets } from './clients.ts';
-import { tellStory } from './story.ts';
+import { type Act, tellStory } from './story.ts';
 
 export interface StoryCommand {
+  until: Act;
   scale: ScaleName;
   seed: number;
   out: string;
@@ -139,6 +140,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
     };
     line(`Console: ${targets.console}`);
     const complete = await tellStory({
+      until: command.until,
       targets,
       databases: stack
         ? { owner: stack.databaseUrl('shop_owner'), monitor: stack.databaseUrl('sqltrail_monitor') }

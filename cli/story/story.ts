@@ -2,6 +2,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { formatDialect, postgresql } from 'sql-formatter';
+import { bytesText } from '../../diagnosis/checks/shared.ts';
 import { catalogue, kpiById, meetsObjective } from '../../kpis/catalogue.ts';
 import { type RecordedPhase, RecordingFile, WINDOW_SECONDS } from '../../report/recording.ts';
 import {
@@ -13,13 +14,25 @@ import {
   setPhase,
   setProfile,
 } from './clients.ts';
+import {
+  archivalStage,
+  countOrders,
+  type MediumTermOptions,
+  migrationStage,
+  noteSize,
+} from './mediumTerm.ts';
 import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './relief.ts';
 import { shopActions, shopHandlers } from './shopActions.ts';
 import { followAlert } from './trail.ts';
 import { formatKpi, kpiOf, verdict, verdictKpis } from './verdict.ts';
 import { renderWaterfall } from './waterfall.ts';
 
+/** How far the story goes: what broke, the relief, or the new data model as well. */
+export const acts = ['breakdown', 'relief', 'medium-term'] as const;
+export type Act = (typeof acts)[number];
+
 export interface StoryOptions {
+  until: Act;
   targets: StoryTargets;
   /** Without them the story ends with the verdict on the breakdown. */
   databases: StoryDatabases | undefined;
@@ -43,10 +56,11 @@ export interface StoryOptions {
 /** What must fire for the breakdown to count as seen: one alert of each kind. */
 export const AWAITED = ['SlowStatements', 'StatementTimeouts', 'PoolExhausted'] as const;
 /** The longest that diagnosis or relief may take before the story goes on without their end. */
-const LONGEST_WORK_SECONDS = 1_200;
+const LONGEST_WORK_SECONDS = 3_600;
 /** Windows of the rules are a minute, the load generator's percentiles too. */
 const PROOF_SECONDS = 150;
 const LEAST_PROOF_SECONDS = 75;
+const QUIET_MS = 15_000;
 const SAMPLE_EVERY_MS = 5_000;
 /** After the alerts, so that the plans of what they name are captured and the traces are through the collector. */
 const SETTLE_MS = 12_000;
@@ -136,10 +150,13 @@ class Story {
     profile: string,
     seconds: number,
     until: (alerts: ActiveAlert[]) => boolean = () => false,
-    label = name,
   ): Promise<RecordedPhase> {
     const { targets, signal, status } = this.#options;
-    await setPhase(targets, label);
+    const shown: Record<string, string> = {
+      'peak-after-short-term': 'proof',
+      'peak-after-medium-term': 'proof',
+    };
+    await setPhase(targets, shown[name] ?? name);
     await setProfile(targets, profile);
     const phase: RecordedPhase = {
       name,
@@ -203,19 +220,13 @@ class Story {
     const started = Date.now();
     const awaited = new Set<string>(AWAITED);
     this.recording.silentAfterSeconds = null;
-    const phase = await this.phase(
-      'peak-after-short-term',
-      'peak',
-      PROOF_SECONDS,
-      (alerts) => {
-        const seconds = (Date.now() - started) / 1000;
-        const firing = alerts.some(({ labels }) => awaited.has(labels['alertname'] ?? ''));
-        if (firing) this.recording.silentAfterSeconds = null;
-        else this.recording.silentAfterSeconds ??= seconds;
-        return !firing && seconds >= LEAST_PROOF_SECONDS;
-      },
-      'proof',
-    );
+    const phase = await this.phase('peak-after-short-term', 'peak', PROOF_SECONDS, (alerts) => {
+      const seconds = (Date.now() - started) / 1000;
+      const firing = alerts.some(({ labels }) => awaited.has(labels['alertname'] ?? ''));
+      if (firing) this.recording.silentAfterSeconds = null;
+      else this.recording.silentAfterSeconds ??= seconds;
+      return !firing && seconds >= LEAST_PROOF_SECONDS;
+    });
     const { silentAfterSeconds } = this.recording;
     this.#options.say(
       silentAfterSeconds === null
@@ -223,6 +234,58 @@ class Story {
         : `  ${AWAITED.join(', ')}: silent after ${Math.round(silentAfterSeconds)} s.`,
     );
     return phase;
+  }
+
+  /** The load generator is silent, and no request is under way. */
+  async #quiet(): Promise<void> {
+    const { targets, signal } = this.#options;
+    await setProfile(targets, 'idle');
+    await setPhase(targets, 'idle');
+    // Longer than the shop's longest request, and than the load generator's counters need to be scraped.
+    await sleep(QUIET_MS, undefined, { signal });
+  }
+
+  /**
+   * Archival, the new data model online, the same peak on it, the contract.
+   *
+   * @returns the peak on the new model; undefined when the migration stopped before it
+   */
+  async mediumTerm(options: MediumTermOptions): Promise<RecordedPhase | undefined> {
+    const { say } = options;
+    const { recording } = this;
+    say(heading('Archival: closed orders, dead carts and the old log leave the live database'));
+    await this.during('archival', 'ordinary', () => archivalStage(options));
+    await this.#quiet();
+    const before = await countOrders(options);
+    say(heading('Medium term: a new data model, while customers go on buying'));
+    const moved = await this.during('medium-term', 'ordinary', () =>
+      migrationStage(options, 'cutover-writes'),
+    );
+    let peak: RecordedPhase | undefined;
+    if (moved) {
+      say(heading('Proof: the same peak on the new model'));
+      peak = await this.phase('peak-after-medium-term', 'peak', LEAST_PROOF_SECONDS);
+    }
+    await this.#quiet();
+    const after = await countOrders(options);
+    if (recording.migration) {
+      recording.migration.orders = {
+        acknowledged: after.acknowledged - before.acknowledged,
+        found: after.found - before.found,
+      };
+      const { acknowledged, found } = recording.migration.orders;
+      say(
+        `  Orders that the load generator has an answer for: ${acknowledged}; orders that are there: ${found}.`,
+      );
+    }
+    if (moved) {
+      await migrationStage(options, 'contract');
+      const bytes = await noteSize(options, 'after the contract');
+      const first = recording.sizes[0]?.bytes ?? bytes;
+      say(`  The live database: ${bytesText(first)} before, ${bytesText(bytes)} now.`);
+    }
+    await this.file.save();
+    return peak;
   }
 
   async checkouts(): Promise<void> {
@@ -298,7 +361,17 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       say('  No alert named a statement whose trace was kept.');
     }
     let proof: RecordedPhase | undefined;
-    if (options.databases) {
+    if (options.databases && options.until !== 'breakdown') {
+      const mediumTerm: MediumTermOptions = {
+        url: options.databases.owner,
+        targets,
+        recording,
+        out: options.out,
+        say,
+        status: options.status,
+        signal,
+      };
+      await noteSize(mediumTerm, 'before');
       const relief: ReliefOptions = {
         databases: options.databases,
         consoleUrl: targets.console,
@@ -317,6 +390,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       proof = await story.proof();
       say(heading('The data model below it'));
       await modelStage(relief);
+      if (options.until === 'medium-term') proof = (await story.mediumTerm(mediumTerm)) ?? proof;
     }
     await setPhase(targets, 'idle');
     await setProfile(targets, 'ordinary');
@@ -331,7 +405,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
     for (const line of verdict(recording)) say(`  ${line}`);
     say('');
     say(
-      `  ${'KPI'.padEnd(48)}${'ordinary'.padStart(12)}${'peak'.padStart(12)}${proof ? 'after relief'.padStart(14) : ''}   objective`,
+      `  ${'KPI'.padEnd(48)}${'ordinary'.padStart(12)}${'peak'.padStart(12)}${proof ? 'at the end'.padStart(14) : ''}   objective`,
     );
     for (const id of verdictKpis) {
       const { name, objective } = kpiById(id);

@@ -307,7 +307,7 @@ describe('sqltrail archive', () => {
     await mkdir(directory, { recursive: true });
     await writeFile(
       file,
-      (await readFile('sample-shop/archive.yaml', 'utf8')).replace('olderThanDays: 540', 'olderThanDays: -1'),
+      (await readFile('sample-shop/archive.yaml', 'utf8')).replace('olderThanDays: 365', 'olderThanDays: -1'),
     );
     await expect(readPolicy(file)).rejects.toThrow(/units\.0\.olderThanDays/);
     await expect(readPolicy(path.join(directory, 'none.yaml'))).rejects.toThrow(/cannot be read.*--policy/);

@@ -94,15 +94,18 @@ const carried = (table: string, key: string) => `WHERE NOT EXISTS (
     SELECT FROM sqltrail.migration_resolution AS r WHERE r.migration = 'shop' AND r.legacy_table = '${table}'
        AND r.key = l.${key} AND r.problem IS NOT NULL AND r.superseded_at IS NULL)`;
 
-/** Text to types and back, and the legacy rows that can be carried over, typed. */
+/**
+ * Text to types and back, without regular expressions, which would take a sixth of the backfill's time; and the legacy
+ * rows that can be carried over, typed.
+ */
 const helpers = (zone: string) => `
 CREATE FUNCTION ${S}.as_time(t text) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN t ~ '^\\d{4}-\\d\\d-\\d\\d([ T]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?)?$' AND pg_input_is_valid(t, 'timestamp')
+RETURN CASE WHEN t LIKE '____-__-__%' AND translate(t, '0123456789-: T.', '') = '' AND pg_input_is_valid(t, 'timestamp')
             THEN t::timestamp AT TIME ZONE ${zone} END;
 CREATE FUNCTION ${S}.as_text(t timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN to_char(t AT TIME ZONE ${zone}, 'YYYY-MM-DD HH24:MI:SS');
 CREATE FUNCTION ${S}.as_money(t text) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN t ~ '^\\s*-?\\d{1,10}(\\.\\d+)?\\s*$' THEN t::numeric(12, 2) END;
+RETURN CASE WHEN translate(t, '0123456789-. ', '') = '' AND pg_input_is_valid(t, 'numeric(12, 2)') THEN t::numeric(12, 2) END;
 
 CREATE VIEW ${S}.readable_products AS
 SELECT id, sku, name, category_code, brand, ${S}.as_money(price) AS price, greatest(coalesce(stock, 0), 0) AS stock,
