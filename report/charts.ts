@@ -279,3 +279,82 @@ export function tornado(
     ],
   });
 }
+
+/** The phases of the migration, one bar each, where it began and how long it took. */
+export function gantt(recording: Recording, width = 900): string {
+  const phases = (recording.migration?.phases ?? []).filter(({ endedAt }) => endedAt !== null);
+  const start = phases[0]?.startedAt ?? recording.startedAt;
+  const rows = phases.map(({ phase, startedAt, endedAt }) => ({
+    phase,
+    from: minute(startedAt, start),
+    took: minute(endedAt ?? startedAt, startedAt),
+  }));
+  return svg('gantt', width, 60 + rows.length * 30, {
+    grid: { left: 130, right: 80, top: 8, bottom: 44 },
+    xAxis: { type: 'value', name: 'minutes', nameLocation: 'middle', nameGap: 26, max: 'dataMax' },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: rows.map(({ phase }) => phase),
+      axisTick: { show: false },
+    },
+    series: [
+      {
+        type: 'bar',
+        stack: 'time',
+        silent: true,
+        itemStyle: { color: 'transparent' },
+        data: rows.map(({ from }) => from),
+      },
+      {
+        type: 'bar',
+        stack: 'time',
+        barWidth: 16,
+        itemStyle: { color: colours.neutral },
+        data: rows.map(({ took }) => took),
+        label: {
+          show: true,
+          position: 'right',
+          color: colours.ink,
+          formatter: ({ dataIndex }: { dataIndex: number }) => {
+            const seconds = (rows[dataIndex]?.took ?? 0) * 60;
+            return seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 6) / 10} min`;
+          },
+        },
+      },
+    ],
+  });
+}
+
+/** Size of the live database at each time that it was noted. */
+export function sizeBars({ sizes }: Recording, width = 900): string {
+  return svg('sizes', width, 50 + sizes.length * 44, {
+    grid: { left: 150, right: 90, top: 8, bottom: 30 },
+    xAxis: {
+      type: 'value',
+      name: 'MB',
+      axisLabel: { formatter: (value: number) => String(Math.round(value / 1e6)) },
+    },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: sizes.map(({ when }) => when),
+      axisTick: { show: false },
+    },
+    series: [
+      {
+        type: 'bar',
+        barWidth: 20,
+        data: sizes.map(({ bytes }, at) => ({
+          value: bytes,
+          itemStyle: { color: at === 0 ? colours.bad : colours.good },
+        })),
+        label: {
+          show: true,
+          position: 'right',
+          formatter: ({ value }: { value: number }) => `${Math.round(value / 1e6)} MB`,
+        },
+      },
+    ],
+  });
+}

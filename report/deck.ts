@@ -1,5 +1,5 @@
 import { Marp } from '@marp-team/marp-core';
-import { causeBars, phaseBars, tornado } from './charts.ts';
+import { causeBars, gantt, phaseBars, tornado } from './charts.ts';
 import type { ReportInput } from './evidence.ts';
 
 /** Words a minute of a calm speaker. */
@@ -70,12 +70,19 @@ export function slides({ recording, figures, sensitivity, assumptions }: ReportI
         : 'The relief was not measured in this run, so nothing is claimed for it. The plan is printed by the tool before anything is changed, with the lock, the risk and the undo of each action.',
       seconds: 60,
     },
-    {
-      title: 'What we propose, and why to believe it',
-      body: `1. **Expand** – the clean model beside the old one\n2. **Both written, old data copied** in small steps, stopped by the shop's own KPIs\n3. **Verified** – counts, sums, hashes, differences both ways\n4. **Switched**, with a way back · 5. **Contract**, and archival by policy\n\n**Evidence:** open-loop load · windows that do not overlap, 95 % intervals · prediction beside measurement · every figure leads to its raw data`,
-      notes: `Relief buys time. The data still grows, and the copies still contradict each other. So we propose a cleaner model, brought in step by step while customers keep buying, with a way back until the very last step, and with an archive for closed orders. Why believe us? The load does not slow down when the shop does, so nothing is hidden. Every index had a prediction before it had a measurement. Every figure on these slides has its query and its raw data in the report, and a check fails when one is changed by hand. What we ask of you today is the time for the first two steps.`,
-      seconds: 60,
-    },
+    recording.migration?.reached === 'contract' && recording.migration.verification?.equal
+      ? {
+          title: 'The cure, and why to believe it',
+          body: `${f('archival:rows')} closed and old rows archived · new model brought in online · live database **${f('size:before')} → ${f('size:after')}**\n\n<div class="pair">${image(gantt(recording, 620), 'Phases of the migration')}${image(phaseBars(figures, recording, 'customer-latency-p95', 500, 300), 'Page time in each phase')}</div>\n\n**${f('verified:rows')}** rows compared both ways, **${f('verified:differing')}** differ · **${f('orders:acknowledged')}** checkouts answered, **${f('orders:found')}** orders there · every figure leads to its raw data`,
+          notes: `Relief buys time; the cure is a cleaner model. We tried it on the recorded shop, while customers kept buying. First ${f('archival:rows')} closed rows went to files, each compared before it was deleted. Then the new model was filled in small steps beside the old one. ${f('verified:rows')} rows were compared both ways, and ${f('verified:differing')} differ. The database is ${f('size:saved')} smaller, and under the same peak a page takes ${f('customer-latency-p95:peak-after-medium-term')}. For your size we plan ${f('migration:backfill:production:likely')} of carrying over. Until the last step everything can be taken back. Every figure has its query and its raw data in the report. What we ask for today is the time for the first two steps.`,
+          seconds: 60,
+        }
+      : {
+          title: 'What we propose, and why to believe it',
+          body: `1. **Expand** – the clean model beside the old one\n2. **Both written, old data copied** in small steps, stopped by the shop's own KPIs\n3. **Verified** – counts, sums, hashes, differences both ways\n4. **Switched**, with a way back · 5. **Contract**, and archival by policy\n\n**Evidence:** open-loop load · windows that do not overlap, 95 % intervals · prediction beside measurement · every figure leads to its raw data`,
+          notes: `Relief buys time. The data still grows, and the copies still contradict each other. So we propose a cleaner model, brought in step by step while customers keep buying, with a way back until the very last step, and with an archive for closed orders. Why believe us? The load does not slow down when the shop does, so nothing is hidden. Every index had a prediction before it had a measurement. Every figure on these slides has its query and its raw data in the report, and a check fails when one is changed by hand. What we ask of you today is the time for the first two steps.`,
+          seconds: 60,
+        },
   ];
 }
 

@@ -2,11 +2,12 @@ import { formatDialect, postgresql } from 'sql-formatter';
 import { Html, html, type Html as Markup } from '../diagnosis/format/markup.ts';
 import { kpiById } from '../kpis/catalogue.ts';
 import type { Interval } from '../remediation/interval.ts';
-import { causeBars, phaseBars, timeline, tornado } from './charts.ts';
+import { causeBars, gantt, phaseBars, sizeBars, timeline, tornado } from './charts.ts';
 import type { Figures } from './figures.ts';
 import { type Assumptions, LEVELS, type Sensitivity } from './impact.ts';
 import { phaseTitles, type Row } from './measured.ts';
 import type { Recording } from './recording.ts';
+import { roadmap } from './roadmap.ts';
 
 export interface ReportInput {
   recording: Recording;
@@ -19,7 +20,7 @@ export interface ReportInput {
 const style = `:root{--line:#ccc;--dim:#555;--bad:#a33e00;--good:#00674b}
 *{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:960px;margin:0 auto;padding:2rem 1.2rem}
 h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0}h2{font-size:1.25rem;margin:2.4rem 0 .6rem;border-bottom:2px solid #1a1a1a;padding-bottom:.2rem}h3{font-size:1.02rem;margin:1.2rem 0 .3rem}
-table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}td:first-child{min-width:9.5rem}td.n,th.n{text-align:right;white-space:nowrap}
+table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}td:first-child{min-width:6rem}td.n,th.n{text-align:right;white-space:nowrap}
 .dim{color:var(--dim);font-size:.86rem}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
 .state{border:2px solid;padding:.6rem .9rem;border-radius:6px;margin:1rem 0}.state.partial{color:var(--bad)}.state.complete{color:var(--good)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;padding:.6rem .8rem;border-radius:4px;font-size:.84rem}
@@ -184,6 +185,49 @@ ${row('On-call work', 'on-call', assumptions.hoursPerIncident.source)}</tbody></
   })}</tbody></table>`;
 }
 
+function archival({ recording, figures }: ReportInput): Markup {
+  const f = figureOf(figures);
+  if (!recording.archival) return html`<p>Nothing was archived in this recording.</p>`;
+  return html`<p>Under ordinary load ${f('archival:rows')} rows left the live database in ${f('archival:seconds')}, into ${f('archival:bytes')} of Parquet. A row was deleted only after its file had been read back, compared by count and hash, and synced to disk. ${f('archival:files')} files were read once more at the end; damaged: ${f('archival:damaged')}.</p>
+<table><thead><tr><th>Unit of the policy</th><th class="n">units</th><th class="n">rows</th><th class="n">files</th><th class="n">changed meanwhile, and stayed</th></tr></thead><tbody>${recording.archival.units.map(
+    ({ unit }) =>
+      html`<tr><td>${unit}</td><td class="n">${f(`archival:${unit}:units`)}</td><td class="n">${f(`archival:${unit}:rows`)}</td><td class="n">${f(`archival:${unit}:bytes`)}</td><td class="n">${f(`archival:${unit}:kept`)}</td></tr>`,
+  )}</tbody></table><p class="dim">sqltrail archive list, query, verify and restore read what is there.</p>`;
+}
+
+function mediumTerm({ recording, figures, assumptions }: ReportInput): Markup {
+  const f = figureOf(figures);
+  const { migration } = recording;
+  const measured = (phase: string) =>
+    migration?.phases.some((each) => each.phase === phase && each.endedAt !== null);
+  const plan = html`<h3>The plan, with gates</h3><table><thead><tr><th>Phase</th><th>Owner</th><th>Gate to the next</th><th>Risk</th><th>Way back</th><th class="n">measured</th><th class="n">at production size</th></tr></thead><tbody>${roadmap.map(
+    ({ phase, title, owner, gate, risk, back }) =>
+      html`<tr><td>${title}</td><td>${owner}</td><td>${gate}</td><td>${risk}</td><td>${back}</td><td class="n">${f(`migration:${phase}:seconds`)}</td><td class="n">${f(`migration:${phase}:production:likely`)}${measured(phase) ? html`<br><span class="dim">${f(`migration:${phase}:production:low`)} – ${f(`migration:${phase}:production:high`)}</span>` : ''}</td></tr>`,
+  )}</tbody></table><p class="dim">At production size: the measured time of the phases that grow with the data, times productionTimesData of the assumptions (${assumptions.productionTimesData.source}). The pace is that of this machine.</p>`;
+  if (!migration)
+    return html`<p>The migration did not run in this recording; the plan is what is proposed.</p>${plan}`;
+  return html`<p>The data model was exchanged under ordinary load, up to the phase “${migration.reached}”. ${f('migration:units')} units were carried over at ${f('migration:rate')}; it waited for the shop’s KPIs ${f('migration:pauses')} times, and ${f('migration:retries')} times for a lock.</p>
+${new Html(gantt(recording))}${plan}
+${figures.get('size:after') ? html`<h3>The live database</h3><p>${f('size:before')} before, ${f('size:after')} after: ${f('size:saved')} less.</p>${new Html(sizeBars(recording))}` : ''}`;
+}
+
+function integrity({ recording, figures }: ReportInput): Markup {
+  const f = figureOf(figures);
+  const { migration } = recording;
+  if (!migration?.verification) return html`<p>Both models were not compared in this recording.</p>`;
+  const { verification, ledger, orders } = migration;
+  return html`<ul>
+<li>${f('verified:rows')} rows compared both ways in ${f('verified:chunks')} chunks, through views that rebuild the old rows from the new model. Differing: ${f('verified:differing')}. <span class="${verification.equal ? 'good' : 'bad'}">${verification.equal ? 'Equal.' : 'They differ.'}</span></li>
+<li>${f('verified:sums')} sums of money: ${verification.money.map(({ name, equal }, at) => html`${at ? ', ' : ''}${name} ${equal ? 'equal' : html`<span class="bad">differs</span>`}`)}.</li>
+<li>Units that the new model cannot hold: ${f('verified:set-aside')}.</li>
+${orders ? html`<li>Checkouts that the load generator has an answer for: ${f('orders:acknowledged')}; orders that came into the database: ${f('orders:found')}. ${orders.found === orders.acknowledged ? html`<span class="good">None lost, none doubled.</span>` : orders.found > orders.acknowledged ? 'More orders than answers: a customer whose answer did not come in time can still have an order.' : html`<span class="bad">Orders are missing.</span>`}</li>` : ''}
+</ul>
+<h3>The ledger of resolutions</h3><table><thead><tr><th>Kind</th><th>Table</th><th class="n">entries</th></tr></thead><tbody>${ledger.map(
+    ({ kind, table }) =>
+      html`<tr><td>${kind}</td><td>${table}</td><td class="n">${f(`ledger:${kind}:${table}`)}</td></tr>`,
+  )}</tbody></table><p class="dim">Each entry names the key, what the old row said, what became of it, and the rule (sqltrail.migration_resolution). Nothing is dropped silently.</p>`;
+}
+
 function alerts({ recording, figures }: ReportInput): Markup {
   const f = figureOf(figures);
   const seen = new Set<string>();
@@ -230,6 +274,9 @@ export function evidenceReport(input: ReportInput): string {
     ['The causes, the dearest first', causes(input)],
     ['From the alert to the statement', trail(input)],
     ['Short-term relief', relief(input)],
+    ['Selective archival', archival(input)],
+    ['Medium term: the new data model', mediumTerm(input)],
+    ['Proof that nothing was lost', integrity(input)],
     ['What it costs to wait', impact(input)],
     ['Alerts', alerts(input)],
   ] as const;

@@ -33,6 +33,7 @@ const schema = z.strictObject({
   onCallHour: range(0, 1e6),
   incidentsPerMonth: range(0, 1e4),
   hoursPerIncident: range(0, 1e4),
+  productionTimesData: range(0.001, 1e6),
 });
 
 export type Assumptions = z.infer<typeof schema>;

@@ -11,6 +11,7 @@ export const phaseTitles: Record<string, string> = {
   peak: 'peak, before',
   diagnosis: 'diagnosis',
   'short-term': 'short-term relief',
+  archival: 'archival',
   'medium-term': 'medium-term migration',
   'peak-after-short-term': 'peak, after short term',
   'peak-after-medium-term': 'peak, after medium term',
@@ -130,7 +131,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/silentAfterSeconds'],
     'seconds from the last change until SlowStatements, StatementTimeouts and PoolExhausted were silent',
   );
-  for (const name of ['ordinary', 'peak', 'peak-after-short-term'] as const) {
+  for (const name of ['ordinary', 'peak', 'peak-after-short-term', 'peak-after-medium-term'] as const) {
     const at = recording.phases.findIndex((phase) => phase.name === name);
     const phase = recording.phases[at];
     figures.define(

@@ -20,6 +20,8 @@ export function messages(recording: Recording, figures: Figures): Message[] {
       : `> This is from a run that is ${recording.outcome}: what it did not measure is not claimed.\n\n`;
   const indexes = recording.diagnosis?.findings.filter(({ check }) => check === 'missing-index') ?? [];
   const after = (text: string) => (relieved ? text : '');
+  const cured =
+    recording.migration?.reached === 'contract' && recording.migration.verification?.equal === true;
 
   const engineers = `# For engineers: what hurt, and what to keep doing
 
@@ -38,7 +40,13 @@ A request read ${f('rows-read-per-request:peak')} rows by sequential scans. ${f(
 ${after(`
 **Done, under load**: ${f('actions:kept')} actions kept, ${f('actions:taken-back')} taken back. After them: p95 ${f('customer-latency-p95:peak-after-short-term')}, failed requests ${f('request-failure-ratio:peak-after-short-term')}, rows read a request ${f('rows-read-per-request:peak-after-short-term')}.
 `)}
-**Next**: the indexes are temporary and journalled (\`sqltrail fix list\`); keep them in a migration of the schema. Review every new statement's plan in the console; no OFFSET, no statement for each row, no cast on a column.
+${
+  cured
+    ? `**Then, under ordinary load**: ${f('archival:rows')} rows archived into ${f('archival:bytes')} of Parquet; the model exchanged online, ${f('verified:rows')} rows compared both ways, ${f('verified:differing')} differing; ${f('size:before')} became ${f('size:after')}. The same peak then: p95 ${f('customer-latency-p95:peak-after-medium-term')}, failed requests ${f('request-failure-ratio:peak-after-medium-term')}.
+
+`
+    : ''
+}**Next**: the indexes are temporary and journalled (\`sqltrail fix list\`); keep them in a migration of the schema. Review every new statement's plan in the console; no OFFSET, no statement for each row, no cast on a column.
 `;
 
   const executives = `# For management: what happened, what it costs, what we ask for
@@ -51,7 +59,13 @@ ${partial}At the busiest hours the shop was too slow to buy in: a page took ${f(
 ${after(`
 **What we did in minutes**: ${f('actions:kept')} changes, each measured, each with a way back. Under the same load a page now takes ${f('customer-latency-p95:peak-after-short-term')}, and ${f('request-failure-ratio:peak-after-short-term')} of the requests fail.
 `)}
-**What we ask for**: time for the second step, a cleaner model of the data with archival. Without it the same data grows back: ${f('cold:share')} of it is already older than a year.
+${
+  cured
+    ? `**What was tried after that**: the cleaner model with archival, on the recorded shop, while it was open. The database is ${f('size:saved')} smaller, and nothing was lost: ${f('orders:acknowledged')} confirmed orders, ${f('orders:found')} there.
+
+`
+    : ''
+}**What we ask for**: ${cured ? `the same for the real database, planned at ${f('migration:backfill:production:likely')} for the longest phase` : 'time for the second step, a cleaner model of the data with archival'}. Without it the same data grows back: ${f('cold:share')} of it is already older than a year.
 `;
 
   const support = `# For support and customers
@@ -71,7 +85,7 @@ ${partial}**Detected.** Alerts came ${f('alerts:first-page')} after the peak beg
 ${after(`
 **Relieved.** ${f('actions:kept')} actions in force. Page time ${f('customer-latency-p95:peak-after-short-term')}; the alerts for timeouts and connections were silent ${f('alerts:silent')} after the last change.
 `)}
-**Next.** The temporary indexes have a review date in the journal. The refactoring of the model is planned in phases, each with a way back.
+${cured ? `**Cured.** ${f('archival:rows')} rows archived, the new model in use; ${f('verified:rows')} rows compared, ${f('verified:differing')} differ.` : '**Next.** The temporary indexes have a review date in the journal. The refactoring of the model is planned in phases, each with a way back.'}
 `;
 
   const questions = `# Questions that will be asked

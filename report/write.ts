@@ -7,6 +7,7 @@ import { impactFigures, readAssumptions } from './impact.ts';
 import { comparisonRows, runFigures } from './measured.ts';
 import { messages } from './messages.ts';
 import { readRecording } from './recording.ts';
+import { mediumTermFigures } from './roadmap.ts';
 
 export const DEFAULT_ASSUMPTIONS = path.join(import.meta.dirname, 'assumptions.yaml');
 
@@ -19,6 +20,7 @@ export async function renderReport(
   const assumptions = await readAssumptions(assumptionsFile);
   const figures = new Figures();
   runFigures(figures, recording);
+  mediumTermFigures(figures, recording, assumptions);
   const rows = comparisonRows(figures, recording);
   const { sensitivity } = impactFigures(figures, recording, assumptions);
   const input: ReportInput = { recording, figures, rows, assumptions, sensitivity };
