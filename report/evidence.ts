@@ -153,7 +153,10 @@ function impact({ figures, assumptions, sensitivity }: ReportInput): Markup {
 ${row('Lost baskets (measured tier)', 'measured', 'counted in the recorded peak; hours of peak and share that comes back are assumed')}
 ${row('Sales lost by waiting (scenario tier)', 'scenario', assumptions.conversionPer100Ms.source)}
 ${row('Customers who do not come back', 'churn', assumptions.churnShare.source)}
-${row('On-call work', 'on-call', assumptions.hoursPerIncident.source)}</tbody></table>
+${row('On-call work', 'on-call', assumptions.hoursPerIncident.source)}
+${row('Database time at the peak (operating cost)', 'database', assumptions.databaseCoreHour.source)}
+${row('Storage (operating cost)', 'storage', assumptions.storageGbMonth.source)}</tbody></table>
+<p>The tables grow by ${f('growth:day:likely')} (${f('growth:day:low')} to ${f('growth:day:high')}, by the dates of their own rows): in twelve months they are ${f('growth:year:likely')} as large. Statements that read whole tables take as much longer. At the recorded peak statements ran for ${f('database-time:peak')}; after the short-term relief for ${f('database-time:peak-after-short-term')}, on the new model for ${f('database-time:peak-after-medium-term')}.</p>
 <h3>By the share of customers who come back and buy</h3><table><tbody><tr>${[0, 25, 50, 75, 100].map(
     (percent) => {
       figures.define(

@@ -116,6 +116,81 @@ export interface Sensitivity {
 
 const LATENCY = 'customer-latency-p95';
 
+const YEAR_DAYS = 365;
+
+/**
+ * What running the database costs in twelve months as it is, at the growth that the diagnosis measured. Database time
+ * grows with the tables as long as statements read them whole; the year's mean is half way.
+ */
+function operatingFigures(figures: Figures, recording: Recording, assumptions: Assumptions): void {
+  const money = formats.money(assumptions.currency);
+  const { diagnosis } = recording;
+  const at = diagnosis?.findings.findIndex(({ check }) => check === 'growth') ?? -1;
+  const rates = (diagnosis?.findings[at]?.evidence ?? [])
+    .flatMap(({ unit, value }) => (unit === 'By/d' && typeof value === 'number' ? [value] : []))
+    .sort((a, b) => a - b);
+  const [least, , most] = rates;
+  const middle = rates[Math.floor(rates.length / 2)];
+  if (!diagnosis || least === undefined || middle === undefined) return;
+  const source = [`/diagnosis/findings/${at}/evidence`];
+  const growth = { low: least, likely: middle, high: most ?? middle };
+  const peakAt = recording.phases.findIndex(({ name }) => name === 'peak');
+  for (const [name, index] of [
+    ['peak', peakAt],
+    ['peak-after-short-term', recording.phases.findIndex((phase) => phase.name === 'peak-after-short-term')],
+    [
+      'peak-after-medium-term',
+      recording.phases.findIndex((phase) => phase.name === 'peak-after-medium-term'),
+    ],
+  ] as const)
+    figures.define(
+      `database-time:${name}`,
+      recording.phases[index]?.databaseTime,
+      (value) => `${formats.seconds(value)} a second`,
+      [`/phases/${index}/databaseTime`],
+      'sum(rate(db_client_operation_duration_seconds_sum)) over the phase',
+    );
+  const busy = recording.phases[peakAt]?.databaseTime ?? null;
+  for (const level of LEVELS) {
+    const perDay = growth[level];
+    const factor = 1 + (perDay * YEAR_DAYS) / diagnosis.bytes;
+    figures.define(
+      `growth:day:${level}`,
+      perDay,
+      (value) => `${formats.bytes(value)} a day`,
+      source,
+      'rows a day by their own dates, over 365, 90 and 30 days',
+    );
+    figures.define(
+      `growth:year:${level}`,
+      factor,
+      formats.times,
+      [...source, '/diagnosis/bytes'],
+      '1 + 365 x growth a day / size',
+    );
+    const gigabytes = (diagnosis.bytes + (perDay * YEAR_DAYS) / 2) / 1e9;
+    figures.define(
+      `impact:storage:${level}`,
+      gigabytes * 12 * assumptions.storageGbMonth[level],
+      (value) => `${assumptions.currency} ${value < 100 ? value.toFixed(2) : formats.count(value)}`,
+      [...source, '/diagnosis/bytes', `assumptions.storageGbMonth.${level}`],
+      'mean size of the year x 12 x price of a GB for a month',
+    );
+    if (busy !== null)
+      figures.define(
+        `impact:database:${level}`,
+        busy *
+          ((1 + factor) / 2) *
+          assumptions.peakHoursPerDay[level] *
+          YEAR_DAYS *
+          assumptions.databaseCoreHour[level],
+        money,
+        [`/phases/${peakAt}/databaseTime`, ...source, `assumptions.*.${level}`],
+        'statement seconds a second at the peak x mean growth of the year x peak hours x 365 x price of a core-hour',
+      );
+  }
+}
+
 /** Defines the figures of the impact, and says how each assumption moves the measured loss. */
 export function impactFigures(
   figures: Figures,
@@ -177,6 +252,7 @@ export function impactFigures(
       `as the measured loss, with a retry share of ${percent} %`,
     );
   }
+  operatingFigures(figures, recording, assumptions);
   const likely = atLevel(assumptions, 'likely');
   const sensitivity = (Object.keys(likely) as (keyof typeof likely)[])
     .flatMap((name): Sensitivity[] => {

@@ -55,7 +55,7 @@ ${partial}At the busiest hours the shop was too slow to buy in: a page took ${f(
 
 **Why**: the database has to read far too much for each page. Look-up tables that it needs are missing, the same facts are stored again and again, and nothing old was ever put away.
 
-**What it costs to wait**: ${f('impact:measured:likely')} of lost baskets in twelve months (${f('impact:measured:low')} to ${f('impact:measured:high')}, depending on peak hours and on how many come back), and ${f('impact:on-call:likely')} of on-call work.
+**What it costs to wait**: ${f('impact:measured:likely')} of lost baskets in twelve months (${f('impact:measured:low')} to ${f('impact:measured:high')}, depending on peak hours and on how many come back), ${f('impact:on-call:likely')} of on-call work and ${f('impact:database:likely')} of database time. The data grows meanwhile: in twelve months it is ${f('growth:year:likely')} as large.
 ${after(`
 **What we did in minutes**: ${f('actions:kept')} changes, each measured, each with a way back. Under the same load a page now takes ${f('customer-latency-p95:peak-after-short-term')}, and ${f('request-failure-ratio:peak-after-short-term')} of the requests fail.
 `)}

@@ -25,6 +25,8 @@ const phase = z.object({
   checkouts: z.object({ completed: z.number(), failed: z.number(), abandoned: z.number() }).nullable(),
   /** Value of the baskets that were lost in this phase, euros. */
   lostBasketValue: z.number().nullable(),
+  /** Seconds of statements that ran, for each second of the phase; timeouts included. */
+  databaseTime: z.number().nullable().default(null),
 });
 
 /** Three or four scrapes: the shortest window over which a rate is one. Seconds. */

@@ -167,6 +167,7 @@ class Story {
       windows: [],
       checkouts: null,
       lostBasketValue: null,
+      databaseTime: null,
     };
     const before = await this.#counted();
     this.recording.phases.push(phase);
@@ -189,6 +190,12 @@ class Story {
     }
     status('');
     phase.endedAt = new Date().toISOString();
+    // What the shop's own spans say; a phase shorter than two scrapes has no rate.
+    const [busy] = await queryVector(
+      targets,
+      `sum(rate(db_client_operation_duration_seconds_sum[${Math.max(WINDOW_SECONDS, Math.round((Date.now() - startedMs) / 1000))}s]))`,
+    ).catch(() => []);
+    phase.databaseTime = busy?.value ?? null;
     const after = await this.#counted();
     if (before && after) {
       const since = (name: 'completed' | 'failed' | 'abandoned') => Math.round(after[name] - before[name]);
