@@ -7,7 +7,7 @@ import { impactFigures, readAssumptions } from './impact.ts';
 import { comparisonRows, runFigures } from './measured.ts';
 import { messages } from './messages.ts';
 import { readRecording } from './recording.ts';
-import { mediumTermFigures } from './roadmap.ts';
+import { mediumTermFigures, roadmapPage } from './roadmap.ts';
 
 export const DEFAULT_ASSUMPTIONS = path.join(import.meta.dirname, 'assumptions.yaml');
 
@@ -27,6 +27,7 @@ export async function renderReport(
   const markdown = deckMarkdown(input);
   const files = new Map([
     ['report.html', evidenceReport(input)],
+    ['roadmap.md', roadmapPage(input)],
     ['deck.md', markdown],
     ['deck.html', deckHtml(markdown)],
     ...messages(recording, figures).map(({ file, text }) => [file, text] as const),

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -251,6 +251,29 @@ describe('sqltrail archive', () => {
       /could not answer/,
     );
   });
+
+  // Only root may mount; elsewhere the fault cannot be made.
+  it.skipIf(process.getuid?.() !== 0)(
+    'a full disk loses nothing, and the next run with room goes on',
+    async () => {
+      const small = path.join(directory, 'small');
+      await mkdir(small);
+      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]).status === 0;
+      if (!mounted) return;
+      try {
+        const before = await all();
+        await expect(runArchive(options({ directory: small, segmentUnits: 200_000 }))).rejects.toThrow(
+          /disk of .* is full\. Nothing was removed/,
+        );
+        expect(await all()).toEqual(before);
+        expect(await readdir(small)).toEqual([]);
+        await runArchive(options());
+        expect(await all()).toEqual(before);
+      } finally {
+        spawnSync('umount', [small]);
+      }
+    },
+  );
 
   it('keeps any text as it is', async () => {
     await client.query(

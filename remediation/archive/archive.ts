@@ -325,18 +325,17 @@ class Archival {
     const segment: number = made[0].id;
     const remove = () => client.query('DELETE FROM sqltrail.archive_segment WHERE id = $1', [segment]);
     const files: (SegmentFile & { source: string })[] = [];
-    const temporary: string[] = [];
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    // A session of its own: a COPY that the disk refuses can only be ended together with its connection.
+    const reader = await openArchive(this.options.url, 'read');
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const duck = await openDuck();
     try {
-      const range = await this.#range(prepared, from);
+      const range = await this.#range(reader, prepared, from);
       if (!range) {
-        await client.query('COMMIT');
         await remove();
         return { segment: undefined, next: undefined };
       }
       if (range.units === 0) {
-        await client.query('COMMIT');
         await remove();
         return { segment: undefined, next: range.next };
       }
@@ -369,9 +368,8 @@ class Archival {
         const file = fileName(unit.name, segment, part.table);
         const raw = this.at(`${file}.csv.tmp`);
         const parquet = this.at(`${file}.tmp`);
-        temporary.push(raw, parquet);
         await pipeline(
-          client.query(copyTo(`COPY (${part.select}) TO STDOUT (FORMAT csv)`)),
+          reader.query(copyTo(`COPY (${part.select}) TO STDOUT (FORMAT csv)`)),
           createWriteStream(raw),
         );
         const all = [...part.columns, ...part.extra];
@@ -385,7 +383,7 @@ class Archival {
         );
         await rm(raw);
         await sync(parquet);
-        const { rows: said } = await client.query(
+        const { rows: said } = await reader.query(
           contentOf(
             postgresRowHash(part.columns, (column) => `${part.alias}.${id(column)}`),
             part.rows,
@@ -410,7 +408,7 @@ class Archival {
           source: parquet,
         });
       }
-      await client.query('COMMIT');
+      await reader.query('COMMIT');
       for (const { source, file } of files) {
         for (const copy of copies) {
           await copyFile(source, path.join(copy, file));
@@ -451,22 +449,23 @@ class Archival {
       const exported = (await readSegments(client)).find(({ id: each }) => each === segment);
       return { segment: exported, next: range.next };
     } catch (error) {
-      await client.query('ROLLBACK').catch(() => {});
-      for (const file of temporary) await rm(file, { force: true }).catch(() => {});
+      reader.connection.stream.destroy();
+      await this.#removeFiles(unit.name, segment).catch(() => {});
       await remove().catch(() => {});
       throw diskFault(directory, error);
     } finally {
       duck.close();
+      await reader.end().catch(() => {});
     }
   }
 
   /** The next units as a range of keys, or of blocks of the table. `next` is where the one after it begins. */
-  async #range({ unit, goes }: Prepared, from: string) {
+  async #range(reader: pg.Client, { unit, goes }: Prepared, from: string) {
     const { segmentUnits } = this.options;
     const table = tableSql(unit.table);
     if (unit.key) {
       const key = `t.${id(unit.key)}`;
-      const { rows } = await this.client.query<{ units: number; last: string | null }>(
+      const { rows } = await reader.query<{ units: number; last: string | null }>(
         `SELECT count(*)::int AS units, max(key)::text AS last
            FROM (SELECT ${key} AS key FROM ${table} AS t WHERE ${key} > $1::bigint AND ${goes} ORDER BY ${key} LIMIT $2) AS x`,
         [from, segmentUnits],
@@ -479,7 +478,7 @@ class Archival {
         sql: `${key} > ${literal(from)}::bigint AND ${key} <= ${literal(last)}::bigint`,
       };
     }
-    const { rows } = await this.client.query<{ pages: number; tuples: number }>(
+    const { rows } = await reader.query<{ pages: number; tuples: number }>(
       `SELECT (pg_relation_size(c.oid) / current_setting('block_size')::int)::int AS pages,
               CASE WHEN c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages ELSE 50 END::float8 AS tuples
          FROM pg_class AS c WHERE c.oid = $1::regclass`,
@@ -490,7 +489,7 @@ class Archival {
     if (first >= pages) return undefined;
     const next = Math.min(pages, first + Math.max(1, Math.floor(segmentUnits / tuples)));
     const sql = `t.ctid >= '(${first},0)'::tid AND t.ctid < '(${next},0)'::tid`;
-    const { rows: counted } = await this.client.query<{ units: number }>(
+    const { rows: counted } = await reader.query<{ units: number }>(
       `SELECT count(*)::int AS units FROM ${table} AS t WHERE ${sql} AND ${goes}`,
     );
     return { units: counted[0]?.units ?? 0, next: String(next), sql };
