@@ -299,12 +299,16 @@ class Archival {
     return pending;
   }
 
-  async drop({ id: segment, unit }: Segment, why: string): Promise<void> {
+  async #removeFiles(unit: string, segment: number): Promise<void> {
     for (const directory of [this.options.directory, ...(this.options.copies ?? [])]) {
       const left = await readdir(directory).catch(() => []);
       for (const file of left)
         if (file.startsWith(`${stem(unit, segment)}.`)) await rm(path.join(directory, file), { force: true });
     }
+  }
+
+  async drop({ id: segment, unit }: Segment, why: string): Promise<void> {
+    await this.#removeFiles(unit, segment);
     await this.client.query('DELETE FROM sqltrail.archive_segment WHERE id = $1', [segment]);
     this.say({ event: 'dropped', unit, segment, why });
   }
