@@ -6,24 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
 import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../cli/story/clients.ts';
 import { catalogue } from '../kpis/catalogue.ts';
-import { freePort } from './freePort.ts';
+import { freePorts } from '../test/support/ports.ts';
 import { type NativeStack, startNative } from './native.ts';
-import { defaultPorts, type PortName } from './ports.ts';
 import { waitFor } from './waitFor.ts';
 
 let stack: NativeStack;
 let targets: StoryTargets;
 let dir: string;
-
-async function freePorts() {
-  const ports: Partial<Record<PortName, number>> = {};
-  for (const name of Object.keys(defaultPorts) as PortName[]) {
-    let port = await freePort();
-    while (Object.values(ports).includes(port)) port = await freePort();
-    ports[name] = port;
-  }
-  return ports;
-}
 
 beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-e2e-'));

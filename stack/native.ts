@@ -1,4 +1,4 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createShopDatabase, resetShopDatabase, templateName } from '../sample-shop/data/database.ts';
 import type { ScaleName } from '../sample-shop/data/scales.ts';
@@ -441,6 +441,9 @@ export async function startNative(options: NativeOptions): Promise<NativeStack> 
     const binaries = await binariesReady;
     signal?.throwIfAborted();
     await writeConfiguration(dir, ports, secrets);
+    // Each start makes the shop anew: error budgets and alerts of the one before are not its own.
+    for (const name of ['prometheus', 'alertmanager'])
+      await rm(dir.file('data', name), { recursive: true, force: true });
     step('parts', 'starting');
     const specs = partSpecs(dir, ports, secrets, binaries, options.profile ?? 'idle');
     const starting = specs.map(async (spec) => {
