@@ -19,7 +19,12 @@ const phase = z.object({
   samples: z.array(z.object({ at: instant, kpis: z.array(kpiSample) })),
   /** Windows that do not overlap, for intervals: the same queries over {@link WINDOW_SECONDS}. */
   windows: z.array(
-    z.object({ endedAt: instant, kpis: z.array(z.object({ id: z.string(), value: z.number().nullable() })) }),
+    z.object({
+      endedAt: instant,
+      kpis: z.array(z.object({ id: z.string(), value: z.number().nullable() })),
+      /** Time of each step of the customers' journeys (checkout, history, …), p95, seconds. */
+      steps: z.array(z.object({ step: z.string(), p95: z.number() })).default([]),
+    }),
   ),
   /** What the load generator counted in this phase. */
   checkouts: z.object({ completed: z.number(), failed: z.number(), abandoned: z.number() }).nullable(),

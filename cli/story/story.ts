@@ -24,7 +24,7 @@ import {
 import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './relief.ts';
 import { shopActions, shopHandlers } from './shopActions.ts';
 import { followAlert } from './trail.ts';
-import { formatKpi, kpiOf, verdict, verdictKpis } from './verdict.ts';
+import { formatKpi, kpiOf, stepVerdict, verdict, verdictKpis } from './verdict.ts';
 import { renderWaterfall } from './waterfall.ts';
 
 /** How far the story goes: what broke, the relief, or the new data model as well. */
@@ -65,6 +65,9 @@ const SAMPLE_EVERY_MS = 5_000;
 /** After the alerts, so that the plans of what they name are captured and the traces are through the collector. */
 const SETTLE_MS = 12_000;
 
+/** As customers see it: from the intended start, failed requests included. */
+const STEP_P95 = `histogram_quantile(0.95, sum by (le, step) (rate(load_request_duration_seconds_bucket[${WINDOW_SECONDS}s])))`;
+
 class Story {
   readonly #options: StoryOptions;
   readonly file: RecordingFile;
@@ -100,7 +103,14 @@ class Story {
         return { id, value: sample && Number.isFinite(sample.value) ? sample.value : null };
       }),
     );
-    phase.windows.push({ endedAt: new Date().toISOString(), kpis });
+    const steps = await queryVector(this.#options.targets, STEP_P95).catch(() => []);
+    phase.windows.push({
+      endedAt: new Date().toISOString(),
+      kpis,
+      steps: steps
+        .filter(({ value }) => Number.isFinite(value))
+        .map(({ labels, value }) => ({ step: labels['step'] ?? '', p95: value })),
+    });
   }
 
   /** The load generator's counters now; undefined when they cannot be read. */
@@ -420,6 +430,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
         `  ${name.padEnd(48)}${formatKpi(kpiOf(ordinary, id), id).padStart(12)}${formatKpi(kpiOf(peak, id), id).padStart(12)}${proof ? formatKpi(kpiOf(proof, id), id).padStart(14) : ''}   ${objective.comparison === '<=' ? '≤' : '≥'} ${formatKpi(objective.value, id)}`,
       );
     }
+    for (const line of stepVerdict(recording)) say(`  ${line}`);
     recording.outcome = missing.length === 0 && trail ? 'complete' : 'partial';
     recording.endedAt = new Date().toISOString();
     await file.save();

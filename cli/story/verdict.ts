@@ -1,4 +1,5 @@
 import { kpiById } from '../../kpis/catalogue.ts';
+import { intervalOf, ratioOf } from '../../remediation/interval.ts';
 import type { RecordedPhase, RecordedTrail, Recording } from '../../report/recording.ts';
 
 interface PlanNode {
@@ -94,4 +95,29 @@ export function verdict(recording: Recording): string[] {
   if (recording.lostBasketValue !== null)
     lines.push(`Baskets lost during the run: € ${recording.lostBasketValue.toFixed(2)}.`);
   return lines;
+}
+
+/** p95 of a step in each window of a phase, seconds. */
+export const stepWindows = (recording: Recording, phase: string, step: string): number[] =>
+  recording.phases
+    .filter(({ name }) => name === phase)
+    .flatMap(({ windows }) => windows.flatMap(({ steps }) => steps.find((s) => s.step === step)?.p95 ?? []));
+
+/** What customers came for, and the factor that the relief has to reach. */
+const STEPS = { checkout: 'Checkout', history: 'Order history' };
+const WANTED = 10;
+
+/** How much faster checkout and order history became under the same peak; nothing where it was not measured. */
+export function stepVerdict(recording: Recording): string[] {
+  return Object.entries(STEPS).flatMap(([step, title]) =>
+    ['peak-after-short-term', 'peak-after-medium-term'].flatMap((phase) => {
+      const [before, after] = [stepWindows(recording, 'peak', step), stepWindows(recording, phase, step)];
+      const [was, is, ratio] = [intervalOf(before), intervalOf(after), ratioOf(before, after)];
+      if (!was || !is || !ratio) return [];
+      const times = `${number.format(ratio.mean)} times as fast (95 % interval ${number.format(ratio.low)} to ${number.format(ratio.high)})`;
+      return [
+        `${title}, p95 of its windows, ${phase}: ${formatKpi(was.mean, 'customer-latency-p95')} → ${formatKpi(is.mean, 'customer-latency-p95')}, ${times}; wanted ${WANTED}: ${ratio.mean >= WANTED ? 'reached' : 'missed'}.`,
+      ];
+    }),
+  );
 }
