@@ -1,38 +1,44 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import type { Browser } from 'playwright-core';
 
-/**
- * Prints pages to PDF with a headless Chromium: that of CHROMIUM, the system's, or the one that the development
- * dependencies bring. @returns why there is none, where there is none
- */
+/** The Chromium of CHROMIUM, else the system's, else the one of the development dependencies; undefined without any. */
+export async function chromiumPath(): Promise<string | undefined> {
+  const named = process.env['CHROMIUM'];
+  if (named) return named;
+  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
+  const bundled = await import('@sparticuz/chromium').catch(() => undefined);
+  return bundled?.default.executablePath();
+}
+
+async function print(browser: Browser, html: string, pdf: string, slides: boolean): Promise<void> {
+  const page = await browser.newPage();
+  await page.goto(pathToFileURL(html).href);
+  await page.pdf({
+    path: pdf,
+    printBackground: true,
+    ...(slides ? { width: '1280px', height: '720px' } : { format: 'A4', preferCSSPageSize: true }),
+  });
+  await page.close();
+}
+
+/** Prints pages to PDF with a headless Chromium. @returns why there is no PDF, where there is none */
 export async function printPdf(
   pages: { html: string; pdf: string; slides: boolean }[],
 ): Promise<string | undefined> {
-  let executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-  let args: string[] = [];
-  if (!existsSync(executablePath))
-    try {
-      const { default: bundled } = await import('@sparticuz/chromium');
-      executablePath = await bundled.executablePath();
-      args = bundled.args;
-    } catch {
-      return 'no Chromium was found; install one, or name it in CHROMIUM, for the PDF files';
-    }
-  const { chromium } = await import('playwright-core');
-  const browser = await chromium.launch({ executablePath, args: [...args, '--no-sandbox', '--disable-gpu'] });
+  const executablePath = await chromiumPath();
+  if (!executablePath) return 'no PDF files: no Chromium was found; install one, or name it in CHROMIUM';
   try {
-    for (const { html, pdf, slides } of pages) {
-      const page = await browser.newPage();
-      await page.goto(pathToFileURL(html).href);
-      await page.pdf({
-        path: pdf,
-        printBackground: true,
-        ...(slides ? { width: '1280px', height: '720px' } : { format: 'A4', preferCSSPageSize: true }),
-      });
-      await page.close();
+    const { chromium } = await import('playwright-core');
+    // Not the bundled package's own arguments: its single process ends with the first page that is closed.
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    try {
+      for (const { html, pdf, slides } of pages) await print(browser, html, pdf, slides);
+    } finally {
+      await browser.close();
     }
-  } finally {
-    await browser.close();
+  } catch (error) {
+    return `no PDF files: ${(error as Error).message.split('\n')[0]}`;
   }
   return undefined;
 }

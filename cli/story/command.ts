@@ -113,7 +113,7 @@ async function report(recordingFile: string, out: string): Promise<void> {
     const problem = await printPdf([
       { html: path.join(out, 'report.html'), pdf: path.join(out, 'report.pdf'), slides: false },
       { html: path.join(out, 'deck.html'), pdf: path.join(out, 'deck.pdf'), slides: true },
-    ]).catch((error: Error) => `no PDF files: ${error.message.split('\n')[0]}`);
+    ]);
     line(`  Report, five-minute deck and messages: ${out} (start with report.html)`);
     if (problem) line(`  ${problem}`);
   } catch (error) {

@@ -1,19 +1,10 @@
-import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
-
-/** The Chromium of CHROMIUM, else the system's, else the one that @sparticuz/chromium unpacks. */
-async function executable(): Promise<string> {
-  const named = process.env['CHROMIUM'];
-  if (named) return named;
-  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
-  const { default: bundled } = await import('@sparticuz/chromium');
-  return bundled.executablePath();
-}
+import { chromiumPath } from '../../report/pdf.ts';
 
 /** A headless browser that opens no connection of its own accord. The caller closes it. */
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath: await executable(),
+    executablePath: (await chromiumPath()) as string,
     args: [
       '--no-sandbox',
       '--disable-gpu',
