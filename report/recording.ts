@@ -83,6 +83,37 @@ const archival = z.object({
   damaged: z.number(),
 });
 
+/** Readings from the start of the migration to its cutover of writes, and of the same load just before it. */
+const strain = z.object({
+  /** Load profile during the migration. */
+  profile: z.string(),
+  /** p95 of the customers' requests in windows of {@link WINDOW_SECONDS} that do not overlap, seconds. */
+  p95Before: z.array(z.number()),
+  p95DuringBackfill: z.array(z.number()),
+  /** The same over the whole of each time, seconds; null when there were no requests. */
+  p95BeforeWhole: z.number().nullable(),
+  p95DuringBackfillWhole: z.number().nullable(),
+  /** Requests of the load generator that ended while the migration ran, and those of them that failed or timed out. */
+  requests: z.number(),
+  failedRequests: z.number(),
+  /** The longest that a session of the shop waited for a lock that the migration held, milliseconds. */
+  longestWaitBehindMigrationMs: z.number(),
+  /** The longest that any session waited for any lock, milliseconds. */
+  longestWaitMs: z.number(),
+  /** How often the locks were looked at. */
+  lockSamples: z.number(),
+});
+
+const ledgerOfOrders = z.object({
+  /** Entries of the load generator's ledger. */
+  acknowledged: z.number(),
+  /** Acknowledged order numbers that the legacy tables, or the new model, do not have. */
+  missingInLegacy: z.number(),
+  missingInNew: z.number(),
+  /** Order numbers that are in the ledger, or in a model, more than once. */
+  doubled: z.number(),
+});
+
 /** How the data model was exchanged. */
 const migration = z.object({
   /** The last phase that is complete. */
@@ -106,6 +137,10 @@ const migration = z.object({
   retries: z.number(),
   /** The load generator's own count of acknowledged checkouts against the orders in the database. */
   orders: z.object({ acknowledged: z.number(), found: z.number() }).nullable(),
+  /** What customers noticed of it; null where it was not watched. */
+  strain: strain.nullable().default(null),
+  /** Order numbers of acknowledged checkouts against those of both models, one by one, before the contract. */
+  ledgerOfOrders: ledgerOfOrders.nullable().default(null),
 });
 
 /** Size of the live database as Postgres tells it, bytes. */
@@ -145,6 +180,8 @@ export type Recording = z.infer<typeof recordingSchema>;
 export type RecordedTrail = z.infer<typeof trail>;
 export type RecordedPhase = z.infer<typeof phase>;
 export type RecordedMigration = z.infer<typeof migration>;
+export type MigrationStrain = z.infer<typeof strain>;
+export type LedgerOfOrders = z.infer<typeof ledgerOfOrders>;
 export type RecordedSpan = z.infer<typeof span>;
 
 /** A recording that is kept on disk after each change, so that kill -9 loses a sample at most. */

@@ -121,6 +121,8 @@ const began = (recording: Recording) => {
     pauses: 0,
     retries: 0,
     orders: null,
+    strain: null,
+    ledgerOfOrders: null,
   };
   return recording.migration;
 };
