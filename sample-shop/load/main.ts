@@ -15,7 +15,7 @@ import { Summary } from './summary.ts';
 
 if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
   process.stdout.write(
-    `Open-loop load on the shop. Configured by the environment:\n\n${describeVariables()}\n\nGET /healthz, /metrics, /summary, /ledger, /profile; POST /profile {"profile":"peak"} with the bearer token.\n`,
+    `Open-loop load on the shop. Configured by the environment:\n\n${describeVariables()}\n\nGET /healthz, /metrics, /summary?seconds=60, /ledger, /profile; POST /profile {"profile":"peak"} with the bearer token.\n`,
   );
   process.exit(0);
 }
@@ -102,8 +102,15 @@ const server = createServer(async (request, response) => {
   if (path === '/metrics') return metrics.serve(request, response);
   if (path === '/profile')
     return answer(response, 200, { profile: loop.profile.name, rate: loop.offeredRate });
-  if (path === '/summary')
-    return answer(response, 200, { window: config.LOAD_WINDOW_SECONDS, steps: summary.read() });
+  if (path === '/summary') {
+    const asked = Number(new URLSearchParams(request.url?.split('?')[1]).get('seconds'));
+    const seconds = asked > 0 ? asked : config.LOAD_WINDOW_SECONDS;
+    return answer(response, 200, {
+      window: config.LOAD_WINDOW_SECONDS,
+      steps: summary.read(),
+      all: { seconds, ...summary.readAll(seconds) },
+    });
+  }
   if (path === '/ledger') return answer(response, 200, ledger.read(), 'application/x-ndjson');
   problem(response, 404, `There is no ${path}.`);
 });
