@@ -21,6 +21,8 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
   /** File that gets the server's log. */
   logFile: string;
+  /** Directory of `initdb` and `postgres` of another installation; the embedded one without it. */
+  binDir?: string | undefined;
 }
 
 /** A running server. Every URL is for 127.0.0.1; only {@link url} of `postgres` carries superuser rights. */
@@ -182,13 +184,16 @@ async function waitUntilReady(url: string, child: ChildProcess, logFile: string)
 }
 
 /**
- * Starts the embedded Postgres on 127.0.0.1, making the cluster first where there is none.
+ * Starts the embedded Postgres, or the one of `binDir`, on 127.0.0.1, making the cluster first where there is none.
  * A server that an earlier, killed run left on the same directory is stopped first.
  *
  * @throws Error naming the cause and the next step: no binaries for the platform, port taken, directory not writable.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const binaries = await embeddedBinaries();
+  const { binDir } = options;
+  const binaries = binDir
+    ? { initdb: path.join(binDir, 'initdb'), postgres: path.join(binDir, 'postgres') }
+    : await embeddedBinaries();
   const dataDir = path.resolve(options.dataDir);
   const owner = await serverOwner();
   await mkdir(path.dirname(dataDir), { recursive: true });

@@ -175,8 +175,13 @@ export async function resetShopDatabase(
   const admin = await connect(options.adminUrl);
   try {
     await admin.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+    const { rows } = await admin.query<{ version: number }>(
+      "SELECT current_setting('server_version_num')::int AS version",
+    );
+    // Copying files is what Postgres 14 and older always do.
+    const strategy = (rows[0]?.version ?? 0) >= 150_000 ? 'STRATEGY file_copy' : '';
     await admin.query(
-      `CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE ${pg.escapeIdentifier(options.template)} OWNER shop_owner STRATEGY file_copy`,
+      `CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE ${pg.escapeIdentifier(options.template)} OWNER shop_owner ${strategy}`,
     );
     await admin.query(`REVOKE ALL ON DATABASE ${pg.escapeIdentifier(name)} FROM PUBLIC`);
     await admin.query(`GRANT CONNECT ON DATABASE ${pg.escapeIdentifier(name)} TO shop_app, sqltrail_monitor`);

@@ -12,7 +12,10 @@ declare module 'vitest' {
   }
 }
 
-/** One embedded Postgres for all integration tests; each test makes its own database on it. */
+/**
+ * One embedded Postgres for all integration tests; each test makes its own database on it. `TEST_POSTGRES_BIN` names
+ * the directory of another version's initdb and postgres.
+ */
 export default async function setup(project: TestProject) {
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-test-'));
   await chmod(dir, 0o755);
@@ -21,6 +24,7 @@ export default async function setup(project: TestProject) {
     port: await freePort(),
     password: 'test-only',
     logFile: path.join(dir, 'postgres.log'),
+    binDir: process.env['TEST_POSTGRES_BIN'],
     settings: {
       shared_preload_libraries: 'pg_stat_statements',
       fsync: 'off',
