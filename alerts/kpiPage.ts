@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { catalogue } from '../kpis/catalogue.ts';
 import type { Kpi, KpiGroup } from '../kpis/kpi.ts';
+import { objectiveText } from '../kpis/unitText.ts';
 import { alerts } from './definitions.ts';
 
 const titles: Record<KpiGroup, string> = {
@@ -14,18 +15,6 @@ const titles: Record<KpiGroup, string> = {
   business: 'Business',
 };
 
-const units: Record<Kpi['unit'], (value: number) => string> = {
-  s: (value) => (value < 1 ? `${value * 1000} ms` : `${value} s`),
-  By: (value) => `${value} bytes`,
-  '1': (value) => `${Math.round(value * 1000) / 10} %`,
-  '{count}': (value) => value.toLocaleString('en'),
-  '/s': (value) => `${value} a second`,
-  'By/s': (value) => `${value} bytes a second`,
-  d: (value) => `${value} days`,
-  EUR: (value) => `€ ${value}`,
-  'EUR/h': (value) => `€ ${value} an hour`,
-};
-
 function section(kpi: Kpi): string {
   const { objective, collection } = kpi;
   const guards = alerts.filter((alert) => alert.kpi === kpi.id);
@@ -35,7 +24,7 @@ ${kpi.meaning}
 
 - **Why this one**: ${kpi.justification}
 - **Points at**: ${kpi.causes.join(', ')}
-- **Objective**: ${objective.comparison === '<=' ? 'at most' : 'at least'} ${units[kpi.unit](objective.value)}. ${objective.rationale}
+- **Objective**: ${objectiveText(objective, kpi.unit)}. ${objective.rationale}
 - **Collected**: ${collection.how} (${collection.source}). Without history: ${collection.withoutHistory}
 - **Alerts**: ${guards.length > 0 ? guards.map(({ alert }) => `[${alert}](runbooks/${alert}.md)`).join(', ') : 'none; it is read beside those that have one'}
 

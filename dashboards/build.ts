@@ -1,26 +1,61 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { PanelBuilder as BarsPanel } from '@grafana/grafana-foundation-sdk/bargauge';
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
+import {
+  BarGaugeDisplayMode,
+  BigValueColorMode,
+  BigValueGraphMode,
+  BigValueTextMode,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
+  LegendDisplayMode,
+  LegendPlacement,
+  ReduceDataOptionsBuilder,
+  TableSortByFieldStateBuilder,
+  VizLegendOptionsBuilder,
+  VizOrientation,
+} from '@grafana/grafana-foundation-sdk/common';
 import {
   AnnotationQueryBuilder,
   DashboardBuilder,
   DashboardCursorSync,
   DashboardLinkBuilder,
   DashboardLinkType,
+  type DynamicConfigValue,
+  FieldColorBuilder,
+  FieldColorModeId,
+  FieldColorSeriesByMode,
   QueryVariableBuilder,
   RowBuilder,
+  TextBoxVariableBuilder,
   ThresholdsConfigBuilder,
   ThresholdsMode,
+  VariableHide,
   VariableRefresh,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
-import { PanelBuilder as TimeseriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
-import { catalogue } from '../kpis/catalogue.ts';
-import type { Kpi, KpiGroup, Objective, Series, Unit } from '../kpis/kpi.ts';
-import { SHOP } from '../kpis/promql.ts';
+import { PanelBuilder as LinesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
+import type { Unit } from '../kpis/kpi.ts';
+import { objectiveText } from '../kpis/unitText.ts';
+import {
+  type Dashboard,
+  type Panel,
+  PHASE_BEGINS,
+  PHASE_STEP_SECONDS,
+  type PromqlPanel,
+  type SqlPanel,
+} from './panel.ts';
+import { dashboards } from './panels.ts';
 
 const PROMETHEUS = { type: 'prometheus', uid: 'prometheus' };
+const POSTGRES = { type: 'grafana-postgresql-datasource', uid: 'postgres' };
+
+/** Where the console answers; a hidden variable, so that `?var-console=` names another. */
+const CONSOLE = '${console:raw}';
+const CONSOLE_DEFAULT = 'http://127.0.0.1:8088';
 
 /** Grafana's names of the catalogue's units. */
 const grafanaUnit: Record<Unit, string> = {
@@ -35,129 +70,224 @@ const grafanaUnit: Record<Unit, string> = {
   'EUR/h': 'currencyEUR',
 };
 
-const groupTitles: Record<KpiGroup, string> = {
-  'user-experience': 'What customers live through',
-  throughput: 'Throughput',
-  queries: 'Statements',
-  connections: 'Connections',
-  capacity: 'Capacity and growth',
-  structure: 'Structure of the data',
-  business: 'Business',
-};
+/** Okabe and Ito, "Color Universal Design" (2008): told apart with any kind of colour vision. */
+const MET = '#009E73';
+const MISSED = '#D55E00';
+const LINES = ['#0072B2', '#E69F00', '#56B4E9', '#CC79A7'] as const;
 
-const query = (promql: string, index = 0) =>
-  new DataqueryBuilder()
-    .refId(String.fromCharCode(65 + index))
-    .datasource(PROMETHEUS)
-    .expr(promql);
+const refId = (index: number) => String.fromCharCode(65 + index);
+const fixed = (color: string) => ({ mode: FieldColorModeId.Fixed, fixedColor: color });
 
-/** Green while the objective is met, red beyond it. */
-const thresholds = ({ comparison, value }: Objective) =>
+/** Blue-green while the objective is met, orange-red beyond it. */
+const thresholds = (objective: PromqlPanel['objective']) =>
   new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(
-    comparison === '<='
-      ? // A step holds from its value on, and a value on the objective still meets it.
-        [
-          { value: null, color: 'green' },
-          { value: value === 0 ? Number.MIN_VALUE : value * (1 + 1e-9), color: 'red' },
-        ]
-      : [
-          { value: null, color: 'red' },
-          { value, color: 'green' },
-        ],
+    !objective
+      ? [{ value: null, color: 'text' }]
+      : objective.comparison === '<='
+        ? // A step holds from its value on, and a value on the objective still meets it.
+          [
+            { value: null, color: MET },
+            { value: objective.value === 0 ? Number.MIN_VALUE : objective.value * (1 + 1e-9), color: MISSED },
+          ]
+        : [
+            { value: null, color: MISSED },
+            { value: objective.value, color: MET },
+          ],
   );
 
-const describe = (kpi: Kpi) =>
-  `${kpi.meaning}\n\n${kpi.justification}\n\nObjective: ${kpi.objective.comparison} ${kpi.objective.value} ${kpi.unit === '1' ? '(share)' : kpi.unit}. ${kpi.objective.rationale}`;
-
-const kpiStat = (kpi: Kpi) =>
-  new StatPanel()
-    .title(kpi.name)
-    .description(describe(kpi))
-    .datasource(PROMETHEUS)
-    .unit(grafanaUnit[kpi.unit])
-    .thresholds(thresholds(kpi.objective))
-    .noValue('no traffic')
-    .span(4)
-    .height(4)
-    .withTarget(query(kpi.promql).legendFormat(kpi.name));
-
-interface Lines {
-  title: string;
-  description: string;
-  unit: Unit;
-  series: Series[];
-  exemplars?: boolean;
-}
-
-const lines = ({ title, description, unit, series, exemplars = false }: Lines) => {
-  const panel = new TimeseriesPanel()
-    .title(title)
-    .description(description)
-    .datasource(PROMETHEUS)
-    .unit(grafanaUnit[series[0]?.unit ?? unit])
-    .min(0)
-    .fillOpacity(8)
-    .span(12)
-    .height(8);
-  series.forEach((line, index) => {
-    const target = query(line.promql, index).legendFormat(line.legend);
-    panel.withTarget(exemplars ? target.exemplar(true) : target);
-    if (line.unit !== series[0]?.unit)
-      panel.overrideByQuery(String.fromCharCode(65 + index), [
-        { id: 'unit', value: grafanaUnit[line.unit ?? unit] },
-      ]);
-  });
-  return panel;
+const target = ({ kind, queries, exemplars }: PromqlPanel, index: number): Builder<Dataquery> => {
+  const { promql = '', legend = '' } = queries[index] ?? {};
+  const query = new DataqueryBuilder().refId(refId(index)).datasource(PROMETHEUS).expr(promql);
+  if (kind === 'lines') query.range().exemplar(exemplars ?? false);
+  else query.instant();
+  return kind === 'table' ? query.format(PromQueryFormat.Table) : query.legendFormat(legend);
 };
 
-const kpiLines = (kpi: Kpi) =>
-  lines({
-    title: kpi.name,
-    description: describe(kpi),
-    unit: kpi.unit,
-    series: kpi.series,
-    exemplars: kpi.collection.source === 'spanmetrics',
-  });
+const link = (title: string, url: string) =>
+  new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(true);
 
-const alertsTable = () =>
-  new TablePanel()
-    .title('Alerts that fire')
-    .description(
-      'From the rules in Prometheus, symptoms included. The runbook of each lies in docs/runbooks/, under its name.',
-    )
-    .datasource(PROMETHEUS)
-    .unit('short')
-    .span(24)
-    .height(7)
-    .noValue('none')
-    .withTarget(
-      query(
-        'sort_desc(max by (alertname, severity, layer, kpi, cause, db_query_summary, http_route) (ALERTS{alertstate="firing"}))',
-      )
-        .instant()
-        .format(PromQueryFormat.Table),
-    );
+const runbookLinks = ({ runbooks }: PromqlPanel) =>
+  runbooks.map((alert) => link(`Runbook: ${alert}`, `${CONSOLE}/runbooks/${alert}`));
 
-type Panel = ReturnType<typeof lines> | ReturnType<typeof kpiStat> | ReturnType<typeof alertsTable>;
-interface Row {
-  title: string;
-  panels: Panel[];
+/** What the panels that draw a series have in common: what it is called, and where it leads. */
+function nameSeries(
+  builder: InstanceType<typeof LinesPanel | typeof BarsPanel | typeof StatPanel>,
+  panel: PromqlPanel,
+): void {
+  for (const [value, name] of Object.entries(panel.names ?? {}))
+    builder.overrideByName(value, [{ id: 'displayName', value: name }]);
+  if (panel.queries.some(({ legend }) => legend.includes('{{db_query_summary}}')))
+    builder.dataLinks([
+      link(
+        'Traces, plan and findings of ${__field.labels.db_query_summary}',
+        `${CONSOLE}/#/statements/\${__field.labels.db_query_summary}`,
+      ),
+    ]);
 }
 
-function dashboard(
-  uid: string,
-  title: string,
-  description: string,
-  rows: Row[],
-  withStatement = false,
-): DashboardBuilder {
+function stat(panel: PromqlPanel) {
+  const builder = new StatPanel()
+    .unit(grafanaUnit[panel.unit])
+    .thresholds(thresholds(panel.objective))
+    .noValue('no data')
+    .graphMode(BigValueGraphMode.None)
+    .colorMode(panel.objective ? BigValueColorMode.Background : BigValueColorMode.None)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+    .textMode(
+      panel.showsName
+        ? BigValueTextMode.Name
+        : panel.objective
+          ? BigValueTextMode.ValueAndName
+          : BigValueTextMode.Value,
+    );
+  nameSeries(builder, panel);
+  // The objective in words, so that the colour says nothing that cannot be read.
+  if (panel.objective) builder.displayName(`objective: ${objectiveText(panel.objective, panel.unit)}`);
+  return builder;
+}
+
+function lines(panel: PromqlPanel) {
+  const builder = new LinesPanel()
+    .unit(grafanaUnit[panel.unit])
+    .min(0)
+    .fillOpacity(8)
+    .lineWidth(2)
+    .thresholds(thresholds(panel.objective))
+    // Lines of a query that has many are coloured by how high they got: blue, yellow, red.
+    .colorScheme(
+      new FieldColorBuilder().mode(FieldColorModeId.ContinuousBlYlRd).seriesBy(FieldColorSeriesByMode.Max),
+    )
+    .legend(
+      new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.Table)
+        .placement(LegendPlacement.Right)
+        .showLegend(true)
+        .calcs(['max', 'lastNotNull'])
+        .sortBy('Max')
+        .sortDesc(true)
+        .width(240),
+    );
+  if (panel.objective)
+    builder.thresholdsStyle(
+      new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.DashedAndArea),
+    );
+  nameSeries(builder, panel);
+  panel.queries.forEach(({ unit, legend }, index) => {
+    const properties: DynamicConfigValue[] = [];
+    if (unit && unit !== panel.unit) properties.push({ id: 'unit', value: grafanaUnit[unit] });
+    if (!legend.includes('{{'))
+      properties.push({ id: 'color', value: fixed(LINES[index % LINES.length] ?? '') });
+    // Told apart without colour too.
+    if (index > 0)
+      properties.push({ id: 'custom.lineStyle', value: { fill: 'dash', dash: [6 + 4 * index, 6] } });
+    if (properties.length > 0) builder.overrideByQuery(refId(index), properties);
+  });
+  return builder;
+}
+
+function bars(panel: PromqlPanel) {
+  const builder = new BarsPanel()
+    .unit(grafanaUnit[panel.unit])
+    .min(0)
+    .thresholds(thresholds(panel.objective))
+    .orientation(VizOrientation.Horizontal)
+    .displayMode(BarGaugeDisplayMode.Basic)
+    .showUnfilled(true)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']));
+  if (!panel.objective)
+    builder.colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(LINES[0]));
+  nameSeries(builder, panel);
+  return builder;
+}
+
+/** Where the label that names a row leads. */
+const rowLinks: Record<string, { title: string; url: string }> = {
+  alertname: { title: 'Runbook', url: `${CONSOLE}/runbooks/\${__value.text}` },
+  db_query_summary: {
+    title: 'Traces, plan and findings',
+    url: `${CONSOLE}/#/statements/\${__value.text}`,
+  },
+};
+
+function table(panel: PromqlPanel) {
+  const { labels = {}, queries } = panel;
+  const names = Object.keys(labels);
+  const [key = ''] = names;
+  const values = queries.map((_query, index) => (queries.length === 1 ? 'Value' : `Value #${refId(index)}`));
+  const columns = [...names, ...values];
+  const builder = new TablePanel().unit(grafanaUnit[panel.unit]).noValue('–');
+  if (queries.length > 1)
+    builder.withTransformation({ id: 'joinByField', options: { byField: key, mode: 'outer' } });
+  builder
+    .withTransformation({ id: 'filterFieldsByName', options: { include: { names: columns } } })
+    .withTransformation({
+      id: 'organize',
+      options: {
+        indexByName: Object.fromEntries(columns.map((name, index) => [name, index])),
+        renameByName: {
+          ...labels,
+          ...Object.fromEntries(values.map((name, index) => [name, queries[index]?.legend ?? name])),
+        },
+      },
+    });
+  for (const [name, title] of Object.entries(labels)) {
+    const to = rowLinks[name];
+    if (to) builder.overrideByName(title, [{ id: 'links', value: [{ ...to, targetBlank: true }] }]);
+  }
+  for (const { legend, unit } of queries)
+    if (unit && unit !== panel.unit)
+      builder.overrideByName(legend, [{ id: 'unit', value: grafanaUnit[unit] }]);
+  const [first] = queries;
+  if (queries.length > 1 && !names.includes('phase'))
+    builder.sortBy([new TableSortByFieldStateBuilder().displayName(first.legend).desc(true)]);
+  return builder;
+}
+
+function sql(panel: SqlPanel) {
+  const builder = new TablePanel().unit(grafanaUnit[panel.unit]).noValue('–');
+  for (const [column, unit] of Object.entries(panel.units ?? {}))
+    builder.overrideByName(column, [{ id: 'unit', value: grafanaUnit[unit] }]);
+  // The SDK has no module for this data source; these are the fields that its editor writes.
+  const query = {
+    refId: 'A',
+    datasource: POSTGRES,
+    rawSql: panel.sql,
+    format: 'table',
+    rawQuery: true,
+    editorMode: 'code',
+  };
+  return builder.datasource(POSTGRES).withTarget({ build: () => query as unknown as Dataquery });
+}
+
+const kinds = { stat, lines, bars, table } as const;
+
+function draw(panel: Panel) {
+  let builder: InstanceType<typeof StatPanel | typeof LinesPanel | typeof BarsPanel | typeof TablePanel>;
+  if (panel.kind === 'sql') builder = sql(panel);
+  else {
+    builder = kinds[panel.kind](panel).datasource(PROMETHEUS).links(runbookLinks(panel));
+    for (const index of panel.queries.keys()) builder.withTarget(target(panel, index));
+  }
+  return builder.title(panel.title).description(panel.description).span(panel.width).height(panel.height);
+}
+
+const marks = (name: string, color: string, expr: string) =>
+  new AnnotationQueryBuilder()
+    .name(name)
+    .datasource(PROMETHEUS)
+    .enable(true)
+    .iconColor(color)
+    .expr(expr)
+    .step(`${PHASE_STEP_SECONDS}s`);
+
+function dashboard({ id, title, description, minutes, choosesStatement, rows }: Dashboard) {
   const builder = new DashboardBuilder(title)
-    .uid(uid)
+    .uid(`sqltrail-${id}`)
     .description(description)
     .tags(['sqltrail'])
     .timezone('browser')
     .refresh('5s')
-    .time({ from: 'now-15m', to: 'now' })
+    .time({ from: `now-${minutes}m`, to: 'now' })
     .tooltip(DashboardCursorSync.Crosshair)
     .readonly()
     .link(
@@ -167,31 +297,26 @@ function dashboard(
         .asDropdown(true)
         .keepTime(true),
     )
+    .link(link('Console', CONSOLE))
     // Each change of phase is a mark, which tells before from after.
     .annotation(
-      new AnnotationQueryBuilder()
-        .name('Phases')
-        .datasource(PROMETHEUS)
-        .enable(true)
-        .iconColor('blue')
-        .expr('sqltrail_phase_info == 1 unless sqltrail_phase_info offset 10s == 1')
-        .step('5s')
-        .titleFormat('{{phase}}')
-        .textFormat('Phase {{phase}}'),
+      marks('Phases', LINES[0], PHASE_BEGINS).titleFormat('{{phase}}').textFormat('Phase {{phase}} begins'),
     )
     .annotation(
-      new AnnotationQueryBuilder()
-        .name('Alerts')
-        .datasource(PROMETHEUS)
-        .enable(true)
-        .iconColor('red')
-        .expr('ALERTS{alertstate="firing"}')
-        .step('5s')
+      marks('Alerts', MISSED, 'ALERTS{alertstate="firing"}')
         .titleFormat('{{alertname}}')
-        .textFormat('{{severity}} {{cause}}')
+        .textFormat('{{severity}} {{db_query_summary}}')
         .tagKeys('alertname,severity,layer'),
+    )
+    .withVariable(
+      new TextBoxVariableBuilder('console')
+        .label('Console')
+        .description('Address of the console; links lead there.')
+        .hide(VariableHide.HideVariable)
+        .defaultValue(CONSOLE_DEFAULT)
+        .current({ selected: true, text: CONSOLE_DEFAULT, value: CONSOLE_DEFAULT }),
     );
-  if (withStatement)
+  if (choosesStatement)
     builder.withVariable(
       new QueryVariableBuilder('statement')
         .label('Statement')
@@ -206,165 +331,25 @@ function dashboard(
         .allValue('.+')
         .current({ selected: true, text: 'All', value: '$__all' }),
     );
-  let id = 1;
-  for (const row of rows) {
-    builder.withRow(new RowBuilder(row.title).id(id));
-    id += 1;
-    for (const panel of row.panels) {
-      builder.withPanel(panel.id(id));
-      id += 1;
-    }
+  let next = 1;
+  for (const { question, panels } of rows) {
+    builder.withRow(new RowBuilder(question).id(next++));
+    for (const panel of panels) builder.withPanel(draw(panel).id(next++));
   }
   return builder;
 }
 
-const of = (...groups: KpiGroup[]) => catalogue.filter(({ group }) => groups.includes(group));
-const groupRows = (panel: (kpi: Kpi) => Panel, groups: KpiGroup[]): Row[] =>
-  groups.map((group) => ({ title: groupTitles[group], panels: of(group).map(panel) }));
-
-const CHOSEN = `${SHOP},db_query_summary=~"$statement"`;
-const statementRow: Row = {
-  title: 'The chosen statements: a dot is an exemplar and opens its trace',
-  panels: [
-    lines({
-      title: 'Time, p95, by route',
-      description: 'Each dot is one execution; its trace has the SQL and, for a slow one, the plan.',
-      unit: 's',
-      exemplars: true,
-      series: [
-        {
-          promql: `histogram_quantile(0.95, sum by (le, db_query_summary, http_route) (rate(db_client_operation_duration_seconds_bucket{${CHOSEN}}[1m])))`,
-          legend: '{{db_query_summary}} {{http_route}}',
-        },
-      ],
-    }),
-    lines({
-      title: 'Executions',
-      description: 'How often each statement runs; a statement a row shows as a rate far above the requests.',
-      unit: '/s',
-      series: [
-        {
-          promql: `sum by (db_query_summary) (rate(db_client_operation_calls_total{${CHOSEN}}[1m]))`,
-          legend: '{{db_query_summary}}',
-        },
-      ],
-    }),
-    lines({
-      title: 'Executions that failed',
-      description: 'By error.type: SQLSTATE 57014 is a statement timeout.',
-      unit: '/s',
-      series: [
-        {
-          promql: `sum by (db_query_summary, error_type) (rate(db_client_operation_calls_total{${CHOSEN},error_type!=""}[1m]))`,
-          legend: '{{db_query_summary}} {{error_type}}',
-        },
-      ],
-    }),
-    lines({
-      title: 'Time in the server, by queryid',
-      description: 'Seconds a second in execution, from pg_stat_statements: the server’s own account.',
-      unit: '1',
-      series: [
-        { promql: 'topk(10, rate(sqltrail_statement_exec_seconds[1m]))', legend: 'queryid {{queryid}}' },
-      ],
-    }),
-  ],
-};
+export const JSON_DIRECTORY = path.join(import.meta.dirname, 'json');
 
 /** The dashboards by file name, as Grafana reads them (dashboard JSON v1). */
-export const buildDashboards = (): Record<string, unknown> => ({
-  'overview.json': dashboard(
-    'sqltrail-overview',
-    'sqltrail: overview',
-    'Is the shop well? Every KPI against its objective: green meets it, red does not.',
-    groupRows(kpiStat, [
-      'business',
-      'user-experience',
-      'throughput',
-      'queries',
-      'connections',
-      'capacity',
-      'structure',
-    ]),
-  ).build(),
-  'incident.json': dashboard(
-    'sqltrail-incident',
-    'sqltrail: incident',
-    'From the alert to what is wrong: customers, statements, connections, on one time axis.',
-    [
-      { title: 'Alerts', panels: [alertsTable()] },
-      ...groupRows(kpiLines, ['user-experience', 'queries', 'connections', 'throughput', 'business']),
-    ],
-  ).build(),
-  'queries.json': dashboard(
-    'sqltrail-queries',
-    'sqltrail: statements',
-    'One statement in detail, down to the trace of one execution.',
-    [statementRow, ...groupRows(kpiLines, ['queries'])],
-    true,
-  ).build(),
-  'connections.json': dashboard(
-    'sqltrail-connections',
-    'sqltrail: connections',
-    'Pools, sessions and locks.',
-    [
-      { title: 'Now', panels: of('connections').map(kpiStat) },
-      ...groupRows(kpiLines, ['connections']),
-      {
-        title: 'Sessions',
-        panels: [
-          lines({
-            title: 'What sessions wait for',
-            description: 'Client backends by wait_event_type; Lock is waiting for another transaction.',
-            unit: '{count}',
-            series: [
-              {
-                promql: 'sum by (wait_event_type) (sqltrail_session_count)',
-                legend: '{{wait_event_type}}',
-              },
-            ],
-          }),
-          lines({
-            title: 'Oldest open transaction',
-            description: 'It holds its locks and keeps vacuum from removing dead rows.',
-            unit: 's',
-            series: [{ promql: 'sqltrail_activity_longest_transaction_seconds', legend: 'age' }],
-          }),
-        ],
-      },
-    ],
-  ).build(),
-  'capacity.json': dashboard(
-    'sqltrail-capacity',
-    'sqltrail: capacity and growth',
-    'How large, how fast it grows, how much of it is needed.',
-    [
-      { title: 'Now', panels: of('capacity', 'structure').map(kpiStat) },
-      ...groupRows(kpiLines, ['capacity', 'structure']),
-      {
-        title: 'Tables',
-        panels: [
-          lines({
-            title: 'Size of tables',
-            description: 'With TOAST, without indexes.',
-            unit: 'By',
-            series: [{ promql: 'sqltrail_table_heap_bytes', legend: '{{relname}}' }],
-          }),
-          lines({
-            title: 'Size of their indexes',
-            description: 'All indexes of a table together.',
-            unit: 'By',
-            series: [{ promql: 'sqltrail_table_index_bytes', legend: '{{relname}}' }],
-          }),
-        ],
-      },
-    ],
-  ).build(),
-});
+export const buildDashboards = (): Record<string, unknown> =>
+  Object.fromEntries(dashboards.map((one) => [`${one.id}.json`, dashboard(one).build()]));
+
+export const dashboardText = (content: unknown) => `${JSON.stringify(content, null, 2)}\n`;
 
 if (import.meta.main) {
-  const directory = path.join(import.meta.dirname, 'json');
-  await mkdir(directory, { recursive: true });
+  await rm(JSON_DIRECTORY, { recursive: true, force: true });
+  await mkdir(JSON_DIRECTORY, { recursive: true });
   for (const [file, content] of Object.entries(buildDashboards()))
-    await writeFile(path.join(directory, file), `${JSON.stringify(content, null, 2)}\n`);
+    await writeFile(path.join(JSON_DIRECTORY, file), dashboardText(content));
 }

@@ -1,25 +1,7 @@
-import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
+import { isPromql } from '../test/support/promqlParser.ts';
 import { catalogue, kpiById, meetsObjective } from './catalogue.ts';
-
-// The package's ESM build imports without file endings, which Node does not resolve; CodeMirror's state carries the parser.
-const require = createRequire(import.meta.url);
-const { parser } = require('@prometheus-io/lezer-promql') as {
-  parser: {
-    parse(text: string): { iterate(visitor: { enter(node: { type: { isError: boolean } }): void }): void };
-  };
-};
-
-function isPromql(text: string): boolean {
-  let sound = true;
-  parser.parse(text).iterate({
-    enter: ({ type }) => {
-      if (type.isError) sound = false;
-    },
-  });
-  return sound;
-}
 
 describe('the catalogue', () => {
   it('has at least 15 KPIs over all seven groups, each with an id of its own', () => {

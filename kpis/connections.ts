@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { poolUsed, quantile, rateOrZero } from './promql.ts';
+import { orNone, poolUsed, quantile, rateOrZero } from './promql.ts';
 
 const POOL = 'db_client_connection_pool_name';
 
@@ -67,7 +67,7 @@ export const connections: Kpi[] = [
     promql: rateOrZero('db_client_connection_timeouts_total'),
     series: [
       {
-        promql: `sum by (${POOL}) (rate(db_client_connection_timeouts_total[1m]))`,
+        promql: orNone(`sum by (${POOL}) (rate(db_client_connection_timeouts_total[1m]))`, POOL),
         legend: '{{db_client_connection_pool_name}}',
       },
     ],

@@ -9,6 +9,10 @@ const STATEMENTS = `db_client_operation_duration_seconds`;
 export const rateOrZero = (selector: string, by = '') =>
   by ? `sum by (${by}) (rate(${selector}[${WINDOW}]))` : `(sum(rate(${selector}[${WINDOW}])) or vector(0))`;
 
+/** Where the vector is empty for good reason (nothing failed), a zero that is named so, and no empty panel. */
+export const orNone = (promql: string, label: string) =>
+  `${promql} or on () label_replace(vector(0), "${label}", "none", "", "")`;
+
 export const requestRate = `sum(rate(${REQUESTS}[${WINDOW}]))`;
 export const failedRequestRate = rateOrZero(
   `http_server_request_calls_total{${SHOP},http_response_status_code=~"5.."}`,

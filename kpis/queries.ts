@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { meanStatementSeconds, rateOrZero, requestRate, SHOP, statementQuantile } from './promql.ts';
+import { meanStatementSeconds, orNone, rateOrZero, requestRate, SHOP, statementQuantile } from './promql.ts';
 
 export const queries: Kpi[] = [
   {
@@ -34,7 +34,10 @@ export const queries: Kpi[] = [
     promql: rateOrZero('sqltrail_statement_timeouts_total'),
     series: [
       {
-        promql: 'sum by (db_query_summary) (rate(sqltrail_statement_timeouts_total[1m]))',
+        promql: orNone(
+          'sum by (db_query_summary) (rate(sqltrail_statement_timeouts_total[1m]))',
+          'db_query_summary',
+        ),
         legend: '{{db_query_summary}}',
       },
     ],

@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { rateOrZero } from './promql.ts';
+import { orNone, rateOrZero } from './promql.ts';
 
 export const throughput: Kpi[] = [
   {
@@ -54,7 +54,12 @@ export const throughput: Kpi[] = [
     group: 'throughput',
     unit: '/s',
     promql: rateOrZero('sqltrail_spans_dropped_total'),
-    series: [{ promql: 'sum by (reason) (rate(sqltrail_spans_dropped_total[1m]))', legend: '{{reason}}' }],
+    series: [
+      {
+        promql: orNone('sum by (reason) (rate(sqltrail_spans_dropped_total[1m]))', 'reason'),
+        legend: '{{reason}}',
+      },
+    ],
     objective: {
       comparison: '<=',
       value: 0,

@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { failedRequestRate, quantile, rateOrZero, requestRate, SHOP } from './promql.ts';
+import { failedRequestRate, orNone, quantile, rateOrZero, requestRate, SHOP } from './promql.ts';
 
 export const userExperience: Kpi[] = [
   {
@@ -60,7 +60,10 @@ export const userExperience: Kpi[] = [
     promql: `${failedRequestRate} / ${requestRate}`,
     series: [
       {
-        promql: `sum by (http_response_status_code) (rate(http_server_request_calls_total{${SHOP},http_response_status_code=~"5.."}[1m])) / scalar(${requestRate})`,
+        promql: orNone(
+          `sum by (http_response_status_code) (rate(http_server_request_calls_total{${SHOP},http_response_status_code=~"5.."}[1m])) / scalar(${requestRate})`,
+          'http_response_status_code',
+        ),
         legend: 'HTTP {{http_response_status_code}}',
       },
     ],

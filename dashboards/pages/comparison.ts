@@ -1,0 +1,71 @@
+import { kpiById } from '../../kpis/catalogue.ts';
+import { byPhase, type Dashboard, describeKpi, earlier, kpiByPhase, type PromqlPanel } from '../panel.ts';
+import { statementsByPhase } from './shared.ts';
+
+const CUSTOMERS = [
+  'customer-latency-p95',
+  'satisfied-requests',
+  'request-failure-ratio',
+  'checkout-failure-ratio',
+] as const;
+const DATABASE = [
+  'statement-latency-p95',
+  'pool-saturation',
+  'rows-read-per-request',
+  'queries-per-request',
+] as const;
+const MINUTES_AGO = 10;
+
+const phaseTable: PromqlPanel = {
+  id: 'kpis-by-phase',
+  kind: 'table',
+  title: 'KPIs, mean of each phase',
+  description:
+    'A rate looks back a minute, so the first minute of a phase still holds some of the one before; proof is the peak’s load on the mended shop.',
+  unit: '1',
+  queries: [...CUSTOMERS, ...DATABASE].map((id) => {
+    const { name, promql, unit } = kpiById(id);
+    return { promql: byPhase(promql), legend: name, unit };
+  }) as PromqlPanel['queries'],
+  labels: { phase: 'Phase' },
+  runbooks: [],
+  width: 24,
+  height: 8,
+};
+
+const nowAndEarlier = (id: string): PromqlPanel => {
+  const kpi = kpiById(id);
+  return {
+    id: `${id}-and-earlier`,
+    kind: 'lines',
+    title: `${kpi.name}, now and ${MINUTES_AGO} minutes earlier`,
+    description: `The same query shifted by ${MINUTES_AGO} minutes lies behind it.\n\n${describeKpi(kpi)}`,
+    unit: kpi.unit,
+    queries: [
+      { promql: kpi.promql, legend: 'now' },
+      { promql: earlier(kpi.promql, MINUTES_AGO), legend: `${MINUTES_AGO} minutes earlier` },
+    ],
+    objective: kpi.objective,
+    runbooks: [],
+    width: 12,
+    height: 8,
+  };
+};
+
+export const comparison: Dashboard = {
+  id: 'comparison',
+  title: 'sqltrail: before and after',
+  description: 'Did the change help? The same KPIs in each phase of the time range, and against a while ago.',
+  audience: 'engineer',
+  minutes: 60,
+  rows: [
+    { question: 'What did each phase change, in figures?', panels: [phaseTable] },
+    { question: 'What did customers feel in each phase?', panels: CUSTOMERS.map(kpiById).map(kpiByPhase) },
+    { question: 'What did the database do in each phase?', panels: DATABASE.map(kpiById).map(kpiByPhase) },
+    { question: 'Which statements became quicker, and did any become slower?', panels: [statementsByPhase] },
+    {
+      question: `Is it better or worse than ${MINUTES_AGO} minutes ago?`,
+      panels: [nowAndEarlier('customer-latency-p95'), nowAndEarlier('request-failure-ratio')],
+    },
+  ],
+};

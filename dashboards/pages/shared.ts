@@ -1,0 +1,92 @@
+import { meanStatementSeconds, quantile, SHOP } from '../../kpis/promql.ts';
+import type { PromqlPanel } from '../panel.ts';
+
+/** The alerts that fire, symptoms included; a row that says none when all is well. */
+export const alertsTable: PromqlPanel = {
+  id: 'alerts',
+  kind: 'table',
+  title: 'Alerts that fire',
+  description: 'From the rules in Prometheus, symptoms included. The name opens the runbook.',
+  unit: '{count}',
+  queries: [
+    {
+      promql:
+        'max by (alertname, severity, layer, kpi, db_query_summary, http_route) (ALERTS{alertstate="firing"}) or on () label_replace(vector(0), "alertname", "none", "", "")',
+      legend: 'Firing',
+    },
+  ],
+  labels: {
+    alertname: 'Alert',
+    severity: 'Severity',
+    layer: 'Cause or symptom',
+    kpi: 'KPI',
+    db_query_summary: 'Statement',
+    http_route: 'Route',
+  },
+  runbooks: [],
+  width: 24,
+  height: 7,
+};
+
+const NAMED = `${SHOP},db_query_summary!=""`;
+const within = (metric: string, matchers = NAMED) =>
+  `sum by (db_query_summary) (increase(db_client_operation_${metric}{${matchers}}[$__range]))`;
+
+/** Statements by the time that the database spent on them in the time range. */
+export const statementsTable: PromqlPanel = {
+  id: 'top-statements',
+  kind: 'table',
+  title: 'Statements by the time they took',
+  description:
+    'Over the whole time range: what each statement cost the database, and whether because it is slow or because it is frequent. The name opens its traces, plan and findings in the console.',
+  unit: '{count}',
+  queries: [
+    { promql: within('duration_seconds_sum'), legend: 'Database time', unit: 's' },
+    {
+      promql: `${within('duration_seconds_sum')} / scalar(sum(increase(db_client_operation_duration_seconds_sum{${NAMED}}[$__range])))`,
+      legend: 'Share of all',
+      unit: '1',
+    },
+    {
+      promql: quantile(0.95, 'db_client_operation_duration_seconds', NAMED, ['db_query_summary']).replace(
+        '[1m]',
+        '[$__range]',
+      ),
+      legend: 'p95',
+      unit: 's',
+    },
+    { promql: within('calls_total'), legend: 'Calls' },
+    {
+      promql: `(${within('calls_total', `${NAMED},status_code="STATUS_CODE_ERROR"`)} or 0 * ${within('calls_total')}) / ${within('calls_total')}`,
+      legend: 'Failed',
+      unit: '1',
+    },
+  ],
+  labels: { db_query_summary: 'Statement' },
+  runbooks: ['SlowStatements', 'StatementTimeouts', 'SlowQueryTrend'],
+  width: 24,
+  height: 10,
+};
+
+const meanIn = (phase: string) =>
+  `avg_over_time((${meanStatementSeconds('1m')} and on () sqltrail_phase_info{phase="${phase}"})[$__range:15s])`;
+
+/** Mean time of each statement before, at the peak, and on the mended shop. */
+export const statementsByPhase: PromqlPanel = {
+  id: 'statements-by-phase',
+  kind: 'table',
+  title: 'Mean time of a statement, by phase',
+  description:
+    'Each column is the mean over one phase in the time range; a cell is empty where the statement did not run in it. The name opens its traces in the console.',
+  unit: 's',
+  queries: [
+    { promql: meanIn('ordinary'), legend: 'Ordinary load' },
+    { promql: meanIn('peak'), legend: 'Peak, before' },
+    { promql: meanIn('short-term'), legend: 'During relief' },
+    { promql: meanIn('proof'), legend: 'Peak, after' },
+  ],
+  labels: { db_query_summary: 'Statement' },
+  runbooks: ['SlowStatements'],
+  width: 24,
+  height: 10,
+};

@@ -1,0 +1,161 @@
+import { alerts } from '../alerts/definitions.ts';
+import { catalogue } from '../kpis/catalogue.ts';
+import type { Kpi, KpiGroup, Objective, Unit } from '../kpis/kpi.ts';
+import { objectiveText } from '../kpis/unitText.ts';
+
+/**
+ * What is drawn, without how: Grafana's JSON (build.ts), the console and the pictures are all made from these, so a
+ * panel shows the same query under the same words everywhere.
+ */
+export type Panel = PromqlPanel | SqlPanel;
+
+export interface PanelQuery {
+  /** PromQL with the variables of {@link fillVariables}. */
+  promql: string;
+  /** Legend template (`{{label}}`) of a line or bar; title of a table's column. */
+  legend: string;
+  /** Where it is not the panel's. */
+  unit?: Unit;
+}
+
+interface Described {
+  /** kebab-case, unique in its dashboard. */
+  id: string;
+  title: string;
+  /** Markdown: what it shows and what to make of it. */
+  description: string;
+  unit: Unit;
+  /** Of 24 columns. */
+  width: number;
+  /** In rows of 30 px, as Grafana counts. */
+  height: number;
+}
+
+/**
+ * - `stat`: the last value of one instant query.
+ * - `lines`: each query over the time range.
+ * - `bars`: one instant query, a bar for each series.
+ * - `table`: instant queries, a column each; rows are joined on `labels`.
+ */
+export interface PromqlPanel extends Described {
+  kind: 'stat' | 'lines' | 'bars' | 'table';
+  queries: [PanelQuery, ...PanelQuery[]];
+  /** Draws the threshold, in `unit`. */
+  objective?: Pick<Objective, 'comparison' | 'value'>;
+  /** Dots on the lines that lead to traces. */
+  exemplars?: boolean;
+  /** Alerts that guard what is shown; the console serves each one's runbook at `/runbooks/<alert>`. */
+  runbooks: string[];
+  /** Label columns of a table and their titles, in order. */
+  labels?: Record<string, string>;
+  /** Words for label values, where those of the metric would not do. */
+  names?: Record<string, string>;
+  /** A stat whose series name is the answer, not its value. */
+  showsName?: boolean;
+}
+
+/** A table that Postgres answers, read by sqltrail_monitor. Column names are titles. */
+export interface SqlPanel extends Described {
+  kind: 'sql';
+  sql: string;
+  /** Of columns that are not in `unit`. */
+  units?: Record<string, Unit>;
+}
+
+export interface PanelRow {
+  /** The question that the row answers; its title. */
+  question: string;
+  panels: Panel[];
+}
+
+export interface Dashboard {
+  /** Grafana's uid without `sqltrail-`; also the name of the file. */
+  id: string;
+  title: string;
+  description: string;
+  audience: 'sre' | 'engineer' | 'stakeholder';
+  /** The time range it opens with, ending now. Minutes. */
+  minutes: number;
+  /** Offers a choice of statements, as the variable `$statement`. */
+  choosesStatement?: boolean;
+  rows: PanelRow[];
+}
+
+export interface Variables {
+  /** Regular expression on `db.query.summary`; all without it. */
+  statement?: string;
+  /** Length of the time range, seconds. */
+  rangeSeconds: number;
+}
+
+/** A query as Prometheus takes it; Grafana fills the same variables in itself. */
+export const fillVariables = (promql: string, { statement = '.+', rangeSeconds }: Variables): string =>
+  promql
+    .replaceAll('$statement', statement.replaceAll(/["\\]/g, '\\$&'))
+    .replaceAll('$__range', `${Math.max(60, Math.round(rangeSeconds))}s`);
+
+/** Begin of each phase, with the label `phase`; evaluated every {@link PHASE_STEP_SECONDS}. */
+export const PHASE_BEGINS = 'sqltrail_phase_info == 1 unless sqltrail_phase_info offset 10s == 1';
+export const PHASE_STEP_SECONDS = 5;
+
+/** A KPI's mean in each phase of the time range; `phase` is the only label. NaN and infinity are left out. */
+export const byPhase = (promql: string) =>
+  `avg_over_time((max by (phase) (sqltrail_phase_info{phase!="idle"}) * on () group_left () ((${promql}) < +Inf))[$__range:15s])`;
+
+/** The same query, so many minutes earlier. */
+export const earlier = (promql: string, minutes: number) =>
+  `avg_over_time((${promql})[10s:5s] offset ${minutes}m)`;
+
+export const kpisOf = (...groups: KpiGroup[]) => catalogue.filter(({ group }) => groups.includes(group));
+
+const runbooksOf = (kpi: Kpi) => alerts.filter((alert) => alert.kpi === kpi.id).map(({ alert }) => alert);
+
+export const describeKpi = ({ meaning, justification, objective, unit }: Kpi) =>
+  `${meaning}\n\n${justification}\n\nObjective: ${objectiveText(objective, unit)}. ${objective.rationale}`;
+
+/** A KPI now, against its objective. */
+export const kpiStat = (kpi: Kpi): PromqlPanel => ({
+  id: `${kpi.id}-now`,
+  kind: 'stat',
+  title: kpi.name,
+  description: describeKpi(kpi),
+  unit: kpi.unit,
+  queries: [{ promql: kpi.promql, legend: kpi.name }],
+  objective: kpi.objective,
+  runbooks: runbooksOf(kpi),
+  width: 6,
+  height: 4,
+});
+
+/** A KPI broken down, over time. The objective is drawn only where the lines are in the KPI's unit. */
+export const kpiLines = (kpi: Kpi): PromqlPanel => {
+  const [first, ...rest] = kpi.series;
+  if (!first) throw new Error(`KPI ${kpi.id} has no series to draw`);
+  return {
+    id: kpi.id,
+    kind: 'lines',
+    title: kpi.name,
+    description: describeKpi(kpi),
+    unit: first.unit ?? kpi.unit,
+    queries: [first, ...rest],
+    ...(kpi.series.every(({ unit }) => unit === undefined) ? { objective: kpi.objective } : {}),
+    ...(kpi.collection.source === 'spanmetrics' ? { exemplars: true } : {}),
+    runbooks: runbooksOf(kpi),
+    width: 12,
+    height: 8,
+  };
+};
+
+/** A KPI's mean in each phase. */
+export const kpiByPhase = (kpi: Kpi): PromqlPanel => ({
+  id: `${kpi.id}-by-phase`,
+  kind: 'bars',
+  title: kpi.name,
+  description: `Mean in each phase of the time range. A rate looks back a minute, so a phase's first minute still holds some of the one before.\n\n${describeKpi(kpi)}`,
+  unit: kpi.unit,
+  queries: [{ promql: byPhase(kpi.promql), legend: '{{phase}}' }],
+  objective: kpi.objective,
+  runbooks: runbooksOf(kpi),
+  width: 12,
+  height: 8,
+});

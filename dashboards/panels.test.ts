@@ -1,0 +1,63 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { alerts } from '../alerts/definitions.ts';
+import { isPromql } from '../test/support/promqlParser.ts';
+import { buildDashboards, dashboardText, JSON_DIRECTORY } from './build.ts';
+import { fillVariables } from './panel.ts';
+import { dashboards } from './panels.ts';
+
+const built = buildDashboards();
+const panels = dashboards.flatMap(({ id, rows }) =>
+  rows.flatMap((row) => row.panels.map((panel) => [`${id}/${panel.id}`, panel] as const)),
+);
+
+describe('the dashboards', () => {
+  it.each(Object.entries(built))('%s is what the definitions make', async (file, content) => {
+    expect(await readFile(path.join(JSON_DIRECTORY, file), 'utf8')).toBe(dashboardText(content));
+  });
+
+  it('have no file that the definitions do not make', async () => {
+    expect((await readdir(JSON_DIRECTORY)).sort()).toEqual(Object.keys(built).sort());
+  });
+
+  it.each(dashboards.map((dashboard) => [dashboard.id, dashboard] as const))(
+    '%s asks a question in each row and fills rows of 24 columns',
+    (_id, { rows }) => {
+      for (const { question, panels: inRow } of rows) {
+        expect(question).toContain('?');
+        expect(inRow.length).toBeGreaterThan(0);
+        for (const { width, height } of inRow) {
+          expect(24 % width).toBe(0);
+          expect(height).toBeGreaterThanOrEqual(4);
+        }
+      }
+    },
+  );
+});
+
+describe('a panel', () => {
+  it('has an id of its own', () => {
+    expect(new Set(panels.map(([name]) => name)).size).toBe(panels.length);
+  });
+
+  it.each(panels)('%s says what it shows, in a unit, and its queries parse', (_name, panel) => {
+    expect(panel.title.length).toBeGreaterThan(5);
+    expect(panel.description.length).toBeGreaterThan(20);
+    expect(panel.unit).toBeTruthy();
+    if (panel.kind === 'sql') return;
+    for (const { promql, legend } of panel.queries) {
+      expect(legend).toBeTruthy();
+      const filled = fillVariables(promql, { rangeSeconds: 900 });
+      expect(filled).not.toContain('$');
+      expect(isPromql(filled), filled).toBe(true);
+    }
+    for (const runbook of panel.runbooks) expect(alerts.map(({ alert }) => alert)).toContain(runbook);
+  });
+});
+
+it('variables are filled as Grafana fills them', () => {
+  expect(fillVariables('x{s=~"$statement"}[$__range]', { statement: 'SELECT "a"', rangeSeconds: 90 })).toBe(
+    'x{s=~"SELECT \\"a\\""}[90s]',
+  );
+});
