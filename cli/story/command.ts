@@ -3,9 +3,8 @@ import { Listr } from 'listr2';
 import { printPdf } from '../../report/pdf.ts';
 import { writeReport } from '../../report/write.ts';
 import { type ScaleName } from '../../sample-shop/data/scales.ts';
-import { ConfigurationError } from '../../stack/errors.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
-import type { StoryDatabases, StoryTargets } from './clients.ts';
+import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
 import { type Act, tellStory } from './story.ts';
 
 export interface StoryCommand {
@@ -24,34 +23,6 @@ const line = (text: string) => process.stdout.write(`${text}\n`);
 /** The last line of a terminal, rewritten; nothing where the output is a file. */
 function status(text: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
-}
-
-/** Targets of a stack that runs already, from the environment (docker compose run story); undefined without them. */
-export function attachedTargets(env: NodeJS.ProcessEnv): StoryTargets | undefined {
-  const names = {
-    prometheus: 'PROMETHEUS_URL',
-    alertmanager: 'ALERTMANAGER_URL',
-    console: 'CONSOLE_URL',
-    shop: 'SHOP_URL',
-    load: 'LOAD_URL',
-    token: 'SQLTRAIL_TOKEN',
-  } as const;
-  const given = Object.values(names).filter((name) => env[name]);
-  if (!env['SHOP_URL'] && !env['LOAD_URL']) return undefined;
-  const missing = Object.values(names).filter((name) => !given.includes(name));
-  if (missing.length > 0)
-    throw new ConfigurationError(
-      `To tell the story on a running stack set ${missing.join(', ')} as well; without SHOP_URL and LOAD_URL a native one is started.`,
-    );
-  return Object.fromEntries(
-    Object.entries(names).map(([key, name]) => [key, env[name]]),
-  ) as unknown as StoryTargets;
-}
-
-/** Roles of a stack that runs already; the story goes beyond the breakdown only with both. */
-export function attachedDatabases(env: NodeJS.ProcessEnv): StoryDatabases | undefined {
-  const { OWNER_DATABASE_URL: owner, MONITOR_DATABASE_URL: monitor } = env;
-  return owner && monitor ? { owner, monitor } : undefined;
 }
 
 const titles: Record<Step['step'], string> = {
@@ -129,6 +100,8 @@ async function report(recordingFile: string, out: string): Promise<void> {
  */
 export async function runStory(command: StoryCommand): Promise<number> {
   const attached = attachedTargets(process.env);
+  const attachedTo = attached && attachedDatabases(process.env);
+  if (attachedTo && command.until !== 'breakdown') await assertUntreated(attachedTo);
   const startedMs = Date.now();
   const stack = attached
     ? undefined
@@ -144,7 +117,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
       targets,
       databases: stack
         ? { owner: stack.databaseUrl('shop_owner'), monitor: stack.databaseUrl('sqltrail_monitor') }
-        : attachedDatabases(process.env),
+        : attachedTo,
       out: command.out,
       mode: attached ? 'attached' : 'native',
       scale: attached ? null : command.scale,
