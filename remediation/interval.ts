@@ -6,10 +6,10 @@ export interface Interval {
   windows: number;
 }
 
-const RESAMPLES = 2_000;
+export const RESAMPLES = 2_000;
 
-/** mulberry32: the same windows give the same interval in every run. */
-function uniform(seed: number): () => number {
+/** mulberry32, 0 <= u < 1: the same windows give the same interval in every run. */
+export function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { createRoles, grantOnShop, type RolePasswords } from '../schema/roles.ts';
 import { fillTasks, helpers } from './fill.sql.ts';
-import { type ScaleName, scales } from './scales.ts';
+import { type Size, scaleOf } from './scales.ts';
 
 export interface ShopDatabaseOptions {
   /** Superuser URL of the server; its database is used only to reach the server. */
   adminUrl: string;
   passwords: RolePasswords;
-  scale: ScaleName;
+  scale: Size;
   seed: number;
   /** Newest moment in the data, `YYYY-MM-DD`; today by default. */
   asOf?: string;
@@ -54,7 +54,7 @@ async function fill(
   clients: pg.Client[],
   { scale, asOf = today(), signal, onProgress }: ShopDatabaseOptions,
 ): Promise<void> {
-  const open = fillTasks(scales[scale], asOf);
+  const open = fillTasks(scaleOf(scale), asOf);
   const total = open.length;
   const done = new Set<string>();
   let wake = () => {};

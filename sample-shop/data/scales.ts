@@ -26,4 +26,19 @@ export const scales = {
 
 export type ScaleName = keyof typeof scales;
 
-export const isScaleName = (name: string): name is ScaleName => Object.hasOwn(scales, name);
+/** A scale, or so many times the rows of every table of one: `small-x8`. */
+export type Size = ScaleName | `${ScaleName}-x${number}`;
+
+/** @throws RangeError naming the sizes that there are */
+export function scaleOf(size: Size): Scale {
+  const [, name = '', factor = '1'] = /^([a-z]+)(?:-x([1-9]\d{0,2}))?$/.exec(size) ?? [];
+  if (!Object.hasOwn(scales, name))
+    throw new RangeError(
+      `no size ${size}: it is one of ${Object.keys(scales).join(', ')}, or such a one with -x8`,
+    );
+  const rows = Object.entries(scales[name as ScaleName]).map(([table, count]) => [
+    table,
+    count * Number(factor),
+  ]);
+  return Object.fromEntries(rows) as unknown as Scale;
+}

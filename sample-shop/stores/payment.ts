@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a card network's answer takes at best, milliseconds. */
-const GATEWAY_LATENCY_MS = 40;
+export const GATEWAY_LATENCY_MS = 40;
 
 /** Stands in for a payment gateway: waits as long as one would, moves no money, and its reference says so. */
 export async function payByStub(): Promise<{ reference: string; message: string }> {

@@ -1,0 +1,285 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import pg from 'pg';
+import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
+import { runMigration } from '../remediation/migration/engine.ts';
+import { shopMapping } from '../remediation/migration/shop.ts';
+import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
+import { type ScaleName, type Size, scaleOf, scales } from '../sample-shop/data/scales.ts';
+import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
+import { GATEWAY_LATENCY_MS } from '../sample-shop/stores/payment.ts';
+import { freePort } from '../stack/freePort.ts';
+import { type PostgresServer, startPostgres } from '../stack/postgres.ts';
+import {
+  type GrowthRecording,
+  isComplete,
+  type Model,
+  models,
+  readGrowth,
+  writeGrowth,
+} from './growthRecording.ts';
+import { measureVisits } from './growthVisits.ts';
+
+/**
+ * What each operation of the shop takes with 1, 2, 4 and 8 times the data, on the legacy tables, on the same tables
+ * with indexes and rewritten statements, and on the refactored model. Killed at any moment, the next run goes on:
+ * databases are made under another name and renamed when complete, and each measured cell is written at once.
+ */
+
+/**
+ * The indexes that the short-term relief built and kept in the recorded story (docs/roadmap.md), and what the tuned
+ * store needs beside them.
+ */
+const relief = [
+  'CREATE INDEX ON reviews (product_id)',
+  'CREATE INDEX ON orders (lower(customer_email))',
+  'CREATE INDEX ON orders (order_number)',
+  'CREATE INDEX ON order_items (product_id, id)',
+  'CREATE INDEX ON product_attributes (product_id)',
+  'CREATE INDEX ON carts (session_id)',
+  'CREATE INDEX ON cart_items (cart_id)',
+  'CREATE EXTENSION IF NOT EXISTS pg_trgm',
+  'CREATE INDEX ON products USING gin (name gin_trgm_ops, description gin_trgm_ops, tags gin_trgm_ops)',
+  'CREATE INDEX ON products USING gin (category_path gin_trgm_ops)',
+  ...[...tunedIndexes, ...tunedObjects].map(({ up }) => up),
+];
+
+const passwords = { owner: 'growth-owner', app: 'growth-app', monitor: 'growth-monitor' };
+/** As the story's server: the larger sizes do not fit into its buffers. */
+const postgresSettings = { shared_buffers: '128MB', max_connections: '60', TimeZone: 'Etc/UTC' };
+
+interface Options {
+  base: ScaleName;
+  sizes: number[];
+  rounds: number;
+  visits: number;
+  windows: number;
+  customers: number;
+  dir: string;
+  out: string;
+}
+
+const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+
+async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+class Growth {
+  readonly #server: PostgresServer;
+  readonly #options: Options;
+  readonly #file: string;
+
+  constructor(server: PostgresServer, options: Options) {
+    this.#server = server;
+    this.#options = options;
+    this.#file = path.join(options.dir, 'growth.json');
+  }
+
+  #exists(name: string): Promise<boolean> {
+    return onDatabase(
+      this.#server.url(),
+      async (client) =>
+        (await client.query('SELECT FROM pg_database WHERE datname = $1', [name])).rowCount === 1,
+    );
+  }
+
+  /** Makes a database from another, unless it is there; `work` is repeated when it was killed, so it goes on by itself. */
+  async #made(name: string, template: string, work: (database: string) => Promise<void>): Promise<string> {
+    if (await this.#exists(name)) return name;
+    const building = `${name}_building`;
+    if (!(await this.#exists(building)))
+      await resetShopDatabase({ adminUrl: this.#server.url(), template, name: building });
+    await work(building);
+    await onDatabase(this.#server.url(building), (client) => client.query('VACUUM (ANALYZE)'));
+    await onDatabase(this.#server.url(), (client) =>
+      client.query(`ALTER DATABASE ${pg.escapeIdentifier(building)} RENAME TO ${pg.escapeIdentifier(name)}`),
+    );
+    return name;
+  }
+
+  /** The database of a cell, to be copied before it is used. */
+  async source(model: Model, size: number): Promise<string> {
+    const { base } = this.#options;
+    const scale: Size = `${base}-x${size}`;
+    const template = await createShopDatabase({ adminUrl: this.#server.url(), passwords, scale, seed: 1 });
+    const name = `growth_${model}_${base}_x${size}`;
+    if (model === 'legacy') return template;
+    if (model === 'tuned')
+      return this.#made(name, template, (building) =>
+        onDatabase(this.#server.url(building, 'shop_owner', passwords.owner), async (client) => {
+          for (const sql of relief)
+            await client.query(sql.replaceAll('CONCURRENTLY', 'CONCURRENTLY IF NOT EXISTS'));
+        }),
+      );
+    return this.#made(name, template, async (building) => {
+      const mapping = await shopMapping({ timeZone: postgresSettings.TimeZone });
+      const run = runMigration({
+        url: this.#server.url(building, 'shop_owner', passwords.owner),
+        mapping,
+        previousStore: 'legacy',
+        // Nobody shops there yet, so there is nothing to switch, to wait for or to spare.
+        switchStore: async () => {},
+        dutyCycle: 1,
+        drainMs: 0,
+        observeMs: 0,
+        until: 'contract',
+        yes: true,
+      });
+      for await (const { event, phase } of run) if (event === 'phase done') say(`  ${building}: ${phase}`);
+    });
+  }
+
+  /** What was measured so far, or a recording without cells. @throws Error when it was made with other settings */
+  async #recording(): Promise<GrowthRecording> {
+    const { base, sizes, rounds, visits, windows, customers } = this.#options;
+    const settings = { base, seed: 1, sizes, rounds, visits, windows, customers, postgres: postgresSettings };
+    const before = await readGrowth(this.#file).catch((error) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (before && JSON.stringify(before.settings) !== JSON.stringify(settings))
+      throw new Error(`${this.#file} was measured with other settings: use those, or another --dir.`);
+    if (before) return before;
+    const legacy = await this.source('legacy', sizes[0] as number);
+    const seen = await diagnose({
+      ...defaultDiagnosis,
+      url: this.#server.url(legacy, 'sqltrail_monitor', passwords.monitor),
+      only: ['growth'],
+      observeMs: 0,
+      signal: AbortSignal.timeout(60_000),
+    });
+    const growth = (seen.findings[0]?.evidence ?? []).flatMap(({ label, value, unit }) => {
+      const days = /over the last (\d+) days/.exec(label)?.[1];
+      return days && unit === 'By/d' ? [{ days: Number(days), sharePerDay: Number(value) / seen.bytes }] : [];
+    });
+    const [version] = await onDatabase(
+      this.#server.url(),
+      async (client) => (await client.query<{ server_version: string }>('SHOW server_version')).rows,
+    );
+    return {
+      format: 1,
+      settings,
+      machine: {
+        cores: os.availableParallelism(),
+        memoryBytes: os.totalmem(),
+        postgres: version?.server_version ?? '',
+        node: process.version,
+      },
+      measuredOn: new Date().toISOString().slice(0, 10),
+      sizes: sizes.map((size) => ({ size, orders: scaleOf(`${base}-x${size}`).orders, bytes: {} })),
+      growth,
+      gatewayMs: GATEWAY_LATENCY_MS,
+      ordersToday: scales.default.orders,
+      cells: [],
+    };
+  }
+
+  async prepare(): Promise<void> {
+    for (const size of this.#options.sizes)
+      for (const model of models) {
+        const started = Date.now();
+        const name = await this.source(model, size);
+        say(`${name} is there (${((Date.now() - started) / 1000).toFixed(0)} s)`);
+      }
+  }
+
+  async measure(): Promise<GrowthRecording> {
+    const { sizes, rounds, visits, windows, customers } = this.#options;
+    const recording = await this.#recording();
+    for (let round = 1; round <= rounds; round += 1)
+      for (const size of sizes)
+        for (const model of models) {
+          if (
+            recording.cells.some((cell) => cell.model === model && cell.size === size && cell.round === round)
+          )
+            continue;
+          const started = Date.now();
+          await resetShopDatabase({
+            adminUrl: this.#server.url(),
+            template: await this.source(model, size),
+            name: 'shop',
+          });
+          const bytes = await onDatabase(this.#server.url('shop'), async (client) => {
+            await client.query('CHECKPOINT');
+            const { rows } = await client.query<{ bytes: number }>(
+              'SELECT pg_database_size(current_database())::float8 AS bytes',
+            );
+            return rows[0]?.bytes as number;
+          });
+          const url = this.#server.url('shop', 'shop_app', passwords.app);
+          const measured = await measureVisits({ url, model, customers, visits, windows });
+          recording.cells.push({ model, size, round, windows: measured });
+          const entry = recording.sizes.find((each) => each.size === size);
+          if (entry) entry.bytes[model] = bytes;
+          await writeGrowth(this.#file, recording);
+          say(
+            `round ${round}, ${size}x, ${model}: checkout p95 ${measured.map(({ checkout }) => checkout.p95.toFixed(0)).join(', ')} ms (${((Date.now() - started) / 1000).toFixed(0)} s)`,
+          );
+        }
+    return recording;
+  }
+}
+
+const whole = (text: string) => {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number of 1 or more.');
+  return Number(text);
+};
+const list = (text: string) => text.split(',').map(whole);
+
+const program = new Command('growth')
+  .description('measures the shop at several sizes of its data on each data model; a killed run goes on')
+  .argument('[part]', 'prepare: only make the databases; measure: all', 'measure')
+  .addOption(new Option('--base <scale>', 'scale of size 1').choices(Object.keys(scales)).default('small'))
+  .option('--sizes <list>', 'times the base', list, [1, 2, 4, 8])
+  .option('--rounds <n>', 'over all cells', whole, 2)
+  .option('--visits <n>', 'in a window', whole, 40)
+  .option('--windows <n>', 'in a cell and round', whole, 4)
+  .option('--customers <n>', 'visits at the same time', whole, 4)
+  .option(
+    '--dir <directory>',
+    'databases and what was measured so far',
+    path.join(os.tmpdir(), 'sqltrail-growth'),
+  )
+  .option(
+    '--out <file>',
+    'where the recording goes when it is complete',
+    path.join(import.meta.dirname, '..', 'docs', 'measured', 'growth.json'),
+  )
+  .action(async (part: string, options: Options) => {
+    if (part !== 'prepare' && part !== 'measure')
+      throw new InvalidArgumentError(`part is prepare or measure, not ${part}`);
+    await mkdir(options.dir, { recursive: true });
+    await chmod(options.dir, 0o755);
+    const server = await startPostgres({
+      dataDir: path.join(options.dir, 'pgdata'),
+      port: await freePort(),
+      password: 'growth-only',
+      logFile: path.join(options.dir, 'postgres.log'),
+      settings: { shared_preload_libraries: 'pg_stat_statements', ...postgresSettings },
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => void server.stop().finally(() => process.exit(130)));
+    try {
+      const growth = new Growth(server, options);
+      if (part === 'prepare') return await growth.prepare();
+      const recording = await growth.measure();
+      if (!isComplete(recording)) return;
+      await mkdir(path.dirname(options.out), { recursive: true });
+      await writeGrowth(options.out, recording);
+      say(`complete: ${options.out}`);
+    } finally {
+      await server.stop();
+    }
+  });
+
+await program.parseAsync();
