@@ -71,6 +71,8 @@ const STEP_P95 = `histogram_quantile(0.95, sum by (le, step) (rate(load_request_
 class Story {
   readonly #options: StoryOptions;
   readonly file: RecordingFile;
+  /** Text of each alert that was active when they were last read, by its labels. */
+  #active = new Map<string, string>();
 
   constructor(options: StoryOptions) {
     this.#options = options;
@@ -128,29 +130,41 @@ class Story {
     };
   }
 
+  /** Records the alerts of each phase; tells those that were not active a moment ago, and those that have ended. */
   async #noteAlerts(phase: RecordedPhase): Promise<ActiveAlert[]> {
-    const alerts = await activeAlerts(this.#options.targets).catch(() => []);
+    const alerts = await activeAlerts(this.#options.targets).catch(() => undefined);
+    if (!alerts) return [];
+    const { say } = this.#options;
     const { recording } = this;
+    const active = new Map<string, string>();
     for (const { labels, annotations } of alerts) {
       const key = JSON.stringify(labels);
+      const name = labels['alertname'] ?? '';
+      const summary = annotations['summary'] ?? '';
+      active.set(key, `${name}: ${summary}`);
+      const now = new Date();
+      const afterSeconds = (now.getTime() - Date.parse(phase.startedAt)) / 1000;
+      if (!this.#active.has(key))
+        say(
+          `  ${styleText(labels['severity'] === 'page' ? 'red' : 'yellow', '▲')} ${name} after ${Math.round(afterSeconds)} s: ${summary}`,
+        );
       if (
         recording.alerts.some((known) => JSON.stringify(known.labels) === key && known.phase === phase.name)
       )
         continue;
-      const now = new Date();
       recording.alerts.push({
-        name: labels['alertname'] ?? '',
+        name,
         severity: labels['severity'] ?? '',
         labels,
-        summary: annotations['summary'] ?? '',
+        summary,
         firstSeenAt: now.toISOString(),
-        afterSeconds: (now.getTime() - Date.parse(phase.startedAt)) / 1000,
+        afterSeconds,
         phase: phase.name,
       });
-      this.#options.say(
-        `  ${styleText(labels['severity'] === 'page' ? 'red' : 'yellow', '▲')} ${labels['alertname']} after ${Math.round((now.getTime() - Date.parse(phase.startedAt)) / 1000)} s: ${annotations['summary'] ?? ''}`,
-      );
     }
+    for (const [key, text] of this.#active)
+      if (!active.has(key)) say(`  ${styleText(['green', 'dim'], `▽ over: ${text}`)}`);
+    this.#active = active;
     return alerts;
   }
 
