@@ -73,6 +73,8 @@ class Story {
   readonly file: RecordingFile;
   /** Text of each alert that was active when they were last read, by its labels. */
   #active = new Map<string, string>();
+  /** As they were last read. */
+  #alerts: ActiveAlert[] = [];
 
   constructor(options: StoryOptions) {
     this.#options = options;
@@ -132,8 +134,10 @@ class Story {
 
   /** Records the alerts of each phase; tells those that were not active a moment ago, and those that have ended. */
   async #noteAlerts(phase: RecordedPhase): Promise<ActiveAlert[]> {
+    // An Alertmanager that does not answer is no silence: what was last known stays.
     const alerts = await activeAlerts(this.#options.targets).catch(() => undefined);
-    if (!alerts) return [];
+    if (!alerts) return this.#alerts;
+    this.#alerts = alerts;
     const { say } = this.#options;
     const { recording } = this;
     const active = new Map<string, string>();
