@@ -6,8 +6,12 @@ import { consoleSpans } from '../diagnosis/spans.ts';
 import { type Action, actionsFor } from '../remediation/action.ts';
 import { RemediationError } from '../remediation/errors.ts';
 import type { JournalEntry } from '../remediation/journal.ts';
+import { adviseOnPool, sightPools } from '../remediation/pool.ts';
+import { settingsActions } from '../remediation/settings.ts';
 import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
 import { ConfigurationError } from '../stack/errors.ts';
+import type { ShopTarget } from './story/clients.ts';
+import { shopActions, shopHandlers } from './story/shopActions.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -77,7 +81,23 @@ function describeEntry(
   ].join('\n');
 }
 
+const SHOP_OPTION = [
+  '--shop <url>',
+  'the running sample shop, whose statements and pool are exchanged as well (token in SQLTRAIL_TOKEN)',
+] as const;
+
+/** @throws ConfigurationError for an address that is none, or without a token */
+function shopTarget(url: string | undefined): ShopTarget | undefined {
+  if (url === undefined) return undefined;
+  const token = process.env['SQLTRAIL_TOKEN'];
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new ConfigurationError('--shop is no address such as http://127.0.0.1:3000.');
+  if (!token) throw new ConfigurationError('--shop needs the shop’s token in SQLTRAIL_TOKEN.');
+  return { shop: url.replace(/\/$/, ''), token };
+}
+
 interface ShortTermFlags {
+  shop?: string;
   yes: boolean;
   dryRun: boolean;
   only?: string[];
@@ -100,9 +120,25 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
   });
   for (const note of diagnosis.notes) write(`Note: ${note}`);
   const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
-  return actionsFor(diagnosis.findings).filter(
+  const actions = [
+    ...actionsFor(diagnosis.findings),
+    ...(await settingsActions({ url: readUrl, signal })),
+    ...(flags.shop ? shopActions(diagnosis.findings) : []),
+  ];
+  return actions.filter(
     (action) => (!flags.only || named(flags.only, action)) && !named(flags.skip ?? [], action),
   );
+}
+
+/** A pool belongs to its application, so its size is a recommendation. */
+async function recommendPools(url: string, signal: AbortSignal): Promise<void> {
+  for (const sighting of await sightPools({ url, signal })) {
+    if (sighting.connections < 3) continue;
+    const { size, reason } = adviseOnPool(sighting);
+    write(
+      `Pool of ${sighting.application || 'an unnamed application'}: ${size === null ? '' : `set its size to ${size} in the application. `}${reason}`,
+    );
+  }
 }
 
 /** @returns whether none of the actions failed */
@@ -110,14 +146,16 @@ async function applyRound(
   url: string,
   readUrl: string,
   actions: readonly Action[],
-  { windows, window, reviewDays }: ShortTermFlags,
+  { shop, windows, window, reviewDays }: ShortTermFlags,
   signal: AbortSignal,
 ): Promise<boolean> {
   const live = process.stderr.isTTY;
   const show = (text: string) => {
     if (live) process.stderr.write(`\r\x1b[K${text}`);
   };
+  const target = shopTarget(shop);
   const entries = await applyShortTerm({
+    ...(target ? { handlers: shopHandlers(target) } : {}),
     url,
     readUrl,
     actions,
@@ -147,8 +185,9 @@ function shortTermCommand(signal: AbortSignal): Command {
     .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
     .option('--yes', 'do it', false)
     .option('--dry-run', 'show the plan and end (as without --yes)', false)
-    .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance)')
+    .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance, query)')
     .option('--skip <id...>', 'not these')
+    .option(...SHOP_OPTION)
     .option('--read-url <url>', 'a role with pg_monitor, for diagnosis and measurement')
     .option('--console <url>', 'sqltrail’s console, for traces')
     .option(
@@ -165,6 +204,7 @@ function shortTermCommand(signal: AbortSignal): Command {
       reported(async () => {
         const url = ownerUrl(given);
         const readUrl = flags.readUrl ?? url;
+        shopTarget(flags.shop);
         const tried = new Set<string>();
         for (let round = 1; round <= flags.rounds; round += 1) {
           const actions = (await planRound(readUrl, flags, signal)).filter(({ id }) => !tried.has(id));
@@ -182,11 +222,13 @@ function shortTermCommand(signal: AbortSignal): Command {
             write(`${describeAction(action, at + 1)}\n`);
           }
           if (!flags.yes || flags.dryRun) {
+            await recommendPools(readUrl, signal);
             write('Nothing was changed. Run it again with --yes to apply this plan.');
             return;
           }
           if (!(await applyRound(url, readUrl, actions, flags, signal))) process.exitCode = 1;
         }
+        await recommendPools(readUrl, signal);
         write('\nsqltrail fix list shows what is in force; sqltrail fix undo takes it back.');
       }),
     );
@@ -220,30 +262,34 @@ export function fixCommand(signal: AbortSignal): Command {
     .description('take actions back, the last one first')
     .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
     .option('--only <id...>', 'these actions; all in force without it')
+    .option(...SHOP_OPTION)
     .option('--yes', 'do it', false)
-    .action((given: string | undefined, { only, yes }: { only?: string[]; yes: boolean }) =>
-      reported(async () => {
-        const url = ownerUrl(given);
-        const entries = (await readJournal(url)).filter(
-          ({ state, action }) => state !== 'taken-back' && (!only || only.includes(action.id)),
-        );
-        if (entries.length === 0) {
-          write('Nothing to undo.');
-          return;
-        }
-        for (const { action } of entries.reverse())
-          write(`${action.title}   [${action.id}]\n     ${action.undo.join('; ')};`);
-        if (!yes) {
-          write('\nNothing was changed. Run it again with --yes to undo these.');
-          return;
-        }
-        await undoActions({
-          url,
-          ...(only ? { ids: only } : {}),
-          signal,
-          onUndone: ({ title }) => write(`  ↩ ${title}`),
-        });
-      }),
+    .action(
+      (given: string | undefined, { only, shop, yes }: { only?: string[]; shop?: string; yes: boolean }) =>
+        reported(async () => {
+          const target = shopTarget(shop);
+          const url = ownerUrl(given);
+          const entries = (await readJournal(url)).filter(
+            ({ state, action }) => state !== 'taken-back' && (!only || only.includes(action.id)),
+          );
+          if (entries.length === 0) {
+            write('Nothing to undo.');
+            return;
+          }
+          for (const { action } of entries.reverse())
+            write(`${action.title}   [${action.id}]\n     ${action.undo.join('; ')};`);
+          if (!yes) {
+            write('\nNothing was changed. Run it again with --yes to undo these.');
+            return;
+          }
+          await undoActions({
+            url,
+            ...(only ? { ids: only } : {}),
+            ...(target ? { handlers: shopHandlers(target) } : {}),
+            signal,
+            onUndone: ({ title }) => write(`  ↩ ${title}`),
+          });
+        }),
     );
   return fix;
 }

@@ -1,7 +1,7 @@
 import type { Finding } from '../diagnosis/finding.ts';
 
 /** What an action does; also the order in which they are applied: the quickest relief first. */
-export type ActionKind = 'index' | 'settings' | 'maintenance' | 'query' | 'archive';
+export type ActionKind = 'index' | 'settings' | 'maintenance' | 'query' | 'pool' | 'archive';
 
 /**
  * A step of relief with everything one wants to know before saying yes. It is data only, so that it can be shown,
@@ -31,6 +31,8 @@ export interface Action {
   index: IndexTarget | null;
   /** Temporary help that somebody has to look at again. */
   temporary: boolean;
+  /** For a pool: its size before and after. */
+  pool?: { from: number; to: number };
 }
 
 export interface IndexTarget {
@@ -64,12 +66,14 @@ export function indexTarget(sql: readonly string[]): IndexTarget | null {
 
 /** What can be applied of the findings, the dearest cause first within each kind. */
 export function actionsFor(findings: readonly Finding[]): Action[] {
-  const order: ActionKind[] = ['index', 'settings', 'maintenance', 'query', 'archive'];
+  const order: ActionKind[] = ['index', 'settings', 'maintenance', 'query', 'pool', 'archive'];
   const actions = new Map<string, Action>();
   for (const finding of findings) {
     const kind = kinds[finding.check];
     const { fix } = finding;
-    if (!kind || !fix || fix.sql.length === 0 || finding.severity === 'info') continue;
+    if (!kind || !fix || fix.sql.length === 0) continue;
+    // What is only worth knowing is no reason to build anything; a setting costs nothing.
+    if (finding.severity === 'info' && kind !== 'settings') continue;
     const index = kind === 'index' ? indexTarget(fix.sql) : null;
     if (kind === 'index' && !index) continue;
     const id = index ? `index:${index.schema}.${index.name}` : `${kind}:${finding.id}`;

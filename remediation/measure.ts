@@ -3,9 +3,9 @@ import { observe } from '../diagnosis/observe.ts';
 import { openSession } from '../diagnosis/session.ts';
 import { ratioOf } from './interval.ts';
 
-/** Mean time of a call in each of several windows of the same length; windows without a call are left out. */
+/** Time of the calls in each of several windows of the same length; windows without a call are left out. */
 export interface Effect {
-  /** Milliseconds a call, one a window. */
+  /** Milliseconds, one a window: the mean of the calls, or what a handler measures. */
   meanMs: number[];
   /** Calls in all windows. */
   calls: number;

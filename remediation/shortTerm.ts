@@ -10,7 +10,21 @@ import { type Comparison, compare, type Effect, effectOf, measureWindows, type W
 export interface Handler {
   apply(client: pg.Client, action: Action, signal: AbortSignal): Promise<void>;
   undo(client: pg.Client, action: Action, signal: AbortSignal): Promise<void>;
+  /** A measure of its own, where the action's statements are others afterwards. */
+  measure?: {
+    /** What it measures, as the subject of a sentence. */
+    what: string;
+    seconds: number;
+    run(what: 'before' | 'after', signal: AbortSignal): Promise<Effect>;
+  };
 }
+
+export type Handlers = Partial<Record<Action['kind'], Handler>>;
+
+/** SQL alone would change the database under an application that goes on as before. */
+const needsHandler = ({ kind }: Action, handlers: Handlers | undefined) =>
+  (kind === 'query' || kind === 'pool') && !handlers?.[kind];
+const NEEDS_HANDLER = 'belongs to the application: give its address (--shop)';
 
 export type ShortTermEvent =
   | { type: 'measuring'; what: 'before' | 'after'; action: Action; seconds: number }
@@ -32,7 +46,7 @@ export interface ShortTermOptions {
   windowMs: number;
   /** Temporary indexes are to be looked at again after these days. */
   reviewDays: number;
-  handlers?: Partial<Record<Action['kind'], Handler>>;
+  handlers?: Handlers;
   signal: AbortSignal;
   onEvent: (event: ShortTermEvent) => void;
 }
@@ -122,7 +136,10 @@ class ShortTerm {
   async #takeUp(): Promise<void> {
     const asked = new Set(this.#options.actions.map(({ id }) => id));
     for (const { action, state } of await this.#journal.list())
-      if (state === 'undoing') await this.#undo(action, 'taken up after an interruption');
+      if (needsHandler(action, this.#options.handlers)) {
+        if (['undoing', 'applying', 'planned'].includes(state))
+          this.#options.onEvent({ type: 'skipped', action, note: `half done, and ${NEEDS_HANDLER}` });
+      } else if (state === 'undoing') await this.#undo(action, 'taken up after an interruption');
       else if ((state === 'applying' || state === 'planned') && !asked.has(action.id))
         await this.#one(action);
   }
@@ -156,6 +173,8 @@ class ShortTerm {
     const { signal, onEvent, url } = this.#options;
     const handler = this.#options.handlers?.[action.kind];
     if (handler) return handler.apply(this.#client, action, signal);
+    if (needsHandler(action, this.#options.handlers))
+      throw new RemediationError(`${action.title} ${NEEDS_HANDLER}.`);
     if (action.index) {
       await buildIndex(this.#client, {
         target: action.index,
@@ -177,6 +196,11 @@ class ShortTerm {
 
   async #measure(action: Action, what: 'before' | 'after'): Promise<Effect | null> {
     const { windows, windowMs, url, readUrl = url, signal, onEvent } = this.#options;
+    const own = this.#options.handlers?.[action.kind]?.measure;
+    if (own && windows > 0) {
+      onEvent({ type: 'measuring', what, action, seconds: own.seconds });
+      return own.run(what, signal);
+    }
     if (windows === 0 || action.statements.length === 0) return null;
     if (!this.#last) {
       onEvent({ type: 'measuring', what, action, seconds: (windows * windowMs) / 1000 });
@@ -191,17 +215,18 @@ class ShortTerm {
       measured ?? (await this.#journal.list()).find((entry) => entry.action.id === action.id)?.before ?? null;
     const after = await this.#measure(action, 'after');
     const comparison = known && after ? compare(known, after) : undefined;
+    const what = this.#options.handlers?.[action.kind]?.measure?.what ?? 'its statements';
     if (comparison && comparison.high < 1) {
-      const note = `its statements became slower: x${comparison.speedup.toFixed(2)} (95 % interval ${comparison.low.toFixed(2)} to ${comparison.high.toFixed(2)})`;
+      const note = `${what} became slower: x${comparison.speedup.toFixed(2)} (95 % interval ${comparison.low.toFixed(2)} to ${comparison.high.toFixed(2)})`;
       await this.#journal.set(action.id, 'applied', { after });
       await this.#undo(action, note);
       onEvent({ type: 'taken-back', action, comparison, note });
       return;
     }
     const note = comparison
-      ? `statements ${comparison.speedup.toFixed(1)} times as fast (95 % interval ${comparison.low.toFixed(1)} to ${comparison.high.toFixed(1)})`
-      : known && action.statements.length > 0
-        ? 'its statements were not seen in both windows, so no effect could be measured'
+      ? `${what} ${comparison.speedup.toFixed(1)} times as fast (95 % interval ${comparison.low.toFixed(1)} to ${comparison.high.toFixed(1)})`
+      : known
+        ? `${what} not seen in both windows, so no effect could be measured`
         : 'not measured';
     await this.#journal.set(action.id, 'kept', { after, note });
     onEvent({ type: 'kept', action, comparison, note });
@@ -223,8 +248,12 @@ async function undoSql(
 ): Promise<void> {
   const handler = handlers?.[action.kind];
   if (handler) return handler.undo(client, action, signal);
+  if (needsHandler(action, handlers)) throw new RemediationError(`${action.title} ${NEEDS_HANDLER}.`);
   for (const statement of action.undo)
-    await withLockRetries(client, () => client.query(statement), { signal });
+    await withLockRetries(client, () => client.query(statement), {
+      signal,
+      lockTimeoutMs: lockTimeoutFor(statement),
+    });
 }
 
 /** Undoes actions of the journal, the last one first. @throws RemediationError for an id that is not in it */
@@ -243,8 +272,11 @@ export async function undoActions(options: {
     for (const id of options.ids ?? [])
       if (!entries.some(({ action }) => action.id === id))
         throw new RemediationError(`no action "${id}" is in force; sqltrail fix list shows those that are.`);
-    for (const { action } of entries.reverse()) {
-      if (options.ids && !options.ids.includes(action.id)) continue;
+    const chosen = entries.filter(({ action }) => !options.ids || options.ids.includes(action.id));
+    for (const { action } of chosen)
+      if (needsHandler(action, options.handlers))
+        throw new RemediationError(`${action.id} ${NEEDS_HANDLER}, or choose others with --only.`);
+    for (const { action } of chosen.reverse()) {
       await journal.set(action.id, 'undoing');
       await undoSql(client, action, options.handlers, options.signal);
       await journal.set(action.id, 'taken-back', { note: 'undone by hand' });

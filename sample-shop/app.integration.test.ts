@@ -212,6 +212,22 @@ describe('faults', () => {
     expect((await post('/admin/store', { store: 'legacy' }, { authorization })).status).toBe(200);
     expect((await post('/admin/store', { store: 'none' }, { authorization })).status).toBe(400);
   });
+
+  it('the pool is resized while requests run, with the token only', async () => {
+    const authorization = `Bearer ${SHOP_TOKEN}`;
+    const { max } = shop.pool.options;
+    const many = async () => {
+      await Promise.all(Array.from({ length: 12 }, () => shop.pool.query('SELECT pg_sleep(0.05)')));
+      return shop.pool.totalCount;
+    };
+    expect((await post('/admin/pool', { max: 9 })).status).toBe(401);
+    expect((await post('/admin/pool', { max: 0 }, { authorization })).status).toBe(400);
+    expect((await post('/admin/pool', { max: 9 }, { authorization })).status).toBe(200);
+    expect(await many()).toBe(9);
+    expect((await post('/admin/pool', { max }, { authorization })).status).toBe(200);
+    const shown = await fetch(`${shop.base}/admin/pool`, { headers: { authorization } });
+    expect(await shown.json()).toEqual({ max });
+  });
 });
 
 describe('the data', () => {

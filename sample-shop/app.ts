@@ -119,6 +119,16 @@ export function createShop({ pool, store: first, token, log }: ShopOptions): Exp
     log('info', { store: name }, 'store exchanged');
     response.json({ store: name });
   });
+  app.get('/admin/pool', (_request, response) => {
+    response.json({ max: pool.options.max });
+  });
+  // Connections beyond a smaller limit are closed as they fall idle; none is taken from a request.
+  app.post('/admin/pool', (request, response) => {
+    const { max } = parse(z.object({ max: z.number().int().min(1).max(200) }), request.body);
+    pool.options.max = max;
+    log('info', { max }, 'pool resized');
+    response.json({ max });
+  });
 
   app.use((request) => {
     throw new RequestError(404, `There is no ${request.method} ${request.path}.`);

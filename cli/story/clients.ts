@@ -11,6 +11,9 @@ export interface StoryTargets {
   token: string;
 }
 
+/** What it takes to change the running shop. */
+export type ShopTarget = Pick<StoryTargets, 'shop' | 'token'>;
+
 /** Database roles that the story needs beyond what is shown: without them it ends at the verdict on the breakdown. */
 export interface StoryDatabases {
   /** Owns the shop's tables. */
@@ -76,7 +79,10 @@ export interface Sample {
 export type ActiveAlert = z.infer<typeof alertsSchema>[number];
 
 /** Instant query; scalars are not expected. Samples that are NaN are left out. */
-export async function queryVector(targets: StoryTargets, promql: string): Promise<Sample[]> {
+export async function queryVector(
+  targets: Pick<StoryTargets, 'prometheus'>,
+  promql: string,
+): Promise<Sample[]> {
   const url = new URL('/api/v1/query', targets.prometheus);
   url.searchParams.set('query', promql);
   const { data } = vectorSchema.parse(await request(url.href));
@@ -124,6 +130,17 @@ export async function findTraces(targets: StoryTargets, statement: string): Prom
 }
 
 /** Exchanges the shop's store at run time. */
-export async function setStore({ shop, token }: StoryTargets, store: string): Promise<void> {
+export async function setStore({ shop, token }: ShopTarget, store: string): Promise<void> {
   await post(`${shop}/admin/store`, token, { store });
+}
+
+/** The most connections that the shop's pool may have. */
+export async function poolMax({ shop, token }: ShopTarget): Promise<number> {
+  const answer = await request(`${shop}/admin/pool`, { headers: { authorization: `Bearer ${token}` } });
+  return z.object({ max: z.number() }).parse(answer).max;
+}
+
+/** Resizes the shop's pool at run time. */
+export async function setPoolMax({ shop, token }: ShopTarget, max: number): Promise<void> {
+  await post(`${shop}/admin/pool`, token, { max });
 }

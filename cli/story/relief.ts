@@ -4,7 +4,8 @@ import { costText } from '../../diagnosis/format/text.ts';
 import { type Diagnosis, defaultDiagnosis, diagnose, mergeDiagnoses } from '../../diagnosis/run.ts';
 import { consoleSpans } from '../../diagnosis/spans.ts';
 import { type Action, actionsFor } from '../../remediation/action.ts';
-import { applyShortTerm, type Handler, readJournal } from '../../remediation/shortTerm.ts';
+import { settingsActions } from '../../remediation/settings.ts';
+import { applyShortTerm, type Handlers, readJournal } from '../../remediation/shortTerm.ts';
 import type { Recording } from '../../report/recording.ts';
 import { describeEvent } from '../fix.ts';
 import type { StoryDatabases } from './clients.ts';
@@ -15,7 +16,9 @@ export interface ReliefOptions {
   recording: Recording;
   /** Actions that belong to the shop, such as its rewritten queries; after those of the findings. */
   ofTheShop: (findings: readonly Finding[]) => Action[];
-  handlers: Partial<Record<Action['kind'], Handler>>;
+  /** The shop's pool, sized for the load after the relief. */
+  poolOfTheShop: () => Promise<{ action: Action | undefined; reason: string }>;
+  handlers: Handlers;
   say: (text: string) => void;
   status: (text: string) => void;
   signal: AbortSignal;
@@ -73,7 +76,7 @@ const WINDOW_MS = 4_000;
  * that nothing was known of before; then what the shop itself offers.
  */
 export async function shortTermStage(options: ReliefOptions, first: Diagnosis): Promise<void> {
-  const { databases, recording, handlers, ofTheShop, say, status, signal } = options;
+  const { databases, recording, handlers, ofTheShop, poolOfTheShop, say, status, signal } = options;
   const apply = async (actions: Action[]) => {
     await applyShortTerm({
       url: databases.owner,
@@ -103,5 +106,10 @@ export async function shortTermStage(options: ReliefOptions, first: Diagnosis): 
     await apply(actions);
     if (round < ROUNDS) ({ findings } = await diagnosisStage(options, ['indexes', 'queries']));
   }
+  await apply(await settingsActions({ url: databases.monitor, signal }));
   await apply(ofTheShop(first.findings));
+  // Only now do the connections show what the load needs: before, all were held by slow statements.
+  const { action, reason } = await poolOfTheShop();
+  if (action) await apply([action]);
+  else say(`  – the shop’s pool stays: ${reason}`);
 }

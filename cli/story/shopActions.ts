@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Finding } from '../../diagnosis/finding.ts';
 import { type Action, indexTarget } from '../../remediation/action.ts';
 import { withLockRetries } from '../../remediation/indexes.ts';
-import type { Handler } from '../../remediation/shortTerm.ts';
+import { adviseOnPool, sightPools } from '../../remediation/pool.ts';
+import type { Handler, Handlers } from '../../remediation/shortTerm.ts';
+import { WINDOW_SECONDS } from '../../report/recording.ts';
 import { type SchemaStep, tunedIndexes, tunedObjects } from '../../sample-shop/schema/tuned.ts';
-import { type StoryTargets, setStore } from './clients.ts';
+import { poolMax, queryVector, type ShopTarget, type StoryTargets, setPoolMax, setStore } from './clients.ts';
 
 /** Findings that only other statements can answer. */
 const ANSWERED = [
@@ -61,6 +64,39 @@ export function shopActions(findings: readonly Finding[]): Action[] {
   ];
 }
 
+/** The shop's pool for the load that is there now; no action where its size fits, and `reason` says why. */
+export async function poolAction(
+  targets: ShopTarget,
+  url: string,
+  signal: AbortSignal,
+): Promise<{ action: Action | undefined; reason: string }> {
+  const sighting = (await sightPools({ url, signal })).find(({ application }) => application === 'shop');
+  if (!sighting) return { action: undefined, reason: 'The shop has no connection that could be seen.' };
+  const from = await poolMax(targets);
+  const { size: to, reason } = adviseOnPool(sighting, from);
+  if (to === null) return { action: undefined, reason };
+  return {
+    reason,
+    action: {
+      id: 'pool:shop',
+      kind: 'pool',
+      title: `the shop’s pool from ${from} to ${to} connections`,
+      findings: [],
+      reason,
+      sql: [],
+      undo: [],
+      lock: 'none',
+      risk: 'Erlang’s model takes requests as independent; a burst of more than twice the load waits.',
+      bytes: null,
+      predictedSpeedup: null,
+      statements: [],
+      index: null,
+      temporary: false,
+      pool: { from, to },
+    },
+  };
+}
+
 const run = (client: pg.Client, sql: readonly string[], signal: AbortSignal) =>
   sql.reduce<Promise<void>>(
     (before, statement) =>
@@ -68,9 +104,48 @@ const run = (client: pg.Client, sql: readonly string[], signal: AbortSignal) =>
     Promise.resolve(),
   );
 
-export function shopHandlers(targets: StoryTargets): Partial<Record<Action['kind'], Handler>> {
+const WINDOWS = 2;
+/** So that the first window after the change holds nothing of before. */
+const SETTLE_SECONDS = 5;
+
+/**
+ * Page time p95 as customers see it, in windows that do not overlap: before the change those that are over, after it
+ * those to come.
+ */
+const pageTime = (targets: Pick<StoryTargets, 'prometheus'>): NonNullable<Handler['measure']> => ({
+  what: 'page time (p95)',
+  seconds: SETTLE_SECONDS + WINDOWS * WINDOW_SECONDS,
+  async run(what, signal) {
+    if (what === 'after')
+      await sleep((SETTLE_SECONDS + WINDOWS * WINDOW_SECONDS) * 1000, undefined, { signal });
+    const ends = Array.from({ length: WINDOWS }, (_, at) => (WINDOWS - 1 - at) * WINDOW_SECONDS);
+    const inWindows = (promql: (window: string) => string) =>
+      Promise.all(
+        ends.map(async (ago) => {
+          const [sample] = await queryVector(targets, promql(`[${WINDOW_SECONDS}s] offset ${ago}s`));
+          return sample && Number.isFinite(sample.value) ? sample.value : undefined;
+        }),
+      );
+    const p95 = await inWindows(
+      (window) =>
+        `histogram_quantile(0.95, sum by (le) (rate(load_request_duration_seconds_bucket${window})))`,
+    );
+    const calls = await inWindows((window) => `sum(increase(load_requests_total${window}))`);
+    return {
+      meanMs: p95.flatMap((seconds) => (seconds === undefined ? [] : seconds * 1000)),
+      calls: Math.round(calls.reduce<number>((sum, value) => sum + (value ?? 0), 0)),
+      windowSeconds: WINDOW_SECONDS,
+    };
+  },
+});
+
+/** @param targets with Prometheus, the effect on the customers is measured as well */
+export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'prometheus'>>): Handlers {
+  const { prometheus } = targets;
+  const measured = prometheus ? { measure: pageTime({ prometheus }) } : {};
   return {
     query: {
+      ...measured,
       async apply(client, { sql }, signal) {
         await run(client, sql, signal);
         await setStore(targets, 'tuned');
@@ -78,6 +153,15 @@ export function shopHandlers(targets: StoryTargets): Partial<Record<Action['kind
       async undo(client, { undo }, signal) {
         await setStore(targets, 'legacy');
         await run(client, undo, signal);
+      },
+    },
+    pool: {
+      ...measured,
+      async apply(_client, { pool }) {
+        if (pool) await setPoolMax(targets, pool.to);
+      },
+      async undo(_client, { pool }) {
+        if (pool) await setPoolMax(targets, pool.from);
       },
     },
   };

@@ -22,7 +22,7 @@ import {
   noteSize,
 } from './mediumTerm.ts';
 import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './relief.ts';
-import { shopActions, shopHandlers } from './shopActions.ts';
+import { poolAction, shopActions, shopHandlers } from './shopActions.ts';
 import { followAlert } from './trail.ts';
 import { formatKpi, kpiOf, stepVerdict, verdict, verdictKpis } from './verdict.ts';
 import { renderWaterfall } from './waterfall.ts';
@@ -396,9 +396,10 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       say('  No alert named a statement whose trace was kept.');
     }
     let proof: RecordedPhase | undefined;
-    if (options.databases && options.until !== 'breakdown') {
+    const { databases } = options;
+    if (databases && options.until !== 'breakdown') {
       const mediumTerm: MediumTermOptions = {
-        url: options.databases.owner,
+        url: databases.owner,
         targets,
         recording,
         out: options.out,
@@ -408,10 +409,11 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       };
       await noteSize(mediumTerm, 'before');
       const relief: ReliefOptions = {
-        databases: options.databases,
+        databases,
         consoleUrl: targets.console,
         recording,
         ofTheShop: shopActions,
+        poolOfTheShop: () => poolAction(targets, databases.monitor, signal),
         handlers: shopHandlers(targets),
         say,
         status: options.status,

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { erlangC } from '../diagnosis/checks/set-up/setUp.ts';
+import { adviseOnPool, MOST_WAITING, type PoolSighting, serversFor } from './pool.ts';
+
+const sighting = (more: Partial<PoolSighting>): PoolSighting => ({
+  application: 'app',
+  connections: 10,
+  busy: 1,
+  available: 50,
+  looks: 60,
+  ...more,
+});
+
+describe('pool size', () => {
+  it('is the least that keeps the chance of waiting below the bound', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0.01, max: 60, noNaN: true }), (load) => {
+        const servers = serversFor(load, MOST_WAITING);
+        expect(erlangC(servers, load)).toBeLessThanOrEqual(MOST_WAITING);
+        if (servers > 1) expect(erlangC(servers - 1, load)).toBeGreaterThan(MOST_WAITING);
+      }),
+    );
+  });
+
+  it('a full pool is left, because its load cannot be told', () => {
+    const { size, reason } = adviseOnPool(sighting({ busy: 9.6 }));
+    expect(size).toBeNull();
+    expect(reason).toContain('load cannot be told');
+  });
+
+  it('one that fits is left; one that is far too large or too small is changed', () => {
+    expect(adviseOnPool(sighting({ busy: 1.5 })).size).toBeNull();
+    expect(adviseOnPool(sighting({ connections: 40, busy: 1.5 })).size).toBe(serversFor(3, MOST_WAITING));
+    expect(adviseOnPool(sighting({ busy: 8 })).size).toBe(serversFor(16, MOST_WAITING));
+  });
+
+  it('never takes more connections than the server has left', () => {
+    const { size, reason } = adviseOnPool(sighting({ busy: 8, available: 14 }));
+    expect(size).toBe(14);
+    expect(reason).toContain('only 14 left');
+  });
+});
