@@ -7,6 +7,7 @@ import { archiveCommand } from './archive.ts';
 import { diagnoseCommand } from './diagnose.ts';
 import { fixCommand } from './fix.ts';
 import { migrateCommand } from './migrate.ts';
+import { modelCommand } from './model.ts';
 import { reportCommand } from './report.ts';
 import { runStory } from './story/command.ts';
 import { type Act, acts } from './story/story.ts';
@@ -76,6 +77,7 @@ program
 program.addCommand(diagnoseCommand(abort.signal));
 program.addCommand(fixCommand(abort.signal).addCommand(migrateCommand(abort.signal)));
 program.addCommand(archiveCommand(abort.signal));
+program.addCommand(modelCommand(abort.signal));
 program.addCommand(reportCommand());
 
 try {

@@ -1,0 +1,53 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Command, Option } from 'commander';
+import { readModel, toMermaid, toSvg } from '../diagnosis/format/diagram.ts';
+import { defaultDiagnosis } from '../diagnosis/run.ts';
+import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
+import { ConfigurationError } from '../stack/errors.ts';
+
+/** `sqltrail model`. */
+export function modelCommand(signal: AbortSignal): Command {
+  return new Command('model')
+    .description(
+      'draw the tables of a schema, their keys, references and partitions, from the catalogue; read-only',
+    )
+    .argument('[url]', 'postgres://user@host:port/database; or set DATABASE_URL')
+    .option('--schema <name>', 'which schema', 'public')
+    .addOption(new Option('--format <format>', 'how to draw').choices(['mermaid', 'svg']).default('mermaid'))
+    .option('--output <file>', 'write there instead of to the terminal')
+    .action(
+      async (
+        given: string | undefined,
+        { schema, format, output }: { schema: string; format: string; output?: string },
+      ) => {
+        const url = given ?? process.env['DATABASE_URL'];
+        if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
+          throw new ConfigurationError(
+            'No database given. Example: sqltrail model postgres://reader@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+          );
+        const session = await openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }).catch(
+          (error) => {
+            if (error instanceof ConnectionFailed) throw new ConfigurationError(error.message);
+            throw error;
+          },
+        );
+        try {
+          const model = await readModel(session, schema);
+          if (model.boxes.length === 0)
+            throw new ConfigurationError(
+              `The schema ${schema} has no tables, or does not exist; name another with --schema.`,
+            );
+          const text = format === 'svg' ? await toSvg(model) : toMermaid(model);
+          if (!output) {
+            process.stdout.write(text);
+            return;
+          }
+          await mkdir(path.dirname(path.resolve(output)), { recursive: true });
+          await writeFile(output, text);
+        } finally {
+          await session.close();
+        }
+      },
+    );
+}
