@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { buildAlertFiles } from './build.ts';
-import { alerts } from './definitions.ts';
 
 const here = import.meta.dirname;
 
@@ -14,9 +13,4 @@ it('has no rule or test file that the definitions do not make', async () => {
   const made = Object.keys(buildAlertFiles());
   for (const dir of ['rules', 'tests'])
     for (const file of await readdir(path.join(here, dir))) expect(made).toContain(`${dir}/${file}`);
-});
-
-it.each(alerts.map(({ alert }) => alert))('%s has a runbook', async (alert) => {
-  const text = await readFile(path.join(here, '..', 'docs', 'runbooks', `${alert}.md`), 'utf8');
-  expect(text).toContain(`# ${alert}`);
 });

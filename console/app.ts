@@ -175,9 +175,10 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   });
 
   app.get('/runbooks/:alert', async (request, response) => {
-    const { alert } = request.params;
-    const html = /^\w{1,100}$/.test(alert) ? await renderRunbook(alert) : undefined;
-    if (html === undefined) throw new BadRequest(`There is no runbook ${alert}.`, 404);
+    // Runbooks link to one another by their file names.
+    const alert = /^(\w{1,100})(?:\.md)?$/.exec(request.params.alert)?.[1];
+    const html = alert === undefined ? undefined : await renderRunbook(alert);
+    if (html === undefined) throw new BadRequest(`There is no runbook ${request.params.alert}.`, 404);
     response.type('text/html').send(html);
   });
   for (const [path, { type, body }] of Object.entries(page))

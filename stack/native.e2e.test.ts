@@ -7,6 +7,7 @@ import { alerts } from '../alerts/definitions.ts';
 import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../cli/story/clients.ts';
 import { catalogue } from '../kpis/catalogue.ts';
 import { freePorts } from '../test/support/ports.ts';
+import { runbooks } from '../test/support/runbooks.ts';
 import { type NativeStack, startNative } from './native.ts';
 import { waitFor } from './waitFor.ts';
 
@@ -46,6 +47,7 @@ async function metricsInUse(): Promise<string[]> {
   const texts = [
     ...catalogue.flatMap(({ promql, series }) => [promql, ...series.map((line) => line.promql)]),
     ...alerts.map(({ expr }) => expr),
+    ...runbooks.flatMap(({ promql }) => promql),
   ];
   const json = path.join(import.meta.dirname, '..', 'dashboards', 'json');
   for (const file of await readdir(json))
@@ -120,6 +122,16 @@ describe('the running stack', () => {
       { deadlineMs: 120_000, everyMs: 2_000 },
     );
   });
+
+  it.each(runbooks.flatMap(({ name, promql }) => promql.map((query) => [name, query])))(
+    'answers the query of a runbook: %s, %s',
+    async (_name, query) => {
+      const url = new URL('/api/v1/query', stack.urls.prometheus);
+      url.searchParams.set('query', query as string);
+      const response = await fetch(url);
+      expect(response.status, await response.text()).toBe(200);
+    },
+  );
 
   it('shows the phase as a metric', async () => {
     await setPhase(targets, 'ordinary');

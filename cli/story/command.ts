@@ -5,6 +5,7 @@ import { writeReport } from '../../report/write.ts';
 import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
+import { seldom } from './progress.ts';
 import { type Act, tellStory } from './story.ts';
 
 export interface StoryCommand {
@@ -24,6 +25,9 @@ const line = (text: string) => process.stdout.write(`${text}\n`);
 function status(text: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
 }
+
+/** In a log, which keeps every line, progress of one thing is told this often. */
+const LOG_EVERY_MS = 10_000;
 
 const titles: Record<Step['step'], string> = {
   binaries: 'Prometheus, Alertmanager, collector, exporter',
@@ -52,11 +56,12 @@ async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => voi
     task: (_context: unknown, task: { output: string; title: string }) =>
       new Promise<void>((done) => {
         const resolve = () => done();
+        const isDue = seldom(process.stdout.isTTY ? 0 : LOG_EVERY_MS);
         listeners.set(name, ({ state, text }) => {
           if (state === 'done') {
             task.title = `${titles[name]}: ${text}`;
             resolve();
-          } else task.output = text;
+          } else if (isDue(text)) task.output = text;
         });
         // The error itself is told once, by whoever awaits `started`.
         started.then(resolve, () => {
