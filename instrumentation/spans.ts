@@ -22,6 +22,14 @@ function sqlStateOf(span: ReadableSpan): string | undefined {
   return undefined;
 }
 
+/** Searches, session ids and addresses of customers; the route says what is needed of a path. */
+function redactRequest({ attributes }: ReadableSpan): void {
+  const { 'url.query': query, 'url.path': path } = attributes;
+  if (path !== undefined) attributes['url.path'] = attributes['http.route'] ?? '/?';
+  if (typeof query === 'string') attributes['url.query'] = query.replaceAll(/=[^&]*/g, '=?');
+  for (const name of ['client.address', 'network.peer.address', 'network.peer.port']) delete attributes[name];
+}
+
 /**
  * Completes and redacts each span while it can still be written, then hands it on: the route onto query spans,
  * SQLSTATE and error type, no value in status or exception. Bounds how many finished spans wait for export, and
@@ -64,6 +72,7 @@ export class ShopSpanProcessor implements SpanProcessor {
 
   onEnding(span: Span): void {
     const readable = span as unknown as ReadableSpan;
+    if (readable.kind === SpanKind.SERVER) redactRequest(readable);
     const sqlState = sqlStateOf(readable);
     const { message } = readable.status;
     if (isQuery(readable) && readable.status.code === SpanStatusCode.ERROR) {
