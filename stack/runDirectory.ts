@@ -92,20 +92,13 @@ export class RunDirectory {
     }
   }
 
-  /** Removes data, logs and configuration of earlier runs; the secrets go with the data they protect. */
-  async clear(): Promise<void> {
-    for (const dir of ['data', 'log', 'config', 'secrets'])
-      await rm(this.file(dir), { recursive: true, force: true });
-    await this.open();
-  }
-
   /**
    * The directory's secrets, made on the first call.
    * @throws ConfigurationError when the file is damaged, or is gone while the data it belongs to is still there.
    */
   async secrets(): Promise<Secrets> {
     const file = this.file('secrets', 'secrets.json');
-    const startFresh = `Run once with --fresh to make the data anew, or put ${file} back.`;
+    const startFresh = `Put ${file} back, or remove ${this.file('data')} and ${file} to make the data anew.`;
     try {
       await chmod(file, 0o600);
       return secretsSchema.parse(JSON.parse(await readFile(file, 'utf8')));

@@ -93,6 +93,7 @@ export async function endChild(
  */
 export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const log = await open(spec.logFile, 'a');
+  let failure: Error | undefined;
   let child: ChildProcess;
   try {
     child = spawn(spec.command, spec.args, {
@@ -101,13 +102,13 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
     });
+    // Before anything is awaited: an error that nobody listens for ends this process.
+    child.on('error', (error) => {
+      failure = error;
+    });
   } finally {
     await log.close();
   }
-  let failure: Error | undefined;
-  child.on('error', (error) => {
-    failure = error;
-  });
   const exited = exitOf(child);
   if (child.pid !== undefined) spec.onSpawn?.(child.pid);
   const stop = (deadlineMs?: number) =>
