@@ -56,9 +56,15 @@ export const duckRowHash = (columns: readonly Column[]): string => {
   return parts.length === 1 ? (parts[0] as string) : `md5(concat(${parts.join(', ')}))`;
 };
 
+const MOST_MEMORY_MB = 512;
+/** Of a container's limit; the rest is for Node itself. */
+const SHARE_OF_CONTAINER = 0.35;
+
 /** A DuckDB of its own in memory, bounded: it runs beside a shop that has no memory to give. */
 export async function openDuck(): Promise<{ connection: DuckDBConnection; close: () => void }> {
-  const instance = await DuckDBInstance.create(':memory:', { threads: '1', memory_limit: '512MB' });
+  const container = Math.floor((process.constrainedMemory() * SHARE_OF_CONTAINER) / 1_000_000);
+  const memory = container > 0 ? Math.min(MOST_MEMORY_MB, container) : MOST_MEMORY_MB;
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1', memory_limit: `${memory}MB` });
   const connection = await instance.connect();
   // Nothing is loaded from outside.
   await connection.run(
