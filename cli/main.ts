@@ -9,6 +9,7 @@ import { fixCommand } from './fix.ts';
 import { migrateCommand } from './migrate.ts';
 import { modelCommand } from './model.ts';
 import { reportCommand } from './report.ts';
+import { screenshotsCommand } from './screenshots/command.ts';
 import { runStory } from './story/command.ts';
 import { type Act, acts } from './story/story.ts';
 
@@ -79,6 +80,7 @@ program.addCommand(fixCommand(abort.signal).addCommand(migrateCommand(abort.sign
 program.addCommand(archiveCommand(abort.signal));
 program.addCommand(modelCommand(abort.signal));
 program.addCommand(reportCommand());
+program.addCommand(screenshotsCommand(abort.signal));
 
 try {
   await program.parseAsync();

@@ -16,6 +16,8 @@ export interface PanelQuery {
   legend: string;
   /** Where it is not the panel's. */
   unit?: Unit;
+  /** Id of the KPI in a column, where it is one. */
+  kpi?: string;
 }
 
 interface Described {
@@ -40,6 +42,8 @@ interface Described {
 export interface PromqlPanel extends Described {
   kind: 'stat' | 'lines' | 'bars' | 'table';
   queries: [PanelQuery, ...PanelQuery[]];
+  /** Id of the KPI that is drawn, where it is one. */
+  kpi?: string;
   /** Draws the threshold, in `unit`. */
   objective?: Pick<Objective, 'comparison' | 'value'>;
   /** Dots on the lines that lead to traces. */
@@ -116,6 +120,7 @@ export const describeKpi = ({ meaning, justification, objective, unit }: Kpi) =>
 /** A KPI now, against its objective. */
 export const kpiStat = (kpi: Kpi): PromqlPanel => ({
   id: `${kpi.id}-now`,
+  kpi: kpi.id,
   kind: 'stat',
   title: kpi.name,
   description: describeKpi(kpi),
@@ -133,6 +138,7 @@ export const kpiLines = (kpi: Kpi): PromqlPanel => {
   if (!first) throw new Error(`KPI ${kpi.id} has no series to draw`);
   return {
     id: kpi.id,
+    kpi: kpi.id,
     kind: 'lines',
     title: kpi.name,
     description: describeKpi(kpi),
@@ -149,6 +155,7 @@ export const kpiLines = (kpi: Kpi): PromqlPanel => {
 /** A KPI's mean in each phase. */
 export const kpiByPhase = (kpi: Kpi): PromqlPanel => ({
   id: `${kpi.id}-by-phase`,
+  kpi: kpi.id,
   kind: 'bars',
   title: kpi.name,
   description: `Mean in each phase of the time range. A rate looks back a minute, so a phase's first minute still holds some of the one before.\n\n${describeKpi(kpi)}`,

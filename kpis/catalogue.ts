@@ -1,7 +1,7 @@
 import { business } from './business.ts';
 import { capacity } from './capacity.ts';
 import { connections } from './connections.ts';
-import type { Kpi } from './kpi.ts';
+import type { Kpi, Objective } from './kpi.ts';
 import { queries } from './queries.ts';
 import { structure } from './structure.ts';
 import { throughput } from './throughput.ts';
@@ -26,5 +26,7 @@ export function kpiById(id: string): Kpi {
 }
 
 /** Whether a value meets the KPI's objective. */
-export const meetsObjective = ({ objective }: Kpi, value: number): boolean =>
-  objective.comparison === '<=' ? value <= objective.value : value >= objective.value;
+export const meetsObjective = (
+  { objective }: { objective: Pick<Objective, 'comparison' | 'value'> },
+  value: number,
+): boolean => (objective.comparison === '<=' ? value <= objective.value : value >= objective.value);

@@ -6,11 +6,11 @@ import { COMPARED, kpiFormat, phaseTitles, windowsOf } from './measured.ts';
 import type { Recording } from './recording.ts';
 
 /** Okabe and Ito's colours, told apart by colour-blind readers; of different lightness, so in greyscale too. */
-const colours = { bad: '#D55E00', good: '#009E73', neutral: '#0072B2', pale: '#E6E6E6', ink: '#222' };
+export const colours = { bad: '#D55E00', good: '#009E73', neutral: '#0072B2', pale: '#E6E6E6', ink: '#222' };
 const text = { fontFamily: 'system-ui, sans-serif', fontSize: 13, color: colours.ink };
 
 /** SVG text of a chart. The library numbers its elements through; names from the chart make runs equal. */
-function svg(name: string, width: number, height: number, option: echarts.EChartsCoreOption): string {
+export function svg(name: string, width: number, height: number, option: echarts.EChartsCoreOption): string {
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: text, ...option });

@@ -1,3 +1,5 @@
+import type { Unit } from '../kpis/kpi.ts';
+
 /** A figure that is shown somewhere, and where it comes from. */
 export interface Figure {
   id: string;
@@ -71,4 +73,17 @@ export const formats = {
     return `${currency} ${whole.format(rounded)}`;
   },
   perSecond: (value: number) => `${compact.format(value)} /s`,
+};
+
+/** A measured value with its unit. */
+export const unitFormats: Record<Unit, (value: number) => string> = {
+  s: formats.seconds,
+  By: formats.bytes,
+  '1': formats.percent,
+  '{count}': formats.count,
+  '/s': formats.perSecond,
+  'By/s': (value) => `${formats.bytes(value)}/s`,
+  d: (value) => `${formats.count(value)} days`,
+  EUR: formats.money('EUR'),
+  'EUR/h': (value) => `${formats.money('EUR')(value)} /h`,
 };

@@ -1,6 +1,6 @@
 import { kpiById } from '../kpis/catalogue.ts';
 import { type Interval, intervalOf, ratioOf } from '../remediation/interval.ts';
-import { Figures, formats } from './figures.ts';
+import { Figures, formats, unitFormats } from './figures.ts';
 import type { Recording } from './recording.ts';
 
 /** Phases that are set side by side, in this order; those that did not run are left out. */
@@ -31,14 +31,7 @@ export const COMPARED_KPIS = [
   'queries-per-request',
 ] as const;
 
-export function kpiFormat(id: string): (value: number) => string {
-  const { unit } = kpiById(id);
-  if (unit === 's') return formats.seconds;
-  if (unit === '1') return formats.percent;
-  if (unit === '/s') return formats.perSecond;
-  if (unit === 'By') return formats.bytes;
-  return formats.count;
-}
+export const kpiFormat = (id: string): ((value: number) => string) => unitFormats[kpiById(id).unit];
 
 export const windowsOf = (recording: Recording, phase: string, kpi: string): number[] =>
   recording.phases

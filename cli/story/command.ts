@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { Listr } from 'listr2';
 import { printPdf } from '../../report/pdf.ts';
+import { readRecording } from '../../report/recording.ts';
 import { writeReport } from '../../report/write.ts';
 import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
+import { StoryPictures } from '../screenshots/ofStory.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
 import { seldom } from './progress.ts';
 import { type Act, tellStory } from './story.ts';
@@ -117,6 +119,17 @@ export async function runStory(command: StoryCommand): Promise<number> {
       token: (stack as NativeStack).secrets.token,
     };
     line(`Console: ${targets.console}`);
+    const say = (text: string) => {
+      status('');
+      line(text);
+    };
+    const pictures = new StoryPictures({
+      directory: path.join(command.out, 'screenshots'),
+      console: targets.console,
+      prometheus: targets.prometheus,
+      say,
+      signal: command.signal,
+    });
     const complete = await tellStory({
       until: command.until,
       targets,
@@ -131,13 +144,13 @@ export async function runStory(command: StoryCommand): Promise<number> {
       peakSeconds: command.peakSeconds,
       signal: command.signal,
       columns: Math.min(140, process.stdout.columns || 110),
-      say: (text) => {
-        status('');
-        line(text);
-      },
+      say,
       status,
+      onPhaseEnded: (name) => pictures.phaseEnded(name),
     });
-    await report(path.join(command.out, 'recording.json'), command.out);
+    const recordingFile = path.join(command.out, 'recording.json');
+    await report(recordingFile, command.out);
+    await pictures.finish(await readRecording(recordingFile));
     if (stack)
       line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
     if (!command.exit && !attached) {

@@ -51,6 +51,8 @@ export interface StoryOptions {
   say: (text: string) => void;
   /** One line that replaces the one before; for progress. */
   status: (text: string) => void;
+  /** Called between two phases, with the one that ended; does not throw. */
+  onPhaseEnded?: (name: string) => Promise<void>;
 }
 
 /** What must fire for the breakdown to count as seen: one alert of each kind. */
@@ -235,6 +237,7 @@ class Story {
       phase.lostBasketValue = Math.round((after.lost - before.lost) * 100) / 100;
     }
     await this.file.save();
+    await this.#options.onPhaseEnded?.(name);
     return phase;
   }
 

@@ -25,7 +25,7 @@ const phaseTable: PromqlPanel = {
   unit: '1',
   queries: [...CUSTOMERS, ...DATABASE].map((id) => {
     const { name, promql, unit } = kpiById(id);
-    return { promql: byPhase(promql), legend: name, unit };
+    return { promql: byPhase(promql), legend: name, unit, kpi: id };
   }) as PromqlPanel['queries'],
   labels: { phase: 'Phase' },
   runbooks: [],

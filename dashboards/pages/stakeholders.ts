@@ -3,7 +3,7 @@ import { objectiveText } from '../../kpis/unitText.ts';
 import { byPhase, type Dashboard, type PromqlPanel } from '../panel.ts';
 
 /** What the phases are called by those who pay for them. */
-const plainPhases: Record<string, string> = {
+export const plainPhases: Record<string, string> = {
   idle: 'Quiet',
   ordinary: 'Normal day',
   peak: 'Busy hours, before',
@@ -24,6 +24,7 @@ const now = ({ kpi: id, title, says }: Plain): PromqlPanel => {
   const { promql, unit, objective } = kpiById(id);
   return {
     id: `${id}-now`,
+    kpi: id,
     kind: 'stat',
     title,
     description: `${says} Our target: ${objectiveText(objective, unit)}.`,

@@ -1,0 +1,292 @@
+import type { Dashboard, PromqlPanel } from '../../dashboards/panel.ts';
+import { asksPrometheus, type PanelReading, type Series } from '../../dashboards/reading.ts';
+import { Html, html } from '../../diagnosis/format/markup.ts';
+import { meetsObjective } from '../../kpis/catalogue.ts';
+import { objectiveText } from '../../kpis/unitText.ts';
+import { colours, svg } from '../../report/charts.ts';
+import { unitFormats } from '../../report/figures.ts';
+
+/** Of a page: what a dashboard is wide enough for, and what a slide takes. */
+export const WIDTH = 1280;
+const PADDING = 24;
+const GAP = 12;
+const COLUMNS = 24;
+const COLUMN = (WIDTH - 2 * PADDING - (COLUMNS - 1) * GAP) / COLUMNS;
+/** Height of a unit of {@link PromqlPanel.height}, as in Grafana. */
+const ROW = 30;
+const MOST_LINES = 8;
+const MOST_TABLE_ROWS = 12;
+
+/** Okabe and Ito; with the dashes each line differs in more than its colour. */
+const LINES = ['#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000', '#8A7A00'];
+const DASHES = ['solid', [6, 3], [2, 2], [10, 3, 2, 3], 'solid', [6, 3], [2, 2], [10, 3, 2, 3]];
+
+export interface Band {
+  title: string;
+  from: Date;
+  to: Date;
+}
+
+export interface Picture {
+  dashboard: Dashboard;
+  /** By panel id; a panel that has none is left out. */
+  readings: Map<string, PanelReading>;
+  /** What the picture is of: a phase, the whole run. */
+  heading: string;
+  /** Where the figures come from. */
+  source: string;
+  range: { from: Date; to: Date };
+  /** Drawn behind the lines. */
+  bands: Band[];
+  /** In their order; others come after. */
+  phases: string[];
+}
+
+/** `{{label}}` of a legend, in the panel's words. */
+function nameOf({ names = {} }: PromqlPanel, legend: string, { labels }: Series): string {
+  const name = legend.replaceAll(/\{\{(\w+)\}\}/g, (_all, label: string) => {
+    const value = labels[label] ?? '';
+    return names[value] ?? value;
+  });
+  return name.trim() || 'all';
+}
+
+const last = ({ points }: Series) => points.at(-1)?.[1] ?? Number.NaN;
+const largest = ({ points }: Series) => points.reduce((most, [, value]) => Math.max(most, value), 0);
+
+const nothing = html`<p class="soft">Nothing was measured in this time.</p>`;
+
+function stat(panel: PromqlPanel, { queries }: PanelReading): Html {
+  const series = queries[0]?.[0];
+  if (!series) return nothing;
+  if (panel.showsName) return html`<p class="value">${nameOf(panel, panel.queries[0].legend, series)}</p>`;
+  const value = unitFormats[panel.unit](last(series));
+  const { objective } = panel;
+  if (!objective) return html`<p class="value">${value}</p>`;
+  const met = meetsObjective({ objective }, last(series));
+  return html`<p class="value ${met ? 'met' : 'missed'}">${value}</p>
+<p class="state"><b>${met ? '✓ met' : '✗ missed'}</b> · ${objectiveText(objective, panel.unit)}</p>`;
+}
+
+function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashboard }: Picture): Html {
+  const all = reading.queries
+    .flatMap((series, index) => {
+      const { legend = '', unit = panel.unit } = panel.queries[index] ?? {};
+      return series.map((one) => ({ name: nameOf(panel, legend, one), unit, series: one }));
+    })
+    .sort((a, b) => largest(b.series) - largest(a.series));
+  const shown = all.slice(0, MOST_LINES);
+  if (shown.length === 0) return nothing;
+  const format = unitFormats[panel.unit];
+  const top = Math.max(panel.objective?.value ?? 0, ...shown.map(({ series }) => largest(series)));
+  const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, panel.height * ROW - 50, {
+    grid: {
+      left: 72,
+      right: 12,
+      top: bands.length > 1 ? 30 : 8,
+      bottom: 22 + 17 * Math.ceil(shown.length / 2),
+    },
+    legend: {
+      bottom: 0,
+      left: 0,
+      itemWidth: 26,
+      itemHeight: 9,
+      itemGap: 8,
+      textStyle: { fontSize: 11.5, width: panelWidth(panel) / 2 - 80, overflow: 'truncate' },
+      data: shown.map(({ name }) => name),
+    },
+    xAxis: {
+      type: 'time',
+      min: range.from.getTime(),
+      max: range.to.getTime(),
+      axisLabel: { hideOverlap: true, fontSize: 11 },
+    },
+    yAxis: {
+      type: 'value',
+      min: 0,
+      ...(top === 0 || (panel.unit === '1' && top > 0.5 && top <= 1) ? { max: 1 } : {}),
+      splitNumber: 3,
+      axisLabel: { formatter: format, fontSize: 11 },
+    },
+    series: shown.map(({ name, series }, at) => ({
+      type: 'line',
+      name: at > 0 && shown.findIndex((one) => one.name === name) < at ? `${name} (${at + 1})` : name,
+      showSymbol: series.points.length < 2,
+      color: LINES[at],
+      lineStyle: { width: 2, type: DASHES[at] },
+      data: series.points.map(([seconds, value]) => [seconds * 1000, value]),
+      ...(at === 0
+        ? {
+            markArea: {
+              silent: true,
+              data: bands.map(({ title, from, to }, index) => [
+                {
+                  name: title,
+                  xAxis: from.getTime(),
+                  itemStyle: { color: index % 2 === 0 ? '#F3F4F5' : '#FFFFFF' },
+                  label: {
+                    show: bands.length > 1,
+                    position: 'top',
+                    fontSize: 10,
+                    color: '#555',
+                    overflow: 'truncate',
+                    width: Math.max(
+                      24,
+                      ((to.getTime() - from.getTime()) / (range.to.getTime() - range.from.getTime())) *
+                        (panelWidth(panel) - 110),
+                    ),
+                  },
+                },
+                { xAxis: to.getTime() },
+              ]),
+            },
+            markLine: {
+              silent: true,
+              symbol: 'none',
+              lineStyle: { color: colours.bad, type: 'dashed', width: 1.5 },
+              label: {
+                formatter: 'objective',
+                position: 'insideStartTop',
+                backgroundColor: 'rgba(255,255,255,.8)',
+                color: colours.bad,
+                fontSize: 11,
+              },
+              data: panel.objective ? [{ yAxis: panel.objective.value }] : [],
+            },
+          }
+        : {}),
+    })),
+  });
+  return html`${new Html(chart)}${all.length > shown.length && html`<p class="soft">and ${all.length - shown.length} lower ones</p>`}`;
+}
+
+function bars(panel: PromqlPanel, { queries }: PanelReading, { phases, dashboard }: Picture): Html {
+  const place = ({ labels }: Series) => {
+    const at = phases.indexOf(labels['phase'] ?? '');
+    return at < 0 ? phases.length : at;
+  };
+  const shown = [...(queries[0] ?? [])].sort((a, b) => place(a) - place(b) || last(b) - last(a));
+  if (shown.length === 0) return nothing;
+  const format = unitFormats[panel.unit];
+  const { objective } = panel;
+  const met = (series: Series) => !objective || meetsObjective({ objective }, last(series));
+  const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, panel.height * ROW - 50, {
+    grid: { left: 150, right: 84, top: 6, bottom: 24 },
+    xAxis: {
+      type: 'value',
+      min: 0,
+      splitNumber: 3,
+      axisLabel: { formatter: format, hideOverlap: true, fontSize: 11 },
+    },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      axisTick: { show: false },
+      axisLabel: { width: 138, overflow: 'truncate' },
+      data: shown.map((series) => nameOf(panel, panel.queries[0].legend, series)),
+    },
+    series: [
+      {
+        type: 'bar',
+        barMaxWidth: 22,
+        data: shown.map((series) => ({
+          value: last(series),
+          itemStyle: {
+            color: !objective ? colours.neutral : met(series) ? colours.good : colours.bad,
+          },
+          label: {
+            show: true,
+            position: 'right',
+            backgroundColor: '#fff',
+            formatter: `${format(last(series))}${objective ? (met(series) ? ' ✓' : ' ✗') : ''}`,
+          },
+        })),
+        markLine: {
+          silent: true,
+          symbol: 'none',
+          label: { show: false },
+          lineStyle: { color: colours.ink, type: 'dashed' },
+          data: objective ? [{ xAxis: objective.value }] : [],
+        },
+      },
+    ],
+  });
+  return new Html(chart);
+}
+
+function table(panel: PromqlPanel, { queries }: PanelReading, { phases }: Picture): Html {
+  const { labels = {}, names = {} } = panel;
+  const keys = Object.keys(labels);
+  const rows = new Map<string, { labels: string[]; values: (number | undefined)[] }>();
+  for (const [column, series] of queries.entries())
+    for (const one of series) {
+      const values = keys.map((key) => one.labels[key] ?? '');
+      const key = JSON.stringify(values);
+      const row = rows.get(key) ?? { labels: values, values: [] };
+      row.values[column] = last(one);
+      rows.set(key, row);
+    }
+  const byPhase = keys[0] === 'phase';
+  const sorted = [...rows.values()].sort((a, b) =>
+    byPhase
+      ? phases.indexOf(a.labels[0] ?? '') - phases.indexOf(b.labels[0] ?? '')
+      : (b.values[0] ?? 0) - (a.values[0] ?? 0),
+  );
+  if (sorted.length === 0) return nothing;
+  const cell = (value: number | undefined, column: number) =>
+    value === undefined || Number.isNaN(value)
+      ? '–'
+      : unitFormats[panel.queries[column]?.unit ?? panel.unit](value);
+  const left = sorted.length - MOST_TABLE_ROWS;
+  return html`<table><thead><tr>${Object.values(labels).map((title) => html`<th>${title}</th>`)}${panel.queries.map(
+    ({ legend }) => html`<th class="num">${legend}</th>`,
+  )}</tr></thead><tbody>${sorted
+    .slice(0, MOST_TABLE_ROWS)
+    .map(
+      (row) =>
+        html`<tr>${row.labels.map((text) => html`<td>${names[text] ?? text}</td>`)}${panel.queries.map(
+          (_query, column) => html`<td class="num">${cell(row.values[column], column)}</td>`,
+        )}</tr>`,
+    )}</tbody></table>${left > 0 && html`<p class="soft">and ${left} more</p>`}`;
+}
+
+const kinds = { stat, lines, bars, table };
+const panelWidth = ({ width }: PromqlPanel) => width * COLUMN + (width - 1) * GAP;
+
+const style = `
+*{box-sizing:border-box}body{margin:0;padding:${PADDING}px;width:${WIDTH}px;background:#fff;color:#1b1d1f;font:14px/1.35 system-ui,"Open Sans",sans-serif}
+header{display:flex;justify-content:space-between;align-items:baseline;gap:24px;border-bottom:2px solid #1b1d1f;padding-bottom:8px}
+h1{font-size:24px;margin:0}h2{font-size:17px;margin:20px 0 8px}h3{font-size:13.5px;font-weight:600;margin:0 0 4px}
+.phase{font-size:18px;font-weight:600;white-space:nowrap}.soft{color:#5a6066;font-size:12px;margin:2px 0}
+.row{display:grid;grid-template-columns:repeat(${COLUMNS},1fr);gap:${GAP}px}
+.panel{border:1px solid #dcdedb;border-radius:6px;padding:10px 11px;overflow:hidden}
+.value{font-size:27px;font-weight:700;margin:2px 0}.met{color:#00694c}.missed{color:#a94400}.state{margin:0;font-size:12.5px}
+table{border-collapse:collapse;width:100%;font-size:12.5px}th{text-align:left;vertical-align:bottom;border-bottom:1px solid #888;padding:3px 8px}
+td{border-bottom:1px solid #eceeec;padding:3px 8px}th.num,td.num{text-align:right}td{white-space:nowrap;max-width:420px;overflow:hidden;text-overflow:ellipsis}svg{display:block}
+footer.soft{margin-top:16px}`;
+
+/** A dashboard as a page that needs nothing from outside; undefined where no panel of it has a reading. */
+export function pictureHtml(picture: Picture): string | undefined {
+  const { dashboard, readings, heading, source, range } = picture;
+  const rows = dashboard.rows.flatMap(({ question, panels }) => {
+    const cards = panels.filter(asksPrometheus).flatMap((panel) => {
+      const reading = readings.get(panel.id);
+      return reading
+        ? html`<div class="panel" style="grid-column:span ${panel.width}"><h3>${panel.title}</h3>${kinds[panel.kind](panel, reading, picture)}</div>`
+        : [];
+    });
+    return cards.length > 0
+      ? html`<section><h2>${question}</h2><div class="row">${cards}</div></section>`
+      : [];
+  });
+  if (rows.length === 0) return undefined;
+  const time = (at: Date) => at.toISOString().slice(0, 19).replace('T', ' ');
+  const title = dashboard.title.replace(/^sqltrail: /, '');
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>${title}: ${heading}</title><style>${new Html(style)}</style></head>
+<body><header><div><h1>${title}</h1><p class="soft">${dashboard.description}</p></div><span class="phase">${heading}</span></header>
+${rows}
+<footer class="soft">${time(range.from)} to ${time(range.to)} UTC · ${source}</footer>
+</body></html>
+`.text;
+}

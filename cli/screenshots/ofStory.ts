@@ -1,0 +1,88 @@
+import { rm } from 'node:fs/promises';
+import { emptyQueries, queryCount } from '../../dashboards/reading.ts';
+import type { Recording } from '../../report/recording.ts';
+import { Camera } from './browser.ts';
+import { takeConsole, takeDashboards } from './take.ts';
+
+export interface StoryPictureOptions {
+  directory: string;
+  /** Base URLs. */
+  console: string;
+  prometheus: string;
+  say: (text: string) => void;
+  signal: AbortSignal;
+}
+
+/** A live picture delays the story by that at most, a phase. Seconds. */
+const LONGEST_LIVE = 15;
+const LONGEST_DASHBOARDS = 180;
+/** The phase in which every page of the console has something to show. */
+const FULLEST = 'peak';
+
+/**
+ * The story's own pictures. The console is taken at the end of each phase, between two measurements; the dashboards
+ * are drawn at the end, from what Prometheus kept, when there is nothing left to disturb. A picture that cannot be
+ * taken is said once, and is no reason for the story to fail.
+ */
+export class StoryPictures {
+  readonly #options: StoryPictureOptions;
+  #phases = 0;
+  #gaveUp = false;
+
+  constructor(options: StoryPictureOptions) {
+    this.#options = options;
+  }
+
+  /** Runs `work` with a camera, for so many seconds at most. */
+  async #with(seconds: number, work: (camera: Camera, signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.#gaveUp) return;
+    const { directory, signal, say } = this.#options;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
+    let camera: Camera | undefined;
+    try {
+      camera = await Camera.open(directory);
+      const opened = camera;
+      // Whatever the browser is at, closing it ends it.
+      limit.addEventListener('abort', () => void opened.close(), { once: true });
+      await work(opened, limit);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#gaveUp = true;
+      say(
+        `  No more pictures: ${limit.aborted ? `they took longer than ${seconds} s` : (error as Error).message.split('\n')[0]}.`,
+      );
+    } finally {
+      await camera?.close();
+    }
+  }
+
+  /** The console as it is at the end of a phase. */
+  async phaseEnded(name: string): Promise<void> {
+    // Pictures of an earlier run would be taken for this one's.
+    if (this.#phases === 0) await rm(this.#options.directory, { recursive: true, force: true });
+    this.#phases += 1;
+    const prefix = `${String(this.#phases).padStart(2, '0')}-${name}`;
+    await this.#with(LONGEST_LIVE, (camera) =>
+      takeConsole(camera, this.#options.console, prefix, name === FULLEST ? 8 : 1),
+    );
+  }
+
+  /** Every dashboard in each phase, and whether any panel stayed empty over the whole run. */
+  async finish(recording: Recording): Promise<void> {
+    const { prometheus, directory, say } = this.#options;
+    const range = { from: new Date(recording.startedAt), to: new Date(recording.endedAt ?? Date.now()) };
+    await emptyQueries(prometheus, range).then(
+      (empty) =>
+        say(
+          empty.length === 0
+            ? `  Dashboards: ${queryCount} queries, each with data from this run`
+            : `  Dashboards: ${empty.length} of ${queryCount} queries gave nothing: ${empty.join('; ')}`,
+        ),
+      (error: Error) => say(`  Dashboards could not be read: ${error.message}`),
+    );
+    await this.#with(LONGEST_DASHBOARDS, async (camera, signal) => {
+      await takeDashboards(camera, recording, prometheus, signal);
+      say(`  Pictures of the dashboards in each phase: ${directory}`);
+    });
+  }
+}
