@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { Command } from 'commander';
-import { AssumptionsError } from '../report/impact.ts';
+import { AssumptionsError } from '../report/assumptions.ts';
 import { printPdf } from '../report/pdf.ts';
 import { RecordingError } from '../report/recording.ts';
 import { changedFiles, writeReport } from '../report/write.ts';

@@ -1,13 +1,55 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { TIMELINES } from './evidence.ts';
+import { type Recording, RecordingError, readRecording } from './recording.ts';
 import { renderReport } from './write.ts';
 
 export const ROADMAP_PAGE = path.join(import.meta.dirname, '..', 'docs', 'roadmap.md');
+/** The recording that docs and tests are made from: a run on the default data, thinned by {@link thinned}. */
+export const DOCS_RECORDING = path.join(import.meta.dirname, 'fixtures', 'recording.json');
 
-/** The roadmap of the docs: that of the recording that the tests use, a run on the default data. */
+/** The roadmap of the docs. */
 export async function docsRoadmap(): Promise<string> {
-  const files = await renderReport(path.join(import.meta.dirname, 'fixtures', 'recording.json'));
+  const files = await renderReport(DOCS_RECORDING);
   return files.get('roadmap.md') as string;
 }
 
-if (process.argv[1] === import.meta.filename) await writeFile(ROADMAP_PAGE, await docsRoadmap());
+const EVERY_NTH_SAMPLE = 5;
+const DRAWN = new Set<string>(TIMELINES);
+
+/**
+ * A recording small enough for a repository, with the same figures: of the five-second samples, from which only charts
+ * over time are drawn, every fifth and the last of each phase stay, with the
+ * KPIs that are drawn. Nothing else is changed.
+ */
+export const thinned = (recording: Recording): Recording => ({
+  ...recording,
+  phases: recording.phases.map((phase) => ({
+    ...phase,
+    samples: phase.samples
+      .filter((_, at) => at % EVERY_NTH_SAMPLE === 0 || at === phase.samples.length - 1)
+      .map(({ at, kpis }) => ({ at, kpis: kpis.filter(({ id }) => DRAWN.has(id)) })),
+  })),
+});
+
+/** `npm run docs`; with `--recording out/recording.json` from that run, which becomes the one of docs and tests. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { recording: { type: 'string' } } });
+  if (values.recording) {
+    const recording = await readRecording(values.recording);
+    if (recording.outcome !== 'complete')
+      throw new RecordingError(
+        `${values.recording}: outcome: the docs are made from a complete run, and this one is ${recording.outcome}: ${recording.notes.join(' ')}`,
+      );
+    await writeFile(DOCS_RECORDING, `${JSON.stringify(thinned(recording), null, 1)}\n`);
+  }
+  await writeFile(ROADMAP_PAGE, await docsRoadmap());
+}
+
+if (process.argv[1] === import.meta.filename)
+  await main().catch((error: Error) => {
+    if (!(error instanceof RecordingError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  });

@@ -60,6 +60,13 @@ export const formats = {
   count: (value: number) => (Math.abs(value) >= 100 ? whole.format(value) : compact.format(value)),
   seconds: (value: number) =>
     value < 1 ? `${compact.format(value * 1000)} ms` : `${compact.format(value)} s`,
+  /** Of work that may take hours. */
+  duration: (seconds: number) =>
+    seconds < 90
+      ? `${compact.format(seconds)} s`
+      : seconds < 5_400
+        ? `${compact.format(seconds / 60)} min`
+        : `${compact.format(seconds / 3_600)} h`,
   percent: (value: number) => `${compact.format(value * 100)} %`,
   times: (value: number) => `${compact.format(value)} times`,
   bytes: (value: number) =>

@@ -1,268 +1,289 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
-import { z } from 'zod';
-import { Figures, formats } from './figures.ts';
-import type { RecordedPhase, Recording } from './recording.ts';
-
-/** The file cannot be used; the message names it and the field. */
-export class AssumptionsError extends Error {}
-
-const range = (least: number, most: number) =>
-  z
-    .strictObject({
-      low: z.number().min(least).max(most),
-      likely: z.number().min(least).max(most),
-      high: z.number().min(least).max(most),
-      source: z.string().min(3, 'says where the numbers come from'),
-    })
-    .refine(
-      ({ low, likely, high }) => (low <= likely && likely <= high) || (low >= likely && likely >= high),
-      'likely is not between low and high',
-    );
-
-const schema = z.strictObject({
-  currency: z.string().regex(/^[A-Z]{3}$/, 'is a code of three letters, such as EUR'),
-  peakHoursPerDay: range(0, 24),
-  trafficFactor: range(0.001, 1e9),
-  retryShare: range(0, 1),
-  churnShare: range(0, 1),
-  customerValue: range(0, 1e9),
-  conversionPer100Ms: range(0, 1),
-  databaseCoreHour: range(0, 1e6),
-  storageGbMonth: range(0, 1e6),
-  onCallHour: range(0, 1e6),
-  incidentsPerMonth: range(0, 1e4),
-  hoursPerIncident: range(0, 1e4),
-  productionTimesData: range(0.001, 1e6),
-});
-
-export type Assumptions = z.infer<typeof schema>;
-
-/** @throws AssumptionsError naming the file and the first field at fault */
-export async function readAssumptions(file: string): Promise<Assumptions> {
-  let document: unknown;
-  try {
-    document = parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new AssumptionsError(`${file}: ${(error as Error).message.split('\n')[0]}`, { cause: error });
-  }
-  const parsed = schema.safeParse(document);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new AssumptionsError(`${file}: ${issue?.path.join('.') || 'the whole file'}: ${issue?.message}`);
-}
-
-export const LEVELS = ['low', 'likely', 'high'] as const;
-type Level = (typeof LEVELS)[number];
-
-const hoursOf = ({ startedAt, endedAt }: RecordedPhase) =>
-  endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 3_600_000;
+import {
+  type AssumptionName,
+  type Assumptions,
+  type AtLevel,
+  assumptionTitles,
+  atLevel,
+  LEVELS,
+  type Level,
+} from './assumptions.ts';
+import { AFTER } from './comparison.ts';
+import { type Figures, formats } from './figures.ts';
+import type { Recording } from './recording.ts';
 
 /** Latency costs no more beyond this: the studies saw none that was worse. */
 const LATENCY_CAP_MS = 400;
 const DAYS = 365;
+const MONTHS = 12;
+const DAYS_A_MONTH = DAYS / MONTHS;
+const LATENCY = 'customer-latency-p95';
 
-/** Losses a year under one set of assumptions; in the currency. Tiers are never added up: both may count one visit. */
-export interface Losses {
+/** What was recorded of a peak, and of the database under it. */
+interface Peak {
+  /** Visits for each second. */
+  visits: number;
+  /** Of those who came to buy. */
+  lostShare: number;
+  /** Mean value of a lost basket, or of the peak before where none was lost. */
+  basket: number;
+  /** Additional waiting that the relief took away, milliseconds, capped; null when it was not measured. */
+  waitedMs: number | null;
+  /** Seconds of statements for each second; null when it was not measured. */
+  busy: number | null;
+  bytes: number | null;
+}
+
+/**
+ * Costs of some time in the currency. The tiers are never added up: `measured` and `scenario` may both count one visit.
+ */
+export interface Costs {
   /** Baskets of failed and abandoned checkouts, as counted; less those who come back. */
   measured: number;
   /** Sales that waiting costs among those who got through, by a study's elasticity. */
   scenario: number | null;
   churn: number;
   onCall: number;
+  database: number | null;
+  storage: number | null;
 }
 
-export function lossesOf(
-  recording: Recording,
-  phaseName: string,
-  assumed: Record<keyof Omit<Assumptions, 'currency'>, number>,
-  waits: { before: number | null; after: number | null },
-): Losses | undefined {
-  const at = recording.phases.findIndex(({ name }) => name === phaseName);
-  const phase = recording.phases[at];
-  const hours = phase && hoursOf(phase);
-  if (!phase?.checkouts || !hours || phase.lostBasketValue === null) return undefined;
-  const { completed, failed, abandoned } = phase.checkouts;
-  const peakHours = assumed.peakHoursPerDay * DAYS * assumed.trafficFactor;
-  const lost = failed + abandoned;
-  const waitedMs =
-    waits.before === null || waits.after === null
-      ? null
-      : Math.min(LATENCY_CAP_MS, Math.max(0, (waits.before - waits.after) * 1000));
-  const mean = lost > 0 ? phase.lostBasketValue / lost : null;
+/** One month in which the data is `size` times as large as it was recorded. */
+export function monthOf(peak: Peak, assumed: AtLevel, size: number): Costs {
+  const hours = assumed.peakHoursPerDay * DAYS_A_MONTH * (1 + assumed.peakHoursGrowth * (size - 1));
+  const buyers = peak.visits * 3600 * hours * assumed.trafficFactor * assumed.buyingShare;
+  const lost = buyers * peak.lostShare * (1 - assumed.retryShare);
   return {
-    measured: (phase.lostBasketValue / hours) * peakHours * (1 - assumed.retryShare),
+    measured: lost * peak.basket,
     scenario:
-      waitedMs === null || mean === null
+      peak.waitedMs === null
         ? null
-        : (completed / hours) * mean * peakHours * assumed.conversionPer100Ms * (waitedMs / 100),
-    churn: (lost / hours) * peakHours * (1 - assumed.retryShare) * assumed.churnShare * assumed.customerValue,
-    onCall: assumed.incidentsPerMonth * 12 * assumed.hoursPerIncident * assumed.onCallHour,
+        : buyers * (1 - peak.lostShare) * peak.basket * assumed.conversionPer100Ms * (peak.waitedMs / 100),
+    churn: lost * assumed.churnShare * assumed.customerValue,
+    onCall: assumed.incidentsPerMonth * assumed.hoursPerIncident * assumed.onCallHour,
+    database: peak.busy === null ? null : peak.busy * size * hours * assumed.databaseCoreHour,
+    storage: peak.bytes === null ? null : (peak.bytes / 1e9) * size * assumed.storageGbMonth,
   };
 }
 
-const atLevel = (assumptions: Assumptions, level: Level) =>
-  Object.fromEntries(
-    Object.entries(assumptions).flatMap(([name, value]) =>
-      typeof value === 'string' ? [] : [[name, value[level]]],
-    ),
-  ) as Record<keyof Omit<Assumptions, 'currency'>, number>;
+const COSTS = ['measured', 'scenario', 'churn', 'onCall', 'database', 'storage'] as const;
+/** What it costs beside the lost sales. */
+const RUNNING = ['churn', 'onCall', 'database', 'storage'] as const;
+
+/** The twelve months from now, with the data growing by `bytesPerDay`; the size of a month is that of its middle. */
+function monthsOf(peak: Peak, assumed: AtLevel, bytesPerDay: number): Costs[] {
+  return Array.from({ length: MONTHS }, (_, month) =>
+    monthOf(peak, assumed, peak.bytes ? 1 + (bytesPerDay * DAYS_A_MONTH * (month + 0.5)) / peak.bytes : 1),
+  );
+}
+
+const sumOf = (months: readonly Costs[], cost: keyof Costs): number | null =>
+  months.some((month) => month[cost] === null)
+    ? null
+    : months.reduce((sum, month) => sum + (month[cost] ?? 0), 0);
+
+/** @returns undefined for a phase of which checkouts or load were not recorded */
+function peakOf(recording: Recording, figures: Figures, name: string, basket?: number): Peak | undefined {
+  const phase = recording.phases.find((each) => each.name === name);
+  if (!phase?.checkouts || phase.lostBasketValue === null || phase.offeredRate === null) return undefined;
+  const { completed, failed, abandoned } = phase.checkouts;
+  const lost = failed + abandoned;
+  if (lost + completed === 0) return undefined;
+  const mean = lost > 0 ? phase.lostBasketValue / lost : basket;
+  if (mean === undefined) return undefined;
+  const waits = (of: string) => figures.value(`${LATENCY}:${of}`);
+  const [before, after] = [waits('peak'), waits('peak-after-short-term')];
+  const waitedMs =
+    before === undefined || after === undefined
+      ? null
+      : name === 'peak'
+        ? Math.min(LATENCY_CAP_MS, Math.max(0, (before - after) * 1000))
+        : 0;
+  const sizes = recording.sizes;
+  return {
+    visits: phase.offeredRate,
+    lostShare: lost / (lost + completed),
+    basket: basket ?? mean,
+    waitedMs,
+    busy: phase.databaseTime,
+    bytes:
+      (name === 'peak-after-medium-term' ? sizes.at(-1)?.bytes : undefined) ??
+      recording.diagnosis?.bytes ??
+      null,
+  };
+}
+
+/** Bytes a day as the diagnosis measured them over three windows, in order; `source` leads to them. */
+function growthOf({ diagnosis }: Recording) {
+  const at = diagnosis?.findings.findIndex(({ check }) => check === 'growth') ?? -1;
+  const [low, likely, high] = (diagnosis?.findings[at]?.evidence ?? [])
+    .flatMap(({ unit, value }) => (unit === 'By/d' && typeof value === 'number' ? [value] : []))
+    .sort((a, b) => a - b);
+  if (low === undefined || likely === undefined || high === undefined) return undefined;
+  return { perDay: { low, likely, high }, source: `/diagnosis/findings/${at}/evidence` };
+}
 
 export interface Sensitivity {
   name: string;
+  title: string;
+  /** The assumption's own values, and what comes of them. */
+  at: { low: number; high: number };
   low: number;
   high: number;
 }
 
-const LATENCY = 'customer-latency-p95';
+export interface Impact {
+  /** How each assumption moves the sales at risk, and the other costs; the largest first. */
+  sales: Sensitivity[];
+  running: Sensitivity[];
+  /** Sales at risk, added up month by month: as it is at each level, and after each step where it was measured. */
+  cumulated: { title: string; level: Level; values: number[] }[];
+}
 
-const YEAR_DAYS = 365;
+const how: Record<keyof Costs, string> = {
+  measured:
+    'visits an hour x hours of peak x share of visits that buy x lost share (counted) x mean lost basket (counted) x (1 - retry share)',
+  scenario:
+    'visits an hour x hours of peak x share of visits that buy x (1 - lost share) x mean basket x elasticity x waiting (at most 400 ms) / 100 ms',
+  churn:
+    'visits an hour x hours of peak x share of visits that buy x lost share (counted) x (1 - retry share) x churn share x value of a customer',
+  onCall: 'incidents a month x hours x price of an hour',
+  database:
+    'statement seconds a second at the peak x growth of the data x hours of peak x price of a core-hour',
+  storage: 'size x growth of the data x price of a GB for a month',
+};
 
-/**
- * What running the database costs in twelve months as it is, at the growth that the diagnosis measured. Database time
- * grows with the tables as long as statements read them whole; the year's mean is half way.
- */
-function operatingFigures(figures: Figures, recording: Recording, assumptions: Assumptions): void {
+/** Defines the figures of the impact. Where the peak's checkouts were not counted there is none. */
+export function impactFigures(figures: Figures, recording: Recording, assumptions: Assumptions): Impact {
+  const nothing: Impact = { sales: [], running: [], cumulated: [] };
   const money = formats.money(assumptions.currency);
-  const { diagnosis } = recording;
-  const at = diagnosis?.findings.findIndex(({ check }) => check === 'growth') ?? -1;
-  const rates = (diagnosis?.findings[at]?.evidence ?? [])
-    .flatMap(({ unit, value }) => (unit === 'By/d' && typeof value === 'number' ? [value] : []))
-    .sort((a, b) => a - b);
-  const [least, , most] = rates;
-  const middle = rates[Math.floor(rates.length / 2)];
-  if (!diagnosis || least === undefined || middle === undefined) return;
-  const source = [`/diagnosis/findings/${at}/evidence`];
-  const growth = { low: least, likely: middle, high: most ?? middle };
-  const peakAt = recording.phases.findIndex(({ name }) => name === 'peak');
-  for (const [name, index] of [
-    ['peak', peakAt],
-    ['peak-after-short-term', recording.phases.findIndex((phase) => phase.name === 'peak-after-short-term')],
-    [
-      'peak-after-medium-term',
-      recording.phases.findIndex((phase) => phase.name === 'peak-after-medium-term'),
-    ],
-  ] as const)
+  const growth = growthOf(recording);
+  growthFigures(figures, recording, growth);
+  const peak = peakOf(recording, figures, 'peak');
+  if (!peak) return nothing;
+  const perDay = growth?.perDay ?? { low: 0, likely: 0, high: 0 };
+  const sourceOf = (phase: string, level: Level) => [
+    ...['checkouts', 'lostBasketValue', 'offeredRate', 'databaseTime'].map(
+      (part) => `/phases/${recording.phases.findIndex(({ name }) => name === phase)}/${part}`,
+    ),
+    ...(growth ? [growth.source, '/diagnosis/bytes'] : []),
+    `assumptions.*.${level}`,
+  ];
+  const define = (id: string, costs: readonly Costs[], span: string, phase: string, level: Level) => {
+    for (const cost of COSTS)
+      figures.define(
+        `impact:${cost}:${id}`,
+        sumOf(costs, cost),
+        money,
+        sourceOf(phase, level),
+        `${span}: ${how[cost]}`,
+      );
+  };
+  const cumulated: Impact['cumulated'] = [];
+  const note = (title: string, level: Level, months: readonly Costs[]) => {
+    let sum = 0;
+    cumulated.push({ title, level, values: months.map(({ measured }) => (sum += measured)) });
+  };
+  for (const level of LEVELS) {
+    const months = monthsOf(peak, atLevel(assumptions, level), perDay[level]);
+    define(level, months, 'twelve months at the measured growth', 'peak', level);
+    note('as it is', level, months);
+  }
+  const likely = atLevel(assumptions, 'likely');
+  define('today', [monthOf(peak, likely, 1)], 'a month at today’s size', 'peak', 'likely');
+  for (const phase of AFTER) {
+    const after = peakOf(recording, figures, phase, peak.basket);
+    if (!after) continue;
+    const months = monthsOf(after, likely, perDay.likely);
+    // Nobody has counted the nights on call after it.
+    for (const cost of COSTS.filter((each) => each !== 'onCall'))
+      figures.define(
+        `impact:${cost}:${phase}`,
+        sumOf(months, cost),
+        money,
+        sourceOf(phase, 'likely'),
+        `twelve months at the measured growth, as at the ${phase}: ${how[cost]}`,
+      );
+    note(phase, 'likely', months);
+  }
+  for (const percent of [0, 25, 50, 75, 100]) {
+    figures.define(
+      `retry:${percent}`,
+      percent / 100,
+      formats.percent,
+      ['assumptions.retryShare'],
+      'a step of the table',
+    );
+    figures.define(
+      `impact:retry:${percent}`,
+      sumOf(monthsOf(peak, { ...likely, retryShare: percent / 100 }, perDay.likely), 'measured'),
+      money,
+      sourceOf('peak', 'likely'),
+      `as the lost baskets of twelve months, with a retry share of ${percent} %`,
+    );
+  }
+  const spread = (costs: readonly (keyof Costs)[]): Sensitivity[] => {
+    const total = (assumed: AtLevel, bytes: number) => {
+      const months = monthsOf(peak, assumed, bytes);
+      return costs.reduce((sum, cost) => sum + (sumOf(months, cost) ?? 0), 0);
+    };
+    const bars = (Object.keys(likely) as AssumptionName[]).map((name) => ({
+      name,
+      title: assumptionTitles[name],
+      at: assumptions[name],
+      low: total({ ...likely, [name]: assumptions[name].low }, perDay.likely),
+      high: total({ ...likely, [name]: assumptions[name].high }, perDay.likely),
+    }));
+    return [
+      ...bars,
+      {
+        name: 'growth',
+        title: 'growth a day (measured)',
+        at: { low: perDay.low, high: perDay.high },
+        low: total(likely, perDay.low),
+        high: total(likely, perDay.high),
+      },
+    ]
+      .filter(({ low, high }) => low !== high)
+      .sort((a, b) => Math.abs(b.high - b.low) - Math.abs(a.high - a.low));
+  };
+  figures.define(
+    'impact:running:likely',
+    RUNNING.reduce((sum, cost) => sum + (figures.value(`impact:${cost}:likely`) ?? 0), 0),
+    money,
+    sourceOf('peak', 'likely'),
+    'churn + on-call + database time + storage, twelve months',
+  );
+  return { sales: spread(['measured']), running: spread(RUNNING), cumulated };
+}
+
+/** Growth of the data, and the database time of each compared peak. */
+function growthFigures(figures: Figures, recording: Recording, growth: ReturnType<typeof growthOf>): void {
+  for (const name of ['peak', ...AFTER]) {
+    const at = recording.phases.findIndex((phase) => phase.name === name);
     figures.define(
       `database-time:${name}`,
-      recording.phases[index]?.databaseTime,
+      recording.phases[at]?.databaseTime,
       (value) => `${formats.seconds(value)} a second`,
-      [`/phases/${index}/databaseTime`],
+      [`/phases/${at}/databaseTime`],
       'sum(rate(db_client_operation_duration_seconds_sum)) over the phase',
     );
-  const busy = recording.phases[peakAt]?.databaseTime ?? null;
+  }
+  const bytes = recording.diagnosis?.bytes;
+  if (!growth || !bytes) return;
   for (const level of LEVELS) {
-    const perDay = growth[level];
-    const factor = 1 + (perDay * YEAR_DAYS) / diagnosis.bytes;
     figures.define(
       `growth:day:${level}`,
-      perDay,
+      growth.perDay[level],
       (value) => `${formats.bytes(value)} a day`,
-      source,
+      [growth.source],
       'rows a day by their own dates, over 365, 90 and 30 days',
     );
     figures.define(
       `growth:year:${level}`,
-      factor,
+      1 + (growth.perDay[level] * DAYS) / bytes,
       formats.times,
-      [...source, '/diagnosis/bytes'],
+      [growth.source, '/diagnosis/bytes'],
       '1 + 365 x growth a day / size',
     );
-    const gigabytes = (diagnosis.bytes + (perDay * YEAR_DAYS) / 2) / 1e9;
-    figures.define(
-      `impact:storage:${level}`,
-      gigabytes * 12 * assumptions.storageGbMonth[level],
-      (value) => `${assumptions.currency} ${value < 100 ? value.toFixed(2) : formats.count(value)}`,
-      [...source, '/diagnosis/bytes', `assumptions.storageGbMonth.${level}`],
-      'mean size of the year x 12 x price of a GB for a month',
-    );
-    if (busy !== null)
-      figures.define(
-        `impact:database:${level}`,
-        busy *
-          ((1 + factor) / 2) *
-          assumptions.peakHoursPerDay[level] *
-          YEAR_DAYS *
-          assumptions.databaseCoreHour[level],
-        money,
-        [`/phases/${peakAt}/databaseTime`, ...source, `assumptions.*.${level}`],
-        'statement seconds a second at the peak x mean growth of the year x peak hours x 365 x price of a core-hour',
-      );
   }
-}
-
-/** Defines the figures of the impact, and says how each assumption moves the measured loss. */
-export function impactFigures(
-  figures: Figures,
-  recording: Recording,
-  assumptions: Assumptions,
-): { sensitivity: Sensitivity[] } {
-  const money = formats.money(assumptions.currency);
-  const index = recording.phases.findIndex(({ name }) => name === 'peak');
-  const sources = [`/phases/${index}/checkouts`, `/phases/${index}/lostBasketValue`];
-  const waits = {
-    before: figures.value(`${LATENCY}:peak`) ?? null,
-    after: figures.value(`${LATENCY}:peak-after-short-term`) ?? null,
-  };
-  for (const level of LEVELS) {
-    const losses = lossesOf(recording, 'peak', atLevel(assumptions, level), waits);
-    if (!losses) return { sensitivity: [] };
-    const used = LEVELS.includes(level) ? [`assumptions.*.${level}`] : [];
-    figures.define(
-      `impact:measured:${level}`,
-      losses.measured,
-      money,
-      [...sources, ...used],
-      'lost basket value an hour of peak x peak hours x 365 x traffic factor x (1 - retry share)',
-    );
-    figures.define(
-      `impact:scenario:${level}`,
-      losses.scenario,
-      money,
-      [...sources, ...used],
-      'completed checkouts an hour x mean basket x peak hours x 365 x elasticity x waiting (at most 400 ms) / 100 ms',
-    );
-    figures.define(
-      `impact:churn:${level}`,
-      losses.churn,
-      money,
-      [...sources, ...used],
-      'customers lost an hour x peak hours x 365 x (1 - retry share) x churn share x value of a customer',
-    );
-    figures.define(
-      `impact:on-call:${level}`,
-      losses.onCall,
-      money,
-      used,
-      'incidents a month x 12 x hours x price of an hour',
-    );
-  }
-  for (const percent of [0, 25, 50, 75, 100]) {
-    const losses = lossesOf(
-      recording,
-      'peak',
-      { ...atLevel(assumptions, 'likely'), retryShare: percent / 100 },
-      waits,
-    );
-    figures.define(
-      `impact:retry:${percent}`,
-      losses?.measured,
-      money,
-      sources,
-      `as the measured loss, with a retry share of ${percent} %`,
-    );
-  }
-  operatingFigures(figures, recording, assumptions);
-  const likely = atLevel(assumptions, 'likely');
-  const sensitivity = (Object.keys(likely) as (keyof typeof likely)[])
-    .flatMap((name): Sensitivity[] => {
-      const values = (['low', 'high'] as const).map(
-        (level) =>
-          lossesOf(recording, 'peak', { ...likely, [name]: assumptions[name][level] }, waits) as Losses,
-      );
-      const [low, high] = values.map(({ measured, churn }) => measured + churn);
-      return low === undefined || high === undefined || low === high ? [] : [{ name, low, high }];
-    })
-    .sort((a, b) => Math.abs(b.high - b.low) - Math.abs(a.high - a.low));
-  return { sensitivity };
 }

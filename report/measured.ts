@@ -1,6 +1,6 @@
 import { kpiById } from '../kpis/catalogue.ts';
-import { type Interval, intervalOf, ratioOf } from '../remediation/interval.ts';
-import { Figures, formats, unitFormats } from './figures.ts';
+import { ratioOf } from '../remediation/interval.ts';
+import { type Figures, formats, unitFormats } from './figures.ts';
 import type { Recording } from './recording.ts';
 
 /** Phases that are set side by side, in this order; those that did not run are left out. */
@@ -38,57 +38,6 @@ export const windowsOf = (recording: Recording, phase: string, kpi: string): num
     .filter(({ name }) => name === phase)
     .flatMap(({ windows }) => windows.flatMap(({ kpis }) => kpis.find(({ id }) => id === kpi)?.value ?? []));
 
-export interface Row {
-  kpi: string;
-  cells: { phase: string; interval: Interval | undefined }[];
-  /** Before to after of the two peaks, in the direction in which more is better. */
-  effect: Interval | undefined;
-  worse: boolean;
-}
-
-/** The comparison of the phases, and a figure for each cell. */
-export function comparisonRows(figures: Figures, recording: Recording): Row[] {
-  const phases = COMPARED.filter((name) => recording.phases.some((phase) => phase.name === name));
-  const last = phases.at(-1);
-  return COMPARED_KPIS.map((kpi) => {
-    const format = kpiFormat(kpi);
-    const cells = phases.map((phase) => {
-      const interval = intervalOf(windowsOf(recording, phase, kpi));
-      const index = recording.phases.findIndex(({ name }) => name === phase);
-      const how = `mean of ${interval?.windows ?? 0} windows of: ${kpiById(kpi).promql.replaceAll('[1m]', '[15s]')}`;
-      const source = [`/phases/${index}/windows/*/kpis/${kpi}`];
-      figures.define(`${kpi}:${phase}`, interval?.mean, format, source, how);
-      figures.define(`${kpi}:${phase}:low`, interval?.low, format, source, `${how}; 2.5 % of the bootstrap`);
-      figures.define(
-        `${kpi}:${phase}:high`,
-        interval?.high,
-        format,
-        source,
-        `${how}; 97.5 % of the bootstrap`,
-      );
-      return { phase, interval };
-    });
-    const [before, after] = [
-      windowsOf(recording, 'peak', kpi),
-      last && last !== 'peak' ? windowsOf(recording, last, kpi) : [],
-    ];
-    const effect = ratioOf(before, after);
-    // Where the problem is gone altogether a ratio says nothing more than that.
-    const gone =
-      effect !== undefined && (after.every((value) => value === 0) || before.every((value) => value === 0));
-    if (effect && !gone)
-      for (const [part, value] of Object.entries({ mean: effect.mean, low: effect.low, high: effect.high }))
-        figures.define(
-          `${kpi}:effect:${part}`,
-          value,
-          formats.times,
-          [`/phases/*/windows/*/kpis/${kpi}`],
-          'mean before / mean after; percentile bootstrap, 2,000 resamples',
-        );
-    return { kpi, cells, effect: gone ? undefined : effect, worse: effect !== undefined && effect.high < 1 };
-  });
-}
-
 /** Figures that are no KPI: findings, actions, alerts, sizes. */
 export function runFigures(figures: Figures, recording: Recording): void {
   const { diagnosis, actions, alerts } = recording;
@@ -102,6 +51,16 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/startedAt', '/endedAt'],
     'length of the run, minutes',
   );
+  for (const name of new Set(recording.phases.map((phase) => phase.name))) {
+    const at = recording.phases.findIndex((phase) => phase.name === name);
+    figures.define(
+      `clock:${name}`,
+      Date.parse(recording.phases[at]?.startedAt ?? ''),
+      (value) => `${new Date(value).toISOString().slice(11, 16)} UTC`,
+      [`/phases/${at}/startedAt`],
+      'begin of the phase',
+    );
+  }
   figures.define(
     'alerts:peak',
     new Set(alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)).size,

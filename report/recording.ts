@@ -46,6 +46,8 @@ const alert = z.object({
   /** Seconds from the start of the phase in which it was first seen. */
   afterSeconds: z.number(),
   phase: z.string(),
+  /** The last sample of that phase in which it was active; null in recordings that did not note it. */
+  lastSeenAt: instant.nullable().default(null),
 });
 
 const span = z.object({
@@ -69,6 +71,18 @@ const trail = z.object({
   foundBy: z.enum(['exemplar', 'trace store']),
   spans: z.array(span),
   sql: z.string().nullable(),
+  plan: z.unknown(),
+});
+
+/** The statement behind a finding as a trace shows it: the slowest call of it, with its plan where one was captured. */
+const causeTrace = z.object({
+  /** Id of the finding. */
+  finding: z.string(),
+  traceId: z.string(),
+  route: z.string().nullable(),
+  durationMs: z.number(),
+  error: z.boolean(),
+  sql: z.string(),
   plan: z.unknown(),
 });
 
@@ -154,12 +168,16 @@ export const recordingSchema = z.object({
   mode: z.enum(['native', 'attached']),
   scale: z.string().nullable(),
   seed: z.number().nullable(),
-  /** `complete` only when the story reached its verdict. */
+  /** How far the story was to go; null in recordings that did not note it. */
+  until: z.enum(['breakdown', 'relief', 'medium-term']).nullable().default(null),
+  /** `complete` only when everything that the story was to show was measured; `notes` say what was not. */
   outcome: z.enum(['running', 'complete', 'partial', 'interrupted']),
   notes: z.array(z.string()),
   phases: z.array(phase),
   alerts: z.array(alert),
   trail: trail.nullable(),
+  /** For each finding that has one. */
+  causeTraces: z.array(causeTrace).default([]),
   checkouts: z.record(z.string(), z.number()),
   lostBasketValue: z.number().nullable(),
   /** What `sqltrail diagnose` saw under the peak; null when the story did not get so far. */
@@ -182,6 +200,7 @@ export type RecordedPhase = z.infer<typeof phase>;
 export type RecordedMigration = z.infer<typeof migration>;
 export type MigrationStrain = z.infer<typeof strain>;
 export type LedgerOfOrders = z.infer<typeof ledgerOfOrders>;
+export type RecordedCauseTrace = z.infer<typeof causeTrace>;
 export type RecordedSpan = z.infer<typeof span>;
 
 /** A recording that is kept on disk after each change, so that kill -9 loses a sample at most. */
@@ -189,7 +208,7 @@ export class RecordingFile {
   readonly recording: Recording;
   readonly file: string;
 
-  constructor(file: string, start: Pick<Recording, 'mode' | 'scale' | 'seed'>) {
+  constructor(file: string, start: Pick<Recording, 'mode' | 'scale' | 'seed' | 'until'>) {
     this.file = file;
     this.recording = {
       format: 2,
@@ -200,6 +219,7 @@ export class RecordingFile {
       phases: [],
       alerts: [],
       trail: null,
+      causeTraces: [],
       checkouts: {},
       lostBasketValue: null,
       diagnosis: null,

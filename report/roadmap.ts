@@ -1,101 +1,9 @@
+import { ratioOf } from '../remediation/interval.ts';
+import type { Assumptions } from './assumptions.ts';
+import type { Case } from './case.ts';
 import { type Figures, formats } from './figures.ts';
-import type { Assumptions } from './impact.ts';
-import type { Recording } from './recording.ts';
-
-/** A phase of the plan as it is put before those who have to agree; durations come from the recording. */
-export interface RoadmapPhase {
-  phase: string;
-  title: string;
-  owner: string;
-  /** What has to be true before the next phase begins. */
-  gate: string;
-  risk: string;
-  back: string;
-  /** Its time grows with the data; without it, it is the same for any size. */
-  grows: boolean;
-}
-
-export const roadmap: readonly RoadmapPhase[] = [
-  {
-    phase: 'expand',
-    title: 'Expand',
-    owner: 'database engineer',
-    gate: 'new tables, partitions and roles are there; nothing uses them',
-    risk: 'none for the shop: nothing that exists is changed',
-    back: 'drop them',
-    grows: false,
-  },
-  {
-    phase: 'dual-write',
-    title: 'Write both',
-    owner: 'database engineer, shop team on call',
-    gate: 'checkouts as fast as before; no write refused by the new model fails the shop',
-    risk: 'each write does more work',
-    back: 'drop the triggers',
-    grows: false,
-  },
-  {
-    phase: 'backfill',
-    title: 'Carry over',
-    owner: 'database engineer',
-    gate: 'all units carried over; pauses by itself while the KPIs are bad',
-    risk: 'disk and I/O; batches give way after 300 ms of waiting',
-    back: 'stop; the cursor is kept, or everything is dropped',
-    grows: true,
-  },
-  {
-    phase: 'verify',
-    title: 'Compare',
-    owner: 'database engineer, finance for the sums',
-    gate: 'counts, hashes, sums of money and both differences equal; the ledger is reviewed',
-    risk: 'reads only',
-    back: 'nothing to take back',
-    grows: true,
-  },
-  {
-    phase: 'reverse-sync',
-    title: 'Write back',
-    owner: 'database engineer',
-    gate: 'the old model follows the new one',
-    risk: 'each write does more work',
-    back: 'drop the triggers',
-    grows: false,
-  },
-  {
-    phase: 'cutover-reads',
-    title: 'Read the new model',
-    owner: 'shop team',
-    gate: 'KPIs within their objectives while watched; switched back by itself otherwise',
-    risk: 'a statement nobody thought of',
-    back: 'switch the store back; nothing is lost',
-    grows: false,
-  },
-  {
-    phase: 'cutover-writes',
-    title: 'Write the new model',
-    owner: 'shop team, support informed',
-    gate: 'as above, with checkouts counted on both sides',
-    risk: 'as above',
-    back: 'switch the store back; the old model has every write',
-    grows: false,
-  },
-  {
-    phase: 'contract',
-    title: 'Drop the old tables',
-    owner: 'lead, with the yes of the business',
-    gate: 'a full cycle of the business (a month’s close) without going back',
-    risk: 'no way back but a restore',
-    back: 'none',
-    grows: true,
-  },
-];
-
-const seconds = (value: number) =>
-  value < 90
-    ? `${formats.count(value)} s`
-    : value < 5_400
-      ? `${formats.count(value / 60)} min`
-      : `${formats.count(value / 3_600)} h`;
+import { calendar, roadmap } from './plan.ts';
+import type { RecordedMigration, Recording } from './recording.ts';
 
 /** Figures of archival, migration and sizes; and the durations at the size of production. */
 export function mediumTermFigures(
@@ -133,7 +41,13 @@ export function mediumTermFigures(
       ['/archival/units/*/bytes'],
       'sum',
     );
-    figures.define('archival:seconds', archival.seconds, seconds, ['/archival/seconds'], 'wall-clock time');
+    figures.define(
+      'archival:seconds',
+      archival.seconds,
+      formats.duration,
+      ['/archival/seconds'],
+      'wall-clock time',
+    );
     figures.define(
       'archival:files',
       archival.files,
@@ -169,7 +83,7 @@ export function mediumTermFigures(
     figures.define(
       `migration:${phase}:seconds`,
       took,
-      seconds,
+      formats.duration,
       [`/migration/phases/${at}`],
       'end less beginning',
     );
@@ -178,7 +92,7 @@ export function mediumTermFigures(
       figures.define(
         `migration:${phase}:production:${level}`,
         grows ? took * productionTimesData[level] : took,
-        seconds,
+        formats.duration,
         [`/migration/phases/${at}`, `assumptions.productionTimesData.${level}`],
         grows ? 'the measured time, times the size of production' : 'does not depend on the size',
       );
@@ -207,6 +121,7 @@ export function mediumTermFigures(
     ['/migration/retries'],
     'times that a lock was not free',
   );
+  customersFigures(figures, migration);
   const { verification, orders, ledger } = migration;
   if (verification) {
     figures.define(
@@ -271,23 +186,98 @@ export function mediumTermFigures(
     );
 }
 
+/** What customers noticed, and their order numbers one by one. */
+function customersFigures(figures: Figures, { strain, ledgerOfOrders }: RecordedMigration): void {
+  if (strain) {
+    const from = (part: string) => [`/migration/strain/${part}`];
+    const p95 = 'histogram_quantile(0.95, …load_request_duration_seconds_bucket…) over the whole of the time';
+    figures.define('strain:before', strain.p95BeforeWhole, formats.seconds, from('p95BeforeWhole'), p95);
+    figures.define(
+      'strain:during',
+      strain.p95DuringBackfillWhole,
+      formats.seconds,
+      from('p95DuringBackfillWhole'),
+      p95,
+    );
+    const ratio = ratioOf(strain.p95DuringBackfill, strain.p95Before);
+    for (const [part, value] of Object.entries({ '': ratio?.mean, ':low': ratio?.low, ':high': ratio?.high }))
+      figures.define(
+        `strain:ratio${part}`,
+        value,
+        formats.times,
+        [...from('p95DuringBackfill'), ...from('p95Before')],
+        'mean p95 of the windows during the backfill / before; percentile bootstrap, 2,000 resamples',
+      );
+    const counted = 'load generator, while the migration ran';
+    figures.define('strain:requests', strain.requests, formats.count, from('requests'), counted);
+    figures.define('strain:failed', strain.failedRequests, formats.count, from('failedRequests'), counted);
+    figures.define(
+      'strain:lock',
+      strain.longestWaitBehindMigrationMs,
+      (ms) => formats.seconds(ms / 1000),
+      from('longestWaitBehindMigrationMs'),
+      'pg_blocking_pids and pg_stat_activity, sampled',
+    );
+    figures.define(
+      'strain:lock-samples',
+      strain.lockSamples,
+      formats.count,
+      from('lockSamples'),
+      'times that pg_stat_activity was read',
+    );
+  }
+  if (!ledgerOfOrders) return;
+  for (const [id, field] of [
+    ['acknowledged', 'acknowledged'],
+    ['missing-legacy', 'missingInLegacy'],
+    ['missing-new', 'missingInNew'],
+    ['doubled', 'doubled'],
+  ] as const)
+    figures.define(
+      `ledger-of-orders:${id}`,
+      ledgerOfOrders[field],
+      formats.count,
+      [`/migration/ledgerOfOrders/${field}`],
+      'order numbers of the load generator’s ledger against those of both models',
+    );
+}
+
+const day = (start: string, days: number) =>
+  new Date(Date.parse(start) + days * 86_400_000).toISOString().slice(0, 10);
+
+const stages = {
+  short: 'At once: short-term relief',
+  archival: 'Within a week: archival',
+  medium: 'Within a quarter: new data model',
+} as const;
+
+/** The calendar as a Mermaid diagram; day 0 is the day of the run. */
+function mermaid(start: string): string {
+  const lines = Object.entries(stages).flatMap(([stage, title]) => [
+    `  section ${title.replaceAll(':', ' –')}`,
+    ...calendar
+      .filter((entry) => entry.stage === stage)
+      .map(
+        ({ id, title: name, from, days }) =>
+          `  ${name} :${id === 'contract' ? 'crit, ' : ''}${id}, ${day(start, from)}, ${days}d`,
+      ),
+  ]);
+  return ['```mermaid', 'gantt', '  dateFormat YYYY-MM-DD', '  axisFormat %d %b', ...lines, '```'].join('\n');
+}
+
 /** The plan as a page of its own: short term from the journal, medium term from the phases, with what was measured. */
-export function roadmapPage({
-  recording,
-  figures,
-  assumptions,
-}: {
-  recording: Recording;
-  figures: Figures;
-  assumptions: Assumptions;
-}): string {
+export function roadmapPage({ recording, figures, assumptions }: Case): string {
   const f = (id: string) => figures.text(id);
   const when = recording.startedAt.slice(0, 10);
   return `# Roadmap
 
 Made by \`sqltrail report\` from a run of ${when} (${recording.mode}, scale ${recording.scale ?? 'of the running stack'}) and the assumptions; every duration is measured there or follows from what was. What was not measured is called so.
 
-## At once: short-term relief
+${mermaid(`${when}T00:00:00Z`)}
+
+Calendar days with review, gate and watching, from the day of the run; they are the plan's own, and to be changed. What the machine itself takes is in the tables. Until the last bar everything can be taken back.
+
+## ${stages.short}
 
 | Action | State in that run | Measured effect on its statements |
 | --- | --- | --- |
@@ -295,7 +285,7 @@ ${recording.actions.map(({ action, state }) => `| ${action.title} | ${state} | $
 
 Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is taken back by itself. Way back: \`sqltrail fix undo\`.
 
-## Within a week: selective archival
+## ${stages.archival}
 
 | Unit of the policy | Moved in that run | Files |
 | --- | --- | --- |
@@ -303,7 +293,7 @@ ${recording.archival?.units.map(({ unit }) => `| ${unit} | ${f(`archival:${unit}
 
 Owner: database engineer; the policy is signed by whoever answers for retention. Gate: files read back and equal. Way back: \`sqltrail archive restore\`. It took ${f('archival:seconds')}.
 
-## Within a quarter: the new data model
+## ${stages.medium}
 
 | Phase | Owner | Gate to the next | Risk | Way back | Measured | At production size (low – likely – high) |
 | --- | --- | --- | --- | --- | --- | --- |

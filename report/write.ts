@@ -1,15 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { deckHtml, deckMarkdown } from './deck.ts';
-import { evidenceReport, type ReportInput } from './evidence.ts';
-import { Figures } from './figures.ts';
-import { impactFigures, readAssumptions } from './impact.ts';
-import { comparisonRows, runFigures } from './measured.ts';
+import { DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
+import { caseOf } from './case.ts';
+import { deckHtml, deckMarkdown, speakerNotes } from './deck.ts';
+import { evidenceReport } from './evidence.ts';
 import { messages } from './messages.ts';
+import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
-import { mediumTermFigures, roadmapPage } from './roadmap.ts';
-
-export const DEFAULT_ASSUMPTIONS = path.join(import.meta.dirname, 'assumptions.yaml');
+import { roadmapPage } from './roadmap.ts';
 
 /** Every file of the case by its name, from the recording and the assumptions alone: the same in, the same out. */
 export async function renderReport(
@@ -17,22 +15,20 @@ export async function renderReport(
   assumptionsFile = DEFAULT_ASSUMPTIONS,
 ): Promise<Map<string, string>> {
   const recording = await readRecording(recordingFile);
-  const assumptions = await readAssumptions(assumptionsFile);
-  const figures = new Figures();
-  runFigures(figures, recording);
-  mediumTermFigures(figures, recording, assumptions);
-  const rows = comparisonRows(figures, recording);
-  const { sensitivity } = impactFigures(figures, recording, assumptions);
-  const input: ReportInput = { recording, figures, rows, assumptions, sensitivity };
+  const input = caseOf(recording, await readAssumptions(assumptionsFile));
   const markdown = deckMarkdown(input);
   const files = new Map([
     ['report.html', evidenceReport(input)],
     ['roadmap.md', roadmapPage(input)],
     ['deck.md', markdown],
     ['deck.html', deckHtml(markdown)],
-    ...messages(recording, figures).map(({ file, text }) => [file, text] as const),
+    ['deck-notes.md', speakerNotes(input)],
+    ...messages(input).map(({ file, text }) => [file, text] as const),
   ]);
-  files.set('figures.json', `${JSON.stringify(figures.all(), null, 2)}\n`);
+  const figures = input.figures
+    .all()
+    .map((figure) => ({ ...figure, ...provenance(recording, figure.source) }));
+  files.set('figures.json', `${JSON.stringify(figures, null, 2)}\n`);
   return files;
 }
 

@@ -3,7 +3,7 @@ import { asksPrometheus, type PanelReading, type Series } from '../../dashboards
 import { Html, html } from '../../diagnosis/format/markup.ts';
 import { meetsObjective } from '../../kpis/catalogue.ts';
 import { objectiveText } from '../../kpis/unitText.ts';
-import { colours, svg } from '../../report/charts.ts';
+import { colours, svg } from '../../report/charts/svg.ts';
 import { unitFormats } from '../../report/figures.ts';
 
 /** Of a page: what a dashboard is wide enough for, and what a slide takes. */

@@ -84,15 +84,30 @@ async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => voi
   return stack;
 }
 
-/** The case to the people, from what was recorded. A report that cannot be written does not spoil the story. */
-async function report(recordingFile: string, out: string): Promise<void> {
+/**
+ * The case to the people, from what was recorded, however far the run came. A report that cannot be written does not
+ * spoil the story.
+ */
+async function report(out: string, pdf: boolean): Promise<void> {
+  const file = (name: string) => path.join(out, name);
   try {
-    await writeReport(recordingFile, out);
-    const problem = await printPdf([
-      { html: path.join(out, 'report.html'), pdf: path.join(out, 'report.pdf'), slides: false },
-      { html: path.join(out, 'deck.html'), pdf: path.join(out, 'deck.pdf'), slides: true },
-    ]);
-    line(`  Report, five-minute deck and messages: ${out} (start with report.html)`);
+    await writeReport(file('recording.json'), out);
+    const problem = pdf
+      ? await printPdf([
+          { html: file('report.html'), pdf: file('report.pdf'), slides: false },
+          { html: file('deck.html'), pdf: file('deck.pdf'), slides: true },
+        ])
+      : 'no PDF files: the run was interrupted';
+    line(`\nFiles, in ${path.relative('.', out) || '.'}/:`);
+    const both = problem ? '' : ', .pdf';
+    for (const [name, what] of [
+      [`report.html${both}`, 'the evidence; start here'],
+      [`deck.html${both}`, 'five minutes for those who decide; deck-notes.md is what to say'],
+      ['messages/', 'for engineers, management, support; status updates; questions and answers'],
+      ['roadmap.md', 'phases with owner, gate, way back and measured time'],
+      ['recording.json', 'the raw data; figures.json leads from each figure to it'],
+    ] as const)
+      line(`  ${name.padEnd(20)} ${what}`);
     if (problem) line(`  ${problem}`);
   } catch (error) {
     line(`  The report could not be written: ${(error as Error).message}`);
@@ -130,7 +145,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
       say,
       signal: command.signal,
     });
-    const complete = await tellStory({
+    const told = tellStory({
       until: command.until,
       targets,
       databases: stack
@@ -148,9 +163,11 @@ export async function runStory(command: StoryCommand): Promise<number> {
       status,
       onPhaseEnded: (name) => pictures.phaseEnded(name),
     });
-    const recordingFile = path.join(command.out, 'recording.json');
-    await report(recordingFile, command.out);
-    await pictures.finish(await readRecording(recordingFile));
+    // A run that failed has its report too, which says so first.
+    await told.catch(() => {});
+    await report(command.out, !command.signal.aborted);
+    await pictures.finish(await readRecording(path.join(command.out, 'recording.json')));
+    const complete = await told;
     if (stack)
       line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
     if (!command.exit && !attached) {

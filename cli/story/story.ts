@@ -4,6 +4,8 @@ import { styleText } from 'node:util';
 import { formatDialect, postgresql } from 'sql-formatter';
 import { bytesText } from '../../diagnosis/checks/shared.ts';
 import { catalogue, kpiById, meetsObjective } from '../../kpis/catalogue.ts';
+import { DEFAULT_ASSUMPTIONS, readAssumptions } from '../../report/assumptions.ts';
+import { caseOf } from '../../report/case.ts';
 import { type RecordedPhase, RecordingFile, WINDOW_SECONDS } from '../../report/recording.ts';
 import {
   type ActiveAlert,
@@ -23,8 +25,17 @@ import {
 } from './mediumTerm.ts';
 import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './relief.ts';
 import { poolAction, shopActions, shopHandlers } from './shopActions.ts';
-import { followAlert } from './trail.ts';
-import { formatKpi, kpiOf, stepVerdict, verdict, verdictKpis } from './verdict.ts';
+import { followAlert, traceCauses } from './trail.ts';
+import {
+  AWAITED,
+  formatKpi,
+  kpiOf,
+  shortfalls,
+  stepVerdict,
+  verdict,
+  verdictKpis,
+  verdictTable,
+} from './verdict.ts';
 import { renderWaterfall } from './waterfall.ts';
 
 /** How far the story goes: what broke, the relief, or the new data model as well. */
@@ -55,13 +66,12 @@ export interface StoryOptions {
   onPhaseEnded?: (name: string) => Promise<void>;
 }
 
-/** What must fire for the breakdown to count as seen: one alert of each kind. */
-export const AWAITED = ['SlowStatements', 'StatementTimeouts', 'PoolExhausted'] as const;
 /** The longest that diagnosis or relief may take before the story goes on without their end. */
 const LONGEST_WORK_SECONDS = 3_600;
 /** Windows of the rules are a minute, the load generator's percentiles too. */
 const PROOF_SECONDS = 150;
-const LEAST_PROOF_SECONDS = 75;
+/** Six windows, in each of the peaks that are compared. */
+const LEAST_PEAK_SECONDS = 6 * WINDOW_SECONDS;
 const QUIET_MS = 15_000;
 const SAMPLE_EVERY_MS = 5_000;
 /** After the alerts, so that the plans of what they name are captured and the traces are through the collector. */
@@ -81,7 +91,8 @@ class Story {
   constructor(options: StoryOptions) {
     this.#options = options;
     const { mode, scale, seed, out } = options;
-    this.file = new RecordingFile(path.join(out, 'recording.json'), { mode, scale, seed });
+    const until = options.databases ? options.until : 'breakdown';
+    this.file = new RecordingFile(path.join(out, 'recording.json'), { mode, scale, seed, until });
   }
 
   get recording() {
@@ -154,10 +165,13 @@ class Story {
         say(
           `  ${styleText(labels['severity'] === 'page' ? 'red' : 'yellow', '▲')} ${name} after ${Math.round(afterSeconds)} s: ${summary}`,
         );
-      if (
-        recording.alerts.some((known) => JSON.stringify(known.labels) === key && known.phase === phase.name)
-      )
+      const known = recording.alerts.find(
+        (seen) => JSON.stringify(seen.labels) === key && seen.phase === phase.name,
+      );
+      if (known) {
+        known.lastSeenAt = now.toISOString();
         continue;
+      }
       recording.alerts.push({
         name,
         severity: labels['severity'] ?? '',
@@ -166,6 +180,7 @@ class Story {
         firstSeenAt: now.toISOString(),
         afterSeconds,
         phase: phase.name,
+        lastSeenAt: now.toISOString(),
       });
     }
     for (const [key, text] of this.#active)
@@ -263,7 +278,7 @@ class Story {
       const firing = alerts.some(({ labels }) => awaited.has(labels['alertname'] ?? ''));
       if (firing) this.recording.silentAfterSeconds = null;
       else this.recording.silentAfterSeconds ??= seconds;
-      return !firing && seconds >= LEAST_PROOF_SECONDS;
+      return !firing && seconds >= LEAST_PEAK_SECONDS;
     });
     const { silentAfterSeconds } = this.recording;
     this.#options.say(
@@ -284,11 +299,10 @@ class Story {
   }
 
   /**
-   * Archival, the new data model online, the same peak on it, the contract.
-   *
-   * @returns the peak on the new model; undefined when the migration stopped before it
+   * Archival, the new data model online, the same peak on it, the contract. When the migration stops before that, what
+   * is left is not done.
    */
-  async mediumTerm(options: MediumTermOptions): Promise<RecordedPhase | undefined> {
+  async mediumTerm(options: MediumTermOptions): Promise<void> {
     const { say } = options;
     const { recording } = this;
     say(heading('Archival: closed orders, dead carts and the old log leave the live database'));
@@ -299,10 +313,9 @@ class Story {
     const moved = await this.during('medium-term', 'ordinary', () =>
       migrationStage(options, 'cutover-writes'),
     );
-    let peak: RecordedPhase | undefined;
     if (moved) {
       say(heading('Proof: the same peak on the new model'));
-      peak = await this.phase('peak-after-medium-term', 'peak', LEAST_PROOF_SECONDS);
+      await this.phase('peak-after-medium-term', 'peak', LEAST_PEAK_SECONDS);
     }
     await this.#quiet();
     const after = await countOrders(options);
@@ -323,7 +336,6 @@ class Story {
       say(`  The live database: ${bytesText(first)} before, ${bytesText(bytes)} now.`);
     }
     await this.file.save();
-    return peak;
   }
 
   async checkouts(): Promise<void> {
@@ -359,18 +371,19 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
   await file.save();
   try {
     say(heading('Ordinary load'));
-    const ordinary = await story.phase('ordinary', 'ordinary', options.ordinarySeconds);
+    await story.phase('ordinary', 'ordinary', options.ordinarySeconds);
     for (const id of ['customer-latency-p95', 'request-failure-ratio', 'queries-per-request'])
-      say(`  ${kpiById(id).name}: ${formatKpi(kpiOf(ordinary, id), id)}`);
+      say(`  ${kpiById(id).name}: ${formatKpi(kpiOf(recording, 'ordinary', id), id)}`);
 
     say(heading('The peak comes'));
     let settledAt = Number.POSITIVE_INFINITY;
+    const peakStartedMs = Date.now();
     const seen = new Map<string, ActiveAlert>();
     const peak = await story.phase('peak', 'peak', options.peakSeconds, (alerts) => {
       for (const alert of alerts) seen.set(JSON.stringify(alert.labels), alert);
       const names = new Set([...seen.values()].map(({ labels }) => labels['alertname']));
       if (AWAITED.every((name) => names.has(name))) settledAt = Math.min(settledAt, Date.now() + SETTLE_MS);
-      return Date.now() >= settledAt;
+      return Date.now() >= Math.max(settledAt, peakStartedMs + LEAST_PEAK_SECONDS * 1000);
     });
 
     say(heading('From the alert to the SQL'));
@@ -394,11 +407,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
         const sql = formatDialect(trail.sql, { dialect: postgresql, keywordCase: 'upper' });
         say(`\n${styleText('cyan', sql.replaceAll(/^/gm, '  '))}`);
       }
-    } else {
-      recording.notes.push('No trace of an alerted statement was found.');
-      say('  No alert named a statement whose trace was kept.');
-    }
-    let proof: RecordedPhase | undefined;
+    } else say('  No alert named a statement whose trace was kept.');
     const { databases } = options;
     if (databases && options.until !== 'breakdown') {
       const mediumTerm: MediumTermOptions = {
@@ -424,44 +433,40 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       };
       say(heading('Diagnosis, while the peak goes on'));
       const diagnosis = await story.during('diagnosis', 'peak', () => diagnosisStage(relief));
+      recording.causeTraces = await traceCauses(targets, diagnosis.findings).catch((error: Error) => {
+        recording.notes.push(`The traces of the causes could not be read: ${error.message}`);
+        return [];
+      });
       say(heading('Short-term relief, while the peak goes on'));
       await story.during('short-term', 'peak', () => shortTermStage(relief, diagnosis));
       say(heading('Proof: the same peak again'));
-      proof = await story.proof();
+      await story.proof();
       say(heading('The data model below it'));
       await modelStage(relief);
-      if (options.until === 'medium-term') proof = (await story.mediumTerm(mediumTerm)) ?? proof;
+      if (options.until === 'medium-term') await story.mediumTerm(mediumTerm);
     }
     await setPhase(targets, 'idle');
     await setProfile(targets, 'ordinary');
     await story.checkouts();
 
-    say(heading('Verdict'));
-    const missing = AWAITED.filter(
-      (name) => !recording.alerts.some((alert) => alert.name === name && alert.phase === 'peak'),
-    );
-    if (missing.length > 0)
-      recording.notes.push(`Not fired within ${options.peakSeconds} s: ${missing.join(', ')}.`);
-    for (const line of verdict(recording)) say(`  ${line}`);
-    say('');
-    say(
-      `  ${'KPI'.padEnd(48)}${'ordinary'.padStart(12)}${'peak'.padStart(12)}${proof ? 'at the end'.padStart(14) : ''}   objective`,
-    );
-    for (const id of verdictKpis) {
-      const { name, objective } = kpiById(id);
-      say(
-        `  ${name.padEnd(48)}${formatKpi(kpiOf(ordinary, id), id).padStart(12)}${formatKpi(kpiOf(peak, id), id).padStart(12)}${proof ? formatKpi(kpiOf(proof, id), id).padStart(14) : ''}   ${objective.comparison === '<=' ? '≤' : '≥'} ${formatKpi(objective.value, id)}`,
-      );
-    }
-    for (const line of stepVerdict(recording)) say(`  ${line}`);
-    recording.outcome = missing.length === 0 && trail ? 'complete' : 'partial';
     recording.endedAt = new Date().toISOString();
+    const missing = shortfalls(recording);
+    recording.notes.push(...missing);
+    recording.outcome = missing.length === 0 ? 'complete' : 'partial';
     await file.save();
-    for (const note of recording.notes) say(`  Note: ${note}`);
-    say(`\n  Recorded in ${file.file}`);
+    say(heading(recording.outcome === 'complete' ? 'Verdict' : 'Verdict on a run that is not complete'));
+    const told = caseOf(recording, await readAssumptions(DEFAULT_ASSUMPTIONS));
+    for (const line of verdict(told)) say(`  ${line}`);
+    for (const line of stepVerdict(recording)) say(`  ${line}`);
+    for (const note of recording.notes) say(`  ${styleText('yellow', 'Not shown')}: ${note}`);
+    say('');
+    for (const line of verdictTable(told)) say(`  ${line}`);
     return recording.outcome === 'complete';
   } catch (error) {
     recording.outcome = signal.aborted ? 'interrupted' : 'partial';
+    recording.notes.push(
+      signal.aborted ? 'The run was interrupted.' : `The run stopped: ${(error as Error).message}`,
+    );
     recording.endedAt = new Date().toISOString();
     await file.save();
     throw error;

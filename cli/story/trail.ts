@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { RecordedSpan, RecordedTrail } from '../../report/recording.ts';
+import type { Finding } from '../../diagnosis/finding.ts';
+import type { RecordedCauseTrace, RecordedSpan, RecordedTrail } from '../../report/recording.ts';
 import { type ActiveAlert, fetchTrace, findTraces, queryExemplars, type StoryTargets } from './clients.ts';
 
 const traceSchema = z.object({
@@ -105,4 +106,80 @@ export async function followAlert(
     best ??= trail;
   }
   return best;
+}
+
+/** SQL as it can be compared: pg_stat_statements and the spans number their parameters each in its own way. */
+const shape = (sql: string) =>
+  sql
+    .replaceAll(/\$\d+|\b\d+\b|'[^']*'/g, '?')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+
+/** The statement of a finding as its evidence has it, cut where it was cut there. */
+const statementOf = ({ evidence }: Finding) =>
+  shape((evidence[0]?.label ?? '').replace(/^worst statement: /, '').replace(/…$/, ''));
+
+function slowestCall(trace: FetchedTrace, sql: string, finding: string): RecordedCauseTrace | undefined {
+  const [call] = trace.spans
+    .filter(({ attributes }) => shape(text(attributes['db.query.text']) ?? '').startsWith(sql))
+    .map((span) => ({
+      span,
+      plan: planOf(
+        trace.spans.find(
+          ({ parentSpanId, attributes }) => parentSpanId === span.spanId && 'sqltrail.plan' in attributes,
+        )?.attributes['sqltrail.plan'],
+      ),
+    }))
+    .sort(
+      (a, b) => Number(b.plan !== null) - Number(a.plan !== null) || b.span.durationMs - a.span.durationMs,
+    );
+  if (!call) return undefined;
+  return {
+    finding,
+    traceId: trace.traceId,
+    route: text(call.span.attributes['http.route']),
+    durationMs: call.span.durationMs,
+    error: call.span.error,
+    sql: text(call.span.attributes['db.query.text']) as string,
+    plan: call.plan,
+  };
+}
+
+/** Traces that are looked at for each finding. */
+const MOST_OF_A_CAUSE = 10;
+
+/** For each finding about a statement a trace of that very statement, with its plan where one was captured. */
+export async function traceCauses(
+  targets: StoryTargets,
+  findings: readonly Finding[],
+): Promise<RecordedCauseTrace[]> {
+  const fetched = new Map<string, FetchedTrace | undefined>();
+  const fetchOnce = async (traceId: string) => {
+    if (!fetched.has(traceId)) {
+      const parsed = traceSchema.safeParse(await fetchTrace(targets, traceId));
+      fetched.set(traceId, parsed.success ? parsed.data : undefined);
+    }
+    return fetched.get(traceId);
+  };
+  const found: RecordedCauseTrace[] = [];
+  for (const finding of findings) {
+    const sql = statementOf(finding);
+    const queue = [...finding.explains.traces];
+    let best: RecordedCauseTrace | undefined;
+    for (let at = 0; sql && at < Math.min(queue.length, MOST_OF_A_CAUSE) && !best?.plan; at += 1) {
+      const trace = await fetchOnce(queue[at] as string);
+      const call = trace && slowestCall(trace, sql, finding.id);
+      if (!call) continue;
+      if (!best) {
+        // More traces of the same statement: a plan is captured once in a while only.
+        const summary = trace.spans.find(({ attributes }) => attributes['db.query.text'] === call.sql)
+          ?.attributes['db.query.summary'];
+        const listed = summary ? listSchema.parse(await findTraces(targets, String(summary))) : [];
+        queue.push(...listed.map(({ traceId }) => traceId).filter((id) => !queue.includes(id)));
+      }
+      if (!best || call.plan) best = call;
+    }
+    if (best) found.push(best);
+  }
+  return found;
 }

@@ -1,6 +1,10 @@
-import { kpiById } from '../../kpis/catalogue.ts';
+import { catalogue, meetsObjective } from '../../kpis/catalogue.ts';
 import { intervalOf, ratioOf } from '../../remediation/interval.ts';
-import type { RecordedPhase, RecordedTrail, Recording } from '../../report/recording.ts';
+import type { Case } from '../../report/case.ts';
+import { stepWindows, worsened } from '../../report/comparison.ts';
+import { formats } from '../../report/figures.ts';
+import { kpiFormat, windowsOf } from '../../report/measured.ts';
+import type { RecordedTrail, Recording } from '../../report/recording.ts';
 
 interface PlanNode {
   'Node Type'?: string;
@@ -23,33 +27,14 @@ export function sequentialScans(plan: unknown): { table: string; filter: string 
   return found;
 }
 
-/** Median of what was read of a KPI in a phase; null when it never gave a number. */
-export function kpiOf(phase: RecordedPhase | undefined, id: string): number | null {
-  const values = (phase?.samples ?? [])
-    .flatMap(({ kpis }) => kpis.find((kpi) => kpi.id === id)?.value ?? [])
-    .sort((a, b) => a - b);
-  return values[Math.floor(values.length / 2)] ?? null;
-}
+/** Mean of the windows of a phase, as in the report; null when the KPI never gave a number. */
+export const kpiOf = (recording: Recording, phase: string, id: string): number | null =>
+  intervalOf(windowsOf(recording, phase, id))?.mean ?? null;
 
-const number = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
+export const formatKpi = (value: number | null, id: string): string =>
+  value === null ? 'no data' : kpiFormat(id)(value);
 
-export function formatKpi(value: number | null, id: string): string {
-  if (value === null) return 'no data';
-  switch (kpiById(id).unit) {
-    case 's':
-      return value < 1 ? `${number.format(value * 1000)} ms` : `${number.format(value)} s`;
-    case '1':
-      return `${number.format(value * 100)} %`;
-    case 'EUR/h':
-      return `€ ${number.format(value)} /h`;
-    case '/s':
-      return `${number.format(value)} /s`;
-    default:
-      return number.format(value);
-  }
-}
-
-/** The KPIs that the verdict compares, ordinary load against peak. */
+/** The KPIs of which windows are recorded. */
 export const verdictKpis = [
   'customer-latency-p95',
   'request-failure-ratio',
@@ -64,44 +49,132 @@ export const verdictKpis = [
   'lost-basket-value',
 ] as const;
 
-function explain(trail: RecordedTrail): string[] {
+function explain(trail: RecordedTrail): string {
   const scans = sequentialScans(trail.plan);
-  if (trail.plan === null) return ['Its plan was not captured in this run; the SQL is above.'];
-  if (scans.length === 0) return ['Its plan has no sequential scan: it waits or returns a great deal.'];
-  return scans.map(
-    ({ table, filter }) => `It reads all of ${table}${filter ? `, because no index serves ${filter}` : ''}.`,
-  );
+  if (trail.plan === null) return 'Its plan was not captured in this run; the SQL is above.';
+  if (scans.length === 0) return 'Its plan has no sequential scan: it waits or returns a great deal.';
+  return scans
+    .map(({ table, filter }) => `It reads all of ${table}${filter ? `: no index serves ${filter}` : ''}.`)
+    .join(' ');
 }
 
-/** The verdict in sentences; every figure is out of the recording. */
-export function verdict(recording: Recording): string[] {
-  const ordinary = recording.phases.find(({ name }) => name === 'ordinary');
-  const peak = recording.phases.find(({ name }) => name === 'peak');
-  const change = (id: string) => `${formatKpi(kpiOf(ordinary, id), id)} → ${formatKpi(kpiOf(peak, id), id)}`;
-  const alerts = [
+/** Alerts that must fire for the breakdown to count as seen: one of each kind. */
+export const AWAITED = ['SlowStatements', 'StatementTimeouts', 'PoolExhausted'] as const;
+
+/** What the story was to show and did not; empty when it is complete. */
+export function shortfalls(recording: Recording): string[] {
+  const { until, migration, archival, alerts, phases } = recording;
+  const has = (phase: string) => phases.some(({ name, endedAt }) => name === phase && endedAt !== null);
+  const missing = AWAITED.filter(
+    (name) => !alerts.some((alert) => alert.name === name && alert.phase === 'peak'),
+  );
+  const said = [
+    missing.length > 0 && `Not fired at the peak: ${missing.join(', ')}.`,
+    !recording.trail && 'No trace of an alerted statement was found.',
+  ];
+  if (until !== 'breakdown')
+    said.push(
+      !has('peak-after-short-term') && 'The peak after the short-term relief was not measured.',
+      has('peak-after-short-term') &&
+        recording.silentAfterSeconds === null &&
+        `After the short-term relief still active: some of ${AWAITED.join(', ')}.`,
+    );
+  if (until === 'medium-term')
+    said.push(
+      !archival && 'Nothing was archived.',
+      archival !== null && archival.damaged > 0 && `Archive files that are damaged: ${archival.damaged}.`,
+      migration?.reached !== 'contract' &&
+        `The new data model was not brought in: the migration reached ${migration?.reached ?? 'nothing'}.`,
+      migration?.verification?.equal === false && 'The two data models differ.',
+      migration?.orders !== null &&
+        migration?.orders !== undefined &&
+        migration.orders.found < migration.orders.acknowledged &&
+        `Orders lost: ${migration.orders.acknowledged - migration.orders.found}.`,
+      !has('peak-after-medium-term') && 'The peak on the new data model was not measured.',
+    );
+  return said.filter((line) => typeof line === 'string');
+}
+
+/**
+ * The verdict in sentences, for whoever is on call and for their lead; every figure is one of the report's. What was
+ * not measured is left out: {@link shortfalls} says it.
+ */
+export function verdict({ recording, figures, rows }: Case): string[] {
+  const f = (id: string) => figures.text(id);
+  const fired = [
     ...new Set(recording.alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)),
   ];
   const lines = [
-    `Under the peak (${number.format(peak?.offeredRate ?? 0)} visits a second against ${number.format(ordinary?.offeredRate ?? 0)}) customers wait ${change('customer-latency-p95')} (p95), failed requests go ${change('request-failure-ratio')}, checkouts lost ${change('checkout-failure-ratio')}.`,
-    alerts.length > 0
-      ? `Alerts that fired: ${alerts.join(', ')}.`
-      : 'No alert fired within the time that was given; see the notes.',
+    `Broken: under the peak (${f('offered:peak')} visits a second against ${f('offered:ordinary')}) a page takes ${f('customer-latency-p95:peak')} (p95) instead of ${f('customer-latency-p95:ordinary')}, ${f('request-failure-ratio:peak')} of the requests fail, ${f('checkouts:peak:lost')} of the buyers leave without an order.`,
   ];
-  if (recording.trail)
+  if (fired.length > 0)
+    lines.push(`Alerts: the first that pages after ${f('alerts:first-page')}; ${fired.join(', ')}.`);
+  const { trail } = recording;
+  if (trail)
     lines.push(
-      `${recording.trail.alert} led by ${recording.trail.foundBy} to trace ${recording.trail.traceId}: ${recording.trail.statement} on ${recording.trail.route ?? 'no route'} took ${number.format(recording.trail.durationMs)} ms.`,
-      ...explain(recording.trail),
+      `Trail: ${trail.alert} → ${trail.foundBy} → trace ${trail.traceId} → ${trail.statement} on ${trail.route ?? 'no route'}. ${explain(trail)}`,
     );
-  if (recording.lostBasketValue !== null)
-    lines.push(`Baskets lost during the run: € ${recording.lostBasketValue.toFixed(2)}.`);
+  const dear = (recording.diagnosis?.findings ?? []).filter(({ shareOfLostTime }) => shareOfLostTime);
+  if (dear.length > 0)
+    lines.push(
+      `Causes: ${f('diagnosis:findings')}, the dearest by database time: ${dear
+        .slice(0, 3)
+        .map(({ title, rank }) => `${title} (${f(`finding:${rank}:share`)})`)
+        .join('; ')}.`,
+    );
+  const peaks: [string, string, string][] = [
+    [
+      'peak-after-short-term',
+      'Short term',
+      `${f('actions:kept')} actions in force, ${f('actions:taken-back')} taken back; the awaited alerts ${figures.get('alerts:silent') ? `silent after ${f('alerts:silent')}` : 'still active'}`,
+    ],
+    [
+      'peak-after-medium-term',
+      'Medium term',
+      `${f('archival:rows')} rows archived, ${f('verified:rows')} rows of both models compared, ${f('verified:differing')} differ; ${f('orders:acknowledged')} orders acknowledged meanwhile, ${f('orders:found')} there; database ${f('size:before')} → ${f('size:after')}`,
+    ],
+  ];
+  for (const [phase, title, more] of peaks)
+    if (figures.get(`customer-latency-p95:${phase}`))
+      lines.push(
+        `${title}: the same peak with pages of ${f(`customer-latency-p95:${phase}`)}, ${f(`request-failure-ratio:${phase}`)} failed requests, ${f(`checkouts:${phase}:lost`)} of the buyers lost. ${more}.`,
+      );
+  const worse = worsened(rows);
+  if (worse.length > 0) lines.push(`Worse than before: ${worse.join(', ')}.`);
   return lines;
 }
 
-/** p95 of a step in each window of a phase, seconds. */
-export const stepWindows = (recording: Recording, phase: string, step: string): number[] =>
-  recording.phases
-    .filter(({ name }) => name === phase)
-    .flatMap(({ windows }) => windows.flatMap(({ steps }) => steps.find((s) => s.step === step)?.p95 ?? []));
+/** The KPIs in each of the compared phases; the last column says whether the last of them meets the objective. */
+export function verdictTable({ figures, rows }: Case): string[] {
+  const phases = rows[0]?.cells.map(({ phase }) => phase) ?? [];
+  const heads: Record<string, string> = {
+    ordinary: 'ordinary',
+    peak: 'peak',
+    'peak-after-short-term': 'short term',
+    'peak-after-medium-term': 'medium term',
+  };
+  const line = (name: string, cells: string[], end: string) =>
+    `${name.padEnd(42)}${cells.map((cell) => cell.padStart(13)).join('')}   ${end}`.trimEnd();
+  return [
+    line(
+      'KPI, mean of its windows',
+      phases.map((phase) => heads[phase] ?? phase),
+      'objective',
+    ),
+    ...rows.map(({ id, name, cells }) => {
+      const kpi = catalogue.find((each) => each.id === id);
+      const last = cells.at(-1)?.interval?.mean;
+      const met = kpi && last !== undefined ? (meetsObjective(kpi, last) ? '✔' : '✘') : '';
+      return line(
+        name,
+        phases.map((phase) => figures.get(`${id}:${phase}`)?.text ?? 'no data'),
+        kpi
+          ? `${met} ${kpi.objective.comparison === '<=' ? '≤' : '≥'} ${kpiFormat(id)(kpi.objective.value)}`
+          : '',
+      );
+    }),
+  ];
+}
 
 /** What customers came for, and the factor that the relief has to reach. */
 const STEPS = { checkout: 'Checkout', history: 'Order history' };
@@ -114,7 +187,7 @@ export function stepVerdict(recording: Recording): string[] {
       const [before, after] = [stepWindows(recording, 'peak', step), stepWindows(recording, phase, step)];
       const [was, is, ratio] = [intervalOf(before), intervalOf(after), ratioOf(before, after)];
       if (!was || !is || !ratio) return [];
-      const times = `${number.format(ratio.mean)} times as fast (95 % interval ${number.format(ratio.low)} to ${number.format(ratio.high)})`;
+      const times = `${formats.count(ratio.mean)} times as fast (95 % interval ${formats.count(ratio.low)} to ${formats.count(ratio.high)})`;
       return [
         `${title}, p95 of its windows, ${phase}: ${formatKpi(was.mean, 'customer-latency-p95')} → ${formatKpi(is.mean, 'customer-latency-p95')}, ${times}; wanted ${WANTED}: ${ratio.mean >= WANTED ? 'reached' : 'missed'}.`,
       ];

@@ -1,0 +1,106 @@
+import { kpiById } from '../../kpis/catalogue.ts';
+import type { Figures } from '../figures.ts';
+import { COMPARED, kpiFormat, phaseTitles, windowsOf } from '../measured.ts';
+import type { Recording } from '../recording.ts';
+import { colours, svg, text } from './svg.ts';
+
+/** One KPI in each compared phase: mean of its windows, with the 95 % interval. */
+export function phaseBars(
+  figures: Figures,
+  recording: Recording,
+  kpi: string,
+  width = 500,
+  height = 270,
+): string {
+  const { objective, name } = kpiById(kpi);
+  const format = kpiFormat(kpi);
+  const phases = COMPARED.filter((phase) => windowsOf(recording, phase, kpi).length > 0);
+  const met = (value: number) =>
+    objective.comparison === '<=' ? value <= objective.value : value >= objective.value;
+  const value = (phase: string, part = '') => figures.value(`${kpi}:${phase}${part}`) ?? 0;
+  return svg(`bars-${kpi}`, width, height, {
+    title: {
+      text: name,
+      left: 0,
+      textStyle: { ...text, fontSize: 14, fontWeight: 600, width: width - 10, overflow: 'truncate' },
+    },
+    grid: { left: 76, right: 14, top: 46, bottom: 52 },
+    xAxis: {
+      type: 'category',
+      data: phases.map((phase) => (phaseTitles[phase] ?? phase).replace(', ', ',\n')),
+      axisLabel: { interval: 0, fontSize: 11.5, lineHeight: 14 },
+    },
+    yAxis: {
+      type: 'value',
+      axisLabel: { formatter: format, showMaxLabel: false },
+      // Room for the label above the interval.
+      max: Math.max(objective.value, ...phases.map((phase) => value(phase, ':high'))) * 1.18 || 1,
+    },
+    series: [
+      {
+        type: 'bar',
+        barWidth: '52%',
+        data: phases.map((phase) => ({
+          value: value(phase),
+          itemStyle: {
+            color: met(value(phase)) ? colours.good : colours.bad,
+            decal: met(value(phase))
+              ? undefined
+              : {
+                  symbol: 'rect',
+                  dashArrayX: [1, 0],
+                  dashArrayY: [4, 4],
+                  rotation: 0.7,
+                  color: 'rgba(0,0,0,.18)',
+                },
+          },
+        })),
+        markLine: {
+          silent: true,
+          symbol: 'none',
+          label: { show: false },
+          lineStyle: { color: '#444', type: 'dashed' },
+          data: objective.value > 0 ? [{ yAxis: objective.value }] : [],
+        },
+      },
+      {
+        type: 'scatter',
+        // Before the line of the objective.
+        z: 10,
+        symbolSize: 0.1,
+        data: phases.map((phase, at) => [at, value(phase, ':high')]),
+        label: {
+          show: true,
+          position: 'top',
+          distance: 6,
+          formatter: ({ dataIndex }: { dataIndex: number }) => format(value(phases[dataIndex] ?? '')),
+          fontWeight: 600,
+          color: colours.ink,
+          backgroundColor: '#fff',
+          padding: [1, 3],
+        },
+      },
+      {
+        type: 'custom',
+        data: phases.map((phase, at) => [at, value(phase, ':low'), value(phase, ':high')]),
+        renderItem: (
+          _params: unknown,
+          api: { value(at: number): number; coord(point: number[]): number[] },
+        ) => {
+          const [x = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
+          const [, high = 0] = api.coord([api.value(0), api.value(2)]);
+          const style = { stroke: colours.ink, lineWidth: 1.4 };
+          const line = (x1: number, y1: number, x2: number, y2: number) => ({
+            type: 'line',
+            shape: { x1, y1, x2, y2 },
+            style,
+          });
+          return {
+            type: 'group',
+            children: [line(x, low, x, high), line(x - 6, low, x + 6, low), line(x - 6, high, x + 6, high)],
+          };
+        },
+      },
+    ],
+  });
+}

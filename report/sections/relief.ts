@@ -1,0 +1,28 @@
+import { type Html, html } from '../../diagnosis/format/markup.ts';
+import type { Case } from '../case.ts';
+import { figureOf } from '../page.ts';
+
+/** Each action with what was predicted and what was measured. */
+export function relief({ recording, figures }: Case): Html {
+  const f = figureOf(figures);
+  if (recording.actions.length === 0) return html`<p>No action was taken in this recording.</p>`;
+  return html`<table><thead><tr><th>Action</th><th>State</th><th class="n">predicted</th><th class="n">measured</th></tr></thead><tbody>${recording.actions.map(
+    ({ action, state, note }) =>
+      html`<tr><td>${action.title}<br><span class="dim">${action.reason}</span></td><td class="${state === 'kept' ? 'good' : 'bad'}">${state}</td><td class="n">${figures.get(`action:${action.id}:predicted`) ? f(`action:${action.id}:predicted`) : '–'}</td><td class="n">${
+        figures.get(`action:${action.id}:mean`)
+          ? html`${f(`action:${action.id}:mean`)}<br><span class="dim">${f(`action:${action.id}:low`)} – ${f(`action:${action.id}:high`)}</span>`
+          : html`<span class="dim">${note ?? 'not measured'}</span>`
+      }</td></tr>`,
+  )}</tbody></table><p class="dim">Each was applied alone under the running peak. Measured: mean time of its statements in windows before by that in windows after; statements cut off by a timeout count with the time that they were seen to run. An action whose whole interval is below one is taken back by itself. Each has its undo in the journal (sqltrail fix list).</p>`;
+}
+
+/** What left the live database. */
+export function archival({ recording, figures }: Case): Html {
+  const f = figureOf(figures);
+  if (!recording.archival) return html`<p>Nothing was archived in this recording.</p>`;
+  return html`<p>Under ordinary load ${f('archival:rows')} rows left the live database in ${f('archival:seconds')}, into ${f('archival:bytes')} of Parquet. A row was deleted only after its file had been read back, compared by count and hash, and synced to disk. ${f('archival:files')} files were read once more at the end; damaged: ${f('archival:damaged')}.</p>
+<table><thead><tr><th>Unit of the policy</th><th class="n">units</th><th class="n">rows</th><th class="n">files</th><th class="n">changed meanwhile, and stayed</th></tr></thead><tbody>${recording.archival.units.map(
+    ({ unit }) =>
+      html`<tr><td>${unit}</td><td class="n">${f(`archival:${unit}:units`)}</td><td class="n">${f(`archival:${unit}:rows`)}</td><td class="n">${f(`archival:${unit}:bytes`)}</td><td class="n">${f(`archival:${unit}:kept`)}</td></tr>`,
+  )}</tbody></table><p class="dim">sqltrail archive list, query, verify and restore read what is there.</p>`;
+}
