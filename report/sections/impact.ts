@@ -7,7 +7,7 @@ import { phaseTitles } from '../measured.ts';
 import { figureOf } from '../page.ts';
 
 /** What it costs to wait, today and over twelve months, and what is left of it after each step. */
-export function impact({ figures, recording, assumptions, impact: model }: Case): Html {
+export function impact({ figures, assumptions, impact: model }: Case): Html {
   const f = figureOf(figures);
   if (!figures.get('impact:measured:likely'))
     return html`<p>The peak’s checkouts were not counted in this recording, so no impact is given.</p>`;
@@ -44,5 +44,5 @@ ${row('Storage', 'storage', assumptions.storageGbMonth.source)}</tbody></table>
     return [
       html`<tr><td>${assumptionTitles[name as AssumptionName]} <span class="dim">${name}</span></td>${LEVELS.map((level) => html`<td class="n">${f(`assumed:${name}:${level}`)}</td>`)}<td class="dim">${value.source}</td></tr>`,
     ];
-  })}</tbody></table><p class="dim">Edit report/assumptions.yaml, or give your own: sqltrail report ${recording.outcome === 'complete' ? 'out/recording.json' : 'recording.json'} --assumptions mine.yaml.</p>`;
+  })}</tbody></table><p class="dim">Edit report/assumptions.yaml, or give your own: sqltrail report out/recording.json --assumptions mine.yaml.</p>`;
 }
