@@ -192,6 +192,8 @@ function partSpecs(
       name: 'shop',
       ...node([
         '--max-old-space-size=256',
+        // See instrumentation/hook.mjs.
+        '--liftoff-only',
         '--import',
         './instrumentation/hook.mjs',
         '--import',
