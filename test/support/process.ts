@@ -38,7 +38,6 @@ export function startNode(args: string[], env: Record<string, string>): TestProc
 }
 
 export const shopArguments = [
-  '--liftoff-only',
   '--import',
   './instrumentation/hook.mjs',
   '--import',
