@@ -1,9 +1,13 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { alwaysSlower } from '../test/support/slower.ts';
 import type { Action } from './action.ts';
 import { indexState } from './indexes.ts';
 import { Journal } from './journal.ts';
@@ -21,6 +25,7 @@ beforeEach(async () => {
     INSERT INTO "or'ders" SELECT i, 'm' || i FROM generate_series(1, 20000) i; ANALYZE`);
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await owner.end();
   await database.drop();
 });
@@ -76,21 +81,9 @@ describe('indexes', () => {
   });
 
   it('waits for a transaction that runs, while others go on writing, and then builds', async () => {
-    const other = new pg.Client(database.url);
-    await other.connect();
-    await other.query('BEGIN');
-    await other.query(`UPDATE "or'ders" SET id = id WHERE id = 1`);
+    const other = await inTransaction();
     const applying = apply([action()]);
-    await waitFor(
-      'the build waits',
-      async () => {
-        const { rows } = await owner.query(
-          "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND wait_event_type = 'Lock'",
-        );
-        return rows.length > 0;
-      },
-      { deadlineMs: 10_000 },
-    );
+    await waits();
     // Nobody queues behind it.
     await owner.query('SET statement_timeout = 2000');
     await owner.query(`INSERT INTO "or'ders" VALUES (0, 'x')`);
@@ -123,13 +116,8 @@ describe('indexes', () => {
   });
 
   it('killed with -9 in the middle of a build: the next run brings it to its end', async () => {
-    const blocker = new pg.Client(database.url);
-    await blocker.connect();
-    await blocker.query('BEGIN');
-    await blocker.query(`UPDATE "or'ders" SET id = id WHERE id = 1`);
-    const child = fork(new URL('../test/support/applyChild.ts', import.meta.url), [], {
-      env: { ...process.env, TEST_URL: database.url, TEST_ACTION: JSON.stringify(action()) },
-    });
+    const blocker = await inTransaction();
+    const child = start({ TEST_URL: database.url, TEST_ACTIONS: JSON.stringify([action()]) });
     await waitFor('the build is on its way', async () => (await indexState(owner, target)) === 'invalid', {
       deadlineMs: 20_000,
     });
@@ -139,21 +127,239 @@ describe('indexes', () => {
     await blocker.end();
     expect((await readJournal(database.url))[0]?.state).toBe('applying');
     // The server ends the orphaned build when it next talks to the client, or completes it; both are taken up.
-    await waitFor(
-      'the killed run’s session ends',
-      async () => {
-        const { rows } = await owner.query(
-          "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sqltrail-fix'",
-        );
-        return rows.length === 0;
-      },
-      { deadlineMs: 20_000 },
-    );
+    await sessionsEnd(owner);
     const { entries } = await apply([]);
     expect(entries).toMatchObject([{ state: 'kept' }]);
     expect(await indexState(owner, target)).toBe('valid');
   });
 });
+
+/** Another session's transaction on the table, which a concurrent build waits for. */
+async function inTransaction() {
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query(`BEGIN; UPDATE "or'ders" SET id = id WHERE id = 1`);
+  return other;
+}
+const waits = () =>
+  waitFor(
+    'the build waits',
+    async () => {
+      const { rows } = await owner.query(
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      return rows.length > 0;
+    },
+    { deadlineMs: 10_000 },
+  );
+
+describe('faults', () => {
+  const setting = action({
+    id: 'settings:fillfactor',
+    kind: 'settings',
+    index: null,
+    temporary: false,
+    sql: [`ALTER TABLE "or'ders" SET (fillfactor = 80)`],
+    undo: [`ALTER TABLE "or'ders" RESET (fillfactor)`],
+  });
+
+  it('a lock that is never given is told; the next action and the next run go on', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    const other = await inTransaction();
+    await other.query(`LOCK "or'ders"`);
+    const { entries } = await apply([
+      setting,
+      action({ id: 'settings:other', index: null, sql: [], undo: [] }),
+    ]);
+    expect(entries.map(({ state, note }) => [state, note])).toEqual([
+      ['failed', expect.stringMatching(/another session holds the lock: given up after 8 attempts/)],
+      ['kept', 'not measured'],
+    ]);
+    await other.query('ROLLBACK');
+    await other.end();
+    expect((await apply([setting])).entries[0]?.state).toBe('kept');
+  });
+
+  it('a connection that is cut in a build is told, and the next run goes on', async () => {
+    const other = await inTransaction();
+    const applying = apply([action()]);
+    const told = expect(applying).rejects.toThrow(/connection was cut.*run this again/);
+    await waits();
+    await owner.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND datname = current_database()",
+    );
+    await told;
+    await other.query('ROLLBACK');
+    await other.end();
+    expect(await indexState(owner, target)).toBe('invalid');
+    expect((await apply([])).entries).toMatchObject([{ state: 'kept' }]);
+    expect(await indexState(owner, target)).toBe('valid');
+  });
+
+  it('a column dropped since the plan, and a table dropped in the build, are told; nothing is left behind', async () => {
+    await owner.query(`ALTER TABLE "or'ders" DROP COLUMN "e""mail"`);
+    expect((await apply([action()])).entries[0]).toMatchObject({
+      state: 'failed',
+      note: expect.stringContaining('does not exist'),
+    });
+    await owner.query(`ALTER TABLE "or'ders" ADD COLUMN "e""mail" text`);
+    const other = await inTransaction();
+    const applying = apply([action()]);
+    await waits();
+    const dropping = owner.query(`DROP TABLE "or'ders"`);
+    await other.query('COMMIT');
+    await other.end();
+    const [{ entries }] = await Promise.all([applying, dropping]);
+    expect(['kept', 'failed']).toContain(entries[0]?.state);
+    expect(await indexState(owner, target)).toBe('absent');
+    await undoActions({ url: database.url, signal, onUndone: () => {} });
+    expect(await readJournal(database.url)).toMatchObject([{ state: 'taken-back' }]);
+  });
+
+  it('a disk that is too small is told before anything is done', async () => {
+    const { entries } = await apply([action({ bytes: 1e15 })]);
+    expect(entries[0]).toMatchObject({
+      state: 'failed',
+      note: expect.stringMatching(/MB free; building i needs/),
+    });
+    expect(await indexState(owner, target)).toBe('absent');
+  });
+
+  // Only root may mount; elsewhere the fault cannot be made.
+  it.skipIf(process.getuid?.() !== 0)('a disk that fills in the build leaves nothing behind', async () => {
+    const small = await mkdtemp(path.join(tmpdir(), 'small-'));
+    const data = (await owner.query('SHOW data_directory')).rows[0].data_directory;
+    const { uid } = await stat(data);
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=256k,uid=${uid}`, 'tmpfs', small]).status !== 0)
+      return;
+    const space = `small_${database.name}`;
+    try {
+      await owner.query(`CREATE TABLESPACE ${space} LOCATION '${small}'`);
+      const [sql] = action().sql;
+      const { entries } = await apply([action({ sql: [`${sql} TABLESPACE ${space}`] }), setting]);
+      expect(entries.map(({ state, note }) => [state, note])).toEqual([
+        ['failed', expect.stringContaining('No space left')],
+        ['kept', 'not measured'],
+      ]);
+      expect(await indexState(owner, target)).toBe('absent');
+    } finally {
+      await owner.query(`DROP TABLESPACE IF EXISTS ${space}`);
+      spawnSync('umount', [small]);
+      await rm(small, { recursive: true });
+    }
+  });
+});
+
+describe('killed with -9 at each write to the journal', () => {
+  const actions = [
+    action(),
+    action({
+      id: 'settings:fillfactor',
+      kind: 'settings',
+      index: null,
+      temporary: false,
+      sql: [`ALTER TABLE "or'ders" SET (fillfactor = 80)`],
+      undo: [`ALTER TABLE "or'ders" RESET (fillfactor)`],
+    }),
+    action({
+      id: 'maintenance:slower',
+      kind: 'maintenance',
+      index: null,
+      temporary: false,
+      sql: ['CREATE TABLE IF NOT EXISTS slower ()'],
+      undo: ['DROP TABLE IF EXISTS slower'],
+    }),
+  ];
+  const TABLE = `CREATE TABLE "or'ders" (id int, "e""mail" text);
+    INSERT INTO "or'ders" SELECT i, 'm' || i FROM generate_series(1, 500) i`;
+
+  const state = async (client: pg.Client) => ({
+    index: await indexState(client, target),
+    ...(
+      await client.query(
+        `SELECT reloptions, to_regclass('slower') AS slower,
+                (SELECT json_agg(json_build_array(id, state) ORDER BY id) FROM sqltrail.action) AS journal,
+                (SELECT json_agg(o ORDER BY id) FROM "or'ders" AS o)::text AS rows
+           FROM pg_class WHERE oid = '"or''ders"'::regclass`,
+      )
+    ).rows[0],
+  });
+
+  /** The state after a run that was killed at a moment, if at all, and a second one; and the writes of the first. */
+  async function outcome(undo: boolean, kill?: string) {
+    const own = await createTestDatabase();
+    const client = new pg.Client(own.url);
+    await client.connect();
+    try {
+      await client.query(TABLE);
+      const handlers = alwaysSlower;
+      const applying = () => apply(actions, { url: own.url, handlers, windows: 1, windowMs: 10 });
+      const undoing = () => undoActions({ url: own.url, handlers, signal, onUndone: () => {} });
+      if (undo) await applying();
+      const child = start({
+        TEST_URL: own.url,
+        TEST_ACTIONS: JSON.stringify(actions),
+        ...(undo ? { TEST_UNDO: 'yes' } : {}),
+        ...(kill ? { TEST_KILL: kill } : {}),
+      });
+      let writes: string[] = [];
+      child.on('message', (said) => {
+        writes = said as string[];
+      });
+      expect(await once(child, 'exit')).toEqual(kill ? [null, 'SIGKILL'] : [0, null]);
+      await sessionsEnd(client);
+      if (kill) await (undo ? undoing() : applying());
+      return { writes, state: await state(client) };
+    } finally {
+      await client.end();
+      await own.drop();
+    }
+  }
+
+  it.each([
+    ['apply', false],
+    ['undo', true],
+  ])('%s: the next run comes to the same end', { timeout: 180_000 }, async (_, undo) => {
+    const whole = await outcome(undo);
+    expect(whole.state).toMatchObject(
+      undo
+        ? { index: 'absent', reloptions: null, slower: null }
+        : { index: 'valid', reloptions: ['fillfactor=80'], slower: null },
+    );
+    const done = ['planned', 'applying', 'applied', 'kept'];
+    const slower = ['planned', 'applying', 'applied', 'applied', 'undoing', 'taken-back'];
+    expect(whole.writes).toEqual(
+      undo ? ['undoing', 'taken-back', 'undoing', 'taken-back'] : [...done, ...done, ...slower],
+    );
+    // What is done to the database is done just before these are written; before the others nothing is.
+    const moments = whole.writes.flatMap((written, at) => [
+      ...(['applied', 'taken-back'].includes(written) ? [`before:${at + 1}`] : []),
+      `after:${at + 1}`,
+    ]);
+    for (let at = 0; at < moments.length; at += PARALLEL)
+      for (const [i, { state: reached }] of (
+        await Promise.all(moments.slice(at, at + PARALLEL).map((moment) => outcome(undo, moment)))
+      ).entries())
+        expect(reached, moments[at + i]).toEqual(whole.state);
+  });
+});
+
+const PARALLEL = 4;
+const signal = new AbortController().signal;
+const start = (env: Record<string, string>) =>
+  fork(new URL('../test/support/applyChild.ts', import.meta.url), [], { env: { ...process.env, ...env } });
+
+const sessionsEnd = (client: pg.Client) =>
+  waitFor(
+    'the killed run’s session ends',
+    async () => {
+      const { rows } = await client.query(
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND datname = current_database()",
+      );
+      return rows.length === 0;
+    },
+    { deadlineMs: 20_000 },
+  );
 
 describe('measured', () => {
   it('an action that makes its statements slower is taken back by itself', async () => {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { describeTarget } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
-import { RemediationError } from './errors.ts';
+import { isConnectionLost, RemediationError } from './errors.ts';
 import { buildIndex, lockTimeoutFor, withLockRetries } from './indexes.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { type Comparison, compare, type Effect, effectOf, measureWindows, type Windows } from './measure.ts';
@@ -104,8 +104,12 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
     await new ShortTerm(client, journal, options).run();
     return await journal.list();
   } catch (error) {
-    if (!signal.aborted) throw error;
-    throw signal.reason;
+    if (signal.aborted) throw signal.reason;
+    if (!isConnectionLost(error)) throw error;
+    throw new RemediationError(
+      `${describeTarget(url)}: the connection was cut. What was on its way is in the journal: run this again, and it goes on from there.`,
+      { cause: error },
+    );
   } finally {
     await client.end().catch(() => {});
   }

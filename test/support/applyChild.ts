@@ -1,13 +1,36 @@
+import pg from 'pg';
 import type { Action } from '../../remediation/action.ts';
-import { applyShortTerm } from '../../remediation/shortTerm.ts';
+import { applyShortTerm, undoActions } from '../../remediation/shortTerm.ts';
+import { alwaysSlower } from './slower.ts';
 
-/** A process of its own, for tests that kill it. */
-await applyShortTerm({
-  url: process.env['TEST_URL'] ?? '',
-  actions: [JSON.parse(process.env['TEST_ACTION'] ?? '{}') as Action],
-  windows: 0,
-  windowMs: 500,
-  reviewDays: 30,
-  signal: new AbortController().signal,
-  onEvent: () => {},
-});
+/**
+ * A process of its own, for tests that kill it: applies or undoes actions, and ends by kill -9 just before or after a
+ * given write to the journal (`before:3`, `after:3`). It tells the states that it wrote when it gets to its end.
+ */
+const { TEST_URL: url = '', TEST_ACTIONS = '[]', TEST_KILL, TEST_UNDO } = process.env;
+const die = () => process.kill(process.pid, 'SIGKILL');
+const writes: string[] = [];
+const { query } = pg.Client.prototype;
+pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+  const run = () => Reflect.apply(query, this, args);
+  if (!/^(INSERT INTO|UPDATE) sqltrail\.action/.test(String(args[0]))) return run();
+  const values = args[1] as [string, string];
+  writes.push(String(args[0]).startsWith('INSERT') ? 'planned' : values[1]);
+  if (TEST_KILL === `before:${writes.length}`) die();
+  return TEST_KILL === `after:${writes.length}` ? run().then(die) : run();
+};
+
+const signal = new AbortController().signal;
+if (TEST_UNDO) await undoActions({ url, handlers: alwaysSlower, signal, onUndone: () => {} });
+else
+  await applyShortTerm({
+    url,
+    actions: JSON.parse(TEST_ACTIONS) as Action[],
+    handlers: alwaysSlower,
+    windows: 1,
+    windowMs: 10,
+    reviewDays: 30,
+    signal,
+    onEvent: () => {},
+  });
+process.send?.(writes);

@@ -38,6 +38,7 @@ export function startNode(args: string[], env: Record<string, string>): TestProc
 }
 
 export const shopArguments = [
+  '--liftoff-only',
   '--import',
   './instrumentation/hook.mjs',
   '--import',
