@@ -7,6 +7,7 @@ import {
   runArchive,
   type UnitPlan,
 } from '../remediation/archive/archive.ts';
+import { expireArchive, keepUntil, planExpiry } from '../remediation/archive/expire.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
 import {
   listArchive,
@@ -87,7 +88,7 @@ function table({ columns, rows }: QueryResult): string {
   ].join('\n');
 }
 
-/** `sqltrail archive`: plan, run, list, verify, query, restore. */
+/** `sqltrail archive`: plan, run, list, verify, query, restore, expire. */
 export function archiveCommand(signal: AbortSignal): Command {
   const archive = new Command('archive').description(
     'move closed and old rows to Parquet files by a policy, search them there, bring them back',
@@ -196,10 +197,8 @@ export function archiveCommand(signal: AbortSignal): Command {
         cutoff,
         createdAt,
       } of segments) {
-        const keepUntil = new Date(createdAt);
-        keepUntil.setUTCMonth(keepUntil.getUTCMonth() + rule.retention.months);
         write(
-          `${String(id).padStart(5)}  ${unit.padEnd(16)} ${state.padEnd(9)} ${count(state === 'exported' ? removed : units).padStart(9)} units before ${cutoff}  ${bytesText(files.reduce((sum, { bytes }) => sum + bytes, 0)).padStart(10)}  keep until ${keepUntil.toISOString().slice(0, 10)}${excluded > 0 ? `  (${excluded} not in force)` : ''}`,
+          `${String(id).padStart(5)}  ${unit.padEnd(16)} ${state.padEnd(9)} ${count(state === 'exported' ? removed : units).padStart(9)} units before ${cutoff}  ${bytesText(files.reduce((sum, { bytes }) => sum + bytes, 0)).padStart(10)}  ${state === 'expired' ? 'files deleted, retention was over' : `keep until ${keepUntil(createdAt, rule.retention.months)}`}${excluded > 0 ? `  (${excluded} not in force)` : ''}`,
         );
       }
     }),
@@ -222,6 +221,48 @@ export function archiveCommand(signal: AbortSignal): Command {
       if (bad.length > 0) process.exitCode = 1;
     }),
   );
+
+  directory(
+    database(
+      archive
+        .command('expire')
+        .description(
+          'delete files whose retention is over; the later of the policy and of what was in force when they were written',
+        ),
+    ),
+  )
+    .option('--policy <file>', 'the policy', 'sample-shop/archive.yaml')
+    .option('--copy-dir <directory>', 'a directory with a copy; may be repeated', collected)
+    .option('--yes', 'do it', false)
+    .action(
+      (given: string | undefined, flags: { dir: string; policy: string; copyDir?: string[]; yes: boolean }) =>
+        reported(async () => {
+          const options = { url: ownerUrl(given), policy: await readPolicy(flags.policy) };
+          const plan = await planExpiry(options);
+          for (const { segment, keepUntil: until, over, hold } of plan)
+            write(
+              `segment ${segment.id} of ${segment.unit}: to be kept until ${until}${over ? (hold ? `; over, but held: ${hold}` : '; over, its files can go') : ''}`,
+            );
+          const due = plan.filter(({ over, hold }) => over && !hold).length;
+          if (due === 0 && !flags.yes) write('No file can be deleted.');
+          else if (!flags.yes)
+            write(
+              `Nothing was changed. Run it again with --yes to delete the files of ${due} ${due === 1 ? 'segment' : 'segments'}; that cannot be undone.`,
+            );
+          else {
+            const gone = await expireArchive({
+              ...options,
+              directory: flags.dir,
+              copies: flags.copyDir ?? [],
+            });
+            write(
+              gone.length === 0
+                ? 'No file was deleted.'
+                : `Deleted: the files of ${gone.length === 1 ? 'segment' : 'segments'} ${gone.join(', ')}; their manifests stay.`,
+            );
+          }
+        }),
+    );
 
   directory(
     archive

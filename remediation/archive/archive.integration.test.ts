@@ -8,6 +8,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createShopTestDatabase, type ShopDatabase } from '../../test/support/shop.ts';
 import { type ArchiveOptions, planArchive, runArchive } from './archive.ts';
+import { expireArchive, planExpiry } from './expire.ts';
 import { type ArchivePolicy, readPolicy } from './policy.ts';
 import { listArchive, queryArchive, restoreArchive, verifyArchive } from './read.ts';
 
@@ -274,6 +275,86 @@ describe('sqltrail archive', () => {
       }
     },
   );
+
+  it.skipIf(process.getuid?.() !== 0)('a directory that is mounted read-only loses nothing', async () => {
+    const only = path.join(directory, 'read-only');
+    await mkdir(only);
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', only]).status !== 0) return;
+    try {
+      const before = await all();
+      await expect(runArchive(options({ directory: only }))).rejects.toThrow(
+        /cannot be written to .*Nothing was removed/,
+      );
+      expect(await all()).toEqual(before);
+      expect(await listArchive({ url })).toEqual([]);
+    } finally {
+      spawnSync('umount', [only]);
+    }
+  });
+
+  it('a connection that is cut, and a table that is altered between file and deletion, lose nothing', async () => {
+    const before = await countOf('carts');
+    let cutting: Promise<unknown> | undefined;
+    const cut = runArchive(
+      options({
+        only: ['carts'],
+        onProgress: ({ event }) => {
+          if (event === 'removing')
+            cutting ??= client.query(
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-archive' AND datname = current_database()",
+            );
+        },
+        // Small batches, so that there is one to cut.
+        batchMs: 1,
+      }),
+    );
+    await expect(cut).rejects.toThrow(/connection was cut.*run it again/);
+    await cutting;
+    await expect.poll(() => sessions(), { timeout: 10_000 }).toBe(0);
+    expect((await everywhere('carts')).length).toBe(before);
+    await client.query("ALTER TABLE carts ADD COLUMN origin text DEFAULT 'web'");
+    const [result] = await runArchive(options({ only: ['carts'] }));
+    expect((await everywhere('carts')).length).toBe(before);
+    // What the first file holds is without the new column, so its rows stay and go with their new form.
+    expect(result?.kept).toBeGreaterThan(0);
+    expect((await verifyArchive({ url, directory })).filter(({ problem }) => problem)).toEqual([]);
+  });
+
+  it('deletes files when their retention is over and nothing holds them; the manifest and the journal stay', async () => {
+    await runArchive(options({ only: ['carts'], segmentUnits: 200_000 }));
+    const [segment] = await listArchive({ url });
+    const place = { url, directory, policy: shopPolicy };
+    const at = (months: number) =>
+      client.query(
+        'UPDATE sqltrail.archive_segment SET created_at = now() - make_interval(months => $1, days => 1)',
+        [months],
+      );
+    await at(11);
+    expect(await expireArchive(place)).toEqual([]);
+    await at(12);
+    const held = structuredClone(shopPolicy);
+    for (const unit of held.units) unit.retention.hold = { reason: 'case 4711' };
+    expect(await planExpiry({ url, policy: held })).toMatchObject([{ over: true, hold: 'case 4711' }]);
+    expect(await expireArchive({ ...place, policy: held })).toEqual([]);
+    const longer = structuredClone(shopPolicy);
+    for (const unit of longer.units) unit.retention.months = 24;
+    expect(await expireArchive({ ...place, policy: longer })).toEqual([]);
+    expect((await verifyArchive(place)).filter(({ problem }) => problem)).toEqual([]);
+    expect(await expireArchive(place)).toEqual([segment?.id]);
+    expect(await readdir(directory)).toEqual([expect.stringMatching(/^carts-.*\.json$/)]);
+    const [manifest] = await readdir(directory);
+    expect(JSON.parse(await readFile(path.join(directory, manifest as string), 'utf8'))).toMatchObject({
+      units: segment?.units,
+      expired: { by: 'shop_owner', rule: expect.stringContaining('no duty to keep') },
+    });
+    expect(await listArchive({ url })).toMatchObject([{ state: 'expired' }]);
+    expect(await verifyArchive(place)).toEqual([]);
+    await expect(queryArchive({ ...place, sql: 'SELECT 1' })).rejects.toThrow(/Nothing is archived/);
+    await expect(
+      restoreArchive({ ...place, segment: segment?.id as number, holdDays: 0, reason: 'test' }),
+    ).rejects.toThrow(/expired/);
+    expect(await expireArchive(place)).toEqual([]);
+  });
 
   it('keeps any text as it is', async () => {
     await client.query(

@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { RemediationError } from '../errors.ts';
+import { describeTarget } from '../../diagnosis/session.ts';
+import { isConnectionLost, RemediationError } from '../errors.ts';
 import {
   type Column,
   csv,
@@ -702,6 +703,12 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
         }
     }
     return [...results.values()];
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
+    throw new RemediationError(
+      `${describeTarget(options.url)}: the connection was cut. Every row is in exactly one place; run it again, and it goes on.`,
+      { cause: error },
+    );
   } finally {
     await client.end().catch(() => {});
   }

@@ -37,7 +37,12 @@ const unit = z.strictObject({
   /** Rows of other tables that belong to a unit and go with it. */
   children: z.array(z.strictObject({ table: qualified, column: identifier })).default([]),
   /** How long the files are to be kept at least, by which rule. */
-  retention: z.strictObject({ months: z.number().int().positive(), rule: z.string().min(1) }),
+  retention: z.strictObject({
+    months: z.number().int().positive(),
+    rule: z.string().min(1),
+    /** A legal hold: no file of the unit is deleted, although its months are over. */
+    hold: z.strictObject({ reason: z.string().min(1), until: z.iso.date().optional() }).optional(),
+  }),
 });
 
 const policy = z

@@ -39,7 +39,7 @@ export interface FileVerdict {
 export async function verifyArchive({ url, directory }: ArchivePlace): Promise<FileVerdict[]> {
   const verdicts: FileVerdict[] = [];
   for (const { id: segment, unit, state, files } of await listArchive({ url })) {
-    if (state === 'exporting') continue;
+    if (state === 'exporting' || state === 'expired') continue;
     for (const { file, sha256 } of files) {
       const found = await sha256Of(path.join(directory, file)).catch(
         (error: NodeJS.ErrnoException) => `it cannot be read (${error.code ?? error.message})`,

@@ -7,9 +7,10 @@ import type { ArchiveUnit } from './policy.ts';
 /**
  * `exporting`: files are being written and count for nothing. `exported`: files are complete, compared and on disk;
  * the first `removed` units are here only, the others still in the table too. `archived`: all units are here only.
- * `restored`: all are back in the table, and the files are kept for the record.
+ * `restored`: all are back in the table, and the files are kept for the record. `expired`: their retention was over,
+ * and the files were deleted.
  */
-export type SegmentState = 'exporting' | 'exported' | 'archived' | 'restored';
+export type SegmentState = 'exporting' | 'exported' | 'archived' | 'restored' | 'expired';
 
 export interface SegmentFile {
   /** schema.table */
@@ -43,7 +44,7 @@ const schemaSql = `CREATE SCHEMA IF NOT EXISTS sqltrail;
 CREATE TABLE IF NOT EXISTS sqltrail.archive_segment (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   unit         text NOT NULL,
-  state        text NOT NULL CHECK (state IN ('exporting', 'exported', 'archived', 'restored')),
+  state        text NOT NULL CHECK (state IN ('exporting', 'exported', 'archived', 'restored', 'expired')),
   policy       jsonb NOT NULL,
   files        jsonb NOT NULL DEFAULT '[]',
   units        integer NOT NULL DEFAULT 0,
@@ -51,7 +52,9 @@ CREATE TABLE IF NOT EXISTS sqltrail.archive_segment (
   cutoff       text NOT NULL,
   owner        text NOT NULL DEFAULT current_user,
   created_at   timestamptz NOT NULL DEFAULT now(),
-  archived_at  timestamptz
+  archived_at  timestamptz,
+  expired_at   timestamptz,
+  expired_by   text
 );
 CREATE TABLE IF NOT EXISTS sqltrail.archive_excluded (
   segment  bigint NOT NULL REFERENCES sqltrail.archive_segment ON DELETE CASCADE,
