@@ -3,10 +3,11 @@ import { bytesText } from '../diagnosis/checks/shared.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
-import { type Action, actionsFor } from '../remediation/action.ts';
+import { type Action, actionKinds, actionsFor } from '../remediation/action.ts';
 import { RemediationError } from '../remediation/errors.ts';
 import type { JournalEntry } from '../remediation/journal.ts';
 import { adviseOnPool, sightPools } from '../remediation/pool.ts';
+import { findRewrites, isRewrite, type RewriteAnswer } from '../remediation/rewrite.ts';
 import { settingsActions } from '../remediation/settings.ts';
 import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
 import { ConfigurationError } from '../stack/errors.ts';
@@ -70,6 +71,22 @@ export function describeEvent(event: ShortTermEvent): string | undefined {
   return undefined;
 }
 
+const oneLine = (sql: string) => sql.replaceAll(/\s*\n\s*/g, ' ').trim();
+
+function describeRewrite(answer: RewriteAnswer): string {
+  if (!isRewrite(answer)) return `– ${oneLine(answer.original)}\n     Not rewritten: ${answer.why}.`;
+  const { kind, original, rewritten, parameters, proof } = answer;
+  return [
+    `${proof.equal ? '✔' : '✖'} ${kind}`,
+    `     Now:     ${oneLine(original)}`,
+    `     Instead: ${oneLine(rewritten)}`,
+    ...(parameters ? [`     Pass:    ${parameters}`] : []),
+    proof.equal
+      ? `     Proof:   equal in ${proof.cases} cases with values of the data, ${proof.rows} rows; ${proof.note}.`
+      : `     Do not use it: ${proof.note}.`,
+  ].join('\n');
+}
+
 function describeEntry(
   { action, state, startedAt, reviewOn, note, owner }: JournalEntry,
   today: string,
@@ -119,15 +136,24 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
     signal,
   });
   for (const note of diagnosis.notes) write(`Note: ${note}`);
-  const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
   const actions = [
     ...actionsFor(diagnosis.findings),
     ...(await settingsActions({ url: readUrl, signal })),
     ...(flags.shop ? shopActions(diagnosis.findings) : []),
   ];
-  return actions.filter(
-    (action) => (!flags.only || named(flags.only, action)) && !named(flags.skip ?? [], action),
-  );
+  return actions;
+}
+
+/** @throws ConfigurationError for a name that is neither a kind nor an action of the plan */
+function chosenActions(actions: readonly Action[], { only, skip = [] }: ShortTermFlags): Action[] {
+  const ids = new Set(actions.map(({ id }) => id));
+  for (const name of [...(only ?? []), ...skip])
+    if (!ids.has(name) && !(actionKinds as readonly string[]).includes(name))
+      throw new ConfigurationError(
+        `There is no action or kind "${name}". Kinds: ${actionKinds.join(', ')}. Actions now: ${[...ids].join(', ') || 'none'}.`,
+      );
+  const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
+  return actions.filter((action) => (!only || named(only, action)) && !named(skip, action));
 }
 
 /** A pool belongs to its application, so its size is a recommendation. */
@@ -205,9 +231,13 @@ function shortTermCommand(signal: AbortSignal): Command {
         const url = ownerUrl(given);
         const readUrl = flags.readUrl ?? url;
         shopTarget(flags.shop);
+        const planned: Action[] = [];
         const tried = new Set<string>();
         for (let round = 1; round <= flags.rounds; round += 1) {
-          const actions = (await planRound(readUrl, flags, signal)).filter(({ id }) => !tried.has(id));
+          // A name that was there in an earlier round is known in the later ones, although its action is done.
+          const found = await planRound(readUrl, flags, signal);
+          planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
+          const actions = chosenActions(planned, flags).filter(({ id }) => !tried.has(id));
           if (actions.length === 0) {
             if (round > 1) write('\nNothing more was found.');
             else
@@ -234,10 +264,27 @@ function shortTermCommand(signal: AbortSignal): Command {
     );
 }
 
-/** `sqltrail fix short-term | list | undo`. */
+/** `sqltrail fix short-term | rewrite | list | undo`. */
 export function fixCommand(signal: AbortSignal): Command {
   const fix = new Command('fix').description('apply what the diagnosis found, measured and reversible');
   fix.addCommand(shortTermCommand(signal));
+  fix
+    .command('rewrite')
+    .description(
+      'statements that can be replaced by faster ones, each compared with the original on the real data; changes nothing',
+    )
+    .argument('[url]', 'a role that may read the tables and pg_stat_statements; or set DATABASE_URL')
+    .option('--search-path <schema...>', 'where the application looks for its tables', ['public'])
+    .action((given: string | undefined, { searchPath }: { searchPath: string[] }) =>
+      reported(async () => {
+        const answers = await findRewrites({ url: ownerUrl(given), searchPath, signal });
+        const proven = answers.filter((answer) => isRewrite(answer) && answer.proof.equal).length;
+        for (const answer of answers) write(`${describeRewrite(answer)}\n`);
+        write(
+          `${proven} of ${answers.length} proven on the data. Not looked for, because SQL alone does not tell: which columns of SELECT * are needed, statements run in a loop, whether a count has to be exact.`,
+        );
+      }),
+    );
   fix
     .command('list')
     .description('what was changed, its effect, and what is due for review')

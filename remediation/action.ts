@@ -1,7 +1,8 @@
 import type { Finding } from '../diagnosis/finding.ts';
 
 /** What an action does; also the order in which they are applied: the quickest relief first. */
-export type ActionKind = 'index' | 'settings' | 'maintenance' | 'query' | 'pool' | 'archive';
+export const actionKinds = ['index', 'settings', 'maintenance', 'query', 'pool', 'archive'] as const;
+export type ActionKind = (typeof actionKinds)[number];
 
 /**
  * A step of relief with everything one wants to know before saying yes. It is data only, so that it can be shown,
@@ -66,7 +67,6 @@ export function indexTarget(sql: readonly string[]): IndexTarget | null {
 
 /** What can be applied of the findings, the dearest cause first within each kind. */
 export function actionsFor(findings: readonly Finding[]): Action[] {
-  const order: ActionKind[] = ['index', 'settings', 'maintenance', 'query', 'pool', 'archive'];
   const actions = new Map<string, Action>();
   for (const finding of findings) {
     const kind = kinds[finding.check];
@@ -100,5 +100,5 @@ export function actionsFor(findings: readonly Finding[]): Action[] {
       temporary: kind === 'index',
     });
   }
-  return [...actions.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  return [...actions.values()].sort((a, b) => actionKinds.indexOf(a.kind) - actionKinds.indexOf(b.kind));
 }
