@@ -29,12 +29,9 @@ export class Notifications {
     return this.#kept;
   }
 
-  /** @returns what was added */
-  add({ alerts }: z.infer<typeof webhookSchema>): Notification[] {
+  add({ alerts }: z.infer<typeof webhookSchema>): void {
     const receivedAt = new Date().toISOString();
-    const added = alerts.map((alert) => ({ receivedAt, ...alert }));
-    this.#kept.unshift(...added);
+    this.#kept.unshift(...alerts.map((alert) => ({ receivedAt, ...alert })));
     this.#kept.length = Math.min(this.#kept.length, MOST_NOTIFICATIONS);
-    return added;
   }
 }

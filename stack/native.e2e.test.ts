@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
 import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../cli/story/clients.ts';
 import { catalogue } from '../kpis/catalogue.ts';
+import { type GivenSpan, otlpTrace } from '../test/support/otlp.ts';
 import { freePorts } from '../test/support/ports.ts';
 import { runbooks } from '../test/support/runbooks.ts';
 import { type NativeStack, startNative } from './native.ts';
@@ -142,6 +143,33 @@ describe('the running stack', () => {
     );
   });
 
+  it('mutes a symptom while its cause fires', async () => {
+    const alertmanager = `${stack.urls.alertmanager}/api/v2/alerts`;
+    const fire = (labels: Record<string, string>) =>
+      fetch(alertmanager, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify([{ labels: { ...labels, test: 'inhibition' } }]),
+      });
+    const mutedBy = async () => {
+      const alerts = (await (await fetch(`${alertmanager}?filter=test="inhibition"`)).json()) as {
+        labels: { alertname: string };
+        status: { state: string; inhibitedBy: string[] };
+      }[];
+      return alerts.find(({ labels }) => labels.alertname === 'CheckoutFailures')?.status;
+    };
+    await fire({ alertname: 'CheckoutFailures', severity: 'page', layer: 'symptom' });
+    await fire({ alertname: 'PoolExhausted', severity: 'page', layer: 'cause' });
+    await waitFor(
+      'the symptom to be muted',
+      async () => {
+        const status = await mutedBy();
+        return status?.state === 'suppressed' && status.inhibitedBy.length > 0;
+      },
+      { deadlineMs: 30_000, everyMs: 500 },
+    );
+  });
+
   it.each(['otelcol', 'prometheus', 'postgres'])(
     'brings %s back when it is killed, while the shop stays up',
     async (name) => {
@@ -159,6 +187,60 @@ describe('the running stack', () => {
       );
     },
   );
+});
+
+describe('the collector', () => {
+  const send = (traceId: string, span: Partial<GivenSpan>) =>
+    fetch(`http://127.0.0.1:${stack.ports.collector}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(
+        otlpTrace(traceId, [
+          { id: 1, name: 'GET /x', kind: 2, startMs: Date.now() - 1_000, durationMs: 5, ...span },
+        ]),
+      ),
+    });
+  const ids = (letter: string, count: number) =>
+    Array.from({ length: count }, (_, i) => `${letter}${i}`.padEnd(32, letter));
+  const kept = async (traceIds: string[]) => {
+    const found = await Promise.all(
+      traceIds.map(async (id) => (await fetch(`${stack.urls.console}/api/traces/${id}`)).ok),
+    );
+    return found.filter(Boolean).length;
+  };
+
+  it('keeps every trace with an error and every slow one, and a share of the rest', async () => {
+    const [errors, failures, slow, rest] = [ids('a', 30), ids('b', 30), ids('c', 30), ids('d', 100)];
+    for (const id of errors) await send(id, { error: 'no' });
+    for (const id of failures) await send(id, { attributes: { 'http.response.status_code': 503 } });
+    for (const id of slow) await send(id, { durationMs: 260 });
+    for (const id of rest) await send(id, {});
+    await waitFor(
+      'every trace of interest',
+      async () => (await kept([...errors, ...failures, ...slow])) === 90,
+      { deadlineMs: 60_000, everyMs: 1_000 },
+    );
+    // A tenth: that 40 of 100 are kept by chance does not happen.
+    expect(await kept(rest)).toBeLessThan(40);
+  });
+
+  it('takes values out of spans of whoever did not', async () => {
+    const [id] = ids('e', 1) as [string];
+    await send(id, {
+      error: 'Key (email)=(anna@example.com) already exists',
+      attributes: {
+        'url.query': 'q=anna',
+        'db.query.text': "SELECT * FROM customers WHERE email = 'anna@example.com'",
+      },
+    });
+    await waitFor('the trace', async () => (await kept([id])) === 1, {
+      deadlineMs: 60_000,
+      everyMs: 1_000,
+    });
+    const text = await (await fetch(`${stack.urls.console}/api/traces/${id}`)).text();
+    expect(text).toContain('SELECT * FROM customers');
+    expect(text).not.toContain('anna');
+  });
 });
 
 describe('starting', () => {

@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { RunDirectory } from './runDirectory.ts';
+import { checkout, RunDirectory } from './runDirectory.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -29,6 +30,17 @@ it('says what to do when the passwords of data that is there are damaged or gone
   await writeFile(run.file('data', 'postgres', 'PG_VERSION'), '18');
   await expect(run.secrets()).rejects.toThrow(/are gone.*make the data anew/);
 });
+
+it('the story says before it starts anything that it could not keep its recording', () => {
+  const story = spawnSync(process.execPath, ['cli/main.ts', 'story', '--out', '/dev/null/out'], {
+    cwd: checkout,
+    encoding: 'utf8',
+  });
+  expect(story.status).toBe(2);
+  expect(story.stderr).toBe(
+    'Cannot write to the directory of the recording /dev/null/out (ENOTDIR): name another one with --out.\n',
+  );
+}, 60_000);
 
 it('names the directory that cannot be written', async () => {
   await expect(new RunDirectory('/dev/null/run').open()).rejects.toThrow(

@@ -54,6 +54,24 @@ export async function writeAtomically(file: string, content: string, mode = 0o64
 export const resolveRunDirectory = (dir = process.env['SQLTRAIL_DIR']) =>
   path.resolve(dir || path.join(checkout, '.sqltrail'));
 
+/**
+ * Makes a directory, and makes sure that files can be made in it.
+ * @throws ConfigurationError naming the directory, the system's reason and the remedy.
+ */
+export async function makeWritable(directory: string, what: string, remedy: string): Promise<void> {
+  const probe = path.join(directory, `.probe-${process.pid}`);
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeFile(probe, '');
+    await rm(probe);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `Cannot write to the ${what} ${directory} (${errorCode(cause) ?? cause}): ${remedy}.`,
+      { cause },
+    );
+  }
+}
+
 /** The files of a run: data, configuration, secrets, logs and state of the native parts. */
 export class RunDirectory {
   readonly path: string;
@@ -75,21 +93,12 @@ export class RunDirectory {
    * @throws ConfigurationError naming the directory, the system's reason and the variable to set.
    */
   async open(): Promise<void> {
-    try {
-      for (const dir of ['', 'log', 'config', 'data']) await mkdir(this.file(dir), { recursive: true });
-      // Postgres may run as another user and must pass through; nothing else needs to list what is in here.
-      await chmod(this.path, 0o711);
-      await mkdir(this.file('secrets'), { recursive: true, mode: 0o700 });
-      const probe = this.file('.probe');
-      await writeFile(probe, '');
-      await rm(probe);
-    } catch (cause) {
-      throw new ConfigurationError(
-        `Cannot write to the run directory ${this.path} (${errorCode(cause) ?? cause}): ` +
-          'make it writable, or set SQLTRAIL_DIR to a directory that is.',
-        { cause },
-      );
-    }
+    const remedy = 'make it writable, or set SQLTRAIL_DIR to a directory that is';
+    await makeWritable(this.path, 'run directory', remedy);
+    for (const dir of ['log', 'config', 'data']) await makeWritable(this.file(dir), 'run directory', remedy);
+    // Postgres may run as another user and must pass through; nothing else needs to list what is in here.
+    await chmod(this.path, 0o711);
+    await mkdir(this.file('secrets'), { recursive: true, mode: 0o700 });
   }
 
   /**

@@ -5,9 +5,9 @@ import { readRecording } from '../../report/recording.ts';
 import { writeReport } from '../../report/write.ts';
 import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
+import { makeWritable } from '../../stack/runDirectory.ts';
 import { StoryPictures } from '../screenshots/ofStory.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
-import { unlockLink } from './clients.ts';
 import { seldom } from './progress.ts';
 import { type Act, tellStory } from './story.ts';
 
@@ -122,6 +122,8 @@ async function report(out: string, pdf: boolean): Promise<void> {
  * @returns the exit code: 0 when the story reached its verdict complete, 1 when a part of it was missing
  */
 export async function runStory(command: StoryCommand): Promise<number> {
+  // Now, not after the minutes that everything takes to come up.
+  await makeWritable(command.out, 'directory of the recording', 'name another one with --out');
   const attached = attachedTargets(process.env);
   const attachedTo = attached && attachedDatabases(process.env);
   if (attachedTo && command.until !== 'breakdown') await assertUntreated(attachedTo);
@@ -135,10 +137,6 @@ export async function runStory(command: StoryCommand): Promise<number> {
       token: (stack as NativeStack).secrets.token,
     };
     line(`Console: ${targets.console}`);
-    if (stack && !command.exit)
-      line(
-        `  to diagnose, apply and undo from it, open (works once, within an hour): ${await unlockLink(targets)}`,
-      );
     const say = (text: string) => {
       status('');
       line(text);

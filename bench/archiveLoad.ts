@@ -1,0 +1,98 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runArchive } from '../remediation/archive/archive.ts';
+import { readPolicy } from '../remediation/archive/policy.ts';
+import { intervalOf, ratioOf } from '../remediation/interval.ts';
+import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
+import { FIXED, fixedDatabase } from './fixedShop.ts';
+import { p95, type Sample, startRig } from './rig.ts';
+
+/**
+ * What archival costs the customers: p95 of all pages of the mended shop in windows with archival at work, each beside
+ * one without. Archival is stopped after each pair and goes on where it was in the next.
+ *
+ * node bench/archiveLoad.ts [scale] [pairs] [window seconds] [visits a second] [duty cycle]
+ */
+const [scale = 'small', pairs = '4', seconds = '20', rate = '5', duty = '0.5'] = process.argv.slice(2);
+if (!(scale in scales) || !(Number(pairs) >= 1) || !(Number(duty) > 0)) {
+  process.stderr.write(
+    `usage: node bench/archiveLoad.ts [${Object.keys(scales).join('|')}] [pairs] [window seconds] [visits a second] [duty cycle]\n`,
+  );
+  process.exit(2);
+}
+const SETTLE_MS = 3_000;
+const dir = path.join(tmpdir(), `sqltrail-bench-${scale}`);
+const rig = await startRig({ dir, scale: scale as ScaleName, rate: Number(rate) });
+const directory = path.join(dir, 'archive');
+try {
+  await fixedDatabase(rig, () => {});
+  await rig.copy('load', FIXED);
+  await rm(directory, { recursive: true, force: true });
+  const policy = await readPolicy(path.join(import.meta.dirname, '..', 'sample-shop', 'archive.yaml'));
+  const running = await rig.open('load', 'tuned');
+  const window = async (): Promise<Sample[]> => {
+    const from = running.samples.length;
+    await sleep(Number(seconds) * 1000);
+    return running.samples.slice(from);
+  };
+  const without: Sample[][] = [];
+  const during: Sample[][] = [];
+  let rows = 0;
+  let done = false;
+  try {
+    await sleep(15_000);
+    for (let pair = 0; pair < Number(pairs) && !done; pair += 1) {
+      without.push(await window());
+      const stop = new AbortController();
+      const archival = runArchive({
+        url: rig.url('owner', 'load'),
+        policy,
+        directory,
+        segmentUnits: 5_000,
+        dutyCycle: Number(duty),
+        signal: stop.signal,
+        onProgress: (progress) => {
+          if (progress.event === 'archived') rows += progress.units;
+        },
+      }).then(
+        () => {
+          done = true;
+        },
+        (error) => {
+          if (!stop.signal.aborted) throw error;
+        },
+      );
+      await sleep(SETTLE_MS);
+      during.push(await window());
+      stop.abort(new Error('window over'));
+      await archival;
+      await sleep(SETTLE_MS);
+    }
+  } finally {
+    await running.stop();
+  }
+  const figures = (windows: readonly Sample[][]) => windows.flatMap((samples) => p95(samples) ?? []);
+  const ms = (value: number) => (value * 1000).toFixed(0);
+  const line = (what: string, windows: readonly Sample[][]) => {
+    const interval = intervalOf(figures(windows));
+    const all = windows.flat();
+    process.stdout.write(
+      `${what}: page time p95 ${ms(interval?.mean ?? Number.NaN)} ms (95 % interval ${ms(interval?.low ?? Number.NaN)} to ${ms(interval?.high ?? Number.NaN)}, ${windows.length} windows of ${seconds} s, ${all.length} requests, ${all.filter(({ outcome }) => outcome !== 'ok').length} failed)\n`,
+    );
+  };
+  process.stdout.write(
+    `scale ${scale}, ${rate} visits a second, duty cycle ${duty}; ${rows} units archived${done ? ', all there was' : ''}\n`,
+  );
+  line('without archival', without);
+  line('with archival   ', during);
+  const ratio = ratioOf(figures(during), figures(without));
+  if (ratio)
+    process.stdout.write(
+      `with / without: ${ratio.mean.toFixed(3)} (95 % interval ${ratio.low.toFixed(3)} to ${ratio.high.toFixed(3)})\n`,
+    );
+} finally {
+  await rig.stop();
+  await rm(directory, { recursive: true, force: true });
+}
