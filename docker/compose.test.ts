@@ -201,6 +201,36 @@ describe('docker-compose.yml', () => {
 });
 
 describe('docker/Dockerfile', () => {
+  it('copies every file that its programs import', () => {
+    const rules = read('.dockerignore').split('\n');
+    const allowed = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1));
+    const entries = [
+      'cli/main.ts',
+      'console/server.ts',
+      'instrumentation/hook.mjs',
+      'instrumentation/register.ts',
+      'sample-shop/data/main.ts',
+      'sample-shop/load/main.ts',
+      'sample-shop/server.ts',
+    ];
+    const seen = new Set(entries);
+    for (const file of seen) {
+      expect(
+        allowed.some((entry) => file === entry || file.startsWith(`${entry}/`)),
+        `${file} is let in by .dockerignore`,
+      ).toBe(true);
+      if (!/\.(ts|mjs)$/.test(file)) continue;
+      // Modules, and files that are found beside them.
+      for (const [, target] of read(file).matchAll(
+        /(?:from|import\(|import|new URL\(|import\.meta\.dirname,)\s*'(\.{1,2}\/[^']+)'/g,
+      )) {
+        const found = path.join(path.dirname(file), target as string);
+        if (!found.startsWith('node_modules/')) seen.add(found);
+      }
+    }
+    expect(seen.size).toBeGreaterThan(100);
+  });
+
   it('starts from a pinned Node that package.json accepts, and does not run as root', () => {
     const file = read('docker/Dockerfile');
     const bases = [...file.matchAll(/^FROM (\S+)/gm)].map((match) => match[1]);

@@ -4,7 +4,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../stack/freePort.ts';
 import { waitFor } from '../stack/waitFor.ts';
-import { shopArguments, startNode, type TestProcess, waitUntilServing } from '../test/support/process.ts';
+import {
+  shopArguments,
+  startNode,
+  type TestProcess,
+  telemetryArguments,
+  waitUntilServing,
+} from '../test/support/process.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase } from '../test/support/shop.ts';
 
 let database: ShopDatabase;
@@ -83,6 +89,36 @@ describe('the shop with telemetry', () => {
     expect(await metric(/^db_client_connection_wait_time_count\{/)).toBeGreaterThan(1);
     expect(await metric(/^db_client_connection_count\{.*used/)).toBe(0);
     await stop(shop);
+  }, 60_000);
+
+  it('tells the pools of one database apart', async () => {
+    const url = new URL(database.url('shop_app'));
+    const application = startNode([...telemetryArguments, 'test/support/twoPools.ts'], {
+      DATABASE_URL: url.href,
+      OTEL_EXPORTER_PROMETHEUS_PORT: String(await freePort()),
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    });
+    expect(await application.exited, application.output()).toBe(0);
+    const name = `${url.host}${url.pathname}`;
+    const value = (metric: string, pool: string, state?: string) =>
+      application
+        .output()
+        .split('\n')
+        .find(
+          (line) =>
+            line.startsWith(`${metric}{`) &&
+            line.includes(`pool_name="${pool}"`) &&
+            (!state || line.includes(`"${state}"`)),
+        )
+        ?.split(' ')
+        .at(-1);
+    const read = (pool: string) => [
+      value('db_client_connection_count', pool, 'used'),
+      value('db_client_connection_count', pool, 'idle'),
+      value('db_client_connection_max', pool),
+    ];
+    expect(read(name)).toEqual(['1', '1', '2']);
+    expect(read(`${name}#2`)).toEqual(['2', '0', '3']);
   }, 60_000);
 
   it('counts statement timeouts by statement', async () => {

@@ -37,14 +37,14 @@ export function startNode(args: string[], env: Record<string, string>): TestProc
   };
 }
 
-export const shopArguments = [
+export const telemetryArguments = [
   '--liftoff-only',
   '--import',
   './instrumentation/hook.mjs',
   '--import',
   './instrumentation/register.ts',
-  'sample-shop/server.ts',
 ];
+export const shopArguments = [...telemetryArguments, 'sample-shop/server.ts'];
 
 /** Waits until a URL answers 200. @throws Error with the process's output when it ends first. */
 export async function waitUntilServing(url: string, started: TestProcess): Promise<void> {
