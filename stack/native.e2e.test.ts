@@ -224,6 +224,36 @@ describe('the collector', () => {
     expect(await kept(rest)).toBeLessThan(40);
   });
 
+  it('delivers what it had taken, though it is killed while the console is away', async () => {
+    const part = (name: string) => stack.parts().find((candidate) => candidate.name === name);
+    const [id] = ids('f', 1) as [string];
+    const away = part('console')?.pid as number;
+    const killed = part('otelcol')?.pid as number;
+    const queue = path.join(stack.directory, 'data', 'otelcol');
+    process.kill(away, 'SIGSTOP');
+    try {
+      await send(id, { error: 'no' });
+      await waitFor(
+        'the trace to be in the queue on disk',
+        async () => {
+          for (const file of await readdir(queue))
+            if ((await readFile(path.join(queue, file))).includes(Buffer.from(id, 'hex'))) return true;
+          return false;
+        },
+        { deadlineMs: 30_000, everyMs: 250 },
+      );
+      process.kill(killed, 'SIGKILL');
+      await waitFor(
+        'the collector to run again',
+        () => part('otelcol')?.state === 'ready' && part('otelcol')?.pid !== killed,
+        { deadlineMs: 60_000 },
+      );
+    } finally {
+      process.kill(away, 'SIGCONT');
+    }
+    await waitFor('the trace', async () => (await kept([id])) === 1, { deadlineMs: 60_000, everyMs: 1_000 });
+  });
+
   it('takes values out of spans of whoever did not', async () => {
     const [id] = ids('e', 1) as [string];
     await send(id, {
