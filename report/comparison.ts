@@ -96,7 +96,7 @@ export function comparisonRows(figures: Figures, recording: Recording): Row[] {
         figures.define(
           `${id}:effect:${phase}:${part}`,
           value,
-          formats.times,
+          formats.factor,
           sources,
           `mean before / mean after${part === 'mean' ? '' : `, ${part} end of the percentile bootstrap`}, of: ${query}`,
         );

@@ -113,7 +113,7 @@ function belief(input: Case): Slide {
   const { figures } = input;
   const f = (id: string) => figures.text(id);
   const after = figures.get('customer-latency-p95:effect:peak-after-short-term:mean')
-    ? `- Same load, same data: page time **${f('customer-latency-p95:effect:peak-after-short-term:mean')} better** (95 % interval ${f('customer-latency-p95:effect:peak-after-short-term:low')} to ${f('customer-latency-p95:effect:peak-after-short-term:high')}), from windows that do not overlap\n`
+    ? `- Same load, same data: page time **${f('customer-latency-p95:effect:peak-after-short-term:mean')} shorter** (95 % interval ${f('customer-latency-p95:effect:peak-after-short-term:low')} to ${f('customer-latency-p95:effect:peak-after-short-term:high')}), from windows that do not overlap\n`
     : '';
   const integrity = cured(input)
     ? `- **${f('verified:rows')}** rows of both models compared, **${f('verified:differing')}** differ; **${f('orders:acknowledged')}** checkouts answered, **${f('orders:found')}** orders there\n`

@@ -68,6 +68,7 @@ export const formats = {
         ? `${compact.format(seconds / 60)} min`
         : `${compact.format(seconds / 3_600)} h`,
   percent: (value: number) => `${compact.format(value * 100)} %`,
+  factor: (value: number) => `${compact.format(value)}×`,
   times: (value: number) => `${compact.format(value)} times`,
   bytes: (value: number) =>
     value >= 1e9

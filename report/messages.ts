@@ -117,7 +117,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     ),
     entry(
       'Could it be chance? It is one run.',
-      `${f('windows:peak')} windows that do not overlap before${relieved ? `, ${f('windows:peak-after-short-term')} after: page time is ${f(`${effect}:mean`)} better, 95 % interval ${f(`${effect}:low`)} to ${f(`${effect}:high`)}; Cliff’s delta ${f(`${effect}:delta`)}` : ''}. Windows of one run are not wholly independent, and the report says so. The run can be repeated with any seed: \`npm start -- --seed\`.`,
+      `${f('windows:peak')} windows that do not overlap before${relieved ? `, ${f('windows:peak-after-short-term')} after: page time is ${f(`${effect}:mean`)} shorter, 95 % interval ${f(`${effect}:low`)} to ${f(`${effect}:high`)}; Cliff’s delta ${f(`${effect}:delta`)}` : ''}. Windows of one run are not wholly independent, and the report says so. The run can be repeated with any seed: \`npm start -- --seed\`.`,
       'report, “Before and after”; `remediation/interval.ts`, `report/effect.ts`',
     ),
     entry(

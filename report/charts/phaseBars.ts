@@ -27,7 +27,9 @@ export function phaseBars(
     grid: { left: 76, right: 14, top: 46, bottom: 52 },
     xAxis: {
       type: 'category',
-      data: phases.map((phase) => (phaseTitles[phase] ?? phase).replace(', ', ',\n')),
+      data: phases.map((phase) =>
+        (phaseTitles[phase] ?? phase).replace(/ (load|before|short term|medium term)$/, '\n$1'),
+      ),
       axisLabel: { interval: 0, fontSize: 11.5, lineHeight: 14 },
     },
     yAxis: {

@@ -1,0 +1,165 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openBrowser } from '../test/support/browser.ts';
+import { DOCS_RECORDING } from './docsPage.ts';
+import { printPdf } from './pdf.ts';
+import type { Recording } from './recording.ts';
+import { writeReport } from './write.ts';
+
+let directory: string;
+let browser: Browser;
+
+/** A whole run, and one that ended after the peak. */
+const runs = ['whole', 'partial'] as const;
+const file = (run: string, name: string) => path.join(directory, run, name);
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'sqltrail-pages-'));
+  const partial = JSON.parse(await readFile(DOCS_RECORDING, 'utf8')) as Recording;
+  Object.assign(partial, {
+    outcome: 'partial',
+    diagnosis: null,
+    actions: [],
+    archival: null,
+    migration: null,
+  });
+  partial.phases = partial.phases.slice(0, 2);
+  await writeFile(path.join(directory, 'partial.json'), JSON.stringify(partial));
+  await writeReport(DOCS_RECORDING, path.join(directory, 'whole'));
+  await writeReport(path.join(directory, 'partial.json'), path.join(directory, 'partial'));
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function opened(name: string, width: number, height = 900): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width, height } });
+  await page.goto(pathToFileURL(name).href);
+  return page;
+}
+
+/** What of the charts is cut off by their edge, or lies over another text. Runs in the page. */
+function chartFaults(): string[] {
+  const faults: string[] = [];
+  for (const svg of document.querySelectorAll('svg:not([data-marpit-svg])')) {
+    const edge = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll('text')]
+      .filter((text) => text.textContent?.trim())
+      .map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+    for (const [at, { text, box }] of texts.entries()) {
+      if (
+        box.left < edge.left - 1 ||
+        box.right > edge.right + 1 ||
+        box.top < edge.top - 1 ||
+        box.bottom > edge.bottom + 1
+      )
+        faults.push(`cut off: ${text}`);
+      for (const other of texts.slice(at + 1)) {
+        const wide = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+        const high = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+        // Boxes hold the room for letters below the line, which may touch.
+        if (wide > 2 && high > box.height * 0.3) faults.push(`over each other: ${text} | ${other.text}`);
+      }
+    }
+  }
+  return faults;
+}
+
+/** What is wider than the page, or than the cell or the box that it is in. Runs in the page. */
+function wideFaults(): string[] {
+  const faults: string[] = [];
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth > clientWidth) faults.push(`the page is ${scrollWidth - clientWidth} px too wide`);
+  for (const box of document.querySelectorAll('td, th, pre, article, p, li, .tile'))
+    if (box.scrollWidth > box.clientWidth + 1)
+      faults.push(`wider than its box: ${box.textContent?.slice(0, 60)}`);
+  return faults;
+}
+
+/** What of the slides leaves its slide, or runs into the line at its foot. Runs in the page. */
+function slideFaults(): string[] {
+  const faults: string[] = [];
+  for (const [at, slide] of [...document.querySelectorAll('section')].entries()) {
+    const edge = slide.getBoundingClientRect();
+    const foot = slide.querySelector('footer')?.getBoundingClientRect().top ?? edge.bottom;
+    for (const part of slide.querySelectorAll('h1, p, li, table, td, th, img')) {
+      const box = part.getBoundingClientRect();
+      if (
+        box.left < edge.left ||
+        box.right > edge.right + 0.5 ||
+        box.top < edge.top ||
+        box.bottom > foot + 0.5
+      )
+        faults.push(`slide ${at + 1}: ${part.tagName} leaves it: ${part.textContent?.slice(0, 40)}`);
+      if (part.scrollHeight > part.clientHeight + 2 && part.tagName === 'TABLE')
+        faults.push(`slide ${at + 1}: a table is cut`);
+    }
+    for (const image of slide.querySelectorAll('img'))
+      if (image.naturalWidth === 0) faults.push(`slide ${at + 1}: ${image.alt} is no picture`);
+  }
+  return faults;
+}
+
+describe.each(runs)('the pages of a %s run', (run) => {
+  it.each([
+    ['on a screen', 1280, 'screen'],
+    ['on a telephone', 412, 'screen'],
+    // A4 without its margins of 14 mm.
+    ['on paper', 688, 'print'],
+  ] as const)('the report has nothing cut off, and no text over another, %s', async (_, width, media) => {
+    const page = await opened(file(run, 'report.html'), width);
+    await page.emulateMedia({ media });
+    expect([...(await page.evaluate(wideFaults)), ...(await page.evaluate(chartFaults))]).toEqual([]);
+    await page.close();
+  });
+
+  it('no slide runs over, and its charts are whole', async () => {
+    const page = await opened(file(run, 'deck.html'), 1280, 720);
+    expect(await page.locator('section').count()).toBe(6);
+    expect(await page.evaluate(slideFaults)).toEqual([]);
+    // The charts are images there; as markup their texts can be measured.
+    await page.evaluate(() => {
+      for (const image of document.querySelectorAll('img'))
+        image.outerHTML = new TextDecoder().decode(
+          Uint8Array.from(atob(image.src.split(',')[1] ?? ''), (letter) => letter.charCodeAt(0)),
+        );
+    });
+    expect(await page.evaluate(chartFaults)).toEqual([]);
+    await page.close();
+  });
+});
+
+it('a slide that is too full, a chart that is cut and a table that is too wide are noticed', async () => {
+  const page = await opened(file('whole', 'deck.html'), 1280, 720);
+  await page.evaluate(() => {
+    document.querySelector('section h1')?.insertAdjacentHTML('afterend', '<p>too much</p>'.repeat(30));
+  });
+  expect((await page.evaluate(slideFaults)).join()).toContain('slide 1');
+  await page.goto(pathToFileURL(file('whole', 'report.html')).href);
+  await page.evaluate(() => {
+    document.querySelector('svg text')?.setAttribute('transform', 'translate(-100 0)');
+    document.querySelector('td')?.insertAdjacentHTML('afterbegin', '<div style="width:2000px">wide</div>');
+  });
+  expect((await page.evaluate(chartFaults)).join()).toContain('cut off');
+  expect((await page.evaluate(wideFaults)).join()).toContain('too wide');
+  await page.close();
+});
+
+it('both become PDF files, the deck with a page for each slide', async () => {
+  const pages = ['report', 'deck'].map((name) => ({
+    html: file('whole', `${name}.html`),
+    pdf: file('whole', `${name}.pdf`),
+    slides: name === 'deck',
+  }));
+  expect(await printPdf(pages)).toBeUndefined();
+  const pagesOf = async (name: string) =>
+    (await readFile(file('whole', name), 'latin1')).match(/\/Type\s*\/Page\b/g)?.length;
+  expect(await pagesOf('deck.pdf')).toBe(6);
+  expect(await pagesOf('report.pdf')).toBeGreaterThan(5);
+});
