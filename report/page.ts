@@ -16,7 +16,7 @@ svg{max-width:100%;height:auto;display:block}.pair{display:grid;grid-template-co
 article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:.7rem 0;break-inside:avoid}article h3{margin:.1rem 0}
 figure{margin:.8rem 0}figure img{max-width:100%;border:1px solid var(--line)}figcaption{color:var(--dim);font-size:.86rem}
 .wide{overflow-x:auto}
-@media (max-width:900px){table{display:block;overflow-x:auto}}@media (max-width:640px){.pair{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}}
+@media screen and (max-width:900px){table{display:block;overflow-x:auto}}@media (max-width:640px){.pair{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}}
 @media print{body{max-width:none;padding:0;font-size:11px}h2{break-after:avoid}h3{break-after:avoid}tr,figure,svg{break-inside:avoid}article{break-inside:auto}table.tight{font-size:.76rem}td.n{white-space:normal}}
 @page{size:A4;margin:14mm}`;
 
