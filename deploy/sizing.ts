@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 export const MEASURED_FILE = path.join(import.meta.dirname, 'measured.json');
 const ASSUMPTIONS_FILE = path.join(import.meta.dirname, 'assumptions.yaml');
-const PAGE = path.join(import.meta.dirname, '..', 'docs', 'deploy.md');
+export const SIZING_PAGE = path.join(import.meta.dirname, '..', 'docs', 'sizing.md');
 
 const positive = z.number().positive();
 const share = z.number().positive().max(1);
@@ -167,26 +167,19 @@ export function sizeText({ value, unit }: Pick<Size, 'value' | 'unit'>): string 
   return `${three(value / power)} ${name}${unit.slice('bytes'.length)}`;
 }
 
-/** The block of docs/deploy.md between its two marks. */
-export function sizingBlock(measured: Measured, assumed: Assumptions): string {
+/** docs/sizing.md. */
+export function sizingPage(measured: Measured, assumed: Assumptions): string {
   const rows = sizing(measured, assumed).map((size) => `| ${size.what} | ${sizeText(size)} | ${size.how} |`);
-  return `Measured on ${measured.measuredOn} by \`${measured.command}\` (${measured.cores} cores, the sample shop under ordinary load): ${measured.bytesPerSpan} bytes a span in OTLP and ${measured.wireBytesPerSpan} on the wire, ${measured.spansPerRequest} spans a request, of which ${three(measured.keptShare * 100)} % are kept by the tail sampling; ${measured.seriesPerShop} series a shop, ${measured.seriesPerPostgres} a Postgres server, ${measured.seriesOfSpans} made from spans; ${three(measured.memoryPerSeries)} bytes of Prometheus a series (at ${three(measured.headSeries)} series mostly its fixed part, so an upper bound).
+  return `# Sizing of the telemetry
+
+For [deploy.md](deploy.md); made by \`npm run docs\` from \`deploy/measured.json\` and \`deploy/assumptions.yaml\`, whose values are to be replaced by yours.
+
+Measured on ${measured.measuredOn} by \`${measured.command}\` (${measured.cores} cores, the sample shop under ordinary load): ${measured.bytesPerSpan} bytes a span in OTLP and ${measured.wireBytesPerSpan} on the wire, ${measured.spansPerRequest} spans a request, of which ${three(measured.keptShare * 100)} % are kept by the tail sampling; ${measured.seriesPerShop} series a shop, ${measured.seriesPerPostgres} a Postgres server, ${measured.seriesOfSpans} made from spans; ${three(measured.memoryPerSeries)} bytes of Prometheus a series (at ${three(measured.headSeries)} series mostly its fixed part, so an upper bound).
 
 | What | Size | How |
 | --- | ---: | --- |
 ${rows.join('\n')}
-
-What is assumed and not measured is in \`deploy/assumptions.yaml\`.
 `;
-}
-
-const MARKS = ['<!-- sizing: made by npm run docs -->\n', '<!-- /sizing -->'] as const;
-
-/** The page with its block made anew. @throws Error when the page has lost its marks */
-export function withSizing(page: string, block: string): string {
-  const [from, to] = MARKS.map((mark) => page.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) throw new Error('docs/deploy.md has lost the marks of its sizing');
-  return `${page.slice(0, from + MARKS[0].length)}\n${block}\n${page.slice(to)}`;
 }
 
 if (process.argv[1] === import.meta.filename) {
@@ -195,7 +188,6 @@ if (process.argv[1] === import.meta.filename) {
     for (const size of sizing(await readMeasured(), await readAssumptions(file)))
       process.stdout.write(`${size.what.padEnd(46)} ${sizeText(size).padStart(16)}   ${size.how}\n`);
   } else {
-    const block = sizingBlock(await readMeasured(), await readAssumptions());
-    await writeFile(PAGE, withSizing(await readFile(PAGE, 'utf8'), block));
+    await writeFile(SIZING_PAGE, sizingPage(await readMeasured(), await readAssumptions()));
   }
 }
