@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { BadRequest } from './problem.ts';
 
 /**
@@ -35,11 +35,14 @@ export const secureHeaders: RequestHandler = (_request, response, next) => {
 // Digests are of one length, so that the comparison tells nothing about the token's.
 const digest = (value: string) => createHash('sha256').update(value).digest();
 
+export const bearerOf = (request: Request): string | undefined =>
+  /^Bearer +(.+)$/i.exec(request.get('authorization') ?? '')?.[1];
+
 /** @param variable where the token is set; named in the answer */
 export function demandToken(token: string, variable: string): RequestHandler {
   const wanted = digest(token);
   return (request, response, next) => {
-    const given = /^Bearer +(.+)$/i.exec(request.get('authorization') ?? '')?.[1];
+    const given = bearerOf(request);
     if (given !== undefined && timingSafeEqual(digest(given), wanted)) return next();
     response.set('WWW-Authenticate', 'Bearer realm="sqltrail"');
     throw new BadRequest(`Send "Authorization: Bearer …" with the value of ${variable}.`, 401);

@@ -46,6 +46,8 @@ beforeAll(async () => {
       prometheusUrl,
       alertmanagerUrl: away.url,
       tempoUrl: undefined,
+      databaseUrl: 'postgres://sqltrail_monitor@127.0.0.1:1/shop',
+      ownerUrl: undefined,
       token,
       webhookToken,
       maxTraces: 100,

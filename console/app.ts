@@ -1,29 +1,61 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { z } from 'zod';
-import { allowHosts, demandToken, secureHeaders } from './access.ts';
+import type { DiagnosisOptions } from '../diagnosis/run.ts';
+import { allowHosts, bearerOf, demandToken, secureHeaders } from './access.ts';
+import { ActionDesk } from './actions.ts';
+import { DiagnosisDesk, deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
 import type { Environment } from './environment.ts';
+import { Feed } from './feed.ts';
+import { AlertHistory, type AlertInterval } from './history.ts';
 import { Notifications, webhookSchema } from './notifications.ts';
 import { bundlePage } from './page.ts';
-import { PhaseLog, phases } from './phase.ts';
+import { dashboardDefinitions, Panels, SPANS } from './panels.ts';
+import { type PhaseEntry, PhaseLog, phases } from './phase.ts';
 import { BadRequest, toProblem } from './problem.ts';
 import { readKpis, readStatements } from './readings.ts';
 import { renderRunbook } from './runbooks.ts';
+import { demandSession, Sessions, sameOrigin } from './sessions.ts';
 import { readAlerts } from './sources/alertmanager.ts';
+import { DatabaseSource, type MeasuredStatement } from './sources/database.ts';
 import { PrometheusSource } from './sources/prometheus.ts';
 import { readTempoTrace } from './sources/tempo.ts';
 import { parseOtlp } from './traces/otlp.ts';
 import type { Span } from './traces/span.ts';
 import { TraceStore } from './traces/store.ts';
 
-export interface ConsoleOptions extends Omit<Environment, 'host' | 'port' | 'databaseUrl'> {
+export interface ConsoleOptions extends Omit<Environment, 'host' | 'port'> {
   /** Takes the cause of an internal error. */
   log: (message: string) => void;
+  /** Between two looks at the sources while a page is open, milliseconds. */
+  refreshMs?: number;
+  /** Other than the diagnosis's own defaults. */
+  diagnosis?: Partial<DiagnosisOptions>;
+  /** What is measured before and after an action. */
+  measure?: { windows: number; windowMs: number };
 }
 
 export interface Console {
   app: Express;
   /** Gives up what is being read from other parts. */
   close(): void;
+}
+
+/** What happened: phases, and alerts that fired. Oldest first. */
+export interface TimelineReading {
+  phases: readonly PhaseEntry[];
+  alerts: AlertInterval[];
+}
+
+/** What `GET /api/statement` answers. */
+export interface StatementDetail {
+  summary: string;
+  /** Redacted; null when no trace has brought it yet. */
+  text: string | null;
+  /** Those that have this summary, the dearest first; null while the database cannot be read, and `reason` says why. */
+  measured: MeasuredStatement[] | null;
+  /** Rows of each table by its name, as the last ANALYZE counted them. */
+  tableRows: Record<string, number>;
+  reason: string | null;
 }
 
 /** What `GET /api/traces/:id` answers. */
@@ -53,6 +85,22 @@ const tracesQuery = z.object({
   errors: z.enum(['true', 'false'], { error: 'is neither true nor false' }).optional(),
   minDurationMs: z.coerce.number({ error: 'is not a number' }).min(0).optional(),
   limit: z.coerce.number({ error: 'is not a number' }).int().min(1).max(200).default(50),
+  offset: z.coerce.number({ error: 'is not a number' }).int().min(0).max(1_000_000).default(0),
+});
+
+const panelQuery = z.object({
+  minutes: z.coerce
+    .number()
+    .refine((minutes) => (SPANS as readonly number[]).includes(minutes), `is none of ${SPANS.join(', ')}`)
+    .default(15),
+  statement: z.string().max(512).optional(),
+});
+
+const sessionRequest = z.object({ code: z.string().max(200).optional() });
+
+const actionRequest = z.object({
+  verb: z.enum(['apply', 'undo'], { error: 'is neither apply nor undo' }),
+  id: z.string().max(500),
 });
 
 const traceIdSchema = z
@@ -62,6 +110,12 @@ const traceIdSchema = z
 
 /** Uncompressed. The collector's batches of sampled spans are far below; a plan may have half a megabyte. */
 const LARGEST_TRACE_REQUEST = '8mb';
+/** A diagnosis of a thousand tables has two megabytes. */
+const LARGEST_DIAGNOSIS = '8mb';
+
+const REFRESH_MS = 5_000;
+/** As the command line has it. */
+const MEASURE = { windows: 3, windowMs: 5_000 };
 
 /**
  * The console: the page, what it reads, and where the collector and Alertmanager deliver to. It keeps all in
@@ -75,6 +129,47 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const prometheus = new PrometheusSource(options.prometheusUrl, closing.signal);
   const phase = new PhaseLog();
   const notifications = new Notifications();
+  const history = new AlertHistory();
+  const sessions = new Sessions();
+  const panels = new Panels(prometheus);
+  const database = new DatabaseSource(options.databaseUrl, closing.signal);
+  const diagnosis: DiagnosisDesk = new DiagnosisDesk({
+    database,
+    traces,
+    signal: closing.signal,
+    settings: options.diagnosis,
+    // What can be done follows from what was found.
+    onChange: () => feed.changed('diagnosis', 'actions'),
+    log: options.log,
+  });
+  const actions = new ActionDesk({
+    database,
+    ownerUrl: options.ownerUrl,
+    diagnosis,
+    signal: closing.signal,
+    ...(options.measure ?? MEASURE),
+    onChange: () => feed.changed('actions'),
+    log: options.log,
+  });
+  const alertsNow = async () => {
+    const alerts = await readAlerts(options.alertmanagerUrl, closing.signal);
+    history.observed(alerts);
+    return alerts;
+  };
+  const timeline = (): TimelineReading => ({ phases: phase.history, alerts: history.intervals });
+  const feed = new Feed(
+    {
+      timeline: { read: timeline, beats: 1 },
+      alerts: { read: alertsNow, beats: 1 },
+      kpis: { read: () => readKpis(prometheus), beats: 1 },
+      statements: { read: () => readStatements(prometheus, traces), beats: 1 },
+      // Each reading is a connection to a database that may have few left.
+      actions: { read: () => actions.read(), beats: 4 },
+      diagnosis: { read: () => diagnosis.reading, beats: 0 },
+    },
+    options.refreshMs ?? REFRESH_MS,
+    options.log,
+  );
   const page = await bundlePage();
 
   const app = express();
@@ -127,15 +222,63 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   app.get('/api/phase', (_request, response) => {
     response.json({ ...phase.current, history: phase.history });
   });
-  app.post('/api/phase', demandToken(options.token, 'SQLTRAIL_TOKEN'), json, (request, response) => {
-    response.json(phase.enter(parse(phaseSchema, request.body).phase));
+  const byToken = demandToken(options.token, 'SQLTRAIL_TOKEN');
+  const bySession = demandSession(sessions, options.token);
+  app.post('/api/phase', byToken, json, (request, response) => {
+    const entered = phase.enter(parse(phaseSchema, request.body).phase);
+    feed.changed('timeline');
+    response.json(entered);
   });
+  app.get('/api/timeline', (_request, response) => {
+    response.json(timeline());
+  });
+  app.get('/api/events', feed.handler);
+
+  app.post('/api/session/link', byToken, (_request, response) => {
+    response.json({ code: sessions.link() });
+  });
+  app.post('/api/session', sameOrigin, json, (request, response, next) => {
+    const { code } = parse(sessionRequest, request.body ?? {});
+    const grant = () => response.json({ token: sessions.start() });
+    if (code !== undefined && sessions.redeem(code)) return grant();
+    if (code !== undefined && bearerOf(request) === undefined)
+      throw new BadRequest('The link has been used, or is older than an hour; give the token instead.', 401);
+    return byToken(request, response, (error?: unknown) => (error ? next(error) : grant()));
+  });
+
+  app.get('/api/diagnosis', (_request, response) => {
+    response.json(diagnosis.reading);
+  });
+  app.post('/api/diagnosis', sameOrigin, bySession, json, (request, response) => {
+    diagnosis.start(parse(diagnosisRequest, request.body ?? {}));
+    response.status(202).json(diagnosis.reading.running);
+  });
+  app.put(
+    '/api/diagnosis',
+    byToken,
+    express.json({ limit: LARGEST_DIAGNOSIS }),
+    async (request, response) => {
+      await diagnosis.deliver(parse(deliveredDiagnosis, request.body));
+      response.json({});
+    },
+  );
+  app.get('/api/actions', async (_request, response) => {
+    response.json(await actions.read());
+  });
+  app.post('/api/actions', sameOrigin, bySession, json, async (request, response) => {
+    const { verb, id } = parse(actionRequest, request.body);
+    await actions.start(verb, id);
+    response.status(202).json({});
+  });
+
   app.post(
     '/api/alerts/webhook',
     demandToken(options.webhookToken, 'ALERT_WEBHOOK_TOKEN'),
     json,
     (request, response) => {
-      notifications.add(parse(webhookSchema, request.body));
+      for (const notification of notifications.add(parse(webhookSchema, request.body)))
+        history.notified(notification);
+      feed.changed('alerts', 'timeline');
       response.json({});
     },
   );
@@ -143,7 +286,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     response.json(notifications.all);
   });
   app.get('/api/alerts', async (_request, response) => {
-    response.json(await readAlerts(options.alertmanagerUrl, closing.signal));
+    response.json(await alertsNow());
   });
   app.get('/api/kpis', async (_request, response) => {
     response.json(await readKpis(prometheus));
@@ -151,9 +294,38 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   app.get('/api/statements', async (_request, response) => {
     response.json(await readStatements(prometheus, traces));
   });
+  app.get('/api/dashboards', (_request, response) => {
+    response.json(dashboardDefinitions);
+  });
+  app.get('/api/dashboards/:dashboard/:panel', async (request, response) => {
+    const { dashboard, panel } = request.params;
+    response.json(await panels.read({ dashboard, panel, ...parse(panelQuery, request.query) }));
+  });
+  app.get('/api/statement', async (request, response) => {
+    const { summary } = parse(z.object({ summary: z.string().max(512) }), request.query);
+    const answer: StatementDetail = {
+      summary,
+      text: traces.textOf(summary),
+      measured: null,
+      tableRows: {},
+      reason: null,
+    };
+    try {
+      const { statements, tableRows } = await database.facts();
+      answer.measured = statements.filter((statement) => statement.summary === summary);
+      answer.tableRows = tableRows;
+    } catch (error) {
+      answer.reason = (error as Error).message;
+    }
+    response.json(answer);
+  });
   app.get('/api/traces', (request, response) => {
     const { errors, ...filter } = parse(tracesQuery, request.query);
-    response.json(traces.find({ ...filter, error: errors === undefined ? undefined : errors === 'true' }));
+    const { total, found } = traces.find({
+      ...filter,
+      error: errors === undefined ? undefined : errors === 'true',
+    });
+    response.set('X-Total-Count', String(total)).json(found);
   });
   app.get('/api/traces/:traceId', async (request, response) => {
     const { traceId } = parse(z.object({ traceId: traceIdSchema }), request.params);
@@ -196,5 +368,11 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   };
   app.use(onError);
-  return { app, close: () => closing.abort(new Error('the console ends')) };
+  return {
+    app,
+    close: () => {
+      feed.close();
+      closing.abort(new Error('the console ends'));
+    },
+  };
 }

@@ -30,6 +30,13 @@ const schema = z
       protocol: /^postgres(ql)?$/,
       error: 'is not a Postgres URL; for example postgres://sqltrail_monitor:…@127.0.0.1:55432/shop',
     }),
+    /** A role that owns the tables. Without it the console shows what could be done, and changes nothing. */
+    OWNER_DATABASE_URL: z
+      .url({
+        protocol: /^postgres(ql)?$/,
+        error: 'is not a Postgres URL; for example postgres://shop_owner:…@127.0.0.1:55432/shop',
+      })
+      .optional(),
     SQLTRAIL_TOKEN: token,
     /** What the Alertmanager sends; the console's own token where it is not set. */
     ALERT_WEBHOOK_TOKEN: token.optional(),
@@ -44,6 +51,7 @@ const schema = z
     alertmanagerUrl: env.ALERTMANAGER_URL,
     tempoUrl: env.TEMPO_URL,
     databaseUrl: env.DATABASE_URL,
+    ownerUrl: env.OWNER_DATABASE_URL,
     token: env.SQLTRAIL_TOKEN,
     webhookToken: env.ALERT_WEBHOOK_TOKEN ?? env.SQLTRAIL_TOKEN,
     maxTraces: env.CONSOLE_TRACES_MAX,

@@ -29,9 +29,12 @@ export class Notifications {
     return this.#kept;
   }
 
-  add({ alerts }: z.infer<typeof webhookSchema>): void {
+  /** @returns what was added */
+  add({ alerts }: z.infer<typeof webhookSchema>): Notification[] {
     const receivedAt = new Date().toISOString();
-    this.#kept.unshift(...alerts.map((alert) => ({ receivedAt, ...alert })));
+    const added = alerts.map((alert) => ({ receivedAt, ...alert }));
+    this.#kept.unshift(...added);
     this.#kept.length = Math.min(this.#kept.length, MOST_NOTIFICATIONS);
+    return added;
   }
 }

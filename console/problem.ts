@@ -35,7 +35,9 @@ export interface Problem {
 
 const titles: Record<number, string> = {
   401: 'Token missing or wrong',
+  403: 'Not allowed from there',
   404: 'Not found',
+  409: 'Not now',
   415: 'Wrong content type',
   421: 'Host not allowed',
 };

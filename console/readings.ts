@@ -47,14 +47,16 @@ export interface StatementReading {
   timeShare: number | null;
   /** Share (0..1) of its calls that failed. */
   errorRatio: number;
-  /** Redacted, of one of its calls; null when no trace has brought it yet. */
+  /** The beginning of its redacted text; null when no trace has brought it yet. */
   text: string | null;
   /** The kept trace with its slowest call. */
   traceId: string | null;
 }
 
 const WINDOW = '5m';
-const MOST_STATEMENTS = 30;
+const MOST_STATEMENTS = 500;
+/** As much as a line of a list shows. */
+const SHOWN_TEXT = 160;
 const NAMED = `${SHOP},db_query_summary!=""`;
 const rateOf = (series: string, matchers: string, by = 'db_query_summary') =>
   `sum by (${by}) (rate(db_client_operation_${series}{${matchers}}[${WINDOW}]))`;
@@ -94,7 +96,7 @@ export async function readStatements(
         p95Seconds: p95 !== undefined && Number.isFinite(p95) ? p95 : null,
         timeShare: total > 0 && time !== undefined ? time / total : null,
         errorRatio: (failures?.get(summary) ?? 0) / rate,
-        text: texts.get(summary) ?? null,
+        text: texts.get(summary)?.slice(0, SHOWN_TEXT) ?? null,
         traceId: traces.sampleOf(summary)?.traceId ?? null,
       };
     })

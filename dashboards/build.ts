@@ -40,6 +40,7 @@ import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/tabl
 import { PanelBuilder as LinesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
 import type { Unit } from '../kpis/kpi.ts';
 import { objectiveText } from '../kpis/unitText.ts';
+import { CHANGES_SQL } from './changes.ts';
 import {
   type Dashboard,
   type Panel,
@@ -74,6 +75,9 @@ const grafanaUnit: Record<Unit, string> = {
 const MET = '#009E73';
 const MISSED = '#D55E00';
 const LINES = ['#0072B2', '#E69F00', '#56B4E9', '#CC79A7'] as const;
+
+/** Each change as a mark: an index that came, a phase of the migration such as the cutover that is complete. */
+const CHANGES_MARKS = `SELECT at AS "time", what AS "text" FROM (${CHANGES_SQL}) AS changed`;
 
 const refId = (index: number) => String.fromCharCode(65 + index);
 const fixed = (color: string) => ({ mode: FieldColorModeId.Fixed, fixedColor: color });
@@ -243,20 +247,24 @@ function table(panel: PromqlPanel) {
   return builder;
 }
 
-function sql(panel: SqlPanel) {
-  const builder = new TablePanel().unit(grafanaUnit[panel.unit]).noValue('–');
-  for (const [column, unit] of Object.entries(panel.units ?? {}))
-    builder.overrideByName(column, [{ id: 'unit', value: grafanaUnit[unit] }]);
-  // The SDK has no module for this data source; these are the fields that its editor writes.
+/** The SDK has no module for this data source; these are the fields that its editor writes. */
+function askPostgres(rawSql: string): Builder<Dataquery> {
   const query = {
     refId: 'A',
     datasource: POSTGRES,
-    rawSql: panel.sql,
+    rawSql,
     format: 'table',
     rawQuery: true,
     editorMode: 'code',
   };
-  return builder.datasource(POSTGRES).withTarget({ build: () => query as unknown as Dataquery });
+  return { build: () => query as unknown as Dataquery };
+}
+
+function sql(panel: SqlPanel) {
+  const builder = new TablePanel().unit(grafanaUnit[panel.unit]).noValue('–');
+  for (const [column, unit] of Object.entries(panel.units ?? {}))
+    builder.overrideByName(column, [{ id: 'unit', value: grafanaUnit[unit] }]);
+  return builder.datasource(POSTGRES).withTarget(askPostgres(panel.sql));
 }
 
 const kinds = { stat, lines, bars, table } as const;
@@ -307,6 +315,14 @@ function dashboard({ id, title, description, minutes, choosesStatement, rows }: 
         .titleFormat('{{alertname}}')
         .textFormat('{{severity}} {{db_query_summary}}')
         .tagKeys('alertname,severity,layer'),
+    )
+    .annotation(
+      new AnnotationQueryBuilder()
+        .name('Changes')
+        .datasource(POSTGRES)
+        .enable(true)
+        .iconColor(LINES[3])
+        .target(askPostgres(CHANGES_MARKS)),
     )
     .withVariable(
       new TextBoxVariableBuilder('console')

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
 import { isPromql } from '../test/support/promqlParser.ts';
 import { buildDashboards, dashboardText, JSON_DIRECTORY } from './build.ts';
+import { plainPhases } from './pages/stakeholders.ts';
 import { fillVariables } from './panel.ts';
 import { dashboards } from './panels.ts';
 
@@ -34,6 +35,23 @@ describe('the dashboards', () => {
       }
     },
   );
+});
+
+it('the page for everybody has no technical word', () => {
+  const jargon =
+    /\b(p95|p99|percentile|SQL|Postgres|Prometheus|database|statement|query|queries|index|pool|connection|latency|span|trace|timeout|cache|KPI|HTTP|API|CPU|bytes?|schema|table|archiv\w*|migrat\w*|checkout|sqltrail|SLO|goodput)s?\b/i;
+  expect('Wait for a connection').toMatch(jargon);
+  const page = dashboards.find(({ audience }) => audience === 'stakeholder');
+  const texts = [page?.title, page?.description, ...Object.values(plainPhases)];
+  for (const { question, panels: inRow } of page?.rows ?? []) {
+    texts.push(question);
+    for (const panel of inRow) {
+      texts.push(panel.title, panel.description);
+      if (panel.kind !== 'sql') texts.push(...panel.queries.map(({ legend }) => legend));
+    }
+  }
+  expect(texts.length).toBeGreaterThan(30);
+  for (const text of texts) expect(text).not.toMatch(jargon);
 });
 
 describe('a panel', () => {

@@ -34,7 +34,10 @@ CREATE TABLE IF NOT EXISTS sqltrail.action (
   after       jsonb,
   note        text
 );
-COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.'`;
+COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.';
+-- Who may see what the server does may see what was done to it.
+GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
+GRANT SELECT ON sqltrail.action TO pg_monitor`;
 
 interface Row {
   action: Action;

@@ -182,6 +182,8 @@ function partSpecs(
         PROMETHEUS_URL: local(ports.prometheus),
         ALERTMANAGER_URL: local(ports.alertmanager),
         DATABASE_URL: database('sqltrail_monitor', secrets.monitorPassword),
+        // It listens on loopback only, and changes nothing without the token and a confirmation.
+        OWNER_DATABASE_URL: database('shop_owner', secrets.shopOwnerPassword),
         SQLTRAIL_TOKEN: secrets.token,
         ALERT_WEBHOOK_TOKEN: secrets.webhookToken,
       },

@@ -4,6 +4,10 @@ import type { Browser, Page } from 'playwright-core';
 import { chromiumPath } from '../../report/pdf.ts';
 import { WIDTH } from './draw.ts';
 
+const HEIGHT = 800;
+/** A page that is longer is seen to here; what is below says that it loads. */
+const TALLEST = 8_000;
+
 /** There is no Chromium, or it does not start; the message says what would do. */
 export class NoBrowser extends Error {}
 
@@ -37,7 +41,7 @@ export class Camera {
     await mkdir(directory, { recursive: true });
     const browser = await launch();
     const page = await browser.newPage({
-      viewport: { width: WIDTH, height: 800 },
+      viewport: { width: WIDTH, height: HEIGHT },
       colorScheme: 'light',
       reducedMotion: 'reduce',
       timezoneId: 'UTC',
@@ -63,14 +67,19 @@ export class Camera {
     await this.#page.goto('about:blank');
     await this.#page.goto(url, { waitUntil: 'load', timeout: 10_000 });
     await this.#settle();
+    // Panels ask for their data once they can be seen.
+    const height = await this.#page.evaluate(() => document.documentElement.scrollHeight);
+    await this.#page.setViewportSize({ width: WIDTH, height: Math.min(height, TALLEST) });
+    await this.#settle();
     await this.#take(name);
+    await this.#page.setViewportSize({ width: WIDTH, height: HEIGHT });
     return this.#page
       .locator('a[href^="#/"]')
       .evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''));
   }
 
   async #settle(): Promise<void> {
-    await this.#page.waitForSelector('main section', { timeout: 10_000 });
+    await this.#page.waitForSelector('main h2, main section', { timeout: 10_000 });
     let before = '';
     // Live pages never stop altogether: three looks alike, or three seconds.
     for (let alike = 0, looks = 0; alike < 2 && looks < 12; looks += 1) {

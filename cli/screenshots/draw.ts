@@ -204,6 +204,8 @@ function bars(panel: PromqlPanel, { queries }: PanelReading, { phases, dashboard
         markLine: {
           silent: true,
           symbol: 'none',
+          // Behind the figures.
+          z: 1,
           label: { show: false },
           lineStyle: { color: colours.ink, type: 'dashed' },
           data: objective ? [{ xAxis: objective.value }] : [],

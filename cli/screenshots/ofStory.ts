@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { emptyQueries, queryCount } from '../../dashboards/reading.ts';
 import type { Recording } from '../../report/recording.ts';
-import { Camera } from './browser.ts';
+import { Camera, NoBrowser } from './browser.ts';
 import { takeConsole, takeDashboards } from './take.ts';
 
 export interface StoryPictureOptions {
@@ -41,16 +41,16 @@ export class StoryPictures {
     let camera: Camera | undefined;
     try {
       camera = await Camera.open(directory);
+      limit.throwIfAborted();
       const opened = camera;
       // Whatever the browser is at, closing it ends it.
       limit.addEventListener('abort', () => void opened.close(), { once: true });
       await work(opened, limit);
     } catch (error) {
       if (signal.aborted) return;
-      this.#gaveUp = true;
-      say(
-        `  No more pictures: ${limit.aborted ? `they took longer than ${seconds} s` : (error as Error).message.split('\n')[0]}.`,
-      );
+      this.#gaveUp = error instanceof NoBrowser;
+      const why = limit.aborted ? `${seconds} s were not enough` : (error as Error).message.split('\n')[0];
+      say(this.#gaveUp ? `  No pictures: ${why}` : `  Some pictures were not taken: ${why}`);
     } finally {
       await camera?.close();
     }
@@ -59,7 +59,8 @@ export class StoryPictures {
   /** The console as it is at the end of a phase. */
   async phaseEnded(name: string): Promise<void> {
     // Pictures of an earlier run would be taken for this one's.
-    if (this.#phases === 0) await rm(this.#options.directory, { recursive: true, force: true });
+    if (this.#phases === 0)
+      await rm(this.#options.directory, { recursive: true, force: true }).catch(() => {});
     this.#phases += 1;
     const prefix = `${String(this.#phases).padStart(2, '0')}-${name}`;
     await this.#with(LONGEST_LIVE, (camera) =>

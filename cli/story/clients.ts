@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Diagnosis } from '../../diagnosis/run.ts';
 
 /** Where the parts of a running stack answer, native or Docker. */
 export interface StoryTargets {
@@ -113,6 +114,26 @@ export const setProfile = (targets: StoryTargets, profile: string) =>
 
 export const setPhase = (targets: StoryTargets, phase: string) =>
   post(new URL('/api/phase', targets.console).href, targets.token, { phase });
+
+/** Hands findings to the console, so that its pages show them. */
+export async function deliverDiagnosis(
+  { console, token }: StoryTargets,
+  diagnosis: Diagnosis,
+): Promise<void> {
+  await request(new URL('/api/diagnosis', console).href, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(diagnosis),
+  });
+}
+
+const linkSchema = z.object({ code: z.string() });
+
+/** An address of the console that lets the browser which opens it first apply and undo. */
+export async function unlockLink({ console, token }: StoryTargets): Promise<string> {
+  const { code } = linkSchema.parse(await post(new URL('/api/session/link', console).href, token, {}));
+  return new URL(`/#/unlock/${code}`, console).href;
+}
 
 /** The console's view of one trace, or undefined when it was sampled out or has been evicted. */
 export async function fetchTrace(targets: StoryTargets, traceId: string): Promise<unknown> {

@@ -8,6 +8,7 @@ import { type NativeStack, type Step, startNative } from '../../stack/native.ts'
 import { makeWritable } from '../../stack/runDirectory.ts';
 import { StoryPictures } from '../screenshots/ofStory.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
+import { unlockLink } from './clients.ts';
 import { seldom } from './progress.ts';
 import { type Act, tellStory } from './story.ts';
 
@@ -137,6 +138,10 @@ export async function runStory(command: StoryCommand): Promise<number> {
       token: (stack as NativeStack).secrets.token,
     };
     line(`Console: ${targets.console}`);
+    if (stack && !command.exit)
+      line(
+        `  to diagnose, apply and undo from it, open (works once, within an hour): ${await unlockLink(targets)}`,
+      );
     const say = (text: string) => {
       status('');
       line(text);

@@ -10,6 +10,7 @@ import { type RecordedPhase, RecordingFile, WINDOW_SECONDS } from '../../report/
 import {
   type ActiveAlert,
   activeAlerts,
+  deliverDiagnosis,
   queryVector,
   type StoryDatabases,
   type StoryTargets,
@@ -338,6 +339,15 @@ class Story {
     await this.file.save();
   }
 
+  /** A console that does not take them costs its pages the findings, not the story. */
+  async showFindings(): Promise<void> {
+    const { recording } = this;
+    if (!recording.diagnosis) return;
+    await deliverDiagnosis(this.#options.targets, recording.diagnosis).catch((error: Error) => {
+      this.#options.say(`  The console did not take the findings: ${error.message}`);
+    });
+  }
+
   async checkouts(): Promise<void> {
     const { targets } = this.#options;
     const outcomes = await queryVector(targets, 'sum by (outcome) (load_checkouts_total)');
@@ -433,6 +443,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       };
       say(heading('Diagnosis, while the peak goes on'));
       const diagnosis = await story.during('diagnosis', 'peak', () => diagnosisStage(relief));
+      await story.showFindings();
       recording.causeTraces = await traceCauses(targets, diagnosis.findings).catch((error: Error) => {
         recording.notes.push(`The traces of the causes could not be read: ${error.message}`);
         return [];
@@ -443,6 +454,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       await story.proof();
       say(heading('The data model below it'));
       await modelStage(relief);
+      await story.showFindings();
       if (options.until === 'medium-term') await story.mediumTerm(mediumTerm);
     }
     await setPhase(targets, 'idle');

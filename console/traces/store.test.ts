@@ -42,7 +42,7 @@ describe('TraceStore', () => {
           expect(store.bytes).toBeLessThanOrEqual(60_000);
         }
         for (const statement of ['SELECT t0', 'SELECT t1', 'SELECT t2'])
-          for (const { traceId } of store.find({ statement, limit: 200 }))
+          for (const { traceId } of store.find({ statement, limit: 200 }).found)
             expect(store.get(traceId)).toBeDefined();
         expect([...store.all()]).toHaveLength(store.size);
       }),

@@ -71,6 +71,8 @@ export interface TraceFilter {
   minDurationMs?: number | undefined;
   error?: boolean | undefined;
   limit?: number | undefined;
+  /** Leaves out the first of those that match. */
+  offset?: number | undefined;
 }
 
 /** Share of both bounds below which ordinary traces are not pushed out by slow and failed ones. */
@@ -316,9 +318,9 @@ export class TraceStore {
   }
 
   /** Matching traces, the slowest first: by the statement's longest call where one is asked for, else by the trace. */
-  find(filter: TraceFilter): TraceSummary[] {
-    const { statement, route, minDurationMs = 0, error, limit = 50 } = filter;
-    return [...this.#candidates(filter)]
+  find(filter: TraceFilter): { total: number; found: TraceSummary[] } {
+    const { statement, route, minDurationMs = 0, error, limit = 50, offset = 0 } = filter;
+    const matching = [...this.#candidates(filter)]
       .filter(
         (trace) =>
           trace.spans.size > 0 &&
@@ -331,9 +333,11 @@ export class TraceStore {
         trace,
         order: statement === undefined ? durationOf(trace) : (trace.statements.get(statement)?.maxMs ?? 0),
       }))
-      .sort((a, b) => b.order - a.order)
-      .slice(0, limit)
-      .map(({ trace }) => summarise(trace, statement));
+      .sort((a, b) => b.order - a.order);
+    return {
+      total: matching.length,
+      found: matching.slice(offset, offset + limit).map(({ trace }) => summarise(trace, statement)),
+    };
   }
 
   /** The smallest index that holds all answers. */
@@ -360,6 +364,11 @@ export class TraceStore {
       if (!best || durationMs > best.durationMs) best = { traceId: trace.traceId, durationMs };
     }
     return best;
+  }
+
+  /** The redacted text of a statement; null for one that no trace has brought. */
+  textOf(statement: string): string | null {
+    return this.#textOfStatement.get(statement) ?? null;
   }
 
   /** Redacted texts by `db.query.summary`, also of statements whose traces are gone. */

@@ -42,3 +42,18 @@ export function ago(iso: string, now = Date.now()): string {
   if (s < 5400) return `${Math.round(s / 60)} min`;
   return `${Math.round(s / 3600)} h`;
 }
+
+const clockFormat = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
+
+/** Time of day of this browser's place. @param at milliseconds since the epoch */
+export const clock = (at: number) => (Number.isFinite(at) ? clockFormat.format(at) : '–');
+
+export function bytes(value: number): string {
+  if (value >= 1e9) return `${number.format(value / 1e9)} GB`;
+  if (value >= 1e6) return `${number.format(value / 1e6)} MB`;
+  return `${number.format(value / 1e3)} kB`;
+}

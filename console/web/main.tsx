@@ -1,287 +1,53 @@
-import { render } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import type { KpiReading, StatementReading } from '../readings.ts';
-import type { Alert } from '../sources/alertmanager.ts';
-import type { Span } from '../traces/span.ts';
-import type { TraceSummary } from '../traces/store.ts';
-import { ago, milliseconds, percent, plain, seconds, withUnit } from './format.ts';
-import { Trace } from './trace.tsx';
+import { type ComponentChildren, render } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { ActionPage, ActionsPage } from './actions.tsx';
+import { BusinessPage } from './business.tsx';
+import { FindingPage, FindingsPage } from './findings.tsx';
+import { ago } from './format.ts';
+import { IncidentPage } from './incident.tsx';
+import { KpiPage } from './kpis.tsx';
+import { listen, useBeat, useConnection, useTopic } from './live.ts';
+import { DashboardPage } from './panels.tsx';
+import { Guard } from './parts.tsx';
+import { lock, useUnlocked } from './session.ts';
+import { StatementPage, StatementsPage } from './statements.tsx';
+import { phaseNames } from './story.ts';
+import { TracePage } from './trace.tsx';
+import { TracesPage } from './traces.tsx';
+import { UnlockPage } from './unlock.tsx';
 
-interface Fault {
-  title: string;
-  detail: string;
-  nextStep?: string;
-}
-
-interface Polled<T> {
-  data?: T;
-  fault?: Fault;
-}
-
-const EVERY_MS = 5_000;
-
-async function load<T>(url: string): Promise<Polled<T>> {
-  try {
-    const response = await fetch(url);
-    const body = await response.json();
-    return response.ok ? { data: body } : { fault: body };
-  } catch {
-    return {
-      fault: {
-        title: 'The console does not answer',
-        detail: 'What is shown is from before.',
-        nextStep: 'Look whether it still runs.',
-      },
-    };
-  }
-}
-
-/** Polls a resource; keeps the last answer beside the fault, so that an outage does not blank the page. */
-function usePolled<T>(url: string): Polled<T> {
-  const [state, set] = useState<Polled<T>>({});
-  useEffect(() => {
-    let live = true;
-    let timer: ReturnType<typeof setTimeout>;
-    const poll = async () => {
-      const next = await load<T>(url);
-      if (!live) return;
-      set((before) => (next.fault && before.data ? { data: before.data, fault: next.fault } : next));
-      timer = setTimeout(poll, EVERY_MS);
-    };
-    void poll();
-    return () => {
-      live = false;
-      clearTimeout(timer);
-    };
-  }, [url]);
-  return state;
-}
-
-const Notice = ({ fault }: { fault: Fault | undefined }) =>
-  fault ? (
-    <p class="notice" role="alert">
-      <strong>{fault.title}.</strong> {fault.detail} {fault.nextStep}
-    </p>
-  ) : null;
-
-const groupNames: Record<string, string> = {
-  'user-experience': 'What customers notice',
-  throughput: 'Throughput',
-  queries: 'Statements',
-  connections: 'Connections',
-  capacity: 'Capacity and growth',
-  structure: 'Structure',
-  business: 'Business',
+const views: Record<
+  string,
+  { title: string; list?: () => ComponentChildren; one?: (id: string) => ComponentChildren }
+> = {
+  '': { title: 'Incident', list: () => <IncidentPage /> },
+  findings: { title: 'Findings', list: () => <FindingsPage />, one: (id) => <FindingPage id={id} /> },
+  actions: { title: 'Actions', list: () => <ActionsPage />, one: (id) => <ActionPage id={id} /> },
+  statements: {
+    title: 'Statements',
+    list: () => <StatementsPage />,
+    one: (summary) => <StatementPage summary={summary} />,
+  },
+  traces: { title: 'Traces', list: () => <TracesPage />, one: (traceId) => <TracePage traceId={traceId} /> },
+  dashboards: {
+    title: 'Dashboards',
+    list: () => <DashboardPage id="overview" />,
+    one: (id) => <DashboardPage id={id} />,
+  },
+  business: { title: 'For everybody', list: () => <BusinessPage /> },
+  kpis: { title: 'KPI', one: (id) => <KpiPage id={id} /> },
+  unlock: { title: 'Unlock', one: (code) => <UnlockPage code={code} /> },
 };
+const inNavigation = ['', 'findings', 'actions', 'statements', 'traces', 'dashboards', 'business'];
 
-function Tile({ kpi }: { kpi: KpiReading }) {
-  const state = kpi.met === null ? 'unknown' : kpi.met ? 'met' : 'missed';
-  const word = { unknown: '○ no data', met: '✓ met', missed: '✗ missed' }[state];
-  return (
-    <div
-      class={`tile ${state}`}
-      title={[kpi.meaning, kpi.justification, kpi.reason].filter(Boolean).join('\n\n')}
-    >
-      <div class="name">{kpi.name}</div>
-      <div class="value">{kpi.value === null ? '–' : withUnit(kpi.value, kpi.unit)}</div>
-      <div class="state">
-        <strong>{word}</strong> · objective {kpi.objective.comparison === '<=' ? '≤' : '≥'}{' '}
-        {withUnit(kpi.objective.value, kpi.unit)}
-      </div>
-      {state === 'missed' ? <div class="meaning">{kpi.meaning}</div> : null}
-    </div>
-  );
-}
-
-function countOf(kpis: KpiReading[]): string {
-  const missed = kpis.filter((kpi) => kpi.met === false).length;
-  return missed > 0 ? `${missed} of ${kpis.length} missed` : '';
-}
-
-function Kpis() {
-  const { data, fault } = usePolled<KpiReading[]>('/api/kpis');
-  const groups = Map.groupBy(data ?? [], (kpi) => kpi.group);
-  return (
-    <section aria-label="KPIs">
-      <h2>KPIs against their objectives</h2>
-      <Notice fault={fault} />
-      {[...groups].map(([group, kpis]) => (
-        <div key={group}>
-          <h3>
-            {groupNames[group]} <span class="count">{countOf(kpis)}</span>
-          </h3>
-          <div class="tiles">
-            {kpis.map((kpi) => (
-              <Tile key={kpi.id} kpi={kpi} />
-            ))}
-          </div>
-        </div>
-      ))}
-    </section>
-  );
-}
-
-function Alerts() {
-  const { data, fault } = usePolled<Alert[]>('/api/alerts');
-  return (
-    <section aria-label="Alerts">
-      <h2>Alerts {data ? `(${data.filter((alert) => !alert.muted).length} firing)` : ''}</h2>
-      <Notice fault={fault} />
-      {data?.length === 0 ? <p class="soft">None is firing.</p> : null}
-      <ul class="alerts">
-        {data?.map((alert) => (
-          <li key={alert.fingerprint} class={alert.muted ? 'muted' : alert.severity}>
-            <strong>{alert.name}</strong>{' '}
-            <span class="soft">
-              {alert.severity}, for {ago(alert.startsAt)}
-              {alert.muted === 'inhibited' ? ', muted: its cause fires as well' : ''}
-              {alert.muted === 'silenced' ? ', silenced' : ''}
-            </span>
-            <div>{alert.summary}</div>
-            <div class="labels">
-              {Object.entries(alert.labels)
-                .filter(([key]) => key !== 'alertname' && key !== 'severity')
-                .map(([key, value]) => (
-                  <span key={key}>
-                    {key} <b>{value}</b>
-                  </span>
-                ))}
-              {alert.labels['db_query_summary'] ? (
-                <a href={`#/statements/${encodeURIComponent(alert.labels['db_query_summary'])}`}>Traces</a>
-              ) : null}
-              {alert.runbook ? (
-                <a href={alert.runbook} target="_blank" rel="noreferrer">
-                  Runbook
-                </a>
-              ) : null}
-            </div>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function Statements() {
-  const { data, fault } = usePolled<StatementReading[]>('/api/statements');
-  return (
-    <section aria-label="Statements">
-      <h2>
-        Slowest statements <span class="count">last 5 minutes, by share of time</span>
-      </h2>
-      <Notice fault={fault} />
-      {data?.length === 0 ? (
-        <p class="soft">No statement in the last five minutes: send the shop some requests.</p>
-      ) : null}
-      {data && data.length > 0 ? (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Table">
-          <table>
-            <thead>
-              <tr>
-                <th>Statement</th>
-                <th>Share of statement time</th>
-                <th class="num">p95</th>
-                <th class="num">mean</th>
-                <th class="num">calls /s</th>
-                <th class="num">failed</th>
-                <th>Slowest trace</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.map((statement) => (
-                <tr key={statement.summary}>
-                  <td>
-                    <a href={`#/statements/${encodeURIComponent(statement.summary)}`}>{statement.summary}</a>
-                    {statement.text ? (
-                      <code class="snippet" title={statement.text}>
-                        {statement.text.replace(/\s+/g, ' ')}
-                      </code>
-                    ) : null}
-                  </td>
-                  <td>
-                    <svg width="80" height="10" aria-hidden="true">
-                      <rect class="bar" width={80 * (statement.timeShare ?? 0)} height="10" />
-                    </svg>{' '}
-                    {percent(statement.timeShare ?? 0)}
-                  </td>
-                  <td class="num">{statement.p95Seconds === null ? '–' : seconds(statement.p95Seconds)}</td>
-                  <td class="num">{statement.meanSeconds === null ? '–' : seconds(statement.meanSeconds)}</td>
-                  <td class="num">{plain(statement.rate)}</td>
-                  <td class={`num ${statement.errorRatio > 0 ? 'bad' : ''}`}>
-                    {statement.errorRatio > 0 ? percent(statement.errorRatio) : '0'}
-                  </td>
-                  <td>
-                    {statement.traceId ? (
-                      <a
-                        href={`#/traces/${statement.traceId}`}
-                        aria-label={`Slowest trace of ${statement.summary}`}
-                      >
-                        Open
-                      </a>
-                    ) : (
-                      '–'
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      ) : null}
-    </section>
-  );
-}
-
-function Traces({ statement }: { statement: string }) {
-  const { data, fault } = usePolled<TraceSummary[]>(`/api/traces?statement=${encodeURIComponent(statement)}`);
-  return (
-    <section aria-label="Traces">
-      <h2>Traces with {statement}, slowest call first</h2>
-      <Notice fault={fault} />
-      {data?.length === 0 ? <p class="soft">None is kept.</p> : null}
-      <div class="scroll" tabIndex={0} role="region" aria-label="Table">
-        <table>
-          <thead>
-            <tr>
-              <th>Request</th>
-              <th>Started</th>
-              <th class="num">Whole request</th>
-              <th class="num">Slowest call</th>
-              <th class="num">Calls</th>
-              <th class="num">Failed spans</th>
-            </tr>
-          </thead>
-          <tbody>
-            {data?.map((trace) => (
-              <tr key={trace.traceId}>
-                <td>
-                  <a href={`#/traces/${trace.traceId}`}>{trace.name}</a>
-                </td>
-                <td>{ago(trace.startedAt)} ago</td>
-                <td class="num">{milliseconds(trace.durationMs)}</td>
-                <td class="num">{trace.statement ? milliseconds(trace.statement.maxMs) : '–'}</td>
-                <td class="num">{trace.statement?.calls ?? '–'}</td>
-                <td class={`num ${trace.errorSpans > 0 ? 'bad' : ''}`}>{trace.errorSpans}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </section>
-  );
-}
-
-function TracePage({ traceId }: { traceId: string }) {
-  const [state, set] = useState<Polled<{ spans: Span[] }>>({});
-  useEffect(() => {
-    void load<{ spans: Span[] }>(`/api/traces/${encodeURIComponent(traceId)}`).then(set);
-  }, [traceId]);
-  return (
-    <>
-      <Notice fault={state.fault} />
-      {state.data ? <Trace traceId={traceId} spans={state.data.spans} /> : null}
-    </>
-  );
+/** `#/<view>/<id>`; an id that is no valid encoding is taken as it is. */
+function readHash(hash: string): { view: string; id: string } {
+  const [, view = '', id = ''] = /^#\/([a-z]*)(?:\/(.+))?$/s.exec(hash) ?? [];
+  try {
+    return { view, id: decodeURIComponent(id) };
+  } catch {
+    return { view, id };
+  }
 }
 
 function useHash(): string {
@@ -294,42 +60,107 @@ function useHash(): string {
   return hash;
 }
 
+const marks = { connecting: '… connecting', live: '● live', down: '✗ not connected' };
+
+function Bar({ view }: { view: string }) {
+  const { data } = useTopic('timeline');
+  const connection = useConnection();
+  const unlocked = useUnlocked();
+  useBeat();
+  const phase = data?.phases.at(-1);
+  return (
+    <header class="bar">
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}
+      >
+        To the content
+      </a>
+      <h1>
+        <a class="brand" href="#/">
+          sqltrail
+        </a>
+      </h1>
+      <nav aria-label="Pages">
+        {inNavigation.map((name) => (
+          <a key={name} href={`#/${name}`} aria-current={view === name ? 'page' : undefined}>
+            {views[name]?.title}
+          </a>
+        ))}
+      </nav>
+      <span class="where">
+        {phase ? (
+          <span>
+            <span class="phase">{phaseNames[phase.phase]}</span>{' '}
+            <span class="soft">for {ago(phase.since)}</span>
+          </span>
+        ) : null}
+        {unlocked ? (
+          <button
+            type="button"
+            class="plain"
+            onClick={lock}
+            title="This tab may apply and undo. Give that right up."
+          >
+            Lock
+          </button>
+        ) : null}
+        <span class={`link ${connection}`} role="status">
+          {marks[connection]}
+        </span>
+      </span>
+    </header>
+  );
+}
+
 function App() {
-  const hash = useHash();
-  const { data: phase, fault } = usePolled<{ phase: string; since: string }>('/api/phase');
-  const [, view, id = ''] = /^#\/(traces|statements)\/(.+)$/.exec(hash) ?? [];
+  const { view, id } = readHash(useHash());
+  const main = useRef<HTMLElement>(null);
+  const first = useRef(true);
+  const page = views[view];
+  useEffect(() => {
+    document.title = `${id || page?.title || 'Not found'} · sqltrail`.slice(0, 120);
+    // The first page is read from its top; after a link the reader goes on at the new content.
+    if (!first.current) {
+      scrollTo(0, 0);
+      main.current?.focus({ preventScroll: true });
+    }
+    first.current = false;
+  }, [view, id]);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== '/' || (event.target as HTMLElement).matches('input, select, textarea')) return;
+      const find = document.getElementById('find');
+      if (!find) return;
+      event.preventDefault();
+      find.focus();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+  const content = id ? page?.one?.(id) : page?.list?.();
   return (
     <>
-      <header class="bar">
-        <h1>
-          <a class="brand" href="#/">
-            sqltrail
-          </a>
-        </h1>
-        <span>
-          phase <span class="phase">{phase?.phase ?? '…'}</span>
-          {phase ? <span class="soft"> for {ago(phase.since)}</span> : null}
-        </span>
-        {view ? <a href="#/">← Overview</a> : null}
-        <span class={`link ${fault ? 'down' : 'up'}`} role="status">
-          {fault ? '✗ not connected' : phase ? '● live, every 5 s' : '… connecting'}
-        </span>
-      </header>
-      <main>
-        <Notice fault={fault} />
-        {view === 'traces' ? <TracePage traceId={decodeURIComponent(id)} key={id} /> : null}
-        {view === 'statements' ? <Traces statement={decodeURIComponent(id)} key={id} /> : null}
-        {view ? null : (
-          <>
-            <Alerts />
-            <Statements />
-            <Kpis />
-          </>
-        )}
+      <Bar view={view} />
+      <main id="main" tabIndex={-1} ref={main}>
+        <Guard key={`${view}/${id}`}>
+          {content ?? (
+            <>
+              <h2>Not found</h2>
+              <p>
+                There is no such page. <a href="#/">Incident</a>
+              </p>
+            </>
+          )}
+        </Guard>
       </main>
     </>
   );
 }
 
 const root = document.getElementById('app');
-if (root) render(<App />, root);
+if (root) {
+  listen();
+  render(<App />, root);
+}

@@ -1,5 +1,14 @@
 import { kpiById } from '../../kpis/catalogue.ts';
-import { byPhase, type Dashboard, describeKpi, earlier, kpiByPhase, type PromqlPanel } from '../panel.ts';
+import { CHANGES_SQL } from '../changes.ts';
+import {
+  byPhase,
+  type Dashboard,
+  describeKpi,
+  earlier,
+  kpiByPhase,
+  type PromqlPanel,
+  type SqlPanel,
+} from '../panel.ts';
 import { statementsByPhase } from './shared.ts';
 
 const CUSTOMERS = [
@@ -52,6 +61,18 @@ const nowAndEarlier = (id: string): PromqlPanel => {
   };
 };
 
+const changes: SqlPanel = {
+  id: 'changes',
+  kind: 'sql',
+  title: 'What was changed in the database',
+  description:
+    'From the journals that sqltrail keeps in the database that it changes: actions with their outcome, and the phases of the migration that are complete. The same are marks on every panel.',
+  unit: '{count}',
+  sql: `SELECT at AS "When", what AS "What" FROM (${CHANGES_SQL}) AS changed`,
+  width: 24,
+  height: 8,
+};
+
 export const comparison: Dashboard = {
   id: 'comparison',
   title: 'sqltrail: before and after',
@@ -60,6 +81,7 @@ export const comparison: Dashboard = {
   minutes: 60,
   rows: [
     { question: 'What did each phase change, in figures?', panels: [phaseTable] },
+    { question: 'What was changed, and when?', panels: [changes] },
     { question: 'What did customers feel in each phase?', panels: CUSTOMERS.map(kpiById).map(kpiByPhase) },
     { question: 'What did the database do in each phase?', panels: DATABASE.map(kpiById).map(kpiByPhase) },
     { question: 'Which statements became quicker, and did any become slower?', panels: [statementsByPhase] },

@@ -58,7 +58,10 @@ CREATE TABLE IF NOT EXISTS sqltrail.migration_journal (
   event      text NOT NULL,
   detail     jsonb
 );
-COMMENT ON TABLE sqltrail.migration_resolution IS 'Where the legacy data contradicts itself, refers to nothing or cannot be read as its type: what it said, what became of it, and by which rule. Nothing is dropped that is not here.';`;
+COMMENT ON TABLE sqltrail.migration_resolution IS 'Where the legacy data contradicts itself, refers to nothing or cannot be read as its type: what it said, what became of it, and by which rule. Nothing is dropped that is not here.';
+-- Who may see what the server does may see how far this is.
+GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
+GRANT SELECT ON sqltrail.migration_step TO pg_monitor;`;
 
 /** How a step is taken back; kept with the step, so that it needs neither the mapping nor this version of the code. */
 export type Undo =

@@ -1,0 +1,198 @@
+import { type Action, type ActionKind, actionsFor } from '../remediation/action.ts';
+import { RemediationError } from '../remediation/errors.ts';
+import type { ActionState, JournalEntry } from '../remediation/journal.ts';
+import { type Comparison, compare } from '../remediation/measure.ts';
+import { applyShortTerm, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
+import type { DiagnosisDesk } from './diagnosis.ts';
+import { BadRequest } from './problem.ts';
+import type { DatabaseSource } from './sources/database.ts';
+
+export interface ActionReading {
+  action: Action;
+  /** `proposed` is not in the journal yet. */
+  state: ActionState | 'proposed';
+  startedAt: string | null;
+  endedAt: string | null;
+  owner: string | null;
+  /** Temporary help is to be looked at again on this day; ISO date. */
+  reviewOn: string | null;
+  note: string | null;
+  /** Measured before and after; null where one side was not. */
+  effect: Comparison | null;
+  /** What this console may do now, after a confirmation. */
+  can: 'apply' | 'undo' | null;
+  /** The same on the command line. */
+  command: string | null;
+}
+
+export interface ActionsReading {
+  /** In the journal first, the oldest first; then what the findings propose. */
+  actions: ActionReading[];
+  /** Whether OWNER_DATABASE_URL is set; without it the console changes nothing. */
+  canChange: boolean;
+  running: { id: string; verb: 'apply' | 'undo'; text: string } | null;
+  /** What went wrong the last time, by the action's id. */
+  failure: { id: string; text: string } | null;
+}
+
+/** Steps that are SQL alone; the others need the application's part, which the command line has. */
+const OWN_KINDS: readonly ActionKind[] = ['index', 'settings', 'maintenance'];
+const IN_FORCE: readonly ActionState[] = ['applied', 'kept', 'failed'];
+/** What may be tried once more while the findings still propose it. */
+const AGAIN: readonly ActionState[] = ['taken-back', 'failed'];
+
+export interface ActionDeskOptions {
+  database: DatabaseSource;
+  /** A role that owns the tables; undefined where the console may only look. */
+  ownerUrl: string | undefined;
+  diagnosis: DiagnosisDesk;
+  signal: AbortSignal;
+  onChange: () => void;
+  log: (message: string) => void;
+  /** Windows measured before and after each action. */
+  windows: number;
+  windowMs: number;
+}
+
+const REVIEW_DAYS = 30;
+
+const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+
+function commandFor(verb: 'apply' | 'undo', { id, kind }: Action): string | null {
+  if (!OWN_KINDS.includes(kind)) return null;
+  return verb === 'apply'
+    ? `npm run sqltrail -- fix short-term "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`
+    : `npm run sqltrail -- fix undo "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`;
+}
+
+function describe(event: ShortTermEvent): string | undefined {
+  if (event.type === 'measuring') return `measuring ${event.what} for ${event.seconds} s`;
+  if (event.type === 'applying') return 'applying';
+  if (event.type === 'progress')
+    return `${event.phase}${event.done === null ? '' : ` ${Math.round(event.done * 100)} %`}`;
+  return undefined;
+}
+
+/** What the findings propose and what was done, with its effect; applies and undoes one action at a time. */
+export class ActionDesk {
+  readonly #options: ActionDeskOptions;
+  #running: ActionsReading['running'] = null;
+  #failure: ActionsReading['failure'] = null;
+
+  constructor(options: ActionDeskOptions) {
+    this.#options = options;
+  }
+
+  get #mayChange(): boolean {
+    return this.#options.ownerUrl !== undefined && !this.#running;
+  }
+
+  /** @throws SourceUnavailable when the journal cannot be read */
+  async read(): Promise<ActionsReading> {
+    const { database, ownerUrl, diagnosis } = this.#options;
+    const journal = await database.journal(ownerUrl);
+    const proposals = new Map(actionsFor(diagnosis.findings).map((action) => [action.id, action]));
+    const entries = journal.map((entry) => {
+      const again = AGAIN.includes(entry.state) ? proposals.get(entry.action.id) : undefined;
+      proposals.delete(entry.action.id);
+      return this.#done(entry, again);
+    });
+    return {
+      actions: [...entries, ...[...proposals.values()].map((action) => this.#proposed(action))],
+      canChange: ownerUrl !== undefined,
+      running: this.#running,
+      failure: this.#failure,
+    };
+  }
+
+  #done(entry: JournalEntry, again: Action | undefined): ActionReading {
+    const { action, state, before, after, startedAt, endedAt, owner, reviewOn, note } = entry;
+    const undoable = IN_FORCE.includes(state) && OWN_KINDS.includes(action.kind) && action.undo.length > 0;
+    const verb = again ? 'apply' : undoable ? 'undo' : null;
+    return {
+      action: again ?? action,
+      state,
+      startedAt,
+      endedAt,
+      owner,
+      reviewOn,
+      note,
+      effect: (before && after && compare(before, after)) || null,
+      can: this.#mayChange ? verb : null,
+      command: verb && commandFor(verb, action),
+    };
+  }
+
+  #proposed(action: Action): ActionReading {
+    return {
+      action,
+      state: 'proposed',
+      startedAt: null,
+      endedAt: null,
+      owner: null,
+      reviewOn: null,
+      note: null,
+      effect: null,
+      can: this.#mayChange ? 'apply' : null,
+      command: commandFor('apply', action),
+    };
+  }
+
+  /**
+   * Begins to apply a proposed action, or to undo one that is in force; the reading tells how it goes on.
+   *
+   * @throws BadRequest when it is not known, not to be changed from here, or another change is under way
+   */
+  async start(verb: 'apply' | 'undo', id: string): Promise<void> {
+    const { ownerUrl, onChange } = this.#options;
+    if (ownerUrl === undefined)
+      throw new BadRequest(
+        'The console has no role that may change the database: set OWNER_DATABASE_URL, or use the command line.',
+        403,
+      );
+    const { actions } = await this.read();
+    if (this.#running) throw new BadRequest(`Another change is under way: ${this.#running.id}.`, 409);
+    const found = actions.find((entry) => entry.action.id === id && entry.can === verb);
+    if (!found)
+      throw new BadRequest(
+        `There is no action ${id} that could be ${verb === 'apply' ? 'applied' : 'undone'} now.`,
+        404,
+      );
+    this.#running = { id, verb, text: verb === 'apply' ? 'beginning' : 'undoing' };
+    this.#failure = null;
+    onChange();
+    void this.#run(verb, found.action, ownerUrl);
+  }
+
+  async #run(verb: 'apply' | 'undo', action: Action, url: string): Promise<void> {
+    const { database, windows, windowMs, signal, onChange, log } = this.#options;
+    const { id } = action;
+    try {
+      if (verb === 'undo') await undoActions({ url, ids: [id], signal, onUndone: () => {} });
+      else
+        await applyShortTerm({
+          url,
+          readUrl: database.url,
+          actions: [action],
+          windows,
+          windowMs,
+          reviewDays: REVIEW_DAYS,
+          signal,
+          onEvent: (event) => {
+            if (event.action.id === id && event.type === 'failed') this.#failure = { id, text: event.note };
+            const text = describe(event);
+            if (!text) return;
+            this.#running = { id, verb, text };
+            onChange();
+          },
+        });
+    } catch (error) {
+      const text = (error as Error).message;
+      this.#failure = { id, text };
+      if (!(error instanceof RemediationError)) log(String((error as Error).stack ?? error));
+    } finally {
+      this.#running = null;
+      onChange();
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import type { Notification } from './notifications.ts';
+import type { Alert } from './sources/alertmanager.ts';
+
+/** One alert from when it began to fire until it was resolved. Times are ISO 8601. */
+export interface AlertInterval {
+  name: string;
+  severity: string;
+  summary: string;
+  /** `db_query_summary` of an alert that names a statement. */
+  statement: string | null;
+  startsAt: string;
+  /** Null while it fires. */
+  endsAt: string | null;
+}
+
+/** The story has about forty. */
+const MOST_INTERVALS = 500;
+
+/** Which alerts fired when: from what Alertmanager delivers, and from what it holds while a page looks on. */
+export class AlertHistory {
+  /** By labels and start, in order of arrival. */
+  readonly #known = new Map<string, AlertInterval>();
+
+  /** Oldest first. */
+  get intervals(): AlertInterval[] {
+    return [...this.#known.values()].sort((a, b) => a.startsAt.localeCompare(b.startsAt));
+  }
+
+  notified({ status, labels, annotations, startsAt, endsAt }: Notification): void {
+    this.#put(
+      labels,
+      annotations['summary'] ?? '',
+      startsAt,
+      status === 'resolved' ? (endsAt ?? startsAt) : null,
+    );
+  }
+
+  /** All that fire now: one that is not among them has ended, though nobody said so. */
+  observed(alerts: readonly Alert[]): void {
+    const firing = new Set(
+      alerts.map(({ labels, summary, startsAt }) => this.#put(labels, summary, startsAt, null)),
+    );
+    const now = new Date().toISOString();
+    for (const [key, interval] of this.#known)
+      if (interval.endsAt === null && !firing.has(key)) interval.endsAt = now;
+  }
+
+  #put(labels: Record<string, string>, summary: string, startsAt: string, endsAt: string | null): string {
+    const key = JSON.stringify([startsAt, ...Object.entries(labels).sort(([a], [b]) => a.localeCompare(b))]);
+    const known = this.#known.get(key);
+    if (known) known.endsAt = endsAt;
+    else
+      this.#known.set(key, {
+        name: labels['alertname'] ?? '',
+        severity: labels['severity'] ?? '',
+        summary,
+        statement: labels['db_query_summary'] ?? null,
+        startsAt,
+        endsAt,
+      });
+    if (this.#known.size > MOST_INTERVALS) this.#known.delete(this.#known.keys().next().value as string);
+    return key;
+  }
+}

@@ -1,0 +1,92 @@
+import type { ActionReading } from '../actions.ts';
+import { plain, withUnit } from './format.ts';
+import { useTopic } from './live.ts';
+import { PanelRows, useDashboards } from './panels.tsx';
+import { Notice, Waiting } from './parts.tsx';
+
+/** What a step is, for those who do not run databases. */
+const steps: Record<ActionReading['action']['kind'], string> = {
+  index: 'A directory, so that the shop finds an entry without leafing through everything',
+  settings: 'Limits, so that one slow question cannot hold up all the others',
+  maintenance: 'Clean-up of what is out of date',
+  query: 'The shop asks for what it needs in fewer, smaller questions',
+  pool: 'As many questions at a time as the database can answer well',
+  archive: 'Old records moved to cheaper storage',
+};
+
+function about({ action }: ActionReading): string {
+  const table = action.index?.table.replaceAll('_', ' ');
+  return table ? `${steps[action.kind]}: ${table}` : steps[action.kind];
+}
+
+function howFar({ state, effect }: ActionReading): string {
+  if (state === 'kept')
+    return effect && effect.low > 1 ? `✓ in place: ${plain(effect.speedup)} times as fast` : '✓ in place';
+  if (state === 'taken-back') return '↩ tried, and taken back: it did not help';
+  if (state === 'failed') return '✗ could not be done';
+  return state === 'proposed' ? '○ proposed' : '… under way';
+}
+
+/** What it means for a customer when one of these misses its objective. */
+const troubles: Record<string, string> = {
+  'satisfied-requests': 'Pages are slow.',
+  'request-failure-ratio': 'Some pages show an error.',
+  'checkout-failure-ratio': 'Some purchases cannot be completed.',
+};
+
+/** `#/business`: for everybody. The same figures as the other pages, in words that need no explanation. */
+export function BusinessPage() {
+  const { data: kpis, fault } = useTopic('kpis');
+  const { data: actions } = useTopic('actions');
+  const { data: dashboards } = useDashboards();
+  const dashboard = dashboards?.find(({ audience }) => audience === 'stakeholder');
+  const watched = (kpis ?? []).filter(({ id }) => id in troubles);
+  const missed = watched.filter(({ met }) => met === false);
+  const known = watched.some(({ met }) => met !== null);
+  const lost = kpis?.find(({ id }) => id === 'lost-basket-value');
+  return (
+    <>
+      <h2>{dashboard?.title ?? 'How is the shop doing?'}</h2>
+      <Notice fault={fault} />
+      {kpis ? (
+        <div class={`headline ${!known ? 'unknown' : missed.length > 0 ? 'bad' : 'good'}`} role="status">
+          <strong>
+            {!known
+              ? 'There are no customers to measure right now.'
+              : missed.length > 0
+                ? '✗ Customers are having trouble.'
+                : '✓ Customers can shop as they should.'}
+          </strong>
+          {missed.map(({ id }) => (
+            <span key={id}> {troubles[id]}</span>
+          ))}
+          {missed.length > 0 && lost?.value ? (
+            <span>
+              {' '}
+              At this pace {withUnit(lost.value, lost.unit).replace(' /h', ' an hour')} of sales are lost.
+            </span>
+          ) : null}
+        </div>
+      ) : (
+        <Waiting />
+      )}
+      {dashboard ? <PanelRows dashboard={dashboard} minutes={dashboard.minutes} plain /> : null}
+      <section aria-labelledby="done-title">
+        <h3 id="done-title" class="question">
+          Which repairs were made, and did they help?
+        </h3>
+        {actions && actions.actions.length > 0 ? (
+          <ul class="steps">
+            {actions.actions.map((entry) => (
+              <li key={entry.action.id}>
+                <span>{about(entry)}</span> <strong class={`state ${entry.state}`}>{howFar(entry)}</strong>
+              </li>
+            ))}
+          </ul>
+        ) : (
+          <p class="hollow">None yet.</p>
+        )}
+      </section>
+    </>
+  );
+}
