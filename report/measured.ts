@@ -253,6 +253,13 @@ export function runFigures(figures: Figures, recording: Recording): void {
     'findings missing-foreign-key',
   );
   figures.define(
+    'actions:measured',
+    actions.filter(({ before, after }) => before && after).length,
+    formats.count,
+    ['/actions'],
+    'actions of which time before and after was measured',
+  );
+  figures.define(
     'actions:kept',
     actions.filter(({ state }) => state === 'kept').length,
     formats.count,

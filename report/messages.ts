@@ -35,7 +35,7 @@ function engineers({ recording, rows }: Case, { f, partial, relieved, cured }: T
     `**Causes, by database time**\n${dear || '- the diagnosis did not run'}`,
     `A request read ${f('rows-read-per-request:peak')} rows by sequential scans. ${f('cold:bytes')} are older than a year, ${f('copies:bytes')} are copies.`,
     relieved &&
-      `**Done, under load**: ${f('actions:kept')} actions kept, ${f('actions:taken-back')} taken back. After them: p95 ${f('customer-latency-p95:peak-after-short-term')}, failed requests ${f('request-failure-ratio:peak-after-short-term')}, rows read a request ${f('rows-read-per-request:peak-after-short-term')}.`,
+      `**Done, under load**: ${f('actions:kept')} actions kept, ${f('actions:measured')} timed alone, ${f('actions:taken-back')} taken back. After them: p95 ${f('customer-latency-p95:peak-after-short-term')}, failed requests ${f('request-failure-ratio:peak-after-short-term')}, rows read a request ${f('rows-read-per-request:peak-after-short-term')}.`,
     cured &&
       `**Then, under ordinary load**: ${f('archival:rows')} rows archived into ${f('archival:bytes')} of Parquet; the model exchanged online, ${f('verified:rows')} rows compared both ways, ${f('verified:differing')} differing; ${f('size:before')} became ${f('size:after')}. The same peak then: p95 ${f('customer-latency-p95:peak-after-medium-term')}, failed requests ${f('request-failure-ratio:peak-after-medium-term')}.`,
     worse.length > 0 && `**Worse than before**: ${worse.join(', ')}. Look at these first.`,
@@ -52,7 +52,7 @@ function management({ rows }: Case, { f, partial, relieved, cured }: Told): stri
     `**Why**: the database has to read far too much for each page. Look-up tables that it needs are missing, the same facts are stored again and again, and nothing old was ever put away.`,
     `**What it costs to wait**: lost baskets of ${f('impact:measured:today')} a month today, and ${f('impact:measured:likely')} in twelve months (${f('impact:measured:low')} to ${f('impact:measured:high')}, depending on traffic, peak hours and on how many come back); beside it ${f('impact:churn:likely')} for customers who stay away, ${f('impact:onCall:likely')} of on-call work and ${f('impact:database:likely')} of database time. The data grows meanwhile: in twelve months it is ${f('growth:year:likely')} as large.`,
     relieved &&
-      `**What we did in minutes**: ${f('actions:kept')} changes, each measured, each with a way back. Under the same load a page now takes ${f('customer-latency-p95:peak-after-short-term')}, ${f('request-failure-ratio:peak-after-short-term')} of the requests fail, and ${f('checkouts:peak-after-short-term:lost')} of the buyers leave without an order.`,
+      `**What we did in minutes**: ${f('actions:kept')} changes, each with a way back, ${f('actions:measured')} of them timed alone. Under the same load a page now takes ${f('customer-latency-p95:peak-after-short-term')}, ${f('request-failure-ratio:peak-after-short-term')} of the requests fail, and ${f('checkouts:peak-after-short-term:lost')} of the buyers leave without an order.`,
     cured &&
       `**What was tried after that**: the cleaner model with archival, on the recorded shop, while it was open. The database is ${f('size:saved')} smaller, and nothing was lost: ${f('orders:acknowledged')} confirmed orders, ${f('orders:found')} there.`,
     worse.length > 0 && `**What became worse**: ${worse.join(', ')}.`,
@@ -112,7 +112,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     ),
     entry(
       'How do you know that it was these causes?',
-      `Each was changed alone, under the same load, and its statements were timed before and after.${indexes.length > 0 ? ` ${indexes.length === 1 ? 'The index' : 'Each index'} had a prediction first; prediction and measurement stand side by side.` : ''}`,
+      `They were mended one after the other under the same load, and for ${f('actions:measured')} of them the statements were timed before and after.${indexes.length > 0 ? ` ${indexes.length === 1 ? 'The index' : 'Each index'} had a prediction first; prediction and measurement stand side by side.` : ''}`,
       'report, “Short-term relief”; the journal in the database (`sqltrail fix list`)',
     ),
     entry(

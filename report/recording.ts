@@ -244,6 +244,17 @@ export class RecordingFile {
 /** The file is no recording that can be used; the message names it and the field. */
 export class RecordingError extends Error {}
 
+/** A phase that a complete run must have, and this one has not. */
+function missingPhase({ outcome, until, phases }: Recording): string | undefined {
+  if (outcome !== 'complete') return undefined;
+  return [
+    'ordinary',
+    'peak',
+    ...(until === 'relief' || until === 'medium-term' ? ['peak-after-short-term'] : []),
+    ...(until === 'medium-term' ? ['peak-after-medium-term'] : []),
+  ].find((name) => !phases.some((phase) => phase.name === name));
+}
+
 /** @throws RecordingError naming the file and the first field at fault */
 export async function readRecording(file: string): Promise<Recording> {
   let json: unknown;
@@ -264,7 +275,14 @@ export async function readRecording(file: string): Promise<Recording> {
       `${file}: format: this version reads format 2, and the file has ${JSON.stringify(format) ?? 'none'}; record the story again`,
     );
   const parsed = recordingSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const missing = missingPhase(parsed.data);
+    if (missing)
+      throw new RecordingError(
+        `${file}: phases: outcome is complete, but there is no phase ${missing}; set the outcome to partial, or record the story again`,
+      );
+    return parsed.data;
+  }
   const [issue] = parsed.error.issues;
   throw new RecordingError(`${file}: ${issue?.path.join('.') || 'the whole file'}: ${issue?.message}`);
 }

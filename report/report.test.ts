@@ -4,10 +4,12 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { kpiById } from '../kpis/catalogue.ts';
 import { intervalOf, ratioOf } from '../remediation/interval.ts';
-import { AssumptionsError, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
+import { AssumptionsError, assumptionTitles, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
 import { caseOf } from './case.ts';
 import { slides, WORDS_PER_MINUTE, wordsIn } from './deck.ts';
+import * as plan from './plan.ts';
 import { type Recording, readRecording } from './recording.ts';
 import { changedFiles, renderReport, writeReport } from './write.ts';
 
@@ -36,6 +38,27 @@ const numbersIn = (text: string) =>
     .replaceAll(/`[^`]*`/g, '')
     .replaceAll(/\b95 %|\bp95\b|\b100 %/g, '')
     .match(/(?<![\w.,])\d+(,\d{3})*(\.\d+)?(?!\w)/g) ?? [];
+
+interface Window {
+  value?: unknown;
+  p95?: unknown;
+}
+
+/** What a pointer leads to: a star stands for all entries, a name in a list for the entry that has it. */
+function at(value: unknown, [head, ...rest]: string[]): unknown[] {
+  if (head === undefined) return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  const below = Array.isArray(value)
+    ? head === '*'
+      ? value
+      : /^\d+$/.test(head)
+        ? [value[Number(head)]]
+        : value.filter((entry: { id?: string; step?: string }) => entry.id === head || entry.step === head)
+    : head === '*'
+      ? Object.values(value).filter((each) => typeof each === 'object')
+      : [(value as Record<string, unknown>)[head]];
+  return below.filter((each) => each !== undefined).flatMap((each) => at(each, rest));
+}
 
 describe('figures', () => {
   it('every number of the messages is a figure, or stands in a finding’s title', async () => {
@@ -71,16 +94,92 @@ describe('figures', () => {
     for (const { id, source } of figures) expect(source.length, id).toBeGreaterThan(0);
   });
 
+  it('every figure follows from what its sources have', async () => {
+    const recording = JSON.parse(await readFile(FIXTURE, 'utf8')) as unknown;
+    const assumptions = parse(await readFile(DEFAULT_ASSUMPTIONS, 'utf8')) as unknown;
+    const figures = JSON.parse(files.get('figures.json') ?? '[]') as {
+      id: string;
+      value: number;
+      source: string[];
+      how: string;
+      files: string[];
+    }[];
+    let means = 0;
+    let raw = 0;
+    for (const { id, value, source, how, files: from } of figures) {
+      expect(how, id).not.toBe('');
+      expect(from.length, id).toBeGreaterThan(0);
+      for (const each of source) {
+        if (each.startsWith('kpis/')) {
+          expect(kpiById(each.replace(/^kpis\/catalogue.ts: /, '')).objective.value, id).toBe(value);
+          continue;
+        }
+        const found = each.startsWith('/')
+          ? at(recording, each.slice(1).split('/'))
+          : at(assumptions, each.split('.').slice(1));
+        expect(found.length, `${id}: ${each}`).toBeGreaterThan(0);
+        const numbers = found.flatMap((one) => {
+          const held = typeof one === 'object' && one ? ((one as Window).value ?? (one as Window).p95) : one;
+          return typeof held === 'number' ? [held] : [];
+        });
+        if (source.length > 1 || numbers.length === 0) continue;
+        if (how.startsWith('mean over the windows')) {
+          means += 1;
+          expect(value, id).toBeCloseTo(numbers.reduce((sum, one) => sum + one, 0) / numbers.length, 9);
+        } else if (numbers.length === 1 && !each.includes('*')) {
+          raw += 1;
+          expect(value, id).toBe(numbers[0]);
+        }
+      }
+    }
+    expect(means).toBeGreaterThan(30);
+    expect(raw).toBeGreaterThan(100);
+  });
+
+  it('every other number of the report and of the slides is one of the recording’s own texts or of the method', async () => {
+    const texts: string[] = [];
+    const collect = (value: unknown): void => {
+      if (typeof value === 'string') texts.push(value);
+      else if (typeof value === 'object' && value) Object.values(value).forEach(collect);
+    };
+    const recording = await readRecording(FIXTURE);
+    collect(recording);
+    collect(parse(await readFile(DEFAULT_ASSUMPTIONS, 'utf8')));
+    collect(plan);
+    collect(assumptionTitles);
+    const figures = JSON.parse(files.get('figures.json') ?? '[]') as { text: string }[];
+    const own = new Set(texts.flatMap(numbersIn));
+    const method = new Set([
+      ...['15', '95', '2,000', '1979', '1993', '2006', '12'],
+      // Ranks of the findings, numbers of the phases, and those in titles of KPIs.
+      ...Array.from({ length: 99 }, (_, rank) => String(rank + 1)),
+      String(recording.seed),
+    ]);
+    const report = (files.get('report.html') ?? '')
+      .replace(/<style>[^]*?<\/style>/g, '')
+      .replace(/<section><h2>Appendix[^]*/, '')
+      .replaceAll(/<pre>[^]*?<\/pre>|<svg[^]*?<\/svg>|<span data-figure[^>]*>[^]*?<\/span>/g, ' ')
+      .replaceAll(/<[^>]*>/g, ' ');
+    expect(numbersIn(report).filter((number) => !own.has(number) && !method.has(number))).toEqual([]);
+    const shown = new Set([...figures.flatMap(({ text }) => numbersIn(text)), ...own]);
+    const seconds = /^\d+ s$/gm;
+    const deck = (files.get('deck.md') ?? '')
+      .replace(/^---[^]*?<\/style>/, '')
+      .replaceAll(/<img[^>]*>/g, '')
+      .replaceAll(seconds, '');
+    expect(numbersIn(deck).filter((number) => !shown.has(number) && number !== '12')).toEqual([]);
+  });
+
   it('a file changed by hand is noticed, and two runs are byte-equal', async () => {
     await writeReport(FIXTURE, directory);
     expect(await changedFiles(FIXTURE, directory)).toEqual([]);
-    const file = path.join(directory, 'messages', 'management.md');
-    const text = await readFile(file, 'utf8');
-    await writeFile(
-      file,
-      text.replace(/\d/, (digit) => String((Number(digit) + 1) % 10)),
-    );
-    expect(await changedFiles(FIXTURE, directory)).toEqual(['messages/management.md']);
+    for (const [name, text] of files)
+      await writeFile(
+        path.join(directory, name),
+        // The last digit of the file: in the appendix, in a chart, in a note.
+        text.replace(/\d(?=\D*$)/, (digit) => String((Number(digit) + 1) % 10)),
+      );
+    expect(await changedFiles(FIXTURE, directory)).toEqual([...files.keys()]);
   }, 60_000);
 
   it('text from the database cannot become markup', async () => {
@@ -132,6 +231,13 @@ describe('runs that are not whole', () => {
     await expect(renderReport(path.join(directory, 'none.json'))).rejects.toThrow(
       /does not exist; npm start makes one/,
     );
+    await expect(
+      renderReport(
+        await variant('hole', (r) => {
+          r.phases = r.phases.filter(({ name }) => name !== 'peak');
+        }),
+      ),
+    ).rejects.toThrow(/phases: outcome is complete, but there is no phase peak/);
     await expect(
       renderReport(await variant('broken', (r) => Object.assign(r, { phases: [{}] }))),
     ).rejects.toThrow(/phases\.0\.name/);

@@ -117,7 +117,7 @@ export function verdict({ recording, figures, rows }: Case): string[] {
   const dear = (recording.diagnosis?.findings ?? []).filter(({ shareOfLostTime }) => shareOfLostTime);
   if (dear.length > 0)
     lines.push(
-      `Causes: ${f('diagnosis:findings')}, the dearest by database time: ${dear
+      `Causes: ${f('diagnosis:findings')} findings; by database time the dearest are ${dear
         .slice(0, 3)
         .map(({ title, rank }) => `${title} (${f(`finding:${rank}:share`)})`)
         .join('; ')}.`,
@@ -139,6 +139,17 @@ export function verdict({ recording, figures, rows }: Case): string[] {
       lines.push(
         `${title}: the same peak with pages of ${f(`customer-latency-p95:${phase}`)}, ${f(`request-failure-ratio:${phase}`)} failed requests, ${f(`checkouts:${phase}:lost`)} of the buyers lost. ${more}.`,
       );
+  const last = rows[0]?.cells.at(-1)?.phase ?? '';
+  const outside = catalogue.filter((kpi) => {
+    const value = figures.value(`${kpi.id}:${last}`);
+    return value !== undefined && !meetsObjective(kpi, value);
+  });
+  if (last.startsWith('peak-after'))
+    lines.push(
+      outside.length > 0
+        ? `Still outside its objective at the end: ${outside.map(({ id, name }) => `${name} (${f(`${id}:${last}`)})`).join('; ')}.`
+        : 'Every KPI of the table is within its objective at the end.',
+    );
   const worse = worsened(rows);
   if (worse.length > 0) lines.push(`Worse than before: ${worse.join(', ')}.`);
   return lines;

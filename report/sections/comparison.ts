@@ -18,7 +18,7 @@ function objective(figures: Figures, id: string): Html {
     `${id}:objective`,
     value,
     (number) => `${comparison === '<=' ? '≤' : '≥'} ${kpiFormat(id)(number)}`,
-    [`kpis/${id}.ts`],
+    [`kpis/catalogue.ts: ${id}`],
     rationale,
   );
   return figureOf(figures)(`${id}:objective`);

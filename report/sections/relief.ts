@@ -13,7 +13,7 @@ export function relief({ recording, figures }: Case): Html {
           ? html`${f(`action:${action.id}:mean`)}<br><span class="dim">${f(`action:${action.id}:low`)} – ${f(`action:${action.id}:high`)}</span>`
           : html`<span class="dim">${note ?? 'not measured'}</span>`
       }</td></tr>`,
-  )}</tbody></table><p class="dim">Each was applied alone under the running peak. Measured: mean time of its statements in windows before by that in windows after; statements cut off by a timeout count with the time that they were seen to run. An action whose whole interval is below one is taken back by itself. Each has its undo in the journal (sqltrail fix list).</p>`;
+  )}</tbody></table><p class="dim">Applied one after the other under the running peak. Measured: mean time of its statements in windows before by that in windows after; statements cut off by a timeout count with the time that they were seen to run. An action whose whole interval is below one is taken back by itself. Each has its undo in the journal (sqltrail fix list).</p>`;
 }
 
 /** What left the live database. */
