@@ -243,7 +243,7 @@ const program = new Command('growth')
   .option('--sizes <list>', 'times the base', list, [1, 2, 4, 8])
   .option('--rounds <n>', 'over all cells', whole, 2)
   .option('--visits <n>', 'in a window', whole, 40)
-  .option('--windows <n>', 'in a cell and round', whole, 4)
+  .option('--windows <n>', 'in a cell and round', whole, 3)
   .option('--customers <n>', 'visits at the same time', whole, 4)
   .option(
     '--dir <directory>',
