@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -12,20 +12,14 @@ import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { waitFor } from '../../stack/waitFor.ts';
 
 /** Debian's package; the test is skipped where it is not there. */
-const binary = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((file) => {
-  try {
-    execFileSync(file, ['--version']);
-    return true;
-  } catch {
-    return false;
-  }
-});
+const there =
+  spawnSync('pgbouncer', ['--version'], { env: { PATH: `/usr/sbin:${process.env['PATH']}` } }).status === 0;
 
-describe.skipIf(!binary)('the shop behind PgBouncer, with the settings of deploy/', () => {
+describe.skipIf(!there)('the shop behind PgBouncer, with the settings of deploy/', () => {
   const passwords = { owner: 'owner-only', app: 'app-only', monitor: 'monitor-only' };
   let dir: string;
   let server: PostgresServer;
-  let bouncer: ReturnType<typeof spawn>;
+  let bouncer: ChildProcess;
   let port: number;
   const pools: pg.Pool[] = [];
 
@@ -47,18 +41,29 @@ describe.skipIf(!binary)('the shop behind PgBouncer, with the settings of deploy
     await admin.query(await readFile(new URL('./roles.sql', import.meta.url), 'utf8'));
     await admin.end();
     port = await freePort();
-    const file = (name: string) => path.join(dir, name);
-    const given = await readFile(new URL('./pgbouncer.ini', import.meta.url), 'utf8');
-    const ini = given
-      .replaceAll('/etc/pgbouncer/', `${dir}/`)
+    const ini = (await readFile(new URL('./pgbouncer.ini', import.meta.url), 'utf8'))
+      .replaceAll('/run/pgbouncer/', `${dir}/run/`)
       .replace('listen_addr = 0.0.0.0', 'listen_addr = 127.0.0.1')
       .replace('listen_port = 6432', `listen_port = ${port}\nunix_socket_dir =`);
-    await writeFile(file('databases.ini'), `shop = host=127.0.0.1 port=${server.port} dbname=shop\n`);
-    await writeFile(file('userlist.txt'), `"shop_app" "${passwords.app}"\n`);
-    await writeFile(file('pgbouncer.ini'), ini);
-    for (const name of ['databases.ini', 'userlist.txt', 'pgbouncer.ini']) await chmod(file(name), 0o644);
-    const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-    bouncer = spawn(binary as string, ['-q', ...user, file('pgbouncer.ini')], { stdio: 'ignore', cwd: dir });
+    await mkdir(path.join(dir, 'run'));
+    await writeFile(path.join(dir, 'pgbouncer.ini'), ini);
+    await writeFile(path.join(dir, 'password'), passwords.app);
+    // It refuses to run as root, as Postgres does.
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    if (nobody.uid) await chown(path.join(dir, 'run'), nobody.uid, nobody.gid);
+    bouncer = spawn('sh', [path.join(import.meta.dirname, 'entrypoint.sh')], {
+      ...nobody,
+      stdio: 'ignore',
+      cwd: dir,
+      env: {
+        PATH: `/usr/sbin:${process.env['PATH']}`,
+        DB_HOST: '127.0.0.1',
+        DB_PORT: String(server.port),
+        PGPASSWORD_FILE: path.join(dir, 'password'),
+        PGBOUNCER_RUN: path.join(dir, 'run'),
+        PGBOUNCER_INI: path.join(dir, 'pgbouncer.ini'),
+      },
+    });
     await waitFor(
       'PgBouncer to answer',
       async () => {
