@@ -23,7 +23,7 @@ if (!['prepare', 'measure'].includes(part ?? '') || !(scale in scales) || !(Numb
   );
   process.exit(2);
 }
-const SETTLE_MS = 8_000;
+const SETTLE_MS = 5_000;
 const signal = new AbortController().signal;
 const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 
@@ -99,8 +99,8 @@ try {
           signal,
           onEvent: () => {},
         });
-        if (entries.some(({ action, state }) => ids.includes(action.id) && state !== 'kept'))
-          throw new Error(`${title} could not be put back`);
+        const missing = entries.find(({ action, state }) => ids.includes(action.id) && state !== 'kept');
+        if (missing) throw new Error(`${title} could not be put back: ${missing.note}`);
         say(`${at + 1} of ${groups.length}: ${title}`);
         await sleep(SETTLE_MS);
       }
