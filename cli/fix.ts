@@ -91,10 +91,10 @@ function describeEntry(
   { action, state, startedAt, reviewOn, note, owner }: JournalEntry,
   today: string,
 ): string {
-  const due = reviewOn && ['kept', 'applied'].includes(state) && reviewOn <= today;
+  const review = ['kept', 'applied'].includes(state) ? reviewOn : null;
   return [
     `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
-    `            by ${owner}${reviewOn ? `; temporary, review on ${reviewOn}${due ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
+    `            by ${owner}${review ? `; temporary, review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
   ].join('\n');
 }
 

@@ -1,7 +1,7 @@
 import type { Finding } from '../diagnosis/finding.ts';
 
 /** What an action does; also the order in which they are applied: the quickest relief first. */
-export const actionKinds = ['index', 'settings', 'maintenance', 'query', 'pool', 'archive'] as const;
+export const actionKinds = ['index', 'settings', 'maintenance', 'query', 'pool'] as const;
 export type ActionKind = (typeof actionKinds)[number];
 
 /**

@@ -351,12 +351,19 @@ async function proveCasts(
   };
   const values = await prover.values(bare(original));
   if (typeof values === 'string') return differs(0, 0, `not proven: ${values}`);
+  const order = list(select['sortClause']).map((item, at) => ({
+    ResTarget: { name: `k${at}`, val: child(item, 'SortBy')?.['node'] },
+  }));
   let rows = 0;
   for (const [at, each] of values.entries()) {
-    // Without LIMIT, all rows are compared; rows that are equal in the order may change places, so it does not count.
+    // Without LIMIT, all rows are compared; those that are equal in the order may change places, its columns may not.
     const found = await prover.compare(textOf(bare(original)), textOf(bare(select)), each, false);
     rows += found.rows;
     if (found.differing > 0) return differs(at + 1, rows, `${found.differing} rows differ`);
+    if (order.length === 0) continue;
+    const keys = (node: Node) => textOf({ ...bare(node), targetList: order });
+    const sorted = await prover.compare(keys(original), keys(select), each, true);
+    if (sorted.differing > 0) return differs(at + 1, rows, `${sorted.differing} rows come in another order`);
   }
   const held = conditions.map(({ column }) => column).join(', ');
   return {

@@ -227,11 +227,7 @@ class ShortTerm {
       onEvent({ type: 'taken-back', action, comparison, note });
       return;
     }
-    const note = comparison
-      ? `${what} ${comparison.speedup.toFixed(1)} times as fast (95 % interval ${comparison.low.toFixed(1)} to ${comparison.high.toFixed(1)})`
-      : known
-        ? `${what} not seen in both windows, so no effect could be measured`
-        : 'not measured';
+    const note = known ? judgement(what, comparison) : 'not measured';
     await this.#journal.set(action.id, 'kept', { after, note });
     onEvent({ type: 'kept', action, comparison, note });
   }
@@ -242,6 +238,16 @@ class ShortTerm {
     await this.#journal.set(action.id, 'taken-back', { note });
     this.#last = undefined;
   }
+}
+
+/** What was measured, in words; an interval that holds 1 shows nothing. */
+function judgement(what: string, comparison: Comparison | undefined): string {
+  if (!comparison) return `${what} not seen in both windows, so no effect could be measured`;
+  const { speedup, low, high } = comparison;
+  const interval = `(95 % interval ${low.toFixed(1)} to ${high.toFixed(1)})`;
+  return low > 1
+    ? `${what} ${speedup.toFixed(1)} times as fast ${interval}`
+    : `no effect on ${what} shown: x${speedup.toFixed(1)} ${interval}`;
 }
 
 async function undoSql(
