@@ -316,9 +316,13 @@ export function fixCommand(signal: AbortSignal): Command {
         reported(async () => {
           const target = shopTarget(shop);
           const url = ownerUrl(given);
-          const entries = (await readJournal(url)).filter(
-            ({ state, action }) => state !== 'taken-back' && (!only || only.includes(action.id)),
-          );
+          const inForce = (await readJournal(url)).filter(({ state }) => state !== 'taken-back');
+          const unknown = only?.find((id) => !inForce.some(({ action }) => action.id === id));
+          if (unknown)
+            throw new ConfigurationError(
+              `No action "${unknown}" is in force; sqltrail fix list shows those that are.`,
+            );
+          const entries = inForce.filter(({ action }) => !only || only.includes(action.id));
           if (entries.length === 0) {
             write('Nothing to undo.');
             return;
