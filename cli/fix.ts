@@ -328,7 +328,9 @@ export function fixCommand(signal: AbortSignal): Command {
             return;
           }
           for (const { action } of entries.reverse())
-            write(`${action.title}   [${action.id}]\n     ${action.undo.join('; ')};`);
+            write(
+              `${action.title}   [${action.id}]\n     ${action.undo.join('; ') || 'in the application'};`,
+            );
           if (!yes) {
             write('\nNothing was changed. Run it again with --yes to undo these.');
             return;
