@@ -11,7 +11,6 @@ const steps: Record<ActionReading['action']['kind'], string> = {
   maintenance: 'Clean-up of what is out of date',
   query: 'The shop asks for what it needs in fewer, smaller questions',
   pool: 'As many questions at a time as the database can answer well',
-  archive: 'Old records moved to cheaper storage',
 };
 
 function about({ action }: ActionReading): string {
