@@ -48,7 +48,7 @@ const expressions = [
 /** Longer than the 15 s at which the means by phase look. */
 const PHASE_MS = 20_000;
 
-/** What a stack of a few minutes cannot have: these compare with what was five and ten minutes ago. */
+/** What a stack of a few minutes cannot have: these compare with what was five minutes ago and earlier. */
 const needsHistory = (query: string) => /slow-query-trend|minutes earlier/.test(query);
 
 describe('on a stack that went through the phases', () => {

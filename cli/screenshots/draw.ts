@@ -2,6 +2,7 @@ import type { Dashboard, PromqlPanel } from '../../dashboards/panel.ts';
 import { asksPrometheus, type PanelReading, type Series } from '../../dashboards/reading.ts';
 import { Html, html } from '../../diagnosis/format/markup.ts';
 import { meetsObjective } from '../../kpis/catalogue.ts';
+import type { Unit } from '../../kpis/kpi.ts';
 import { objectiveText } from '../../kpis/unitText.ts';
 import { colours, svg } from '../../report/charts/svg.ts';
 import { unitFormats } from '../../report/figures.ts';
@@ -19,7 +20,7 @@ const MOST_TABLE_ROWS = 12;
 
 /** Okabe and Ito; with the dashes each line differs in more than its colour. */
 const LINES = ['#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000', '#8A7A00'];
-const DASHES = ['solid', [6, 3], [2, 2], [10, 3, 2, 3], 'solid', [6, 3], [2, 2], [10, 3, 2, 3]];
+const DASHES = [[], [6, 3], [2, 2], [10, 3, 2, 3], [], [6, 3], [2, 2], [10, 3, 2, 3]];
 
 export interface Band {
   title: string;
@@ -54,6 +55,25 @@ function nameOf({ names = {} }: PromqlPanel, legend: string, { labels }: Series)
 const last = ({ points }: Series) => points.at(-1)?.[1] ?? Number.NaN;
 const largest = ({ points }: Series) => points.reduce((most, [, value]) => Math.max(most, value), 0);
 
+/** An axis of values from zero that has room for the objective, and for a line that is zero throughout. */
+function axis({ unit, objective }: PromqlPanel, largestValue: number) {
+  const top = Math.max(largestValue, (objective?.value ?? 0) * 1.4);
+  // Shares end at 100 %; elsewhere the library rounds, and needs help only where all is zero.
+  const max = top === 0 ? 1 : unit === '1' && top > 0.6 && largestValue <= 1 ? 1 : undefined;
+  return {
+    type: 'value',
+    min: 0,
+    max: max ?? (({ max: data }: { max: number }) => (data < top ? top : null)),
+    ...(top === 0 ? { interval: 1 } : { splitNumber: 3 }),
+    axisLabel: {
+      formatter: unitFormats[unit],
+      hideOverlap: true,
+      fontSize: 11,
+      showMaxLabel: max === undefined && largestValue < top ? false : null,
+    },
+  };
+}
+
 const nothing = html`<p class="soft">Nothing was measured in this time.</p>`;
 
 function stat(panel: PromqlPanel, { queries }: PanelReading): Html {
@@ -77,43 +97,21 @@ function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashbo
     .sort((a, b) => largest(b.series) - largest(a.series));
   const shown = all.slice(0, MOST_LINES);
   if (shown.length === 0) return nothing;
-  const format = unitFormats[panel.unit];
-  const top = Math.max(panel.objective?.value ?? 0, ...shown.map(({ series }) => largest(series)));
-  const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, panel.height * ROW - 50, {
-    grid: {
-      left: 72,
-      right: 12,
-      top: bands.length > 1 ? 30 : 8,
-      bottom: 22 + 17 * Math.ceil(shown.length / 2),
-    },
-    legend: {
-      bottom: 0,
-      left: 0,
-      itemWidth: 26,
-      itemHeight: 9,
-      itemGap: 8,
-      textStyle: { fontSize: 11.5, width: panelWidth(panel) / 2 - 80, overflow: 'truncate' },
-      data: shown.map(({ name }) => name),
-    },
+  const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, plotHeight(panel), {
+    grid: { left: 72, right: 12, top: bands.length > 1 ? 30 : 10, bottom: 24 },
     xAxis: {
       type: 'time',
       min: range.from.getTime(),
       max: range.to.getTime(),
       axisLabel: { hideOverlap: true, fontSize: 11 },
     },
-    yAxis: {
-      type: 'value',
-      min: 0,
-      ...(top === 0 || (panel.unit === '1' && top > 0.5 && top <= 1) ? { max: 1 } : {}),
-      splitNumber: 3,
-      axisLabel: { formatter: format, fontSize: 11 },
-    },
+    yAxis: axis(panel, Math.max(...shown.map(({ series }) => largest(series)))),
     series: shown.map(({ name, series }, at) => ({
       type: 'line',
-      name: at > 0 && shown.findIndex((one) => one.name === name) < at ? `${name} (${at + 1})` : name,
+      name,
       showSymbol: series.points.length < 2,
       color: LINES[at],
-      lineStyle: { width: 2, type: DASHES[at] },
+      lineStyle: { width: 2, type: DASHES[at]?.length ? DASHES[at] : 'solid' },
       data: series.points.map(([seconds, value]) => [seconds * 1000, value]),
       ...(at === 0
         ? {
@@ -157,7 +155,11 @@ function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashbo
         : {}),
     })),
   });
-  return html`${new Html(chart)}${all.length > shown.length && html`<p class="soft">and ${all.length - shown.length} lower ones</p>`}`;
+  const format = (unit: Unit, value: number) => unitFormats[unit](value);
+  return html`${new Html(chart)}<ul class="legend">${shown.map(
+    ({ name, unit, series }, at) =>
+      html`<li><svg width="30" height="8"><line x1="0" x2="30" y1="4" y2="4" stroke="${LINES[at]}" stroke-width="3" stroke-dasharray="${DASHES[at]?.join(' ')}"/></svg><span>${name}</span> <b>max ${format(unit, largest(series))}</b></li>`,
+  )}</ul>${all.length > shown.length && html`<p class="soft">and ${all.length - shown.length} lower ones</p>`}`;
 }
 
 function bars(panel: PromqlPanel, { queries }: PanelReading, { phases, dashboard }: Picture): Html {
@@ -170,14 +172,9 @@ function bars(panel: PromqlPanel, { queries }: PanelReading, { phases, dashboard
   const format = unitFormats[panel.unit];
   const { objective } = panel;
   const met = (series: Series) => !objective || meetsObjective({ objective }, last(series));
-  const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, panel.height * ROW - 50, {
+  const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, plotHeight(panel), {
     grid: { left: 150, right: 84, top: 6, bottom: 24 },
-    xAxis: {
-      type: 'value',
-      min: 0,
-      splitNumber: 3,
-      axisLabel: { formatter: format, hideOverlap: true, fontSize: 11 },
-    },
+    xAxis: axis(panel, Math.max(...shown.map(last))),
     yAxis: {
       type: 'category',
       inverse: true,
@@ -253,6 +250,7 @@ function table(panel: PromqlPanel, { queries }: PanelReading, { phases }: Pictur
 }
 
 const kinds = { stat, lines, bars, table };
+const plotHeight = ({ height }: PromqlPanel) => Math.max(150, height * ROW - 50);
 const panelWidth = ({ width }: PromqlPanel) => width * COLUMN + (width - 1) * GAP;
 
 const style = `
@@ -265,6 +263,8 @@ h1{font-size:24px;margin:0}h2{font-size:17px;margin:20px 0 8px}h3{font-size:13.5
 .value{font-size:27px;font-weight:700;margin:2px 0}.met{color:#00694c}.missed{color:#a94400}.state{margin:0;font-size:12.5px}
 table{border-collapse:collapse;width:100%;font-size:12.5px}th{text-align:left;vertical-align:bottom;border-bottom:1px solid #888;padding:3px 8px}
 td{border-bottom:1px solid #eceeec;padding:3px 8px}th.num,td.num{text-align:right}td{white-space:nowrap;max-width:420px;overflow:hidden;text-overflow:ellipsis}svg{display:block}
+.legend{list-style:none;margin:4px 0 0;padding:0;display:grid;grid-template-columns:1fr 1fr;gap:1px 16px;font-size:12px}
+.legend li{display:flex;gap:6px;align-items:center;min-width:0}.legend span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.legend svg{flex:none}.legend b{margin-left:auto;white-space:nowrap;font-weight:600;color:#444}
 footer.soft{margin-top:16px}`;
 
 /** A dashboard as a page that needs nothing from outside; undefined where no panel of it has a reading. */

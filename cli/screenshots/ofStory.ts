@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { emptyQueries, queryCount } from '../../dashboards/reading.ts';
 import type { Recording } from '../../report/recording.ts';
 import { Camera, NoBrowser } from './browser.ts';
-import { takeConsole, takeDashboards } from './take.ts';
+import { MOST_PAGES, takeConsole, takeDashboards } from './take.ts';
 
 export interface StoryPictureOptions {
   directory: string;
@@ -14,7 +14,7 @@ export interface StoryPictureOptions {
 }
 
 /** A live picture delays the story by that at most, a phase. Seconds. */
-const LONGEST_LIVE = 15;
+const LONGEST_LIVE = 20;
 const LONGEST_DASHBOARDS = 180;
 /** The phase in which every page of the console has something to show. */
 const FULLEST = 'peak';
@@ -64,7 +64,7 @@ export class StoryPictures {
     this.#phases += 1;
     const prefix = `${String(this.#phases).padStart(2, '0')}-${name}`;
     await this.#with(LONGEST_LIVE, (camera) =>
-      takeConsole(camera, this.#options.console, prefix, name === FULLEST ? 8 : 1),
+      takeConsole(camera, this.#options.console, prefix, name === FULLEST ? MOST_PAGES : 1),
     );
   }
 

@@ -119,7 +119,7 @@ export async function takeDashboards(
 }
 
 /** Pages that one navigates to, then one of a kind of those that have a name in their address. */
-const MOST_PAGES = 12;
+export const MOST_PAGES = 12;
 
 /** The console as it is now: its overview, and the pages that this leads to, one of each kind. */
 export async function takeConsole(

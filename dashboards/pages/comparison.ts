@@ -23,7 +23,8 @@ const DATABASE = [
   'rows-read-per-request',
   'queries-per-request',
 ] as const;
-const MINUTES_AGO = 10;
+/** A story has a peak and what it was before within that time. */
+const MINUTES_AGO = 5;
 
 const phaseTable: PromqlPanel = {
   id: 'kpis-by-phase',
