@@ -211,3 +211,75 @@ it('keeps the last 200 notifications, newest first', async () => {
   expect(body).toHaveLength(200);
   expect(body[0].labels.alertname).toBe('A150');
 });
+
+describe('changes from a page', () => {
+  const session = async (body: unknown, headers: Record<string, string> = {}) => {
+    const response = await post('/api/session', body, headers);
+    return { status: response.status, token: (await response.json()).token as string | undefined };
+  };
+  const diagnose = async (headers: Record<string, string>) =>
+    (await post('/api/diagnosis', { part: 'none' }, headers)).status;
+
+  it('need a session, which the token or the code of a link gives, once', async () => {
+    expect(await diagnose({})).toBe(401);
+    expect((await session({})).status).toBe(401);
+    expect((await session({ code: 'guessed' })).status).toBe(401);
+    expect((await post('/api/session/link', {})).status).toBe(401);
+    const authorization = `Bearer ${token}`;
+    const { code } = await (await post('/api/session/link', {}, { authorization })).json();
+    const opened = await session({ code });
+    expect(opened.status).toBe(200);
+    expect((await session({ code })).status).toBe(401);
+    // Let in, the body is looked at.
+    expect(await diagnose({ authorization: `Bearer ${opened.token}` })).toBe(400);
+    const typed = await session({}, { authorization });
+    expect(await diagnose({ authorization: `Bearer ${typed.token}` })).toBe(400);
+    expect(opened.token).not.toBe(typed.token);
+  });
+
+  it('are refused to another site’s page, whatever it knows', async () => {
+    const authorization = `Bearer ${token}`;
+    expect(await diagnose({ authorization, origin: 'https://evil.example' })).toBe(403);
+    expect(await diagnose({ authorization, origin: 'null' })).toBe(403);
+    expect(await diagnose({ authorization, 'sec-fetch-site': 'same-site' })).toBe(403);
+    expect(await diagnose({ authorization, origin: base })).toBe(400);
+  });
+
+  it('are refused without a role that owns the tables', async () => {
+    const authorization = `Bearer ${token}`;
+    const response = await post('/api/actions', { verb: 'apply', id: 'index:a.b' }, { authorization });
+    expect(response.status).toBe(403);
+    expect((await response.json()).detail).toContain('OWNER_DATABASE_URL');
+  });
+});
+
+it('takes the findings of another run with the token, and none that it could not show', async () => {
+  const given = {
+    format: 1,
+    target: 'db:5432/shop',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    seconds: 1,
+    notes: [],
+    blind: [],
+    checks: [],
+    ownLoad: { statements: 1, busyMs: 1 },
+    partial: false,
+    msPerSecond: null,
+    findings: [],
+  };
+  const put = (body: unknown, headers: Record<string, string>) =>
+    fetch(`${base}/api/diagnosis`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+  const authorization = `Bearer ${token}`;
+  expect((await put(given, {})).status).toBe(401);
+  const wrong = await put({ ...given, findings: [{ id: 'x' }] }, { authorization });
+  expect([wrong.status, (await wrong.json()).detail]).toEqual([400, expect.stringContaining('findings.0')]);
+  expect((await put(given, { authorization })).status).toBe(200);
+  expect((await get('/api/diagnosis')).body).toMatchObject({
+    origin: 'delivered',
+    last: { target: 'db:5432/shop' },
+  });
+});

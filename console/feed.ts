@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BadRequest, type Problem, toProblem } from './problem.ts';
 
 /** What a topic's last reading gave: data, or why there is none. */
@@ -23,7 +23,7 @@ export class Feed<Name extends string> {
   readonly #topics: Record<Name, Topic>;
   readonly #everyMs: number;
   readonly #log: (message: string) => void;
-  readonly #readers = new Set<Response>();
+  readonly #readers = new Set<ServerResponse>();
   readonly #last = new Map<Name, string>();
   readonly #again = new Set<Name>();
   readonly #reading = new Map<Name, Promise<void>>();
@@ -44,10 +44,10 @@ export class Feed<Name extends string> {
   }
 
   /** @throws BadRequest when too many look on */
-  readonly handler = (request: Request, response: Response): void => {
+  readonly handler = (request: IncomingMessage, response: ServerResponse): void => {
     if (this.#closed || this.#readers.size >= MOST_READERS)
       throw new BadRequest(`${MOST_READERS} pages look on already; close one of them.`, 503);
-    response.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.flushHeaders();
     for (const [name, text] of this.#last) response.write(`event: ${name}\ndata: ${text}\n\n`);
     this.#readers.add(response);
