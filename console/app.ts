@@ -161,8 +161,9 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     {
       timeline: { read: timeline, beats: 1 },
       alerts: { read: alertsNow, beats: 1 },
-      kpis: { read: () => readKpis(prometheus), beats: 1 },
+      // Before the KPIs: their queries are few, and a few run at a time.
       statements: { read: () => readStatements(prometheus, traces), beats: 1 },
+      kpis: { read: () => readKpis(prometheus), beats: 1 },
       // Each reading is a connection to a database that may have few left.
       actions: { read: () => actions.read(), beats: 4 },
       diagnosis: { read: () => diagnosis.reading, beats: 0 },

@@ -184,10 +184,7 @@ export function ActionPage({ id }: { id: string }) {
             <dt>Why</dt>
             <dd>{action.reason}</dd>
             <dt>Effect, measured</dt>
-            <dd>
-              {effectText(entry)}
-              {note ? <span class="soft"> – {note}</span> : null}
-            </dd>
+            <dd>{entry.effect || !note ? effectText(entry) : note}</dd>
             {action.predictedSpeedup === null ? null : (
               <>
                 <dt>Effect, predicted</dt>

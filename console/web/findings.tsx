@@ -22,17 +22,9 @@ import {
 import { change, useUnlocked } from './session.ts';
 import { Unlock } from './unlock.tsx';
 
-/** Findings on a statement, or that name a trace; the dearest first. */
-export function findingsOn(
-  diagnosis: DiagnosisReading | undefined,
-  statement: string,
-  traceId?: string,
-): FindingReading[] {
-  return (diagnosis?.last?.findings ?? []).filter(
-    ({ summaries, explains }) =>
-      summaries.includes(statement) || (traceId !== undefined && explains.traces.includes(traceId)),
-  );
-}
+/** Findings on a statement, the dearest first. */
+export const findingsOn = (diagnosis: DiagnosisReading | undefined, statement: string): FindingReading[] =>
+  (diagnosis?.last?.findings ?? []).filter(({ summaries }) => summaries.includes(statement));
 
 /** What explains an alert: on the statement that it names; else of the cause that its KPI points at. */
 export function findingsFor(diagnosis: DiagnosisReading | undefined, { labels }: Alert): FindingReading[] {
@@ -91,7 +83,12 @@ function FindingLine({ finding }: { finding: FindingReading }) {
 /** What the diagnosis has to say on a statement. */
 export function Explained({ statement, traceId }: { statement: string; traceId?: string }) {
   const { data } = useTopic('diagnosis');
-  const found = findingsOn(data, statement, traceId);
+  const onIt = findingsOn(data, statement);
+  // Where the database has forgotten the statement, the trace that a finding named is still a trail.
+  const found =
+    onIt.length > 0 || traceId === undefined
+      ? onIt
+      : (data?.last?.findings ?? []).filter(({ explains }) => explains.traces.includes(traceId));
   const titleId = 'explained-title';
   return (
     <section class="explained" aria-labelledby={titleId}>

@@ -52,6 +52,7 @@ export function KpiPage({ id }: { id: string }) {
         {kpi.meaning} {kpi.justification}
       </p>
       <p class="prose-text soft">Why this objective: {kpi.objective.rationale}</p>
+      <h3>Over time, and in each phase</h3>
       <div class="panels">
         {panels.map(({ dashboard, panel }) => (
           <PanelView key={panel.id} dashboard={dashboard} panel={panel} minutes={30} />

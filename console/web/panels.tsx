@@ -35,7 +35,8 @@ const objectiveLine = (
           lineStyle: { color: palette.bad, type: 'dashed', width: 1.4 },
           label: {
             formatter: `${plain ? 'target' : 'objective'} ${sign[objective.comparison]} ${withUnit(objective.value, unit)}`,
-            position: along === 'yAxis' ? 'insideEndTop' : 'end',
+            // Rows of bars run downwards, so the line begins on top.
+            position: along === 'yAxis' ? 'insideEndTop' : 'start',
             color: palette.bad,
             fontSize: 10.5,
           },
@@ -408,6 +409,12 @@ export function Minutes({ minutes, choose }: { minutes: number; choose: (minutes
   );
 }
 
+/** Without the prefix that tells ours among Grafana's other dashboards. */
+const titleOf = ({ title }: DashboardDefinition) => {
+  const own = title.replace(/^sqltrail: /, '');
+  return own.charAt(0).toUpperCase() + own.slice(1);
+};
+
 /** `#/dashboards/<id>`: those of Grafana, drawn here. */
 export function DashboardPage({ id }: { id: string }) {
   const { data, fault } = useDashboards();
@@ -418,7 +425,7 @@ export function DashboardPage({ id }: { id: string }) {
   return (
     <>
       <div class="titled">
-        <h2>{dashboard.title.replace('sqltrail: ', '')}</h2>
+        <h2>{titleOf(dashboard)}</h2>
         <Minutes minutes={minutes} choose={choose} />
       </div>
       <nav class="tabs" aria-label="Dashboards">
@@ -428,7 +435,7 @@ export function DashboardPage({ id }: { id: string }) {
             href={`#/dashboards/${other.id}`}
             aria-current={other.id === dashboard.id ? 'page' : undefined}
           >
-            {other.title.replace('sqltrail: ', '')}
+            {titleOf(other)}
           </a>
         ))}
       </nav>

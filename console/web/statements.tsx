@@ -222,16 +222,19 @@ export function StatementPage({ summary }: { summary: string }) {
             </>
           ) : null}
         </div>
-        <div class="panels">
-          {lines?.map((panel) => (
-            <PanelView
-              key={panel.id}
-              dashboard="statements"
-              panel={{ ...panel, width: 24 }}
-              minutes={15}
-              statement={summary}
-            />
-          ))}
+        <div>
+          <h3>Over time</h3>
+          <div class="panels">
+            {lines?.map((panel) => (
+              <PanelView
+                key={panel.id}
+                dashboard="statements"
+                panel={{ ...panel, width: 24 }}
+                minutes={15}
+                statement={summary}
+              />
+            ))}
+          </div>
         </div>
       </div>
       <h3>Traces, slowest call first</h3>

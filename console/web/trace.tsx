@@ -118,7 +118,7 @@ function SpanDetails({ span, spans }: { span: Span; spans: Span[] }) {
       </div>
       <details>
         <summary>
-          {rest.length} attributes
+          {rest.length} {rest.length === 1 ? 'attribute' : 'attributes'}
           {span.truncated.length > 0 ? ` (cut on arrival: ${span.truncated.join(', ')})` : ''}
         </summary>
         <Scroll label="Attributes">
