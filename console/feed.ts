@@ -51,15 +51,17 @@ export class Feed<Name extends string> {
     response.flushHeaders();
     for (const [name, text] of this.#last) response.write(`event: ${name}\ndata: ${text}\n\n`);
     this.#readers.add(response);
-    request.once('close', () => this.#readers.delete(response));
+    request.once('close', () => {
+      this.#readers.delete(response);
+      // What is kept would be old for the next reader.
+      if (this.#readers.size === 0) this.#last.clear();
+    });
     if (!this.#beating) void this.#beat();
   };
 
   /** Something has changed that does not wait for the next beat. */
   changed(...names: Name[]): void {
-    // Without readers the next one must not get what was true before.
-    if (this.#readers.size === 0) for (const name of names) this.#last.delete(name);
-    else for (const name of names) void this.#refresh(name);
+    if (this.#readers.size > 0) for (const name of names) void this.#refresh(name);
   }
 
   close(): void {
@@ -83,14 +85,11 @@ export class Feed<Name extends string> {
         .map((name) => this.#refresh(name)),
     );
     this.#beating = false;
-    if (this.#closed) return;
-    if (this.#readers.size === 0) {
-      // What is kept would be old for the next reader.
-      this.#last.clear();
-      return;
-    }
+    if (this.#closed || this.#readers.size === 0) return;
     this.#send('beat', JSON.stringify({ at: new Date().toISOString() }));
-    this.#timer = setTimeout(() => void this.#beat(), this.#everyMs);
+    // One who came while nobody was there to be told, as after a reload, does not wait for the next beat.
+    const missed = names.some((name) => !this.#last.has(name));
+    this.#timer = setTimeout(() => void this.#beat(), missed ? 0 : this.#everyMs);
   }
 
   /** One reading at a time of each; a change during it makes another follow. */
@@ -120,7 +119,7 @@ export class Feed<Name extends string> {
       reading = { fault };
     }
     const text = JSON.stringify(reading);
-    if (this.#last.get(name) === text) return;
+    if (this.#readers.size === 0 || this.#last.get(name) === text) return;
     this.#last.set(name, text);
     this.#send(name, text);
   }
