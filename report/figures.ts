@@ -77,6 +77,7 @@ export const formats = {
         ? `${compact.format(value / 1e6)} MB`
         : `${compact.format(value / 1e3)} kB`,
   money: (currency: string) => (value: number) => {
+    if (value !== 0 && Math.abs(value) < 10) return `${currency} ${value.toFixed(2)}`;
     const rounded = Math.abs(value) >= 1000 ? Number(value.toPrecision(3)) : Math.round(value);
     return `${currency} ${whole.format(rounded)}`;
   },

@@ -191,13 +191,6 @@ export function runFigures(figures: Figures, recording: Recording): void {
       [`/diagnosis/findings/${at}/cost/rowsReadPerRow`],
       'rows read for each row returned',
     );
-    figures.define(
-      `${id}:rank`,
-      finding.rank,
-      formats.count,
-      [`/diagnosis/findings/${at}/rank`],
-      'rank by database time',
-    );
   }
   // A check that did not come to its end has no sum, which is not the same as none.
   const done = (check: string) =>

@@ -76,6 +76,11 @@ function wideFaults(): string[] {
   const faults: string[] = [];
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) faults.push(`the page is ${scrollWidth - clientWidth} px too wide`);
+  const style = getComputedStyle(document.body);
+  const edge = document.body.getBoundingClientRect().right - Number.parseFloat(style.paddingRight);
+  for (const box of document.querySelectorAll('table, svg, pre, article, .tile, p'))
+    if (box.getBoundingClientRect().right > edge + 1)
+      faults.push(`leaves the column: ${box.tagName} ${box.textContent?.slice(0, 40)}`);
   for (const box of document.querySelectorAll('td, th, pre, article, p, li, .tile'))
     if (box.scrollWidth > box.clientWidth + 1)
       faults.push(`wider than its box: ${box.textContent?.slice(0, 60)}`);

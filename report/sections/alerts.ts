@@ -24,7 +24,7 @@ export function alerts({ recording, figures }: Case): Html {
         [`/alerts/${at}/afterSeconds`],
         'seconds from the start of the phase',
       );
-      return html`<tr><td>${phaseTitles[alert.phase] ?? alert.phase}</td><td>${alert.name}</td><td class="n">${f(`alert:${at}`)}</td><td class="dim">${alert.summary}</td></tr>`;
+      return html`<tr><td>${phaseTitles[alert.phase] ?? alert.phase}</td><td class="name">${alert.name}</td><td class="n">${f(`alert:${at}`)}</td><td class="dim">${alert.summary}</td></tr>`;
     },
   )}</tbody></table>`;
 }

@@ -13,9 +13,9 @@ export function impact({ figures, assumptions, impact: model }: Case): Html {
     return html`<p>The peak’s checkouts were not counted in this recording, so no impact is given.</p>`;
   const after = AFTER.filter((phase) => figures.get(`impact:measured:${phase}`));
   const row = (title: string, id: string, basis: string) =>
-    html`<tr><td>${title}</td><td class="n">${f(`impact:${id}:today`)}</td>${LEVELS.map((level) => html`<td class="n">${f(`impact:${id}:${level}`)}</td>`)}${after.map((phase) => html`<td class="n">${f(`impact:${id}:${phase}`)}</td>`)}<td class="dim">${basis}</td></tr>`;
+    html`<tr><td>${title}<br><span class="dim">${basis}</span></td><td class="n">${f(`impact:${id}:today`)}</td>${LEVELS.map((level) => html`<td class="n">${f(`impact:${id}:${level}`)}</td>`)}${after.map((phase) => html`<td class="n">${f(`impact:${id}:${phase}`)}</td>`)}</tr>`;
   return html`<p>Counted in the recorded peak itself, without any assumption: ${f('checkouts:peak:count')} checkouts failed or were given up, ${f('checkouts:peak:lost')} of all, with baskets of ${f('baskets:peak:lost')}. What follows carries that on to a year. The tiers are never added up: one lost visit may be in both.</p>
-<table class="tight"><thead><tr><th></th><th class="n">a month, today</th><th class="n">12 months, low</th><th class="n">12 months, likely</th><th class="n">12 months, high</th>${after.map((phase) => html`<th class="n">12 months ${phaseTitles[phase]?.replace('peak, ', '')}</th>`)}<th>basis</th></tr></thead><tbody>
+<table class="tight"><thead><tr><th></th><th class="n">a month, today</th><th class="n">12 months, low</th><th class="n">12 months, likely</th><th class="n">12 months, high</th>${after.map((phase) => html`<th class="n">12 months ${phaseTitles[phase]?.replace('peak, ', '')}</th>`)}</tr></thead><tbody>
 ${row('Revenue at risk: lost baskets (measured tier)', 'measured', 'lost share and basket counted in the recorded peak; traffic and those who come back assumed')}
 ${row('Revenue at risk: waiting (scenario tier)', 'scenario', assumptions.conversionPer100Ms.source)}
 ${row('Churn: margin of customers who stay away', 'churn', assumptions.churnShare.source)}
