@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 
 /** A column in Postgres's terms; `type` as format_type() tells it. */
@@ -58,13 +60,20 @@ export const duckRowHash = (columns: readonly Column[]): string => {
 
 const MOST_MEMORY_MB = 512;
 /** Of a container's limit; the rest is for Node itself. */
-const SHARE_OF_CONTAINER = 0.35;
+const SHARE_OF_CONTAINER = 0.45;
+const container = Math.floor((process.constrainedMemory() * SHARE_OF_CONTAINER) / 1_000_000);
+const MEMORY_MB = container > 0 ? Math.min(MOST_MEMORY_MB, container) : MOST_MEMORY_MB;
+/** Bytes. DuckDB takes a buffer of 16 times the longest row at once: 128 MiB, or 16 where there is little memory. */
+const LONGEST_ROW = (MEMORY_MB < 256 ? 1 : 8) * 1_048_576;
 
 /** A DuckDB of its own in memory, bounded: it runs beside a shop that has no memory to give. */
 export async function openDuck(): Promise<{ connection: DuckDBConnection; close: () => void }> {
-  const container = Math.floor((process.constrainedMemory() * SHARE_OF_CONTAINER) / 1_000_000);
-  const memory = container > 0 ? Math.min(MOST_MEMORY_MB, container) : MOST_MEMORY_MB;
-  const instance = await DuckDBInstance.create(':memory:', { threads: '1', memory_limit: `${memory}MB` });
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '1',
+    memory_limit: `${MEMORY_MB}MB`,
+    // Its own default is the working directory, which a container may not write to.
+    temp_directory: path.join(tmpdir(), `sqltrail-duckdb-${process.pid}`),
+  });
   const connection = await instance.connect();
   // Nothing is loaded from outside.
   await connection.run(
@@ -83,8 +92,8 @@ export async function rowsOf<T>(connection: DuckDBConnection, sql: string): Prom
   return (await connection.runAndReadAll(sql)).getRowObjectsJson() as T[];
 }
 
-/** A CSV as COPY writes it: NULL is nothing, an empty text is quoted. The buffer is 16 times the longest row, 8 MiB. */
+/** A CSV as COPY writes it: NULL is nothing, an empty text is quoted. A row that is longer than {@link LONGEST_ROW} is an error. */
 export const csv = (file: string, columns: readonly { name: string; type: string }[]): string =>
-  `read_csv(${text(file)}, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, new_line = '\\n', max_line_size = 8388608, columns = {${columns
+  `read_csv(${text(file)}, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, new_line = '\\n', max_line_size = ${LONGEST_ROW}, columns = {${columns
     .map(({ name: column, type }) => `${text(column)}: ${text(type)}`)
     .join(', ')}})`;
