@@ -147,9 +147,10 @@ class Growth {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     });
-    if (before && JSON.stringify(before.settings) !== JSON.stringify(settings))
+    // More rounds can be added later, and those that are too many be left out.
+    if (before && JSON.stringify({ ...before.settings, rounds }) !== JSON.stringify(settings))
       throw new Error(`${this.#file} was measured with other settings: use those, or another --dir.`);
-    if (before) return before;
+    if (before) return { ...before, settings, cells: before.cells.filter(({ round }) => round <= rounds) };
     const legacy = await this.source('legacy', sizes[0] as number);
     const seen = await diagnose({
       ...defaultDiagnosis,
@@ -242,7 +243,7 @@ const program = new Command('growth')
   .addOption(new Option('--base <scale>', 'scale of size 1').choices(Object.keys(scales)).default('small'))
   .option('--sizes <list>', 'times the base', list, [1, 2, 4, 8])
   .option('--rounds <n>', 'over all cells', whole, 2)
-  .option('--visits <n>', 'in a window', whole, 40)
+  .option('--visits <n>', 'in a window', whole, 30)
   .option('--windows <n>', 'in a cell and round', whole, 3)
   .option('--customers <n>', 'visits at the same time', whole, 4)
   .option(

@@ -103,7 +103,11 @@ function curveChart(
   const shown = curves.filter((curve) => curve.operation === operation);
   const steps = Array.from({ length: 25 }, (_, at) => least * (most / least) ** (at / 24));
   return svg(`growth-${operation}`, width, height, {
-    title: { text: operation, left: 0, textStyle: { fontSize: 14, fontWeight: 600, color: colours.ink } },
+    title: {
+      text: `p95 of ${operation}, milliseconds`,
+      left: 0,
+      textStyle: { fontSize: 14, fontWeight: 600, color: colours.ink },
+    },
     legend: { top: 0, right: 8, data: models.map((name) => ({ name, icon: 'roundRect' })) },
     grid: { left: 62, right: 20, top: 38, bottom: 44 },
     xAxis: {
@@ -118,7 +122,6 @@ function curveChart(
     },
     yAxis: {
       type: 'log',
-      name: 'p95, ms',
       axisLabel: { formatter: (value: number) => digits(value) },
     },
     series: shown.flatMap(({ model, readings, fit: curve, constant }) => [
