@@ -8,6 +8,7 @@ const sighting = (more: Partial<PoolSighting>): PoolSighting => ({
   connections: 10,
   busy: 1,
   available: 50,
+  scarce: false,
   looks: 60,
   ...more,
 });
@@ -29,9 +30,11 @@ describe('pool size', () => {
     expect(reason).toContain('load cannot be told');
   });
 
-  it('one that fits is left; one that is far too large or too small is changed', () => {
+  it('one that fits is left; one that is too small is changed, one that is too large where connections are scarce', () => {
     expect(adviseOnPool(sighting({ busy: 1.5 })).size).toBeNull();
-    expect(adviseOnPool(sighting({ connections: 40, busy: 1.5 })).size).toBe(serversFor(3, MOST_WAITING));
+    const large = { connections: 40, busy: 1.5 };
+    expect(adviseOnPool(sighting(large)).size).toBeNull();
+    expect(adviseOnPool(sighting({ ...large, scarce: true })).size).toBe(serversFor(3, MOST_WAITING));
     expect(adviseOnPool(sighting({ busy: 8 })).size).toBe(serversFor(16, MOST_WAITING));
   });
 

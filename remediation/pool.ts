@@ -11,9 +11,13 @@ export interface PoolSighting {
   busy: number;
   /** What the server has left for this application: its own connections and those that nobody has. */
   available: number;
+  /** Most of the server's connections are taken, so that what a pool does not need is wanted elsewhere. */
+  scarce: boolean;
   looks: number;
 }
 
+/** Share of the server's connections, as peers warn. */
+const SCARCE = 0.7;
 const LOOKS = 60;
 const LOOK_EVERY_MS = 100;
 
@@ -29,25 +33,29 @@ export async function sightPools(options: { url: string; signal: AbortSignal }):
   try {
     const seen = new Map<string, { connections: number; busy: number }>();
     let free = Number.POSITIVE_INFINITY;
+    let allowed = 0;
     for (let look = 0; look < LOOKS; look += 1) {
       const rows = await session.query<{
         application: string;
         connections: number;
         busy: number;
         free: number;
+        allowed: number;
       }>(
         `SELECT coalesce(application_name, '') AS application, count(*)::int AS connections,
                 count(*) FILTER (WHERE state <> 'idle')::int AS busy,
-                (current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-                  - (sum(count(*)) OVER ())::int) AS free
-           FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1`,
+                (allowed - sum(count(*)) OVER ())::int AS free, allowed
+           FROM pg_stat_activity, (SELECT current_setting('max_connections')::int
+                  - current_setting('superuser_reserved_connections')::int AS allowed) AS server
+          WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1, allowed`,
       );
-      for (const { application, connections, busy, free: left } of rows) {
+      for (const { application, connections, busy, ...server } of rows) {
         const known = seen.get(application) ?? { connections: 0, busy: 0 };
         known.connections = Math.max(known.connections, connections);
         known.busy += busy;
         seen.set(application, known);
-        free = Math.min(free, left);
+        free = Math.min(free, server.free);
+        allowed = server.allowed;
       }
       await sleep(LOOK_EVERY_MS, undefined, { signal: options.signal });
     }
@@ -58,6 +66,7 @@ export async function sightPools(options: { url: string; signal: AbortSignal }):
         connections,
         busy: busy / LOOKS,
         available: connections + Math.max(0, free),
+        scarce: free < allowed * (1 - SCARCE),
         looks: LOOKS,
       }));
   } finally {
@@ -87,13 +96,13 @@ export interface PoolAdvice {
 
 /**
  * The size of a pool for the load that was seen, doubled. A pool that is full tells nothing about its load, and a
- * larger one would move the queue into the database, so it is left until its statements are shorter. A size within a
- * factor of two is left as well: it costs next to nothing.
+ * larger one would move the queue into the database, so it is left until its statements are shorter. One that is too
+ * large is left as well, unless the server's connections are scarce: an idle one costs next to nothing.
  *
  * @param size the pool's own limit; as many connections as were seen without it
  */
 export function adviseOnPool(sighting: PoolSighting, size = sighting.connections): PoolAdvice {
-  const { busy, available, looks } = sighting;
+  const { busy, available, looks, scarce } = sighting;
   const seen = `${busy.toFixed(1)} of ${size} connections busy on average (${looks} looks)`;
   if (busy >= size * SATURATED)
     return {
@@ -105,7 +114,7 @@ export function adviseOnPool(sighting: PoolSighting, size = sighting.connections
   const allowed = Math.min(needed, available);
   const chance = (erlangC(needed, load) * 100).toFixed(1);
   const model = `${seen}; twice that load needs ${needed} for a chance of waiting of ${chance} % (Erlang C)`;
-  if (allowed <= size && allowed * 2 >= size) return { size: null, reason: `${model}: it fits.` };
+  if (allowed === size || (allowed < size && !scarce)) return { size: null, reason: `${model}: it fits.` };
   return {
     size: allowed,
     reason: allowed < needed ? `${model}, and the server has only ${allowed} left.` : `${model}.`,

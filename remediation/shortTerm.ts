@@ -83,7 +83,8 @@ export async function readJournal(url: string): Promise<JournalEntry[]> {
 
 /**
  * Applies the actions one by one, the dearest cause first, and measures each against the running load. An action
- * that is shown not to help (the whole 95 % interval of its speed-up is below 1) is taken back. Every step is
+ * that is shown to harm (the whole 95 % interval of its speed-up is below 1, by more than chance makes of windows of
+ * seconds) is taken back. Every step is
  * journalled before it is done, so that a run that was killed is taken up by the next.
  *
  * @throws RemediationError when the database cannot be reached, or another run is on
@@ -114,6 +115,9 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
     await client.end().catch(() => {});
   }
 }
+
+/** Windows of some seconds differ by a tenth by chance; an action is not taken back for that. */
+const WORSE = 0.9;
 
 class ShortTerm {
   readonly #client: pg.Client;
@@ -220,7 +224,7 @@ class ShortTerm {
     const after = await this.#measure(action, 'after');
     const comparison = known && after ? compare(known, after) : undefined;
     const what = this.#options.handlers?.[action.kind]?.measure?.what ?? 'its statements';
-    if (comparison && comparison.high < 1) {
+    if (comparison && comparison.high < 1 && comparison.speedup < WORSE) {
       const note = `${what} became slower: x${comparison.speedup.toFixed(2)} (95 % interval ${comparison.low.toFixed(2)} to ${comparison.high.toFixed(2)})`;
       await this.#journal.set(action.id, 'applied', { after });
       await this.#undo(action, note);

@@ -104,7 +104,7 @@ const run = (client: pg.Client, sql: readonly string[], signal: AbortSignal) =>
     Promise.resolve(),
   );
 
-const WINDOWS = 2;
+const WINDOWS = 3;
 /** So that the first window after the change holds nothing of before. */
 const SETTLE_SECONDS = 5;
 
