@@ -18,6 +18,13 @@ const seconds = (least: number) => (text: string) => {
   return value * 1000;
 };
 
+const bytes = (text: string) => {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)(k|M|G|T)?B?$/.exec(text.trim()) ?? [];
+  const value = Number(number) * 1000 ** ['', 'k', 'M', 'G', 'T'].indexOf(unit);
+  if (!(value > 0)) throw new InvalidArgumentError('Give a size such as 500G or 2T (decimal), or bytes.');
+  return value;
+};
+
 const formats: Record<string, (diagnosis: Diagnosis, verbose: boolean) => string> = {
   text: (diagnosis, verbose) =>
     toText(diagnosis, { columns: Math.min(110, process.stdout.columns || 100), verbose }),
@@ -36,6 +43,7 @@ interface Options {
   deadline: number;
   budget: number;
   duty: number;
+  diskBytes?: number;
   failOn: 'never' | Severity;
   verbose: boolean;
   list: boolean;
@@ -84,6 +92,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
       },
       defaultDiagnosis.dutyCycle,
     )
+    .option('--disk-bytes <size>', 'size of the server’s disk, for the day when it is full', bytes)
     .addOption(
       new Option('--fail-on <severity>', 'exit with 1 for a finding at least so severe')
         .choices(['never', 'info', 'warning', 'critical'])
@@ -127,6 +136,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
           deadlineMs: options.deadline,
           budgetMs: options.budget,
           dutyCycle: options.duty,
+          ...(options.diskBytes ? { diskBytes: options.diskBytes } : {}),
           ...(options.only ? { only: options.only } : {}),
           ...(options.skip ? { skip: options.skip } : {}),
           ...(options.console ? { spans: consoleSpans(options.console, signal) } : {}),

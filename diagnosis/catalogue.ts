@@ -39,6 +39,7 @@ interface TableRow {
   schema: string;
   name: string;
   kind: Table['kind'];
+  partition_of: number | null;
   estimated_rows: number;
   total_bytes: number | null;
   heap_bytes: number | null;
@@ -57,10 +58,11 @@ export async function readTables(session: Session): Promise<Table[]> {
     await session.query<TableRow>(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
          CASE WHEN c.relkind = 'p' THEN 'partitioned' WHEN c.relkind = 'm' THEN 'materialized view'
               WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
+         (SELECT i.inhparent::int8::float8 FROM pg_inherits i WHERE c.relispartition AND i.inhrelid = c.oid) AS partition_of,
          c.reltuples::float8 AS estimated_rows, c.relpages AS pages,
          pg_total_relation_size(c.oid)::float8 AS total_bytes, pg_relation_size(c.oid)::float8 AS heap_bytes,
          json_build_object('seqScans', coalesce(s.seq_scan, 0), 'seqRowsRead', coalesce(s.seq_tup_read, 0),
-           'idxScans', coalesce(s.idx_scan, 0), 'inserted', coalesce(s.n_tup_ins, 0), 'updated', coalesce(s.n_tup_upd, 0),
+           'idxScans', coalesce(s.idx_scan, 0), 'idxRowsFetched', coalesce(s.idx_tup_fetch, 0), 'inserted', coalesce(s.n_tup_ins, 0), 'updated', coalesce(s.n_tup_upd, 0),
            'hotUpdated', coalesce(s.n_tup_hot_upd, 0), 'deleted', coalesce(s.n_tup_del, 0),
            'liveRows', coalesce(s.n_live_tup, 0), 'deadRows', coalesce(s.n_dead_tup, 0), 'lastVacuum', s.last_vacuum,
            'lastAutovacuum', s.last_autovacuum, 'lastAnalyze', greatest(s.last_analyze, s.last_autoanalyze)) AS activity
@@ -138,6 +140,7 @@ export async function readTables(session: Session): Promise<Table[]> {
         schema: table.schema,
         name: table.name,
         kind: table.kind,
+        partitionOf: table.partition_of,
         estimatedRows: table.estimated_rows,
         totalBytes: table.total_bytes,
         heapBytes: table.heap_bytes,

@@ -41,6 +41,8 @@ export interface Table {
   schema: string;
   name: string;
   kind: 'table' | 'partitioned' | 'partition' | 'materialized view';
+  /** oid of the table that it is a partition of. */
+  partitionOf: number | null;
   /** reltuples; -1 when never analysed. */
   estimatedRows: number;
   /** Heap, TOAST and indexes, bytes. */
@@ -56,6 +58,7 @@ export interface Table {
     seqScans: number;
     seqRowsRead: number;
     idxScans: number;
+    idxRowsFetched: number;
     inserted: number;
     updated: number;
     hotUpdated: number;
@@ -142,6 +145,8 @@ export interface CheckContext {
   settings: ReadonlyMap<string, { value: string; unit: string | null; source: string }>;
   /** Rows that a check may read from one table as a sample. */
   sampleRows: number;
+  /** Size of the disk that the data lies on, which no SQL tells. */
+  diskBytes: number | undefined;
   blind(entry: Omit<Blind, 'check'>): void;
   signal: AbortSignal;
 }

@@ -60,8 +60,10 @@ export async function genericPlan(
     return plans?.[0]?.Plan;
   } catch (error) {
     const code = (error as { code?: string }).code;
-    // Class 42: syntax, undefined object, insufficient privilege, indeterminate type. 0A, 25006: not plannable here.
-    if (code && (/^(42|0A|22|2F)/.test(code) || ['25006', '57014', '55P03'].includes(code))) return undefined;
+    // Class 42: syntax, undefined object, insufficient privilege, indeterminate type. 3F: a schema that is gone.
+    // 0A, 25006: not plannable here.
+    if (code && (/^(42|3F|0A|22|2F)/.test(code) || ['25006', '57014', '55P03'].includes(code)))
+      return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plantedFaults } from '../sample-shop/data/truth.ts';
 import { LegacyStore } from '../sample-shop/stores/legacy.ts';
-import { createTestDatabase } from '../test/support/database.ts';
+import { createTestDatabase, forgetStatements } from '../test/support/database.ts';
 import { judge } from '../test/support/judge.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
 import { toHtml } from './format/html.ts';
@@ -27,7 +27,8 @@ describe('the shop', () => {
     database = await createShopTestDatabase('small');
     const admin = new pg.Client(database.url('postgres'));
     await admin.connect();
-    await admin.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset()');
+    await admin.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+    await admin.query(forgetStatements);
     await admin.end();
     const pool = new pg.Pool({ connectionString: database.url('shop_app'), max: 8 });
     const shop = new LegacyStore(pool);

@@ -21,6 +21,8 @@ export interface DiagnosisOptions {
   observeMs: number;
   /** Rows of a table that a check may look at as a sample. */
   sampleRows: number;
+  /** Size of the disk that the data lies on, for the day when it is full. */
+  diskBytes?: number;
   spans?: SpanSource;
   /** Ids of checks or groups; all without it. */
   only?: readonly string[];
@@ -196,6 +198,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       settings,
       spans: options.spans,
       sampleRows: options.sampleRows,
+      diskBytes: options.diskBytes,
       blind: (entry) => blind.push({ check: current, ...entry }),
       signal,
       workload() {

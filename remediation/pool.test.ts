@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { erlangC } from '../diagnosis/checks/set-up/setUp.ts';
+import { erlangC } from '../diagnosis/checks/set-up/erlangC.ts';
 import { adviseOnPool, MOST_WAITING, type PoolSighting, serversFor } from './pool.ts';
 
 const sighting = (more: Partial<PoolSighting>): PoolSighting => ({

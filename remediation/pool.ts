@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { erlangC } from '../diagnosis/checks/set-up/setUp.ts';
+import { erlangC } from '../diagnosis/checks/set-up/erlangC.ts';
 import { openSession } from '../diagnosis/session.ts';
 
 /** How busy the connections of one application are. */

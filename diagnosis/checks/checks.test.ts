@@ -1,8 +1,93 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { looksLikeList, trueTypeOf } from './model/columns.ts';
-import { erlangC } from './set-up/setUp.ts';
+import type { Table } from '../check.ts';
+import { allChecks } from './index.ts';
+import { attributeRowsOf } from './model/entityAttributeValue.ts';
+import { candidatesOf } from './model/functionalDependency.ts';
+import { looksLikeList } from './model/listInColumn.ts';
+import { trueTypeOf } from './model/typedAsText.ts';
+import { erlangC } from './set-up/erlangC.ts';
 import { shareOlder } from './size/ages.ts';
+
+/** A sample of a table whose columns are given by name with their type and the value of each row. */
+function sampleOf(rows: number, given: Record<string, [type: string, value: (at: number) => string | null]>) {
+  const columns = Object.entries(given).map(([name, [type]], at) => ({
+    name,
+    position: at + 1,
+    type,
+    notNull: false,
+    hasDefault: false,
+  }));
+  const values = Object.entries(given).map(
+    ([name, [, value]]) => [name, Array.from({ length: rows }, (_, at) => value(at))] as const,
+  );
+  const table = { columns, primaryKey: ['id'], uniqueKeys: [] as string[][] } as unknown as Table;
+  return { table, rows, whole: true, columns: new Map(values) };
+}
+
+it('each check has a file of its own, named after it', () => {
+  for (const { id, group } of allChecks) {
+    const name = id.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+    expect(existsSync(path.join(import.meta.dirname, group, `${name}.ts`)), id).toBe(true);
+  }
+});
+
+describe('entity, attribute, value', () => {
+  const entity = (at: number) => String(Math.floor(at / 4));
+  const attribute = (at: number) => `a${at % 4}`;
+  it('is seen in one column of text and in a column for each type', () => {
+    const text = sampleOf(400, {
+      entity: ['integer', entity],
+      attribute: ['text', attribute],
+      value: ['text', (at) => (at % 4 === 0 ? String(at) : `word ${at}`)],
+    });
+    expect(attributeRowsOf(text)).toMatchObject({
+      entity: 'entity',
+      attribute: 'attribute',
+      values: ['value'],
+    });
+    const only = (kind: number, value: string) => (at: number) => (at % 4 === kind ? value : null);
+    const typed = sampleOf(400, {
+      id: ['bigint', String],
+      entity: ['integer', entity],
+      attribute: ['integer', (at) => String(at % 4)],
+      value_text: ['text', only(0, 'red')],
+      value_integer: ['integer', only(1, '7')],
+      value_boolean: ['boolean', only(2, 'true')],
+      value_date: ['date', only(3, '2026-01-01')],
+    });
+    expect(attributeRowsOf(typed)?.values).toEqual([
+      'value_text',
+      'value_integer',
+      'value_boolean',
+      'value_date',
+    ]);
+  });
+
+  it('is not seen where several of the columns are filled at once', () => {
+    const row = sampleOf(400, {
+      id: ['bigint', String],
+      entity: ['integer', entity],
+      kind: ['integer', (at) => String(at % 4)],
+      title: ['text', (at) => (at % 2 ? 'red' : null)],
+      width: ['integer', (at) => (at % 3 ? '7' : null)],
+      since: ['date', (at) => (at % 5 ? '2026-01-01' : null)],
+    });
+    expect(attributeRowsOf(row)).toBeUndefined();
+  });
+});
+
+it('a moment that rows share is no reason for what else they share', () => {
+  const columns = (type: string): Parameters<typeof sampleOf>[1] => ({
+    id: ['bigint', String],
+    batch: [type, (at) => `2026-01-${10 + Math.floor(at / 50)}`],
+    queue: ['text', (at) => `queue of ${Math.floor(at / 50) % 5}`],
+  });
+  expect(candidatesOf(sampleOf(1000, columns('text')))).toMatchObject([{ determinant: 'batch' }]);
+  expect(candidatesOf(sampleOf(1000, columns('timestamp with time zone')))).toEqual([]);
+});
 
 const many = (make: (at: number) => string) => Array.from({ length: 60 }, (_, at) => make(at));
 

@@ -1,26 +1,67 @@
 import type { Check } from '../check.ts';
-import { check as foreignKeyIndex } from './indexes/foreignKeyIndex.ts';
+import { check as bloatedIndex } from './indexes/bloatedIndex.ts';
+import { check as duplicateIndex } from './indexes/duplicateIndex.ts';
+import { check as foreignKeyWithoutIndex } from './indexes/foreignKeyWithoutIndex.ts';
+import { check as invalidIndex } from './indexes/invalidIndex.ts';
 import { check as missingIndex } from './indexes/missingIndex.ts';
-import { bloatedIndex, duplicateIndex, invalidIndex, unusedIndex } from './indexes/uselessIndexes.ts';
-import { modelChecks } from './model/index.ts';
-import { statementChecks } from './queries/statements.ts';
-import { hotRow, idleInTransaction, lockWaits } from './queries/waiting.ts';
-import { setUpChecks } from './set-up/setUp.ts';
-import { sizeChecks } from './size/sizes.ts';
+import { check as unusedIndex } from './indexes/unusedIndex.ts';
+import { check as entityAttributeValue } from './model/entityAttributeValue.ts';
+import { check as functionalDependency } from './model/functionalDependency.ts';
+import { check as listInColumn } from './model/listInColumn.ts';
+import { check as missingForeignKey } from './model/missingForeignKey.ts';
+import { check as missingPrimaryKey } from './model/missingPrimaryKey.ts';
+import { check as typedAsText } from './model/typedAsText.ts';
+import { check as aggregateAtRequestTime } from './queries/aggregateAtRequestTime.ts';
+import { check as castDefeatsIndex } from './queries/castDefeatsIndex.ts';
+import { check as countsEverything } from './queries/countsEverything.ts';
+import { check as hotRow } from './queries/hotRow.ts';
+import { check as idleInTransaction } from './queries/idleInTransaction.ts';
+import { check as leadingWildcard } from './queries/leadingWildcard.ts';
+import { check as lockWaits } from './queries/lockWaits.ts';
+import { check as nPlusOne } from './queries/nPlusOne.ts';
+import { check as offsetPaging } from './queries/offsetPaging.ts';
+import { check as selectStar } from './queries/selectStar.ts';
+import { check as unboundedRead } from './queries/unboundedRead.ts';
+import { check as autovacuumOff } from './set-up/autovacuumOff.ts';
+import { check as poolSize } from './set-up/poolSize.ts';
+import { check as telemetryBlind } from './set-up/telemetryBlind.ts';
+import { check as timeoutsMissing } from './set-up/timeoutsMissing.ts';
+import { check as cachePressure } from './size/cachePressure.ts';
+import { check as coldData } from './size/coldData.ts';
+import { check as deadRows } from './size/deadRows.ts';
+import { check as growth } from './size/growth.ts';
 
 /** Every check, in the order in which they run: first what costs the server least and explains most. */
 export const allChecks: readonly Check[] = [
   missingIndex,
-  ...statementChecks,
+  nPlusOne,
+  offsetPaging,
+  leadingWildcard,
+  castDefeatsIndex,
+  countsEverything,
+  aggregateAtRequestTime,
+  unboundedRead,
+  selectStar,
   hotRow,
   lockWaits,
   idleInTransaction,
-  ...setUpChecks,
-  ...sizeChecks,
-  foreignKeyIndex,
+  timeoutsMissing,
+  telemetryBlind,
+  autovacuumOff,
+  poolSize,
+  coldData,
+  growth,
+  deadRows,
+  cachePressure,
+  foreignKeyWithoutIndex,
   duplicateIndex,
   unusedIndex,
   invalidIndex,
   bloatedIndex,
-  ...modelChecks,
+  missingPrimaryKey,
+  typedAsText,
+  listInColumn,
+  entityAttributeValue,
+  missingForeignKey,
+  functionalDependency,
 ];

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import type { Table } from '../check.ts';
+import type { CheckContext, Table } from '../check.ts';
+import { BudgetExceeded, ConnectionFailed } from '../session.ts';
 
 /** A statement's text on one line, cut for a title. */
 export function shortly(sql: string, length = 120): string {
@@ -30,3 +31,9 @@ export function bytesText(bytes: number): string {
 /** Casts of text to these depend on settings, so Postgres refuses them in an index. */
 export const mutableCasts =
   /::(timestamp|timestamptz|date|time|timetz|interval|regclass|timestamp with(out)? time zone)\b/;
+
+/** Rethrows an error that is not about one table but ends the run. */
+export function endIfOver(context: CheckContext, error: unknown): void {
+  if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
+    throw error;
+}

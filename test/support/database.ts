@@ -32,3 +32,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     drop: () => onServer(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
   };
 }
+
+/** Empties pg_stat_statements of this database only: other tests run on the same server. By a superuser. */
+export const forgetStatements =
+  'SELECT pg_stat_statements_reset(0, (SELECT oid FROM pg_database WHERE datname = current_database()))';

@@ -1,5 +1,5 @@
 import type { CheckContext, Column, Table } from '../../check.ts';
-import { BudgetExceeded, ConnectionFailed } from '../../session.ts';
+import { endIfOver } from '../shared.ts';
 
 /** Rows of a table as text, by column; null stays null. The same index in each column is the same row. */
 export interface Sample {
@@ -50,8 +50,7 @@ async function read(context: CheckContext): Promise<Sample[]> {
       const sample = await readOne(context, table);
       if (sample) found.push(sample);
     } catch (error) {
-      if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
-        throw error;
+      endIfOver(context, error);
       const { code, message } = error as { code?: string; message?: string };
       const target = context.session.quote(table.schema, table.name);
       context.blind({
@@ -85,3 +84,10 @@ async function readOne(context: CheckContext, table: Table): Promise<Sample | un
 }
 
 export const isText = ({ type }: Column) => /^(text|character varying|character|citext|name)/.test(type);
+
+/** Values of the column that hold something. */
+export const valuesOf = (sample: Sample, column: Column) =>
+  (sample.columns.get(column.name) ?? []).filter((value) => value !== null && value !== '') as string[];
+
+/** Fewer values show no form. */
+export const LEAST_VALUES = 30;

@@ -31,6 +31,16 @@ export function shareOlder({ bounds }: Pick<Ages, 'bounds'>, before: number): nu
 const singular = (name: string) =>
   name.endsWith('ies') ? `${name.slice(0, -3)}y` : name.endsWith('s') ? name.slice(0, -1) : name;
 
+/** The column of `child` that refers to `parent`, by a foreign key or, where none is declared, by its name. */
+export function referenceTo(child: Table, parent: Table): string | undefined {
+  const declared = child.foreignKeys.find(
+    ({ columns, referenced }) =>
+      columns.length === 1 && referenced.schema === parent.schema && referenced.table === parent.name,
+  );
+  const name = `${singular(parent.name)}_id`;
+  return declared?.columns[0] ?? child.columns.find((column) => column.name === name)?.name;
+}
+
 /**
  * The ages of every table that has a date column (also one that holds dates as text) or belongs to a table that has
  * one. Reads statistics only, no rows.
@@ -85,10 +95,7 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
     const parent = found.find(
       (ages) =>
         ages.through === null &&
-        (table.foreignKeys.some(
-          ({ referenced }) => referenced.schema === ages.table.schema && referenced.table === ages.table.name,
-        ) ||
-          table.columns.some(({ name }) => name === `${singular(ages.table.name)}_id`)) &&
+        referenceTo(table, ages.table) !== undefined &&
         table.name.startsWith(singular(ages.table.name)),
     );
     if (parent) found.push({ ...parent, table, through: parent.table });

@@ -2,8 +2,7 @@ import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { type DependencyMeasure, measureInDatabase } from '../../model/g3.ts';
 import { synthesise } from '../../model/normalForm.ts';
-import { BudgetExceeded, ConnectionFailed } from '../../session.ts';
-import { bytesText, count } from '../shared.ts';
+import { bytesText, count, endIfOver } from '../shared.ts';
 import { readSamples, type Sample } from './sample.ts';
 
 /** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */
@@ -84,6 +83,12 @@ function screen(a: Coded, b: Coded): { g3: number; supporting: number } {
   return { g3: supporting === 0 ? 1 : violations / supporting, supporting };
 }
 
+/** A moment, a document or a measurement is no name of a thing: what shares a moment came in one batch. */
+const identifies = (table: Table, name: string) =>
+  !/^(time|interval|json|real|double|boolean)/.test(
+    table.columns.find((column) => column.name === name)?.type ?? '',
+  );
+
 interface Found {
   determinant: string;
   dependents: string[];
@@ -105,7 +110,7 @@ export function candidatesOf(sample: Sample): Found[] {
   const keys = new Set([table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length === 1).flat());
   const holds = new Map<string, Set<string>>();
   for (const a of coded) {
-    if (keys.has(a.name) || a.distinct < 3 || a.amounts) continue;
+    if (keys.has(a.name) || a.distinct < 3 || a.amounts || !identifies(table, a.name)) continue;
     for (const b of coded) {
       // An amount in a row is a fact of its moment (a price when it was paid), not a copy.
       if (a === b || b.distinct < 2 || b.amounts || keys.has(b.name) || b.restOfMode < 0.02) continue;
@@ -176,8 +181,7 @@ async function confirm(
       oneIn,
     });
   } catch (error) {
-    if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
-      throw error;
+    endIfOver(context, error);
     context.blind({
       what: `whether ${determinant} determines ${dependents.join(', ')} in ${table.name}, as the sample has it (${(error as Error).message})`,
       remedy: 'Run the diagnosis when the server is less busy.',

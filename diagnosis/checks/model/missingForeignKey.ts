@@ -1,55 +1,6 @@
 import type { Check, CheckContext, Column, Table } from '../../check.ts';
-import { BudgetExceeded, ConnectionFailed } from '../../session.ts';
-import { count } from '../shared.ts';
+import { count, endIfOver } from '../shared.ts';
 import { modelTables, readSamples, type Sample } from './sample.ts';
-
-export const missingPrimaryKey: Check = {
-  id: 'missing-primary-key',
-  group: 'model',
-  title: 'Tables without a key',
-  description: 'Tables with neither a primary key nor a unique one whose columns are NOT NULL.',
-  async *run(context) {
-    for (const table of modelTables(context)) {
-      const unique = table.indexes.some(
-        (index) =>
-          index.unique &&
-          index.predicate === null &&
-          index.columns.every((name) => table.columns.find((column) => column.name === name)?.notNull),
-      );
-      if (table.primaryKey.length > 0 || unique) continue;
-      const target = context.session.quote(table.schema, table.name);
-      yield {
-        id: `missing-primary-key:${table.schema}.${table.name}`,
-        check: 'missing-primary-key',
-        severity: 'warning',
-        title: `${table.name} has no primary key`,
-        explanation: `A row cannot be named: not by a reference, not by a batch that goes through the table, not by logical replication. Doubled rows cannot be told apart.`,
-        cause: 'poor-normalisation',
-        objects: [{ schema: table.schema, table: table.name }],
-        statements: [],
-        evidence: [
-          {
-            label: 'unique constraints',
-            value: 0,
-            unit: '1',
-            how: `SELECT count(*) FROM pg_index WHERE indrelid = '${target.replaceAll("'", "''")}'::regclass AND indisunique`,
-          },
-        ],
-        cost: {},
-        confidence: { level: 1, basis: 'exact' },
-        explains: { kpis: ['missing-foreign-keys'], traces: [] },
-        fix: {
-          summary: 'a natural key where there is one, otherwise an identity column',
-          sql: [`ALTER TABLE ${target} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY`],
-          undo: [`ALTER TABLE ${target} DROP COLUMN row_id`],
-          lock: 'ACCESS EXCLUSIVE while the table is rewritten; do it in a migration for a large one',
-          risk: 'Statements that insert without naming columns still work: the identity is last.',
-          expectedEffect: 'each row has a name',
-        },
-      };
-    }
-  },
-};
 
 const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 const singular = (name: string) =>
@@ -85,6 +36,13 @@ interface Candidate {
   key: string;
 }
 
+/** A foreign key of the table, or one of each of its partitions, holds the column. */
+function declared(context: CheckContext, table: Table, column: string): boolean {
+  const has = ({ foreignKeys }: Table) => foreignKeys.some(({ columns }) => columns.includes(column));
+  const partitions = context.tables.filter(({ partitionOf }) => partitionOf === table.oid);
+  return has(table) || (partitions.length > 0 && partitions.every(has));
+}
+
 /** Columns that by their name and type may refer to a table's single-column key. Names only propose; rows decide. */
 function candidates(context: CheckContext, samples: readonly Sample[]): Candidate[] {
   const parents = modelTables(context).flatMap((parent) => {
@@ -94,14 +52,14 @@ function candidates(context: CheckContext, samples: readonly Sample[]): Candidat
   return samples.flatMap((sample) =>
     sample.table.columns.flatMap((column) => {
       const { table } = sample;
-      const refers = table.foreignKeys.some(({ columns }) => columns.includes(column.name));
       const isKey = table.primaryKey.length === 1 && table.primaryKey[0] === column.name;
-      if (refers || isKey) return [];
+      if (isKey || declared(context, table, column.name)) return [];
       return parents
         .filter(
           ({ parent, key }) =>
             parent !== table &&
-            namesParent(column.name, parent.name) &&
+            // `bid` where another table’s key is `bid`; `id` is the name of everybody’s key.
+            (namesParent(column.name, parent.name) || (key === column.name && key !== 'id')) &&
             family(parent.columns.find(({ name }) => name === key) as Column) === family(column),
         )
         .sort((a, b) => Number(b.parent.schema === table.schema) - Number(a.parent.schema === table.schema))
@@ -111,7 +69,7 @@ function candidates(context: CheckContext, samples: readonly Sample[]): Candidat
   );
 }
 
-export const missingForeignKey: Check = {
+export const check: Check = {
   id: 'missing-foreign-key',
   group: 'model',
   title: 'References that are not declared, and orphans',
@@ -136,18 +94,26 @@ export const missingForeignKey: Check = {
       let orphans: number | undefined;
       try {
         const [row] = await session.query<{ missing: number }>(
-          `SELECT count(*)::float8 AS missing FROM unnest($1::${type.replaceAll(/[^a-z0-9 (),]/gi, '')}[]) AS value WHERE NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = value)`,
+          `SELECT count(*)::float8 AS missing FROM unnest($1::${type.replaceAll(/[^a-z0-9 (),]/gi, '')}[]) AS wanted(value) WHERE NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = wanted.value)`,
           [values],
         );
-        missing = row?.missing ?? 0;
+        missing = row?.missing ?? values.length;
         if (missing > values.length * LARGEST_ORPHAN_SHARE) continue;
+      } catch (error) {
+        endIfOver(context, error);
+        context.blind({
+          what: `whether ${column.name} of ${table.name} refers to ${parent.name} (${(error as Error).message})`,
+          remedy: `GRANT SELECT ON ${other} to this role, or run the diagnosis when the server is less busy.`,
+        });
+        continue;
+      }
+      try {
         const [exact] = await session.query<{ orphans: number }>(
           anti.replace('count(*)', 'count(*)::float8 AS orphans'),
         );
         orphans = exact?.orphans;
       } catch (error) {
-        if (error instanceof BudgetExceeded || error instanceof ConnectionFailed || context.signal.aborted)
-          throw error;
+        endIfOver(context, error);
         context.blind({
           what: `how many rows of ${table.name} refer by ${column.name} to nothing in ${parent.name} (${(error as Error).message})`,
           remedy: 'Run the diagnosis when the server is less busy.',

@@ -1,0 +1,55 @@
+import type { Check, Index } from '../../check.ts';
+import { bytesText } from '../shared.ts';
+import { finding } from './finding.ts';
+
+const LEAST_BYTES = 1_000_000;
+
+const keysOf = (index: Index) =>
+  JSON.stringify([index.method, index.columns, index.predicate, index.included]);
+
+/** The definition without the name: it tells orders, collations and operator classes (text_pattern_ops) apart. */
+const bodyOf = ({ definition }: Index) => definition.replace(/^CREATE (UNIQUE )?INDEX .+? ON /, '');
+
+export const check: Check = {
+  id: 'duplicate-index',
+  group: 'indexes',
+  title: 'Duplicate and prefix indexes',
+  description:
+    'Indexes whose work another index of the same table does: the same keys, or a longer one that begins with them.',
+  async *run(context) {
+    for (const table of context.tables) {
+      const given = new Set<string>();
+      for (const index of table.indexes) {
+        if (!index.valid || index.constraint || index.primary) continue;
+        const twin = table.indexes.find((other) => {
+          if (other === index || given.has(other.name) || !other.valid) return false;
+          if (index.unique && !other.unique) return false;
+          if (index.columns.includes(null) || other.columns.includes(null))
+            return bodyOf(index) === bodyOf(other);
+          if (keysOf(other) === keysOf(index)) return bodyOf(index) === bodyOf(other);
+          return (
+            !index.unique &&
+            index.method === 'btree' &&
+            other.method === 'btree' &&
+            index.predicate === other.predicate &&
+            index.included.length === 0 &&
+            index.columns.length < other.columns.length &&
+            index.columns.every((column, at) => column === other.columns[at]) &&
+            // Another order, collation or operator class makes it another index.
+            !/ (DESC|COLLATE|NULLS|\w+_ops)\b/.test(`${index.definition} ${other.definition}`)
+          );
+        });
+        if (!twin) continue;
+        given.add(index.name);
+        const same = twin.columns.length === index.columns.length;
+        yield finding(context, 'duplicate-index', table, index, {
+          title: `${index.name} on ${table.name} ${same ? 'does the same as' : 'is the beginning of'} ${twin.name}`,
+          explanation: `${twin.name} serves every statement that ${index.name} serves. The copy costs ${bytesText(index.bytes)} and work at each write.`,
+          severity: index.bytes >= LEAST_BYTES ? 'warning' : 'info',
+          level: same ? 1 : 0.9,
+          how: `pg_get_indexdef: ${index.definition}; ${twin.definition}`,
+        });
+      }
+    }
+  },
+};

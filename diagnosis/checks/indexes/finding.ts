@@ -1,0 +1,59 @@
+import type { CheckContext, Index, Table } from '../../check.ts';
+import type { Finding } from '../../finding.ts';
+import { bytesText, literal } from '../shared.ts';
+
+const dropFix = (context: CheckContext, table: Table, index: Index) => ({
+  summary: `drop ${index.name}`,
+  sql: [`DROP INDEX CONCURRENTLY ${context.session.quote(table.schema, index.name)}`],
+  undo: [index.definition.replace(/INDEX /, 'INDEX CONCURRENTLY ')],
+  lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
+  risk: 'A statement that was not seen in the window may have used it; building it again takes a scan of the table.',
+  expectedEffect: `${bytesText(index.bytes)} less on disk and in cache, and one index entry less at each write`,
+});
+
+/** A finding that an index costs more than it gives. */
+export function finding(
+  context: CheckContext,
+  kind: string,
+  table: Table,
+  index: Index,
+  say: {
+    title: string;
+    explanation: string;
+    severity: Finding['severity'];
+    level: number;
+    how: string;
+    fix?: boolean;
+  },
+): Finding {
+  return {
+    id: `${kind}:${table.schema}.${index.name}`,
+    check: kind,
+    severity: say.severity,
+    title: say.title,
+    explanation: say.explanation,
+    cause: 'redundant-data',
+    objects: [
+      {
+        schema: table.schema,
+        table: table.name,
+        columns: index.columns.filter((column) => column !== null),
+        index: index.name,
+      },
+    ],
+    statements: [],
+    evidence: [
+      {
+        label: 'size of the index',
+        value: index.bytes,
+        unit: 'By',
+        how: `SELECT pg_relation_size(${literal(context.session.quote(table.schema, index.name))})`,
+      },
+      { label: 'scans since the statistics began', value: index.scans, unit: '1', how: say.how },
+    ],
+    cost: { bytes: index.bytes },
+    confidence: { level: say.level, basis: 'statistics' },
+    explains: { kpis: ['database-size', 'cache-hit-ratio'], traces: [] },
+    ...(say.fix === false ? {} : { fix: dropFix(context, table, index) }),
+  };
+}

@@ -1,0 +1,80 @@
+import type { Check } from '../../check.ts';
+import { count } from '../shared.ts';
+import { isText, LEAST_VALUES, readSamples, valuesOf } from './sample.ts';
+
+/** Values joined into one column. Free text has words between its commas; a list has single tokens. */
+export function looksLikeList(values: readonly string[]): { separator: string; mean: number } | undefined {
+  if (values.length < LEAST_VALUES || values.some((value) => /^[[{<]/.test(value))) return undefined;
+  for (const separator of [',', ';', '|']) {
+    let [lists, tokens, bare] = [0, 0, 0];
+    const vocabulary = new Set<string>();
+    for (const value of values) {
+      const parts = value.split(separator).map((part) => part.trim());
+      if (parts.length > 1 && parts.every((part) => part.length > 0)) lists += 1;
+      tokens += parts.length;
+      for (const part of parts) {
+        if (!/\s/.test(part)) bare += 1;
+        vocabulary.add(part);
+      }
+    }
+    const mean = tokens / values.length;
+    // "Doe, Jane" has two tokens that hardly repeat; tags repeat, and file names come in longer rows.
+    const repeats = vocabulary.size < tokens * 0.5 || mean >= 2.5 || /^https?:/.test(values[0] ?? '');
+    if (lists >= values.length * 0.5 && mean >= 1.7 && bare >= tokens * 0.9 && repeats)
+      return { separator, mean };
+  }
+  return undefined;
+}
+
+export const check: Check = {
+  id: 'list-in-column',
+  group: 'model',
+  title: 'Lists in a column',
+  description: 'Text columns whose values are lists with a separator: first normal form is missing.',
+  async *run(context) {
+    for (const sample of await readSamples(context))
+      for (const column of sample.table.columns.filter(isText)) {
+        const { table } = sample;
+        const list = looksLikeList(valuesOf(sample, column));
+        if (!list) continue;
+        const child = `${table.name}_${column.name}`.slice(0, 63);
+        const key = table.primaryKey[0] ?? 'id';
+        const keyType = table.columns.find(({ name }) => name === key)?.type ?? 'bigint';
+        yield {
+          id: `list-in-column:${table.schema}.${table.name}(${column.name})`,
+          check: 'list-in-column',
+          severity: 'warning',
+          title: `${table.name}.${column.name} holds lists`,
+          explanation: `A value has ${list.mean.toFixed(1)} entries on average, separated by “${list.separator}”. To find one entry every row is searched by pattern; nothing keeps an entry right or unique.`,
+          cause: 'poor-normalisation',
+          objects: [{ schema: table.schema, table: table.name, columns: [column.name] }],
+          statements: [],
+          evidence: [
+            {
+              label: 'entries a value, mean',
+              value: Math.round(list.mean * 10) / 10,
+              unit: '1',
+              how: `SELECT avg(cardinality(string_to_array(${context.session.quote(column.name)}, '${list.separator}'))) FROM ${context.session.quote(table.schema, table.name)}`,
+            },
+          ],
+          cost: {},
+          confidence: {
+            level: 0.9,
+            basis: sample.whole ? 'exact' : 'sample',
+            note: `${count(sample.rows)} rows looked at`,
+          },
+          explains: { kpis: ['rows-read-per-request'], traces: [] },
+          fix: {
+            summary: `a table with one row for each entry, or an array with a GIN index`,
+            sql: [
+              `CREATE TABLE ${context.session.quote(table.schema, child)} (${context.session.quote(key)} ${keyType} NOT NULL, entry text NOT NULL, PRIMARY KEY (entry, ${context.session.quote(key)}))`,
+            ],
+            undo: [`DROP TABLE ${context.session.quote(table.schema, child)}`],
+            lock: 'none on the existing table',
+            risk: 'Writers have to keep both in step until the column goes.',
+            expectedEffect: 'an entry is found by an index',
+          },
+        };
+      }
+  },
+};

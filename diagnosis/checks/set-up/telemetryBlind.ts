@@ -1,0 +1,54 @@
+import type { Check } from '../../check.ts';
+
+export const check: Check = {
+  id: 'telemetry-blind',
+  group: 'set-up',
+  title: 'Nothing is recorded',
+  description: 'pg_stat_statements, track_io_timing, slow-statement logging and auto_explain.',
+  async *run(context) {
+    const value = (name: string) => context.settings.get(name)?.value ?? '';
+    const preloaded = value('shared_preload_libraries');
+    const missing: { what: string; sql: string }[] = [];
+    if (!context.capabilities.pgStatStatements)
+      missing.push({
+        what: 'pg_stat_statements',
+        sql: preloaded.includes('pg_stat_statements')
+          ? 'CREATE EXTENSION pg_stat_statements'
+          : `ALTER SYSTEM SET shared_preload_libraries = '${[...preloaded.split(',').filter(Boolean), 'pg_stat_statements'].join(', ').replaceAll("'", "''")}'`,
+      });
+    const logs = value('log_min_duration_statement') !== '-1' || preloaded.includes('auto_explain');
+    if (!logs)
+      missing.push({
+        what: 'slow-statement logging',
+        sql: "ALTER SYSTEM SET log_min_duration_statement = '500ms'",
+      });
+    if (value('log_lock_waits') === 'off')
+      missing.push({ what: 'log_lock_waits', sql: 'ALTER SYSTEM SET log_lock_waits = on' });
+    if (value('track_io_timing') === 'off')
+      missing.push({ what: 'track_io_timing', sql: 'ALTER SYSTEM SET track_io_timing = on' });
+    if (missing.length === 0) return;
+    yield {
+      id: 'telemetry-blind',
+      check: 'telemetry-blind',
+      severity: context.capabilities.pgStatStatements ? 'info' : 'warning',
+      title: `Not recorded: ${missing.map(({ what }) => what).join(', ')}`,
+      explanation:
+        'Without these, nobody can say afterwards which statement hurt; what is found here is from the moment only.',
+      cause: 'telemetry-blind',
+      objects: [],
+      statements: [],
+      evidence: missing.map(({ what }) => ({ label: what, value: 'off', how: `SELECT * FROM pg_settings` })),
+      cost: {},
+      confidence: { level: 1, basis: 'exact' },
+      explains: { kpis: ['spans-lost'], traces: [] },
+      fix: {
+        summary: 'switch them on',
+        sql: missing.map(({ sql }) => sql),
+        undo: [],
+        lock: 'none; shared_preload_libraries needs a restart, the others a reload',
+        risk: 'Logged statements hold values: keep the log as safe as the data.',
+        expectedEffect: 'the next diagnosis knows which statement took the time',
+      },
+    };
+  },
+};

@@ -1,0 +1,61 @@
+import type { Check } from '../../check.ts';
+
+export const check: Check = {
+  id: 'timeouts-missing',
+  group: 'set-up',
+  title: 'Timeouts that are not set',
+  description:
+    'statement_timeout, lock_timeout and idle_in_transaction_session_timeout, at the server, the database or a role.',
+  async *run(context) {
+    const rows = await context.session.query<{ config: string[] }>(
+      'SELECT setconfig AS config FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))',
+    );
+    const given = new Set(rows.flatMap(({ config }) => config).map((entry) => entry.split('=')[0]));
+    // The diagnosis sets its own for its session, so the server's value is read from where it would come without that.
+    const [reset] = await context.session.query<Record<string, string>>(
+      `SELECT json_object_agg(name, reset_val) AS all FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')`,
+    );
+    const values = (reset?.['all'] ?? {}) as unknown as Record<string, string>;
+    const missing = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'].filter(
+      (name) => (values[name] ?? '0') === '0' && !given.has(name),
+    );
+    if (missing.length === 0) return;
+    const [database] = await context.session.query<{ name: string; longest: number | null }>(
+      `SELECT current_database() AS name, (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8
+         FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS longest`,
+    );
+    const name = context.session.quote(database?.name ?? '');
+    const longest = database?.longest ?? 0;
+    const suggested: Record<string, string> = {
+      statement_timeout: '30s',
+      lock_timeout: '5s',
+      idle_in_transaction_session_timeout: '60s',
+    };
+    yield {
+      id: 'timeouts-missing',
+      check: 'timeouts-missing',
+      severity: longest > 60 ? 'warning' : 'info',
+      title: `No ${missing.join(', no ')}`,
+      explanation: `One statement, lock or forgotten transaction can hold a connection for ever; the pool then runs dry.${longest > 1 ? ` The longest transaction now is ${longest.toFixed(0)} s old.` : ''} An application may still set its own when it connects.`,
+      cause: 'missing-timeout',
+      objects: [],
+      statements: [],
+      evidence: missing.map((setting) => ({ label: setting, value: 0, unit: 'ms', how: `SHOW ${setting}` })),
+      cost: {},
+      confidence: {
+        level: 0.7,
+        basis: 'exact',
+        note: 'what an application sets for its own sessions is not seen',
+      },
+      explains: { kpis: ['statement-timeouts', 'pool-saturation', 'blocked-sessions'], traces: [] },
+      fix: {
+        summary: `set ${missing.join(', ')} for the database`,
+        sql: missing.map((setting) => `ALTER DATABASE ${name} SET ${setting} = '${suggested[setting]}'`),
+        undo: missing.map((setting) => `ALTER DATABASE ${name} RESET ${setting}`),
+        lock: 'none',
+        risk: 'A long report or migration has to set its own. Holds for new sessions only.',
+        expectedEffect: 'a connection is given back within a known time',
+      },
+    };
+  },
+};

@@ -1,0 +1,44 @@
+import type { Check } from '../../check.ts';
+import { bytesText } from '../shared.ts';
+
+/** As peers do. */
+const CACHE_OBJECTIVE = 0.99;
+
+export const check: Check = {
+  id: 'cache-pressure',
+  group: 'size',
+  title: 'Data that memory cannot hold',
+  description: 'Share of blocks found in shared_buffers, beside the size of the tables that are read.',
+  async *run(context) {
+    const [row] = await context.session.query<{ hit: number; read: number }>(
+      'SELECT blks_hit::float8 AS hit, blks_read::float8 AS read FROM pg_stat_database WHERE datname = current_database()',
+    );
+    const blocks = (row?.hit ?? 0) + (row?.read ?? 0);
+    if (!row || blocks < 100_000) return;
+    const ratio = row.hit / blocks;
+    const buffers = Number(context.settings.get('shared_buffers')?.value ?? 0) * 8192;
+    const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
+    if (ratio >= CACHE_OBJECTIVE || total < buffers) return;
+    yield {
+      id: 'cache-pressure',
+      check: 'cache-pressure',
+      severity: 'warning',
+      title: `${(100 * (1 - ratio)).toFixed(1)} % of the blocks do not come from the server’s own memory`,
+      explanation: `The tables have ${bytesText(total)}, shared_buffers ${bytesText(buffers)}. Scans of large tables push out what the hot statements need.`,
+      cause: 'cold-data',
+      objects: [],
+      statements: [],
+      evidence: [
+        {
+          label: 'cache hit ratio',
+          value: Math.round(ratio * 10_000) / 10_000,
+          unit: '1',
+          how: 'SELECT blks_hit, blks_read FROM pg_stat_database',
+        },
+      ],
+      cost: {},
+      confidence: { level: 0.8, basis: 'statistics', note: 'the operating system’s cache is not counted' },
+      explains: { kpis: ['cache-hit-ratio', 'database-size'], traces: [] },
+    };
+  },
+};

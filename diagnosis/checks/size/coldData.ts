@@ -1,0 +1,107 @@
+import type { Check, Table } from '../../check.ts';
+import { bytesText, count } from '../shared.ts';
+import { readAges, referenceTo, shareOlder } from './ages.ts';
+import { stillInUse } from './lives.ts';
+
+const DAY = 86_400_000;
+/** Older than a year is cold: a season of returns, warranty questions and comparisons has passed. */
+const COLD_DAYS = 365;
+const LEAST_COLD_BYTES = 200_000;
+const OLD_ENOUGH_DAYS = 400;
+/** A table of which fewer rows were read than this share of all, repetitions counted, is one that nobody reads. */
+const LARGEST_READ_SHARE = 0.1;
+
+const iso = (at: number) => new Date(at).toISOString().slice(0, 10);
+
+export const check: Check = {
+  id: 'cold-data',
+  group: 'size',
+  title: 'Cold data and tables that are never purged',
+  description:
+    'How much of each table is older than a year, by the histogram of its date column, and what archival would free. What rows of today still refer to is not cold. A partitioned table can drop its old part, so it is only told about.',
+  async *run(context) {
+    const now = Date.now();
+    const all = await readAges(context);
+    let inUse: ReadonlySet<Table> | undefined;
+    const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
+    for (const ages of all) {
+      const { table, column, bounds, text, through } = ages;
+      const cold = shareOlder(ages, now - COLD_DAYS * DAY);
+      const oldest = bounds[0] ?? now;
+      const bytes = Math.round(table.totalBytes * cold);
+      const purged = table.activity.deleted >= table.activity.inserted * 0.1 && table.activity.deleted > 0;
+      if (table.kind !== 'partitioned' && (now - oldest) / DAY < OLD_ENOUGH_DAYS) continue;
+      if (cold < 0.2 || bytes < LEAST_COLD_BYTES) continue;
+      // An old customer or product is still one; what can go is what has an end of its life, or what nobody reads.
+      const owner = through ? all.find((other) => other.table === through) : ages;
+      const referred = context.tables.some(
+        (other) => other !== table && referenceTo(other, table) !== undefined,
+      );
+      const { seqRowsRead, idxRowsFetched } = table.activity;
+      const unread = !referred && seqRowsRead + idxRowsFetched < table.estimatedRows * LARGEST_READ_SHARE;
+      if ((owner?.dates ?? 0) < 2 && !unread) continue;
+      inUse ??= await stillInUse(context, all, COLD_DAYS);
+      if (inUse.has(table)) continue;
+      const target = context.session.quote(table.schema, table.name);
+      const by = `${through ? `${through.name}.` : ''}${column}`;
+      yield {
+        id: `cold-data:${table.schema}.${table.name}`,
+        check: 'cold-data',
+        severity:
+          table.kind === 'partitioned'
+            ? 'info'
+            : cold >= 0.5 && bytes >= total * 0.1
+              ? 'critical'
+              : 'warning',
+        title: `${Math.round(cold * 100)} % of ${table.name} is older than a year`,
+        explanation: `The oldest rows are of ${iso(oldest)} by ${by}. About ${bytesText(bytes)} of ${bytesText(table.totalBytes)} are cold, yet every scan, vacuum, backup and index carries them.${purged ? '' : ' Nothing was deleted here since the statistics began.'}`,
+        cause: 'cold-data',
+        objects: [{ schema: table.schema, table: table.name, columns: through ? [] : [column] }],
+        statements: [],
+        evidence: [
+          {
+            label: `share of rows older than ${COLD_DAYS} days`,
+            value: Math.round(cold * 1000) / 1000,
+            unit: '1',
+            how: `SELECT histogram_bounds FROM pg_stats WHERE tablename = '${(through ?? table).name.replaceAll("'", "''")}' AND attname = '${column.replaceAll("'", "''")}'`,
+          },
+          {
+            label: 'table with indexes',
+            value: table.totalBytes,
+            unit: 'By',
+            how: `SELECT pg_total_relation_size('${target.replaceAll("'", "''")}')`,
+          },
+          {
+            label: 'rows inserted and deleted since the statistics began',
+            value: `${count(table.activity.inserted)}, ${count(table.activity.deleted)}`,
+            how: 'SELECT n_tup_ins, n_tup_del FROM pg_stat_user_tables',
+          },
+        ],
+        cost: { bytes },
+        confidence: {
+          level: through ? 0.6 : 0.85,
+          basis: 'statistics',
+          note: through
+            ? `by the dates of ${through.name}, to which its rows belong`
+            : 'by the histogram of ANALYZE',
+        },
+        explains: {
+          kpis: ['cold-data-share', 'database-size', 'cache-hit-ratio', 'days-to-critical-size'],
+          traces: [],
+        },
+        fix: {
+          summary: `archive rows of ${table.name} older than the retention policy, in small batches`,
+          sql: through
+            ? []
+            : [
+                `SELECT count(*) FROM ${target} WHERE ${context.session.quote(column)} < ${text ? `'${iso(now - COLD_DAYS * DAY)}'` : `now() - interval '${COLD_DAYS} days'`}`,
+              ],
+          undo: ['restore the archived batches'],
+          lock: 'ROW EXCLUSIVE, in batches of few rows',
+          risk: 'What the law says must be kept has to be in the archive, and to be found there.',
+          expectedEffect: `about ${bytesText(bytes)} less to scan, cache and back up; space becomes reusable after vacuum`,
+        },
+      };
+    }
+  },
+};

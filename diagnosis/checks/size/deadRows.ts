@@ -1,0 +1,58 @@
+import type { Check } from '../../check.ts';
+import { bytesText, count } from '../shared.ts';
+
+/** As peers do: a fifth of the rows dead, and enough of them to matter. */
+const DEAD_SHARE = 0.2;
+const LEAST_DEAD = 5_000;
+
+export const check: Check = {
+  id: 'dead-rows',
+  group: 'size',
+  title: 'Dead rows',
+  description: 'Tables in which vacuum does not keep up: a fifth of the rows or more are dead.',
+  async *run(context) {
+    for (const table of context.tables) {
+      const { liveRows, deadRows: dead, lastAutovacuum, lastVacuum } = table.activity;
+      const share = dead / Math.max(1, liveRows + dead);
+      if (dead < LEAST_DEAD || share < DEAD_SHARE) continue;
+      const last = [lastAutovacuum, lastVacuum]
+        .filter((at) => at !== null)
+        .sort((a, b) => b.getTime() - a.getTime())[0];
+      const bytes = Math.round(table.heapBytes * share);
+      yield {
+        id: `dead-rows:${table.schema}.${table.name}`,
+        check: 'dead-rows',
+        severity: share >= 0.5 ? 'critical' : 'warning',
+        title: `${Math.round(share * 100)} % of the rows of ${table.name} are dead`,
+        explanation: `${count(dead)} dead rows beside ${count(liveRows)} live ones are read by each scan. ${last ? `Last vacuumed ${last.toISOString().slice(0, 16)}Z.` : 'Never vacuumed since the statistics began.'} A transaction left open, or autovacuum’s scale factor, holds vacuum back.`,
+        cause: 'maintenance-behind',
+        objects: [{ schema: table.schema, table: table.name }],
+        statements: [],
+        evidence: [
+          {
+            label: 'dead rows',
+            value: dead,
+            unit: 'rows',
+            how: 'SELECT n_dead_tup FROM pg_stat_user_tables',
+          },
+        ],
+        cost: { bytes },
+        confidence: { level: 0.85, basis: 'statistics' },
+        explains: { kpis: ['dead-rows', 'cache-hit-ratio'], traces: [] },
+        fix: {
+          summary: `vacuum ${table.name} now, and let autovacuum come earlier`,
+          sql: [
+            `VACUUM (ANALYZE) ${context.session.quote(table.schema, table.name)}`,
+            `ALTER TABLE ${context.session.quote(table.schema, table.name)} SET (autovacuum_vacuum_scale_factor = 0.02)`,
+          ],
+          undo: [
+            `ALTER TABLE ${context.session.quote(table.schema, table.name)} RESET (autovacuum_vacuum_scale_factor)`,
+          ],
+          lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
+          risk: 'Reads the whole table once.',
+          expectedEffect: `about ${bytesText(bytes)} become reusable`,
+        },
+      };
+    }
+  },
+};

@@ -1,0 +1,46 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { stores } from '../sample-shop/stores/registry.ts';
+import { forgetStatements } from '../test/support/database.ts';
+import { createMigratedShop, type MigratedShop } from '../test/support/migration.ts';
+import { type Diagnosis, defaultDiagnosis, diagnose } from './run.ts';
+
+let shop: MigratedShop;
+let diagnosis: Diagnosis;
+
+beforeAll(async () => {
+  shop = await createMigratedShop();
+  await shop.run('contract');
+  await shop.owner.query('ANALYZE');
+  const admin = new pg.Client(shop.database.url('postgres'));
+  await admin.connect();
+  await admin.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+  await admin.query(forgetStatements);
+  await admin.end();
+  const store = stores.refactored(shop.app);
+  const { categories } = await store.facets();
+  for (let visit = 1; visit <= 6; visit += 1) {
+    await store.browse(categories[visit % categories.length] ?? '', visit);
+    await store.search('lamp', 1);
+    await store.product(visit, 'session');
+    await store.history(visit, 1);
+    await store.sales(30);
+    const order = await shop.buy(`s${visit}`, 100 + visit, visit, 1, 'refactored');
+    if (order) await store.order(order);
+  }
+  diagnosis = await diagnose({
+    ...defaultDiagnosis,
+    url: shop.database.url('sqltrail_monitor'),
+    observeMs: 0,
+    dutyCycle: 1,
+    signal: new AbortController().signal,
+  });
+}, 120_000);
+afterAll(() => shop?.close());
+
+it('the refactored shop has nothing of severity warning or above', () => {
+  expect({ partial: diagnosis.partial, notes: diagnosis.notes }).toEqual({ partial: false, notes: [] });
+  // Its data was looked at, and its statements were planned; otherwise silence would prove nothing.
+  expect(diagnosis.blind.map(({ what }) => what).filter((what) => /plans|rows of/.test(what))).toEqual([]);
+  expect(diagnosis.findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)).toEqual([]);
+});
