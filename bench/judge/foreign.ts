@@ -1,0 +1,53 @@
+import type { Finding } from '../../diagnosis/finding.ts';
+
+/** What is wrong with a database, judged by hand from its schema, its documentation and what was done with it. */
+export interface Judged {
+  check: string;
+  table: string;
+  /** The finding names at least these. */
+  columns?: string[];
+  why: string;
+}
+
+export interface Step {
+  command: string;
+  args: string[];
+}
+
+/** A database that was not written for this project. */
+export interface ForeignDatabase {
+  name: string;
+  /** Package and version, or tool, that makes the schema. */
+  source: string;
+  /** Fetched into the scratch directory, at these versions. */
+  packages?: { npm: string[] } | { pip: string[] };
+  /** In order, in the scratch directory, which holds a copy of the database's own directory; DATABASE_URL is set. */
+  steps: (Step | { sql: string })[];
+  truth: Judged[];
+}
+
+/** The finding is about the judged cause: the check, the table and every column that was named. */
+export const isAbout = (finding: Finding, { check, table, columns = [] }: Judged): boolean =>
+  finding.check === check &&
+  finding.objects[0]?.table === table &&
+  columns.every((column) => finding.objects[0]?.columns?.includes(column));
+
+export interface Verdict {
+  /** Findings of severity warning or above that are true. */
+  right: Finding[];
+  /** Findings of severity warning or above for which there is no cause. */
+  wrong: Finding[];
+  /** Causes that no finding names, whatever its severity. */
+  missed: Judged[];
+}
+
+/** Findings that only tell what is so (info) are no alarm: they count as found, never as false alarms. */
+export function judge(findings: readonly Finding[], truth: readonly Judged[]): Verdict {
+  const loud = findings.filter(({ severity }) => severity !== 'info');
+  const isTrue = (finding: Finding) => truth.some((cause) => isAbout(finding, cause));
+  return {
+    right: loud.filter(isTrue),
+    wrong: loud.filter((finding) => !isTrue(finding)),
+    missed: truth.filter((cause) => !findings.some((finding) => isAbout(finding, cause))),
+  };
+}
