@@ -88,6 +88,15 @@ function stat(panel: PromqlPanel, { queries }: PanelReading): Html {
 <p class="state"><b>${met ? '✓ met' : '✗ missed'}</b> · ${objectiveText(objective, panel.unit)}</p>`;
 }
 
+/** A phase's name above its band, or upright in it where that is too narrow. */
+const bandLabel = (title: string, width: number) => ({
+  fontSize: 10,
+  color: '#555',
+  ...(title.length * 5.6 < width
+    ? { position: 'top' }
+    : { position: 'insideTop', rotate: 90, align: 'right', verticalAlign: 'middle', distance: 4 }),
+});
+
 function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashboard }: Picture): Html {
   const all = reading.queries
     .flatMap((series, index) => {
@@ -104,6 +113,7 @@ function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashbo
       min: range.from.getTime(),
       max: range.to.getTime(),
       axisLabel: { hideOverlap: true, fontSize: 11 },
+      splitNumber: 5,
     },
     yAxis: axis(panel, Math.max(...shown.map(({ series }) => largest(series)))),
     series: shown.map(({ name, series }, at) => ({
@@ -117,23 +127,18 @@ function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashbo
         ? {
             markArea: {
               silent: true,
+              // One phase alone is the page's heading.
+              label: { show: bands.length > 1 },
               data: bands.map(({ title, from, to }, index) => [
                 {
                   name: title,
                   xAxis: from.getTime(),
                   itemStyle: { color: index % 2 === 0 ? '#F3F4F5' : '#FFFFFF' },
-                  label: {
-                    show: bands.length > 1,
-                    position: 'top',
-                    fontSize: 10,
-                    color: '#555',
-                    overflow: 'truncate',
-                    width: Math.max(
-                      24,
-                      ((to.getTime() - from.getTime()) / (range.to.getTime() - range.from.getTime())) *
-                        (panelWidth(panel) - 110),
-                    ),
-                  },
+                  label: bandLabel(
+                    title,
+                    ((to.getTime() - from.getTime()) / (range.to.getTime() - range.from.getTime())) *
+                      (panelWidth(panel) - 110),
+                  ),
                 },
                 { xAxis: to.getTime() },
               ]),

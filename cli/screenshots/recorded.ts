@@ -26,20 +26,30 @@ function byPhase(recording: Recording, kpi: string): Series[] {
   });
 }
 
-function readingOf(
+/** The panel as the recording can fill it, and with what; undefined where it has nothing of it in any phase. */
+function recordedPanel(
   recording: Recording,
   phases: readonly RecordedPhase[],
   panel: PromqlPanel,
-): PanelReading | undefined {
-  if (panel.labels?.['phase'])
+): { panel: PromqlPanel; reading: PanelReading } | undefined {
+  const known = (kpi: string | undefined): kpi is string =>
+    kpi !== undefined && samplesOf(recording.phases, kpi).length > 0;
+  if (panel.labels?.['phase']) {
+    const [first, ...rest] = panel.queries.filter(({ kpi }) => known(kpi));
+    if (!first) return undefined;
+    const queries: PromqlPanel['queries'] = [first, ...rest];
     return {
-      queries: panel.queries.map(({ kpi }) => (kpi ? byPhase(recording, kpi) : [])),
+      panel: { ...panel, queries },
+      reading: { queries: queries.map(({ kpi = '' }) => byPhase(recording, kpi)) },
     };
-  if (!panel.kpi) return undefined;
-  if (panel.kind === 'bars') return { queries: [byPhase(recording, panel.kpi)] };
+  }
+  if (!known(panel.kpi)) return undefined;
+  if (panel.kind === 'bars') return { panel, reading: { queries: [byPhase(recording, panel.kpi)] } };
   const points = samplesOf(phases, panel.kpi);
-  if (points.length === 0) return { queries: [[]] };
-  return { queries: [[{ labels: {}, points }]] };
+  const reading = { queries: [points.length > 0 ? [{ labels: {}, points }] : []] };
+  if (panel.kind !== 'lines') return { panel, reading };
+  const { promql, unit, objective } = kpiById(panel.kpi);
+  return { panel: { ...panel, unit, objective, queries: [{ promql, legend: panel.title }] }, reading };
 }
 
 /**
@@ -54,17 +64,11 @@ export function recordedDashboard(
   const readings = new Map<string, PanelReading>();
   const rows = dashboard.rows.map((row) => ({
     ...row,
-    panels: row.panels.filter(asksPrometheus).map((panel) => {
-      const reading = readingOf(recording, phases, panel);
-      if (reading) readings.set(panel.id, reading);
-      if (panel.kind !== 'lines' || !panel.kpi) return panel;
-      const { promql, unit, objective } = kpiById(panel.kpi);
-      return {
-        ...panel,
-        unit,
-        objective,
-        queries: [{ promql, legend: panel.title }] as PromqlPanel['queries'],
-      };
+    panels: row.panels.filter(asksPrometheus).flatMap((asked) => {
+      const recorded = recordedPanel(recording, phases, asked);
+      if (!recorded) return [];
+      readings.set(asked.id, recorded.reading);
+      return recorded.panel;
     }),
   }));
   return { dashboard: { ...dashboard, rows }, readings };
