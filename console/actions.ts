@@ -37,9 +37,10 @@ export interface ActionsReading {
 
 /** Steps that are SQL alone; the others need the application's part, which the command line has. */
 const OWN_KINDS: readonly ActionKind[] = ['index', 'settings', 'maintenance'];
-const IN_FORCE: readonly ActionState[] = ['applied', 'kept', 'failed'];
-/** What may be tried once more while the findings still propose it. */
-const AGAIN: readonly ActionState[] = ['taken-back', 'failed'];
+/** What may be undone; `undoing` is one that was cut off. */
+const IN_FORCE: readonly ActionState[] = ['applied', 'kept', 'failed', 'undoing'];
+/** What may be tried once more while the findings still propose it; `planned` and `applying` were cut off. */
+const AGAIN: readonly ActionState[] = ['taken-back', 'failed', 'planned', 'applying'];
 
 export interface ActionDeskOptions {
   database: DatabaseSource;

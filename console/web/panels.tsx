@@ -324,9 +324,13 @@ export function PanelView({
   const [kept, keep] = useState<PanelReading>();
   if (data && data !== kept) keep(data);
   const reading = data ?? kept;
+  // A KPI's value leads to the page that says why it counts and what explains it.
+  const [, kpi] = /^(.+)-now$/.exec(panel.id) ?? [];
   return (
     <div class={`panel ${panel.kind} w${panel.width}`} ref={ref}>
-      <h4 title={panel.description}>{panel.title}</h4>
+      <h4 title={panel.description}>
+        {kpi && !plain ? <a href={`#/kpis/${kpi}`}>{panel.title}</a> : panel.title}
+      </h4>
       {reading ? (
         <Drawn panel={panel} reading={reading} plain={plain} />
       ) : (
