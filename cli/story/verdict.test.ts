@@ -1,7 +1,9 @@
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { DEFAULT_ASSUMPTIONS, readAssumptions } from '../../report/assumptions.ts';
+import { caseOf } from '../../report/case.ts';
 import { type Recording, readRecording } from '../../report/recording.ts';
-import { stepVerdict } from './verdict.ts';
+import { shortfalls, stepVerdict, verdict } from './verdict.ts';
 
 const fixture = () =>
   readRecording(path.join(import.meta.dirname, '..', '..', 'report', 'fixtures', 'recording.json'));
@@ -22,4 +24,32 @@ it('says whether the checkout became ten times as fast, and nothing of what was 
   ]);
   withSteps(recording, 'peak-after-short-term', 1);
   expect(stepVerdict(recording)[0]).toMatch(/ 6 times .* missed\.$/);
+});
+
+it('a whole run falls short of nothing; what is missing, damaged or lost is said', async () => {
+  const recording = { ...(await fixture()), until: 'medium-term' as const };
+  expect(shortfalls(recording)).toEqual([]);
+  expect(shortfalls({ ...recording, alerts: [], trail: null }).join(' ')).toMatch(
+    /Not fired at the peak: SlowStatements.*No trace of an alerted statement/,
+  );
+  expect(shortfalls({ ...recording, silentAfterSeconds: null }).join()).toContain('still active');
+  expect(shortfalls({ ...recording, migration: null, archival: null })).toEqual([
+    'Nothing was archived.',
+    'The new data model was not brought in: the migration reached nothing.',
+  ]);
+  const lost = structuredClone(recording);
+  if (lost.migration?.orders) lost.migration.orders.found = lost.migration.orders.acknowledged - 2;
+  if (lost.migration?.verification) lost.migration.verification.equal = false;
+  expect(shortfalls(lost)).toEqual(['The two data models differ.', 'Orders lost: 2.']);
+});
+
+it('the verdict says what is still outside its objective, and nothing of what was not measured', async () => {
+  const assumptions = await readAssumptions(DEFAULT_ASSUMPTIONS);
+  const recording = await fixture();
+  const whole = verdict(caseOf(recording, assumptions)).join('\n');
+  expect(whole).toContain('Medium term: the same peak');
+  expect(whole).toContain('Still outside its objective at the end: Slowest statement');
+  const broken = { ...recording, outcome: 'partial' as const, phases: recording.phases.slice(0, 2) };
+  const short = verdict(caseOf(broken, assumptions)).join('\n');
+  expect(short).not.toMatch(/Short term|Medium term|objective at the end/);
 });
