@@ -7,6 +7,7 @@ import { alerts } from './sections/alerts.ts';
 import { appendix } from './sections/appendix.ts';
 import { causes, trail } from './sections/causes.ts';
 import { comparison } from './sections/comparison.ts';
+import { growth } from './sections/growth.ts';
 import { impact } from './sections/impact.ts';
 import { integrity, mediumTerm } from './sections/mediumTerm.ts';
 import { archival, relief } from './sections/relief.ts';
@@ -54,6 +55,7 @@ export function evidenceReport(input: Case): string {
     ['Selective archival', archival(input)],
     ['Medium term: the new data model', mediumTerm(input)],
     ['Proof that nothing was lost', integrity(input)],
+    ['As the data grows', growth(input)],
     ['What it costs to wait', impact(input)],
     ['Alerts', alerts(input)],
   ] as const;

@@ -6,6 +6,7 @@ const between = (from: string, to: string | null) => `${clock(from)}–${clock(t
 
 /** The time that a JSON pointer of the recording is about; undefined for what has none (an assumption, an objective). */
 function windowOf(recording: Recording, pointer: string): string | undefined {
+  if (!pointer.startsWith('/')) return undefined;
   const [, part, name, below] = pointer.split('/');
   const at = Number(name);
   switch (part) {
@@ -37,9 +38,6 @@ function windowOf(recording: Recording, pointer: string): string | undefined {
     }
     case 'archival':
       return 'the archival';
-    case '':
-    case undefined:
-      return undefined;
     default:
       return `the run, ${between(recording.startedAt, recording.endedAt)}`;
   }

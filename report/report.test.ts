@@ -9,6 +9,8 @@ import { intervalOf, ratioOf } from '../remediation/interval.ts';
 import { AssumptionsError, assumptionTitles, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
 import { caseOf } from './case.ts';
 import { slides, WORDS_PER_MINUTE, wordsIn } from './deck.ts';
+import { evidenceReport } from './evidence.ts';
+import { readGrowth } from './growth.ts';
 import * as plan from './plan.ts';
 import { type Recording, readRecording } from './recording.ts';
 import { changedFiles, renderReport, writeReport } from './write.ts';
@@ -112,6 +114,10 @@ describe('figures', () => {
       for (const each of source) {
         if (each.startsWith('kpis/')) {
           expect(kpiById(each.replace(/^kpis\/catalogue.ts: /, '')).objective.value, id).toBe(value);
+          continue;
+        }
+        if (each.startsWith('docs/')) {
+          await readFile(path.join(import.meta.dirname, '..', each.replace(/:.*/, '')));
           continue;
         }
         const found = each.startsWith('/')
@@ -342,5 +348,45 @@ describe('intervals', () => {
     );
     expect(intervalOf([])).toBeUndefined();
     expect(ratioOf([], [1])).toBeUndefined();
+  });
+});
+
+describe('growth', () => {
+  const windows = (p95: number) => [0.9, 1, 1.1].map((noise) => ({ p95: p95 * noise }));
+  const cell = (model: string, size: number, p95: number) => ({
+    model,
+    size,
+    windows: windows(p95).map((reading) => ({ checkout: reading, history: reading, search: reading })),
+  });
+  const measured = {
+    format: 1,
+    settings: { sizes: [1, 8], visits: 100 },
+    measuredOn: '2026-11-25',
+    gatewayMs: 0,
+    cells: ['legacy', 'tuned', 'refactored'].flatMap((model) => [
+      cell(model, 1, 10),
+      cell(model, 8, model === 'legacy' ? 80 : 10),
+    ]),
+  };
+  const write = async (growth: object) => {
+    const file = path.join(directory, 'growth.json');
+    await writeFile(file, JSON.stringify(growth));
+    return file;
+  };
+
+  it('what grows as the data has the power of one, what does not has none', async () => {
+    const growth = await readGrowth(await write(measured));
+    const told = caseOf(await readRecording(FIXTURE), await readAssumptions(DEFAULT_ASSUMPTIONS), growth);
+    expect(told.figures.text('scaling:search:legacy:exponent')).toBe('1.00');
+    expect(told.figures.value('scaling:search:refactored:exponent')).toBeCloseTo(0, 9);
+    expect(told.figures.text('scaling:checkout:legacy:8')).toBe('80 ms');
+    expect(evidenceReport(told)).toContain('scaling:history:tuned:8');
+  });
+
+  it('where there is none it is said, and a broken one is named', async () => {
+    expect(await readGrowth(path.join(directory, 'none.json'))).toBeNull();
+    await expect(readGrowth(await write({ ...measured, gatewayMs: 'x' }))).rejects.toThrow(/gatewayMs/);
+    const told = caseOf(await readRecording(FIXTURE), await readAssumptions(DEFAULT_ASSUMPTIONS), null);
+    expect(evidenceReport(told)).toContain('Growth was not measured');
   });
 });

@@ -4,6 +4,7 @@ import { DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
 import { caseOf } from './case.ts';
 import { deckHtml, deckMarkdown, speakerNotes } from './deck.ts';
 import { evidenceReport } from './evidence.ts';
+import { readGrowth } from './growth.ts';
 import { messages } from './messages.ts';
 import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
@@ -15,7 +16,7 @@ export async function renderReport(
   assumptionsFile = DEFAULT_ASSUMPTIONS,
 ): Promise<Map<string, string>> {
   const recording = await readRecording(recordingFile);
-  const input = caseOf(recording, await readAssumptions(assumptionsFile));
+  const input = caseOf(recording, await readAssumptions(assumptionsFile), await readGrowth());
   const markdown = deckMarkdown(input);
   const files = new Map([
     ['report.html', evidenceReport(input)],
