@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { TIMELINES } from './evidence.ts';
 import { type Recording, RecordingError, readRecording } from './recording.ts';
 import { renderReport } from './write.ts';
@@ -33,14 +32,14 @@ export const thinned = (recording: Recording): Recording => ({
   })),
 });
 
-/** `npm run docs`; with `--recording out/recording.json` from that run, which becomes the one of docs and tests. */
+/** `npm run docs`; `npm run docs:recording -- out/recording.json` takes that run, for docs and tests. */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { recording: { type: 'string' } } });
-  if (values.recording) {
-    const recording = await readRecording(values.recording);
+  const [file] = process.argv.slice(2);
+  if (file) {
+    const recording = await readRecording(file);
     if (recording.outcome !== 'complete')
       throw new RecordingError(
-        `${values.recording}: outcome: the docs are made from a complete run, and this one is ${recording.outcome}: ${recording.notes.join(' ')}`,
+        `${file}: outcome: the docs are made from a complete run, and this one is ${recording.outcome}: ${recording.notes.join(' ')}`,
       );
     await writeFile(DOCS_RECORDING, `${JSON.stringify(thinned(recording), null, 1)}\n`);
   }
