@@ -69,25 +69,37 @@ export function candidateKey(attributes: readonly string[], dependencies: readon
 export function synthesise(attributes: readonly string[], dependencies: readonly Dependency[]): Relation[] {
   const all = new Set(attributes);
   const cover = minimalCover(dependencies.filter((d) => isSubset([...d.determinant, d.dependent], all)));
-  const groups: { determinants: string[][]; attributes: Set<string> }[] = [];
-  for (const { determinant, dependent } of cover) {
+  const groups: { determinants: string[][]; dependencies: Dependency[] }[] = [];
+  for (const dependency of cover) {
+    const { determinant } = dependency;
     const reached = closure(determinant, cover);
-    const group = groups.find(
+    let group = groups.find(
       ({ determinants: [first = []] }) =>
         isSubset(first, reached) && isSubset(determinant, closure(first, cover)),
     );
-    if (group) {
-      if (!group.determinants.some((other) => identity(other) === identity(determinant)))
-        group.determinants.push([...determinant]);
-      for (const attribute of [...determinant, dependent]) group.attributes.add(attribute);
-    } else
-      groups.push({ determinants: [[...determinant]], attributes: new Set([...determinant, dependent]) });
+    if (!group) groups.push((group = { determinants: [], dependencies: [] }));
+    if (!group.determinants.some((other) => identity(other) === identity(determinant)))
+      group.determinants.push([...determinant]);
+    group.dependencies.push(dependency);
   }
-  let relations = groups.map(({ determinants, attributes: held }): Relation => {
+  // Determinants that determine one another share a relation, which by itself implies the one from the other: what
+  // then follows by way of them would be a transitive dependency in it (Bernstein's step 4).
+  const between = groups.flatMap(({ determinants }) =>
+    determinants.flatMap((determinant, at) =>
+      (determinants[(at + 1) % determinants.length] ?? []).map((dependent) => ({ determinant, dependent })),
+    ),
+  );
+  let needed = cover;
+  for (const dependency of cover) {
+    const others = needed.filter((other) => other !== dependency);
+    if (closure(dependency.determinant, [...others, ...between]).has(dependency.dependent)) needed = others;
+  }
+  let relations = groups.map(({ determinants, dependencies: held }): Relation => {
     const shortest = [...determinants].sort(
       (a, b) => a.length - b.length || identity(a).localeCompare(identity(b)),
     )[0];
-    return { attributes: sorted(held), key: sorted(shortest ?? []) };
+    const dependents = held.filter((dependency) => needed.includes(dependency)).map((d) => d.dependent);
+    return { attributes: sorted([...determinants.flat(), ...dependents]), key: sorted(shortest ?? []) };
   });
   const holdsKey = ({ attributes: held }: Relation) => isSubset(attributes, closure(held, cover));
   if (!relations.some(holdsKey)) {
