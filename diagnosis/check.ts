@@ -85,13 +85,20 @@ export interface Statement {
   tempBlocksWritten: number;
 }
 
+export interface QueryLimits {
+  /** Cancelled by the server after this long, where that is less than the diagnosis's own statement timeout. Milliseconds. */
+  timeoutMs: number;
+}
+
 /** Read-only access with a budget. Every call is inside a READ ONLY transaction with its own timeouts. */
 export interface Session {
   /**
    * @throws BudgetExceeded when the run's work budget is used up; the server's own error otherwise (57014 when the
    * statement timeout of the diagnosis struck).
    */
-  query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
+  query<Row extends object>(sql: string, values?: unknown[], limits?: QueryLimits): Promise<Row[]>;
+  /** The same for many values: rows as arrays of the server's text, which nothing parses on the way. */
+  textRows(sql: string, limits?: QueryLimits): Promise<(string | null)[][]>;
   /**
    * EXPLAIN (FORMAT JSON) of one statement, which is not run; it may hold `$n` placeholders with `GENERIC_PLAN, `
    * among the options.
@@ -148,6 +155,8 @@ export interface CheckContext {
   /** Size of the disk that the data lies on, which no SQL tells. */
   diskBytes: number | undefined;
   blind(entry: Omit<Blind, 'check'>): void;
+  /** Wall-clock time until the run has to end, milliseconds: what can be done with less asks less. */
+  remainingMs(): number;
   signal: AbortSignal;
 }
 

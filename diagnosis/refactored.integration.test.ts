@@ -33,6 +33,8 @@ beforeAll(async () => {
     url: shop.database.url('sqltrail_monitor'),
     observeMs: 0,
     dutyCycle: 1,
+    deadlineMs: 120_000,
+    budgetMs: 100_000,
     signal: new AbortController().signal,
   });
 }, 120_000);

@@ -200,6 +200,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       sampleRows: options.sampleRows,
       diskBytes: options.diskBytes,
       blind: (entry) => blind.push({ check: current, ...entry }),
+      remainingMs: () => Math.max(0, started + options.deadlineMs - Date.now()),
       signal,
       workload() {
         workload ??= readWorkload(context);

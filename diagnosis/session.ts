@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Session } from './check.ts';
+import type { QueryLimits, Session } from './check.ts';
 import { isOneStatement, loadParser } from './sql/shape.ts';
 
 export interface SessionOptions {
@@ -142,15 +142,37 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)));
     }
   };
+  let timeoutMs = options.statementTimeoutMs;
+  const limit = async (limits: QueryLimits | undefined) => {
+    const wanted = Math.max(
+      1,
+      Math.min(options.statementTimeoutMs, Math.round(limits?.timeoutMs ?? Infinity)),
+    );
+    if (wanted === timeoutMs) return;
+    await run({ text: "SELECT set_config('statement_timeout', $1, false)", values: [String(wanted)] });
+    timeoutMs = wanted;
+  };
   return {
     get lost() {
       return lost;
     },
     quote: (...parts) => parts.map((part) => pg.escapeIdentifier(part)).join('.'),
-    query: <Row extends object>(sql: string, values: unknown[] = []) =>
+    query: async <Row extends object>(sql: string, values: unknown[] = [], limits?: QueryLimits) => {
+      await limit(limits);
       // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.
-      run<Row>({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig),
+      return run<Row>({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig);
+    },
+    textRows: async (sql, limits) => {
+      await limit(limits);
+      return run<(string | null)[]>({
+        text: sql,
+        queryMode: 'extended',
+        rowMode: 'array',
+        types: { getTypeParser: () => (text: string | null) => text },
+      } as pg.QueryConfig);
+    },
     plan: async (statement, options) => {
+      await limit(undefined);
       // Only the simple protocol takes placeholders without values; the parser has seen that it is one statement.
       if (!isOneStatement(statement)) throw new Error('not one statement');
       const parameters = Math.max(

@@ -38,6 +38,8 @@ it('habits of frameworks are no faults, and what is one is found', async () => {
     url: database.url,
     observeMs: 0,
     dutyCycle: 1,
+    deadlineMs: 120_000,
+    budgetMs: 100_000,
     skip: ['set-up'],
     signal: new AbortController().signal,
   });

@@ -1,4 +1,4 @@
-import type { Session } from '../check.ts';
+import type { QueryLimits, Session } from '../check.ts';
 
 /** How well `determinant -> dependent` holds. */
 export interface DependencyMeasure {
@@ -66,6 +66,7 @@ export interface DependencyQuestion {
    * of those groups and not an artefact of rows missing from a group. 1 reads all.
    */
   oneIn: number;
+  limits?: QueryLimits;
 }
 
 /**
@@ -74,7 +75,7 @@ export interface DependencyQuestion {
  */
 export async function measureInDatabase(
   session: Session,
-  { schema, table, determinant, dependents, oneIn }: DependencyQuestion,
+  { schema, table, determinant, dependents, oneIn, limits }: DependencyQuestion,
 ): Promise<Map<string, DependencyMeasure>> {
   const left = determinant.map((column) => session.quote(column));
   const chosen =
@@ -102,6 +103,7 @@ export async function measureInDatabase(
   }>(
     `WITH chosen AS MATERIALIZED (SELECT ${needed} FROM ${session.quote(schema, table)} ${chosen})\n${parts.join('\nUNION ALL\n')}`,
     oneIn > 1 ? [oneIn] : [],
+    limits,
   );
   return new Map(
     rows.map((row) => [

@@ -1,6 +1,6 @@
 import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
-import { type DependencyMeasure, measureInDatabase } from '../../model/g3.ts';
+import { type DependencyMeasure, measureInDatabase, measureRows } from '../../model/g3.ts';
 import { synthesise } from '../../model/normalForm.ts';
 import { bytesText, count, endIfOver } from '../shared.ts';
 import { readSamples, type Sample } from './sample.ts';
@@ -16,6 +16,11 @@ const LEAST_SUPPORTING_ROWS = 100;
 const SCREENED_ROWS = 6_000;
 /** Rows of whole groups that confirm a dependency. */
 const CONFIRMED_ROWS = 30_000;
+/** Of the time that is left, for confirming in the database what the sample shows. */
+const CONFIRMING_SHARE = 0.4;
+/** Rows after which a pair of columns that does not go together is given up, and the share that shows it. */
+const GLANCE_ROWS = 1_000;
+const HOPELESS_G3 = 0.5;
 const NOTABLE_BYTES = 1_000_000;
 const NOTABLE_SHARE = 0.002;
 
@@ -72,14 +77,22 @@ function screen(a: Coded, b: Coded): { g3: number; supporting: number } {
     pairs.set(key, times);
     sizes[left] = (sizes[left] as number) + 1;
     if (times > (commonest[left] as number)) commonest[left] = times;
+    // More rows of the same groups only add violations, and most pairs of columns have nothing to do with each other.
+    if (at === GLANCE_ROWS) {
+      const soFar = tally(sizes, commonest);
+      if (soFar.supporting >= LEAST_SUPPORTING_ROWS && soFar.g3 > HOPELESS_G3) return soFar;
+    }
   }
+  return tally(sizes, commonest);
+}
+
+/** A group of one can hold no contradiction; only the others tell. */
+function tally(sizes: Int32Array, commonest: Int32Array): { g3: number; supporting: number } {
   let [violations, supporting] = [0, 0];
-  for (let group = 0; group < a.distinct; group += 1) {
-    const size = sizes[group] as number;
+  for (const [group, size] of sizes.entries()) {
     violations += size - (commonest[group] as number);
     if (size > 1) supporting += size;
   }
-  // A group of one can hold no contradiction; only the others tell.
   return { g3: supporting === 0 ? 1 : violations / supporting, supporting };
 }
 
@@ -154,24 +167,45 @@ export const check: Check = {
     'Columns that another column determines although it is no key (a missing normal form), found by measuring g3, not by names; with the bytes of the copies and the copies that contradict each other.',
   async *run(context) {
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
-    for (const sample of await readSamples(context))
-      for (const found of candidatesOf(sample)) {
-        context.signal.throwIfAborted();
-        const finding = await confirm(context, sample, found, total);
-        if (finding) yield finding;
-      }
+    const proposed = (await readSamples(context)).flatMap((sample) =>
+      candidatesOf(sample).map((found) => ({ sample, found })),
+    );
+    for (const [at, { sample, found }] of proposed.entries()) {
+      context.signal.throwIfAborted();
+      const timeoutMs = (context.remainingMs() * CONFIRMING_SHARE) / (proposed.length - at);
+      const finding = await confirm(context, sample, found, total, timeoutMs);
+      if (finding) yield finding;
+    }
   },
 };
+
+/** The same on the rows of the sample, for when the server is too busy to be asked. */
+function measureSample({ columns, rows }: Sample, { determinant, dependents }: Found) {
+  const rowNumbers = Array.from({ length: rows }, (_, at) => at);
+  return new Map(
+    dependents.map((dependent) => [
+      dependent,
+      measureRows(
+        rowNumbers,
+        (at) => [columns.get(determinant)?.[at] ?? null],
+        (at) => columns.get(dependent)?.[at] ?? null,
+      ),
+    ]),
+  );
+}
 
 async function confirm(
   context: CheckContext,
   sample: Sample,
-  { determinant, dependents }: Found,
+  found: Found,
   total: number,
+  timeoutMs: number,
 ): Promise<Finding | undefined> {
   const { table } = sample;
-  const oneIn = Math.max(1, Math.floor(table.estimatedRows / CONFIRMED_ROWS));
+  const { determinant, dependents } = found;
+  let oneIn = Math.max(1, Math.floor(table.estimatedRows / CONFIRMED_ROWS));
   let measures: Map<string, DependencyMeasure>;
+  let confirmed = true;
   try {
     measures = await measureInDatabase(context.session, {
       schema: table.schema,
@@ -179,25 +213,32 @@ async function confirm(
       determinant: [determinant],
       dependents,
       oneIn,
+      limits: { timeoutMs },
     });
   } catch (error) {
     endIfOver(context, error);
+    measures = measureSample(sample, found);
+    oneIn = 1;
+    confirmed = false;
     context.blind({
-      what: `whether ${determinant} determines ${dependents.join(', ')} in ${table.name}, as the sample has it (${(error as Error).message})`,
-      remedy: 'Run the diagnosis when the server is less busy.',
+      what: `whether ${determinant} determines ${dependents.join(', ')} in all of ${table.name}, as it does in a sample (${(error as Error).message})`,
+      remedy: 'Run the diagnosis when the server is less busy, or give it more time with --deadline.',
     });
-    return undefined;
   }
   const kept = [...measures].filter(([, { g3, supportingRows }]) => g3 <= LARGEST_G3 && supportingRows > 0);
   const [first] = kept;
   if (!first) return undefined;
   const columns = kept.map(([name]) => name);
   const { groups, rows } = first[1];
+  // A sample holds too few of a group's rows to show how often it repeats; the statistics know.
+  const distinct = table.columns.find(({ name }) => name === determinant)?.stats?.distinct;
+  const onceEach =
+    confirmed || !distinct ? groups / Math.max(1, rows) : distinct / Math.max(1, table.estimatedRows);
   const width = columns.reduce((sum, name) => {
     const stats = table.columns.find((column) => column.name === name)?.stats;
     return sum + (stats ? stats.averageWidth * (1 - stats.nullFraction) : 0);
   }, 0);
-  const bytes = Math.round((1 - groups / Math.max(1, rows)) * table.estimatedRows * width);
+  const bytes = Math.round(Math.max(0, 1 - onceEach) * table.estimatedRows * width);
   const contradicting = Math.max(...kept.map(([, measure]) => measure.contradictingGroups));
   const worst = Math.max(...kept.map(([, { g3 }]) => g3));
   const examples = exampleKeys(sample, determinant, columns);
@@ -240,7 +281,7 @@ async function confirm(
       ...(contradicting > 0
         ? [
             {
-              label: `${determinant}s whose copies contradict${examples.length > 0 ? `, for example ${examples.join(', ')}` : ''}`,
+              label: `${confirmed ? '' : 'in the sample, '}${determinant}s whose copies contradict${examples.length > 0 ? `, for example ${examples.join(', ')}` : ''}`,
               value: contradicting * oneIn,
               unit: '1',
               how: `SELECT ${quote(determinant)} FROM ${target} GROUP BY 1 HAVING count(DISTINCT (${columns.map(quote).join(', ')})) > 1`,
@@ -256,11 +297,7 @@ async function confirm(
       },
     ],
     cost: { bytes },
-    confidence: {
-      level: oneIn > 1 ? 0.9 : 1,
-      basis: oneIn > 1 ? 'sample' : 'exact',
-      note: oneIn > 1 ? `measured on one in ${oneIn} groups, each whole` : 'measured on all rows',
-    },
+    confidence: confidenceOf(confirmed ? oneIn : undefined, sample.rows),
     explains: { kpis: ['database-size', 'cache-hit-ratio'], traces: [] },
     fix: {
       summary: parent
@@ -277,6 +314,19 @@ async function confirm(
       expectedEffect: `${bytesText(bytes)} less, and one place for each fact`,
     },
   };
+}
+
+/** @param oneIn undefined where only the sample was measured */
+function confidenceOf(oneIn: number | undefined, sampled: number): Finding['confidence'] {
+  if (oneIn === undefined)
+    return {
+      level: 0.7,
+      basis: 'sample',
+      note: `${count(sampled)} rows looked at; not confirmed on whole groups`,
+    };
+  return oneIn > 1
+    ? { level: 0.9, basis: 'sample', note: `measured on one in ${oneIn} groups, each whole` }
+    : { level: 1, basis: 'exact', note: 'measured on all rows' };
 }
 
 const MOST_EXAMPLES = 3;

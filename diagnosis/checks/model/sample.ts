@@ -15,6 +15,12 @@ const MOST_TABLES = 100;
 const MOST_COLUMNS = 80;
 const LONGEST_VALUE = 400;
 const LEAST_ROWS = 20;
+/** Of the time that is left, for reading samples. */
+const SAMPLING_SHARE = 0.4;
+/** With fewer rows a sample of a large table shows no repetition; so many are read however slow the server is. */
+const FEWEST_ROWS = 1_500;
+/** Fewer values tell of the way to the server and back, not of how fast it reads. */
+const TELLING_VALUES = 20_000;
 
 const samples = new WeakMap<CheckContext, Promise<Sample[]>>();
 
@@ -44,11 +50,26 @@ async function read(context: CheckContext): Promise<Sample[]> {
       remedy: `Only the ${MOST_TABLES} largest are sampled in one run.`,
     });
   const found: Sample[] = [];
-  for (const table of tables.slice(0, MOST_TABLES)) {
+  const deadline = performance.now() + context.remainingMs() * SAMPLING_SHARE;
+  // The small ones first: they show how fast this server answers now, and what they leave is for the large ones.
+  const ascending = tables.slice(0, MOST_TABLES).reverse();
+  let [values, valuesMs, overheadMs] = [0, 0, Number.POSITIVE_INFINITY];
+  for (const [at, table] of ascending.entries()) {
     context.signal.throwIfAborted();
+    const started = performance.now();
+    const msForThis = Math.max(0, deadline - started) / (ascending.length - at);
+    const affordable =
+      values < TELLING_VALUES
+        ? context.sampleRows
+        : (msForThis * values) / Math.max(1, valuesMs) / table.columns.length;
+    const rows = Math.round(Math.min(context.sampleRows, Math.max(FEWEST_ROWS, affordable)));
     try {
-      const sample = await readOne(context, table);
+      const sample = await readOne(context, table, rows);
       if (sample) found.push(sample);
+      const tookMs = performance.now() - started;
+      overheadMs = Math.min(overheadMs, tookMs);
+      values += (sample?.rows ?? 0) * table.columns.length;
+      valuesMs += tookMs - overheadMs;
     } catch (error) {
       endIfOver(context, error);
       const { code, message } = error as { code?: string; message?: string };
@@ -59,27 +80,27 @@ async function read(context: CheckContext): Promise<Sample[]> {
       });
     }
   }
-  return found;
+  return found.reverse();
 }
 
 const unreadable = (column: Column) => /^(bytea|tsvector|geometry|geography|vector|xml)/.test(column.type);
 
-async function readOne(context: CheckContext, table: Table): Promise<Sample | undefined> {
+async function readOne(context: CheckContext, table: Table, most: number): Promise<Sample | undefined> {
   const columns = table.columns.filter((column) => !unreadable(column)).slice(0, MOST_COLUMNS);
   if (columns.length === 0) return undefined;
-  const whole = table.estimatedRows <= context.sampleRows;
-  const percent = Math.min(100, (100 * context.sampleRows * 1.1) / Math.max(1, table.estimatedRows));
+  const whole = table.estimatedRows <= most;
+  const percent = Math.min(100, (100 * most * 1.1) / Math.max(1, table.estimatedRows));
   const list = columns.map(({ name }) => `left(${context.session.quote(name)}::text, ${LONGEST_VALUE})`);
-  const rows = await context.session.query<{ row: (string | null)[] }>(
-    `SELECT ARRAY[${list.join(', ')}] AS row FROM ${context.session.quote(table.schema, table.name)}${
+  const rows = await context.session.textRows(
+    `SELECT ${list.join(', ')} FROM ${context.session.quote(table.schema, table.name)}${
       whole ? '' : ` TABLESAMPLE SYSTEM (${percent.toFixed(6)})`
-    } LIMIT ${context.sampleRows}`,
+    } LIMIT ${most}`,
   );
   return {
     table,
     rows: rows.length,
     whole,
-    columns: new Map(columns.map(({ name }, at) => [name, rows.map(({ row }) => row[at] ?? null)])),
+    columns: new Map(columns.map(({ name }, at) => [name, rows.map((row) => row[at] ?? null)])),
   };
 }
 
