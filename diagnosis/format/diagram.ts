@@ -1,6 +1,7 @@
 import { instance } from '@viz-js/viz';
 import { readTables } from '../catalogue.ts';
 import type { Session, Table } from '../check.ts';
+import { singular } from '../checks/model/keys.ts';
 
 /** A table as a diagram shows it. */
 export interface Box {
@@ -42,9 +43,6 @@ const shortType = (type: string) =>
   SHORT_TYPES.reduce((text, [long, short]) => text.replace(long, short), type).replaceAll(', ', ',');
 
 const keyOf = ({ schema, name }: Pick<Table, 'schema' | 'name'>) => `${schema}.${name}`;
-const singular = (name: string) =>
-  name.endsWith('ies') ? `${name.slice(0, -3)}y` : name.endsWith('s') ? name.slice(0, -1) : name;
-
 const refersTo = (table: Table, other: Table) =>
   table.foreignKeys.some(
     ({ referenced }) => referenced.schema === other.schema && referenced.table === other.name,

@@ -3,7 +3,7 @@ import { count, endIfOver } from '../shared.ts';
 import { modelTables, readSamples, type Sample } from './sample.ts';
 
 const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
-const singular = (name: string) =>
+export const singular = (name: string) =>
   name.endsWith('ies')
     ? `${name.slice(0, -3)}y`
     : name.endsWith('sses')
