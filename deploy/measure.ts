@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { freePort } from '../stack/freePort.ts';
 import { startNative } from '../stack/native.ts';
-import { defaultPorts, type Ports } from '../stack/ports.ts';
+import { defaultPorts, type PortName, type Ports } from '../stack/ports.ts';
 import { MEASURED_FILE, type Measured } from './sizing.ts';
 
 /**
@@ -43,9 +43,8 @@ await once(proxy, 'listening');
 
 const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-measure-'));
 await chmod(dir, 0o755);
-const ports = Object.fromEntries(
-  await Promise.all(Object.keys(defaultPorts).map(async (name) => [name, await freePort()])),
-) as Ports;
+const ports: Partial<Ports> = {};
+for (const name of Object.keys(defaultPorts) as PortName[]) ports[name] = await freePort();
 collector = `http://127.0.0.1:${ports.collector}`;
 const stack = await startNative({
   dir: path.join(dir, 'run'),

@@ -91,7 +91,7 @@ function agent({ processors }: Collector) {
           resolver: {
             dns: {
               hostname: `${GATEWAY}.${NAMESPACE}.svc.cluster.local`,
-              port: 4317,
+              port: '4317',
               interval: '5s',
             },
           },

@@ -1,7 +1,7 @@
 import { instance } from '@viz-js/viz';
 import { readTables } from '../catalogue.ts';
 import type { Session, Table } from '../check.ts';
-import { singular } from '../checks/model/keys.ts';
+import { singular } from '../checks/model/missingForeignKey.ts';
 
 /** A table as a diagram shows it. */
 export interface Box {
