@@ -246,6 +246,14 @@ export function runFigures(figures: Figures, recording: Recording): void {
     'findings missing-foreign-key',
   );
   figures.define(
+    'actions:predicted',
+    actions.filter(({ action, before, after }) => action.predictedSpeedup !== undefined && before && after)
+      .length,
+    formats.count,
+    ['/actions'],
+    'actions with a prediction by the planner’s cost and a measurement',
+  );
+  figures.define(
     'actions:measured',
     actions.filter(({ before, after }) => before && after).length,
     formats.count,

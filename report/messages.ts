@@ -96,7 +96,6 @@ function status({ recording }: Case, { f, partial, relieved, archived, cured }: 
 }
 
 function questions({ recording, rows }: Case, { f, partial, relieved, cured }: Told): string {
-  const indexes = recording.diagnosis?.findings.filter(({ check }) => check === 'missing-index') ?? [];
   const worse = worsened(rows);
   const { migration } = recording;
   const entry = (question: string, answer: string, evidence: string) =>
@@ -112,7 +111,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     ),
     entry(
       'How do you know that it was these causes?',
-      `They were mended one after the other under the same load, and for ${f('actions:measured')} of them the statements were timed before and after.${indexes.length > 0 ? ` ${indexes.length === 1 ? 'The index' : 'Each index'} had a prediction first; prediction and measurement stand side by side.` : ''}`,
+      `They were mended one after the other under the same load, and for ${f('actions:measured')} of them the statements were timed before and after.${relieved ? ` ${f('actions:predicted')} indexes had a prediction first; prediction and measurement stand side by side.` : ''}`,
       'report, “Short-term relief”; the journal in the database (`sqltrail fix list`)',
     ),
     entry(

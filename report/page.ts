@@ -8,7 +8,7 @@ export const style = `:root{--line:#ccc;--dim:#555;--bad:#a33e00;--good:#00674b}
 h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0}h2{font-size:1.25rem;margin:2.4rem 0 .6rem;border-bottom:2px solid #1a1a1a;padding-bottom:.2rem}h3{font-size:1.02rem;margin:1.2rem 0 .3rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}td:first-child{min-width:6rem}td.n,th.n{text-align:right;white-space:nowrap}th{overflow-wrap:normal}th.n{white-space:normal}
 table.tight{font-size:.8rem}table.tight td.n{white-space:normal}table.tight .dim{font-size:.95em}table.tight span[data-figure]{white-space:nowrap}td.name{white-space:nowrap}table.appendix{table-layout:fixed;font-size:.74rem}table.appendix th:first-child{width:30%}table.appendix th:nth-child(2){width:32%}table.tight th,table.tight td{padding:.3rem .35rem}
-.dim{color:var(--dim);font-size:.86rem}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
+p,li{overflow-wrap:anywhere}.dim{color:var(--dim);font-size:.86rem}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
 .state{border:2px solid;padding:.6rem .9rem;border-radius:6px;margin:1rem 0}.state.partial{color:var(--bad)}.state.complete{color:var(--good)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;padding:.6rem .8rem;border-radius:4px;font-size:.84rem;margin:.5rem 0}
 svg{max-width:100%;height:auto;display:block}.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.tiles{display:grid;grid-template-columns:repeat(4,1fr);gap:.8rem;margin:1rem 0}

@@ -103,7 +103,7 @@ export function cumulatedCost({ cumulated }: Impact, currency: string, width = 9
         endLabel: {
           show: true,
           color: colours.ink,
-          distance: 8,
+          distance: 14,
           formatter: `${before ? `as it is, ${level}` : (phaseTitles[title] ?? title).replace('peak, ', '')}: ${amount.format(values.at(-1) ?? 0)}`,
         },
         labelLayout: { moveOverlap: 'shiftY' },
