@@ -62,6 +62,7 @@ const finding = (id: string, label: string, known: string[]) =>
   ({
     id,
     evidence: [{ label, value: 1, how: '' }],
+    objects: [],
     explains: { kpis: [], traces: known },
   }) as unknown as Finding;
 
@@ -70,11 +71,13 @@ it('a cause gets a trace of its very statement, with a plan where any trace of i
     finding('number', 'worst statement: SELECT * FROM orders WHERE order_number = $1', ['a']),
     finding('count', 'SELECT count(*) FROM orders WHERE sta…', ['a']),
     finding('other', 'worst statement: SELECT * FROM carts', ['a']),
+    finding('n-plus-one:/orders:SELECT orders', 'calls below one parent span', ['a']),
     finding('size', 'share of rows older than 365 days', []),
   ]);
   expect(found.map(({ finding: of, traceId, durationMs }) => [of, traceId, durationMs])).toEqual([
     ['number', 'b', 300],
     ['count', 'a', 900],
+    ['n-plus-one:/orders:SELECT orders', 'b', 300],
   ]);
   expect(found[0]?.plan).toEqual(JSON.parse(plan));
   expect(found[1]?.plan).toBeNull();

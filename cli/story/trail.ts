@@ -115,13 +115,33 @@ const shape = (sql: string) =>
     .replaceAll(/\s+/g, ' ')
     .trim();
 
-/** The statement of a finding as its evidence has it, cut where it was cut there. */
-const statementOf = ({ evidence }: Finding) =>
-  shape((evidence[0]?.label ?? '').replace(/^worst statement: /, '').replace(/…$/, ''));
+type IsOf = (span: FetchedTrace['spans'][number]) => boolean;
 
-function slowestCall(trace: FetchedTrace, sql: string, finding: string): RecordedCauseTrace | undefined {
+/**
+ * Whether a span is a call of the finding's statement: by the SQL that its evidence has, cut where it was cut there;
+ * a finding about repeated calls ends with their summary, one about a locked row is about updates of its table.
+ */
+function calls({ id, evidence, objects }: Finding): IsOf {
+  const label = evidence
+    .map((each) => each.label.replace(/^worst statement: /, ''))
+    .find((text) => /^(select|insert|update|delete|with)\b/i.test(text));
+  if (label) {
+    const sql = shape(label.replace(/…$/, ''));
+    return ({ attributes }) => shape(text(attributes['db.query.text']) ?? '').startsWith(sql);
+  }
+  return ({ attributes }) => {
+    const summary = text(attributes['db.query.summary']);
+    return (
+      'db.query.text' in attributes &&
+      summary !== null &&
+      (id.endsWith(`:${summary}`) || summary === `UPDATE ${objects[0]?.table}`)
+    );
+  };
+}
+
+function slowestCall(trace: FetchedTrace, isOf: IsOf, finding: string): RecordedCauseTrace | undefined {
   const [call] = trace.spans
-    .filter(({ attributes }) => shape(text(attributes['db.query.text']) ?? '').startsWith(sql))
+    .filter(isOf)
     .map((span) => ({
       span,
       plan: planOf(
@@ -163,12 +183,12 @@ export async function traceCauses(
   };
   const found: RecordedCauseTrace[] = [];
   for (const finding of findings) {
-    const sql = statementOf(finding);
+    const isOf = calls(finding);
     const queue = [...finding.explains.traces];
     let best: RecordedCauseTrace | undefined;
-    for (let at = 0; sql && at < Math.min(queue.length, MOST_OF_A_CAUSE) && !best?.plan; at += 1) {
+    for (let at = 0; at < Math.min(queue.length, MOST_OF_A_CAUSE) && !best?.plan; at += 1) {
       const trace = await fetchOnce(queue[at] as string);
-      const call = trace && slowestCall(trace, sql, finding.id);
+      const call = trace && slowestCall(trace, isOf, finding.id);
       if (!call) continue;
       if (!best) {
         // More traces of the same statement: a plan is captured once in a while only.
