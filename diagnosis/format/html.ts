@@ -6,7 +6,7 @@ import { causeTree } from './tree.ts';
 
 const style = `:root{color-scheme:light dark;--line:#8886;--dim:#666;--critical:#b3261e;--warning:#8a5a00;--info:#0b5cad}
 @media (prefers-color-scheme:dark){:root{--dim:#aaa;--critical:#ff8a80;--warning:#ffca6b;--info:#8ab8ff}}
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}
 article{border:1px solid var(--line);border-left:6px solid var(--line);border-radius:6px;padding:.7rem 1rem;margin:.8rem 0;break-inside:avoid}
 article.critical{border-left-color:var(--critical)}article.warning{border-left-color:var(--warning)}article.info{border-left-color:var(--info)}
@@ -14,6 +14,7 @@ article h3{margin:0;font-size:1.02rem}article p{margin:.35rem 0}.meta,.how{color
 .severity{font-weight:600}.critical .severity{color:var(--critical)}.warning .severity{color:var(--warning)}.info .severity{color:var(--info)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#8882;padding:.5rem .7rem;border-radius:4px;font-size:.86rem;margin:.4rem 0}
 meter{width:9rem;vertical-align:middle}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+td.value{text-align:right;padding-right:0;width:11rem}@media (max-width:40rem){td.value{width:6rem}}
 ul{padding-left:1.2rem}a{color:inherit}`;
 
 function article(finding: RankedFinding) {
@@ -28,12 +29,12 @@ function article(finding: RankedFinding) {
 <p>${explanation}</p>
 ${
   fix
-    ? html`<p><b>Fix:</b> ${fix.summary}. ${fix.expectedEffect}.</p>${fix.sql.length > 0 ? html`<pre>${fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}<p class="meta">Lock: ${fix.lock}. Risk: ${fix.risk}</p>`
+    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${fix.sql.length > 0 ? html`<pre>${fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}<p class="meta">Lock: ${fix.lock}. Risk: ${fix.risk}</p>`
     : ''
 }
 <details><summary>Evidence</summary><table>${evidence.map(
-    ({ label, value, unit, how }) =>
-      html`<tr><td>${label}</td><td>${typeof value === 'number' ? value.toLocaleString('en') : value} ${unit === '1' ? '' : unit}</td><td class="how">${how}</td></tr>`,
+    ({ label, value, unit, how }, at) =>
+      html`<tr><td>${label}${how === evidence[at - 1]?.how ? '' : html`<div class="how">${how}</div>`}</td><td class="value">${typeof value === 'number' ? value.toLocaleString('en') : value} ${unit === '1' ? '' : unit}</td></tr>`,
   )}</table><p class="meta">KPIs: ${explains.kpis.join(', ')}${explains.traces.length > 0 ? ` · traces: ${explains.traces.join(', ')}` : ''}</p></details></article>`;
 }
 
