@@ -2,6 +2,7 @@ import type { EChartsCoreOption } from 'echarts/core';
 import { useMemo, useState } from 'preact/hooks';
 import type { ActionReading } from '../actions.ts';
 import type { TimelineReading } from '../app.ts';
+import type { Phase } from '../phase.ts';
 import { Chart, type Palette, usePalette } from './charts.tsx';
 import { clock } from './format.ts';
 import { useBeat, useTopic } from './live.ts';
@@ -14,13 +15,15 @@ interface Bar {
   to: number;
   label: string;
   colour: string;
+  opacity: number;
   /** Drawn as a mark at `from`. */
   moment: boolean;
 }
 
 const ROW_PX = 26;
 
-const fades: Record<string, number> = { idle: 0.25, peak: 1, proof: 0.85 };
+/** The peak stands out, idle time stays back. */
+const phaseOpacity: Partial<Record<Phase, number>> = { idle: 0.25, peak: 1, proof: 0.85 };
 
 function barsOf(
   { phases, alerts }: TimelineReading,
@@ -36,6 +39,7 @@ function barsOf(
       to,
       label: phaseNames[phase],
       colour: phase === 'peak' ? orange : blue,
+      opacity: phaseOpacity[phase] ?? 0.6,
       moment: false,
     })),
     ...alerts.map(({ name, severity, startsAt, endsAt }) => ({
@@ -44,6 +48,7 @@ function barsOf(
       to: endsAt ? Date.parse(endsAt) : now,
       label: severity,
       colour: severity === 'page' ? palette.bad : orange,
+      opacity: 1,
       moment: false,
     })),
     ...actions
@@ -54,6 +59,7 @@ function barsOf(
         to: Date.parse(endedAt ?? startedAt ?? ''),
         label: action.title,
         colour: state === 'kept' ? green : palette.soft,
+        opacity: 1,
         moment: true,
       })),
   ];
@@ -118,11 +124,10 @@ function optionOf(bars: Bar[], palette: Palette, now: number): EChartsCoreOption
             };
           const width = Math.max(3, end - x);
           const isPhase = bar.row === 'Phase';
-          const opacity = isPhase ? (fades[bars[dataIndex]?.label.toLowerCase() ?? ''] ?? 0.6) : 1;
           return {
             type: 'rect',
             shape: { x, y: y - 8, width, height: 16, r: 3 },
-            style: { fill: bar.colour, opacity },
+            style: { fill: bar.colour, opacity: bar.opacity },
             ...(isPhase && width > 60
               ? {
                   textContent: {
