@@ -26,13 +26,14 @@ export function growthLines(growth: Growth, operation: GrowthOperation, width = 
       textStyle: { ...text, fontSize: 14, fontWeight: 600 },
     },
     legend: {
-      top: 26,
+      top: 38,
       left: 0,
-      itemGap: 14,
+      padding: 0,
+      itemGap: 24,
       textStyle: { fontSize: 11.5 },
       data: Object.values(growthModels),
     },
-    grid: { left: 70, right: 20, top: 60, bottom: 44 },
+    grid: { left: 70, right: 20, top: 72, bottom: 44 },
     xAxis: {
       type: 'category',
       data: sizes.map((size) => `${size}×`),
