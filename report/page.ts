@@ -14,10 +14,8 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;padding:.6rem
 svg{max-width:100%;height:auto;display:block}.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.tiles{display:grid;grid-template-columns:repeat(4,1fr);gap:.8rem;margin:1rem 0}
 .tile{border:1px solid var(--line);border-radius:6px;padding:.7rem .8rem}.tile b{display:block;font-size:1.35rem;line-height:1.2}
 article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:.7rem 0;break-inside:avoid}article h3{margin:.1rem 0}
-figure{margin:.8rem 0}figure img{max-width:100%;border:1px solid var(--line)}figcaption{color:var(--dim);font-size:.86rem}
-.wide{overflow-x:auto}
 @media screen and (max-width:900px){table{display:block;overflow-x:auto}}@media (max-width:640px){.pair{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}}
-@media print{html{font-size:11.5px}body{max-width:none;padding:0;font-size:1rem}h2{break-after:avoid}h3{break-after:avoid}tr,figure,svg{break-inside:avoid}article{break-inside:auto}table.tight{font-size:.8rem}table.appendix{font-size:.68rem}table.appendix tr{break-inside:auto}td.n{white-space:normal}}
+@media print{html{font-size:11.5px}body{max-width:none;padding:0;font-size:1rem}h2{break-after:avoid}h3{break-after:avoid}tr,svg{break-inside:avoid}article{break-inside:auto}table.tight{font-size:.8rem}table.appendix{font-size:.68rem}table.appendix tr{break-inside:auto}td.n{white-space:normal}}
 @page{size:A4;margin:14mm}`;
 
 /** A figure as markup that leads back to its place in the appendix. */
