@@ -241,8 +241,24 @@ it.each(['light', 'dark'] as const)('axe finds nothing serious on any page (%s)'
     await page.waitForLoadState('networkidle');
     for (const violation of await seriousViolations(page)) found.push(`${hash}: ${violation}`);
   }
+  await page.goto(`${served.base}/runbooks/SlowStatements`);
+  for (const violation of await seriousViolations(page)) found.push(`runbook: ${violation}`);
   expect(found).toEqual([]);
   expect(errors).toEqual([]);
+  await page.close();
+});
+
+it('no page is wider than a telephone', async () => {
+  const { page } = await open();
+  await page.setViewportSize({ width: 390, height: 800 });
+  const wide: string[] = [];
+  for (const hash of pages()) {
+    await page.goto(`${served.base}/#/${hash}`);
+    await page.locator('main h2').first().waitFor();
+    await page.waitForLoadState('networkidle');
+    if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) wide.push(hash);
+  }
+  expect(wide).toEqual([]);
   await page.close();
 });
 
