@@ -182,6 +182,7 @@ class Growth {
       gatewayMs: GATEWAY_LATENCY_MS,
       ordersToday: scales.default.orders,
       cells: [],
+      notes: [],
     };
   }
 

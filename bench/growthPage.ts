@@ -154,7 +154,7 @@ const mb = (bytes: number | undefined) =>
 /** The files of the docs, by their path below docs/: all that they say is computed from the recording. */
 export async function growthPages(file = RECORDING): Promise<Map<string, string>> {
   const recording = await readGrowth(file);
-  const { settings, machine, sizes, growth, gatewayMs, measuredOn, ordersToday } = recording;
+  const { settings, machine, sizes, growth, gatewayMs, measuredOn, ordersToday, notes } = recording;
   const curves = curvesOf(recording);
   const of = (model: Model, operation: Operation) =>
     curves.find((curve) => curve.model === model && curve.operation === operation) as Curve;
@@ -170,6 +170,8 @@ export async function growthPages(file = RECORDING): Promise<Map<string, string>
     return own.reduce((first, curve) => (curve.reach.likely < first.reach.likely ? curve : first));
   });
   const today = (ordersToday / (sizes[0]?.orders ?? 1)) * (first ?? 1);
+  const windows = checkout.flatMap(({ readings }) => readings.map(({ values }) => values.length));
+  const [fewest, most] = [Math.min(...windows), Math.max(...windows)];
   const page = `# Growth
 
 What the shop’s operations take with ${settings.sizes.join(', ')} times the data on each data model, measured through the real stores; how that grows; and when each model reaches its limit. Everything here is computed from [measured/growth.json](measured/growth.json) by \`npm run docs\`; a test holds the page to it. To measure again (about half an hour on two cores; killed at any moment, it goes on where it was):
@@ -180,9 +182,9 @@ npx node bench/growth.ts           # the readings, into docs/measured/growth.jso
 npm run docs
 \`\`\`
 
-Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} with ${settings.postgres['shared_buffers']} of buffers, Node ${machine.node.slice(1)}. Size 1 is the scale \`${settings.base}\` (${digits(sizes[0]?.orders ?? 0, 6)} orders); the rows of every table grow alike. ${settings.customers} customers at a time, each without a pause (closed loop): search, product page, cart, checkout, own orders, that order, and the sales report of 30 days at every fourth visit. A window is ${settings.visits} visits; ${settings.windows * settings.rounds} windows a cell in ${settings.rounds} rounds over all cells, after a window that is not counted. p95 by nearest rank in each window; below are the mean of the windows and its 95 % interval (bootstrap).
+Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} with ${settings.postgres['shared_buffers']} of buffers, Node ${machine.node.slice(1)}. Size 1 is the scale \`${settings.base}\` (${digits(sizes[0]?.orders ?? 0, 6)} orders); the rows of every table grow alike. ${settings.customers} customers at a time, each without a pause (closed loop): search, product page, cart, checkout, own orders, that order, and the sales report of 30 days at every fourth visit. A window is ${settings.visits} visits; ${fewest === most ? fewest : `${fewest} to ${most}`} windows a cell in up to ${settings.rounds} rounds over all cells, each after a window that is not counted. p95 by nearest rank in each window; below are the mean of the windows and its 95 % interval (bootstrap).
 
-- **legacy**: the tables and statements as they were.
+${notes.map((note) => `${note}\n\n`).join('')}- **legacy**: the tables and statements as they were.
 - **tuned**: the same tables with the indexes of the short-term relief, statements rewritten.
 - **refactored**: the new model, filled and switched to by \`remediation/migration\`.
 
@@ -266,6 +268,8 @@ ${table(
     ]),
 )}
 
+The refactored model sums up the lines of those 30 days at each report; the tuned store keeps the sums of closed days. A kept sum is what the new model still lacks.
+
 ## Size of the database
 
 ${table(
@@ -277,7 +281,7 @@ ${table(
   ]),
 )}
 
-The whole database with its indexes, before archival. What is not shown here: more customers at a time than ${settings.customers}, a server whose memory is full, and disks slower than this machine’s.
+The whole database with its indexes, before archival. The new model is not smaller by itself: it has keys and indexes that the legacy tables lack, and 60 months of partitions; what makes it small is that closed months can leave. What is not shown here: more customers at a time than ${settings.customers}, a server whose memory is full, and disks slower than this machine’s.
 `;
   const charts = operations.map((operation): [string, string] => [
     `growth/${operation}.svg`,

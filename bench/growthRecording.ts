@@ -62,6 +62,8 @@ const recording = z.object({
   /** Orders of the scale `default`: the shop at its critical size, which is "today" in the forecast. */
   ordersToday: z.int().positive(),
   cells: z.array(cell),
+  /** What whoever reads the figures has to know. */
+  notes: z.array(z.string()).default([]),
 });
 export type GrowthRecording = z.infer<typeof recording>;
 export type Cell = z.infer<typeof cell>;
@@ -81,6 +83,8 @@ export async function writeGrowth(file: string, growth: GrowthRecording): Promis
   await rename(`${file}.part`, file);
 }
 
-/** Every cell has been measured. */
+/** Every size has been measured on every model, in one round at least. */
 export const isComplete = ({ settings, cells }: GrowthRecording): boolean =>
-  cells.length === settings.sizes.length * models.length * settings.rounds;
+  settings.sizes.every((size) =>
+    models.every((model) => cells.some((cell) => cell.size === size && cell.model === model)),
+  );
