@@ -41,6 +41,16 @@ export interface Scan {
 }
 
 /**
+ * pg_stat_statements writes `interval '1 day'` as `interval $1`, which Postgres itself does not take; `$1::interval`
+ * means the same. Nothing but a typed literal has a type's name directly before a parameter.
+ */
+export const castParameters = (sql: string): string =>
+  sql.replaceAll(
+    /\b(interval|date|timestamptz|timetz|(?:timestamp|time)(?:\s+with(?:out)?\s+time\s+zone)?|jsonb?|uuid|numeric|inet)\s+(\$\d+)/gi,
+    '$2::$1',
+  );
+
+/**
  * Plans a statement with parameters without their values (EXPLAIN GENERIC_PLAN, before Postgres 16 a prepared
  * statement). The statement is not run.
  *
@@ -54,7 +64,7 @@ export async function genericPlan(
 ): Promise<PlanNode | undefined> {
   const generic = version >= 160_000;
   try {
-    const plans = (await session.plan(sql, generic ? 'GENERIC_PLAN, ' : '')) as
+    const plans = (await session.plan(castParameters(sql), generic ? 'GENERIC_PLAN, ' : '')) as
       | { Plan: PlanNode }[]
       | undefined;
     return plans?.[0]?.Plan;

@@ -16,10 +16,18 @@ interface Key {
   column: string;
 }
 
+interface Use {
+  entry: WorkloadEntry;
+  scan: Scan;
+  speedup: number;
+  /** Other single columns that the statement compares with, and what an index on them would do for it. */
+  instead: { expression: string; speedup: number }[];
+}
+
 interface Candidate {
   table: Table;
   keys: Key[];
-  uses: { entry: WorkloadEntry; scan: Scan; speedup: number }[];
+  uses: Use[];
 }
 
 const expressionOf = (context: CheckContext, use: ColumnUse): string => {
@@ -38,7 +46,7 @@ function keysFor(
   context: CheckContext,
   table: Table,
   use: TableUse,
-): { keys: Key[]; rows: number } | undefined {
+): { keys: Key[]; rows: number; instead: { expression: string; rows: number }[] } | undefined {
   const usable = use.equal.filter(indexable);
   const direct = usable.filter(({ join }) => !join);
   const equal = direct.length > 0 ? direct : usable;
@@ -63,7 +71,13 @@ function keysFor(
     rows *= 0.1;
   } else if (chosen.length > 0 && use.limited && order && indexable(order) && rows > 20)
     chosen.push({ column: order.column, expression: expressionOf(context, order) });
-  return chosen.length > 0 ? { keys: chosen, rows } : undefined;
+  const instead = keys
+    .filter((key) => !chosen.includes(key))
+    .map((key) => ({
+      expression: key.expression,
+      rows: Math.max(1, table.estimatedRows / distinctOf(table, key.column)),
+    }));
+  return chosen.length > 0 ? { keys: chosen, rows, instead } : undefined;
 }
 
 /**
@@ -100,7 +114,13 @@ function exists(table: Table, keys: Key[], quote: (name: string) => string): boo
   );
 }
 
-/** An index on (a, b) serves who looks for a: the shorter is folded into the longer. */
+/** An index that another statement needs anyway will do when it gives this share of the gain of one's own. */
+const GOOD_ENOUGH = 0.9;
+
+/**
+ * Indexes that serve several: one on (a, b) serves who looks for a, so the shorter is folded into the longer; and a
+ * statement that compares with several columns takes the index of another statement on one of them.
+ */
 function consolidate(candidates: Candidate[]): Candidate[] {
   const longest = [...candidates].sort((a, b) => b.keys.length - a.keys.length);
   const kept: Candidate[] = [];
@@ -109,8 +129,26 @@ function consolidate(candidates: Candidate[]): Candidate[] {
     if (host) host.uses.push(...candidate.uses);
     else kept.push(candidate);
   }
+  const time = ({ uses }: Candidate) => uses.reduce((sum, { entry }) => sum + entry.statement.totalMs, 0);
+  for (const candidate of [...kept].sort((a, b) => time(a) - time(b))) {
+    const host = kept.find(
+      (other) =>
+        other !== candidate &&
+        other.table === candidate.table &&
+        candidate.uses.every((use) => gain(served(use, other)) >= gain(use.speedup) * GOOD_ENOUGH),
+    );
+    if (!host) continue;
+    host.uses.push(...candidate.uses.map((use) => ({ ...use, speedup: served(use, host) })));
+    kept.splice(kept.indexOf(candidate), 1);
+  }
   return kept;
 }
+
+/** Share of a statement's time that goes. */
+const gain = (speedup: number) => 1 - 1 / Math.max(1, speedup);
+
+const served = ({ instead }: Use, { keys }: Candidate): number =>
+  instead.find(({ expression }) => expression === keys[0]?.expression)?.speedup ?? 0;
 
 /** What the planner itself says with a hypothetical index; undefined without HypoPG, or where it refuses. */
 async function hypotheticalSpeedup(context: CheckContext, definition: string, entry: WorkloadEntry) {
@@ -148,7 +186,7 @@ export const check: Check = {
       });
       return;
     }
-    const found = new Map<string, Candidate>();
+    const candidates = new Map<string, Candidate>();
     for (const entry of await context.workload())
       for (const scan of entry.scans) {
         const table = tableOf(context.tables, scan.relation, scan.node.Schema);
@@ -159,19 +197,23 @@ export const check: Check = {
         if (exists(table, answer.keys, (name) => session.quote(name))) continue;
         const scanCost = scan.cost * scan.loops;
         const before = Math.max(entry.plan?.['Total Cost'] ?? 0, scanCost);
-        const after =
-          before -
-          scanCost +
-          indexScanCost(context, table, scan.limited ? Math.min(answer.rows, ASSUMED_LIMIT) : answer.rows) *
-            scan.loops;
-        const speedup = before / Math.max(after, before / 10_000, 0.01);
+        const speedupWith = (rows: number) => {
+          const found = scan.limited ? Math.min(rows, ASSUMED_LIMIT) : rows;
+          const after = before - scanCost + indexScanCost(context, table, found) * scan.loops;
+          return before / Math.max(after, before / 10_000, 0.01);
+        };
+        const speedup = speedupWith(answer.rows);
         if (speedup < 1.3) continue;
         const key = `${table.oid}(${answer.keys.map(({ expression }) => expression).join(', ')})`;
-        const candidate = found.get(key) ?? { table, keys: answer.keys, uses: [] };
-        candidate.uses.push({ entry, scan, speedup });
-        found.set(key, candidate);
+        const candidate = candidates.get(key) ?? { table, keys: answer.keys, uses: [] };
+        const instead = answer.instead.map(({ expression, rows }) => ({
+          expression,
+          speedup: speedupWith(rows),
+        }));
+        candidate.uses.push({ entry, scan, speedup, instead });
+        candidates.set(key, candidate);
       }
-    for (const candidate of consolidate([...found.values()])) yield await describe(context, candidate);
+    for (const candidate of consolidate([...candidates.values()])) yield await describe(context, candidate);
   },
 };
 
