@@ -24,10 +24,11 @@ const pool = new pg.Pool({
   statement_timeout: env.SHOP_STATEMENT_TIMEOUT_MS,
   application_name: 'shop',
 });
-// An idle connection that the server closed is replaced by the pool; without a listener it would end the process.
-pool.on('error', (error) =>
-  log.warn({ code: (error as NodeJS.ErrnoException).code }, 'idle connection lost'),
-);
+// A connection that the server closed is replaced by the pool; without listeners it would end the process. One that is
+// in use tells it to its own listeners only, and to whoever waits for its answer.
+const lost = (error: Error) => log.warn({ code: (error as NodeJS.ErrnoException).code }, 'connection lost');
+pool.on('error', lost);
+pool.on('connect', (client) => client.on('error', lost));
 
 const server = createServer(
   createShop({
