@@ -19,6 +19,7 @@ import { shopMapping } from '../../remediation/migration/shop.ts';
 import type { Verification } from '../../remediation/migration/verify.ts';
 import type { Recording } from '../../report/recording.ts';
 import { queryVector, type StoryTargets, setStore } from './clients.ts';
+import { compareLedger, StrainWatch } from './strain.ts';
 import { formatKpi } from './verdict.ts';
 
 export interface MediumTermOptions {
@@ -34,8 +35,12 @@ export interface MediumTermOptions {
 }
 
 const POLICY = new URL('../../sample-shop/archive.yaml', import.meta.url);
-/** Works most of the time: the shop has nothing but ordinary load, and pauses are made by the KPIs. */
+/** Archival works most of the time: the shop has nothing but ordinary load then. */
 const DUTY = 0.8;
+/** A story has to come to its end, on whatever machine it is told. */
+const LEAST_DUTY = 0.15;
+/** What customers noticed before the migration is read for so long. */
+const BEFORE_SECONDS = 75;
 const number = new Intl.NumberFormat('en');
 
 async function one<T>(url: string, sql: string): Promise<T> {
@@ -98,16 +103,16 @@ export async function archivalStage(options: MediumTermOptions): Promise<void> {
   );
 }
 
-/** May the migration go on? Not while customers fail or wait. */
-function gate(targets: StoryTargets): () => Promise<Verdict> {
-  return async () => {
+/** May the migration go on? Not while customers fail or wait, and slower when they wait longer than before. */
+function gate(targets: StoryTargets, strain: StrainWatch | undefined): (phase: Phase) => Promise<Verdict> {
+  return async (phase) => {
     for (const id of ['request-failure-ratio', 'customer-latency-p95']) {
       const kpi = kpiById(id);
       const [sample] = await queryVector(targets, kpi.promql.replaceAll('[1m]', '[15s]')).catch(() => []);
       if (sample && Number.isFinite(sample.value) && !meetsObjective(kpi, sample.value))
         return { ok: false, reason: `${kpi.name} ${formatKpi(sample.value, id)}` };
     }
-    return { ok: true };
+    return strain ? strain.mayContinue(phase) : { ok: true };
   };
 }
 
@@ -138,8 +143,42 @@ const explained: Record<Phase, string> = {
   contract: 'the old tables are dropped; until here everything could be taken back',
 };
 
+/** Migrates under the load that is on, up to the cutover of writes, and notes what customers noticed of it. */
+export async function migrateUnderLoad(options: MediumTermOptions, profile: string): Promise<boolean> {
+  const { url, targets, recording, say, signal } = options;
+  const strain = await StrainWatch.open(targets.load, profile, url);
+  try {
+    const before = await strain.before(BEFORE_SECONDS, signal);
+    if (before !== undefined) say(`  Before it, p95 is ${formatKpi(before, 'customer-latency-p95')}.`);
+    const moved = await migrationStage(options, 'cutover-writes', strain);
+    const read = await strain.read();
+    began(recording).strain = read;
+    const during = read.p95DuringBackfillWhole;
+    if (during !== null)
+      say(
+        `  During the backfill, p95 was ${formatKpi(during, 'customer-latency-p95')}; ${number.format(read.failedRequests)} of ${number.format(read.requests)} requests failed; nobody waited longer than ${Math.round(read.longestWaitBehindMigrationMs)} ms for a lock of the migration.`,
+      );
+    return moved;
+  } finally {
+    await strain.close();
+  }
+}
+
+/** Order numbers of the load generator's ledger against both models; call it when no request is under way. */
+export async function noteLedger({ url, targets, recording, say }: MediumTermOptions): Promise<void> {
+  const compared = await compareLedger(targets.load, url);
+  began(recording).ledgerOfOrders = compared;
+  say(
+    `  ${number.format(compared.acknowledged)} acknowledged order numbers: ${compared.missingInLegacy} missing in the legacy tables, ${compared.missingInNew} in the new model, ${compared.doubled} doubled.`,
+  );
+}
+
 /** Carries the shop on to a phase of the migration. A pause that is too long is noted, and ends it for this run. */
-export async function migrationStage(options: MediumTermOptions, until: Phase): Promise<boolean> {
+export async function migrationStage(
+  options: MediumTermOptions,
+  until: Phase,
+  strain?: StrainWatch,
+): Promise<boolean> {
   const { url, targets, recording, say, status, signal } = options;
   const mapping = await shopMapping({ timeZone: 'Etc/UTC' });
   const migration = began(recording);
@@ -186,13 +225,16 @@ export async function migrationStage(options: MediumTermOptions, until: Phase): 
       yes: true,
       previousStore: 'tuned',
       switchStore: (store) => setStore(targets, store),
-      mayContinue: gate(targets),
+      mayContinue: gate(targets, strain),
       maxPauseMs: 180_000,
       observeMs: 20_000,
       dutyCycle: DUTY,
+      leastDuty: LEAST_DUTY,
       signal,
-    }))
+    })) {
       note(progress);
+      await strain?.note(progress);
+    }
   } catch (error) {
     if (!(error instanceof RemediationError)) throw error;
     recording.notes.push(`The migration stopped after ${migration.reached}: ${error.message}`);

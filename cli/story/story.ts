@@ -21,7 +21,9 @@ import {
   archivalStage,
   countOrders,
   type MediumTermOptions,
+  migrateUnderLoad,
   migrationStage,
+  noteLedger,
   noteSize,
 } from './mediumTerm.ts';
 import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './relief.ts';
@@ -310,10 +312,8 @@ class Story {
     await this.during('archival', 'ordinary', () => archivalStage(options));
     await this.#quiet();
     const before = await countOrders(options);
-    say(heading('Medium term: a new data model, while customers go on buying'));
-    const moved = await this.during('medium-term', 'ordinary', () =>
-      migrationStage(options, 'cutover-writes'),
-    );
+    say(heading('Medium term: a new data model, while the peak goes on'));
+    const moved = await this.during('medium-term', 'peak', () => migrateUnderLoad(options, 'peak'));
     if (moved) {
       say(heading('Proof: the same peak on the new model'));
       await this.phase('peak-after-medium-term', 'peak', LEAST_PEAK_SECONDS);
@@ -331,6 +331,7 @@ class Story {
       );
     }
     if (moved) {
+      await noteLedger(options);
       await migrationStage(options, 'contract');
       const bytes = await noteSize(options, 'after the contract');
       const first = recording.sizes[0]?.bytes ?? bytes;

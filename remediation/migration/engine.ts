@@ -14,12 +14,19 @@ import {
   stateSql,
   type Undo,
 } from './state.ts';
-import { type Facts, readFacts, type Step, stepsOf } from './steps.ts';
+import { type Facts, isHarmless, readFacts, type Step, stepsOf } from './steps.ts';
+import { Throttle } from './throttle.ts';
 import { differences, type Verification, verify } from './verify.ts';
 
 const id = pg.escapeIdentifier;
 
-export type Verdict = { ok: true } | { ok: false; reason: string };
+export type Verdict =
+  | {
+      ok: true;
+      /** The shop's p95 over what it was before the migration, where it is read: the backfill is throttled by it. */
+      strain?: number;
+    }
+  | { ok: false; reason: string };
 
 export interface MigrationOptions {
   /** URL of the owner of the legacy tables, or of a superuser; never printed. */
@@ -33,7 +40,7 @@ export interface MigrationOptions {
    * Asked before each phase and step and at least once a second during backfill and verification, and while a new
    * store is being watched: may the migration go on, or does the shop suffer?
    */
-  mayContinue?: () => Promise<Verdict>;
+  mayContinue?: (phase: Phase) => Promise<Verdict>;
   /** How long the migration waits for the shop to be well again before it stops, milliseconds. */
   maxPauseMs?: number;
   /** After a switch the KPIs are watched this long; when they are bad, it is switched back. Milliseconds. */
@@ -44,8 +51,10 @@ export interface MigrationOptions {
   batchMs?: number;
   /** No batch is larger, units. */
   maxBatch?: number;
-  /** Share of time in which the backfill works (0 to 1); the rest is left to the shop. */
+  /** Share of time in which the backfill works at the most (0 to 1); the rest is left to the shop. */
   dutyCycle?: number;
+  /** It works no less than this share, so that it comes to its end while the shop is slow for other reasons. */
+  leastDuty?: number;
   /** Go on although rows were set aside that the new model cannot hold. */
   acceptSetAside?: boolean;
   signal?: AbortSignal;
@@ -86,6 +95,7 @@ const defaults = {
   batchMs: 200,
   maxBatch: 10_000,
   dutyCycle: 0.5,
+  leastDuty: 0.05,
 };
 
 /** lock_not_available, deadlock_detected, serialization_failure */
@@ -154,6 +164,7 @@ class Run {
   readonly client: pg.Client;
   readonly mapping: Mapping;
   readonly options: MigrationOptions & typeof defaults;
+  readonly #throttle: Throttle;
   #gateAt = 0;
 
   constructor(client: pg.Client, options: MigrationOptions) {
@@ -161,6 +172,7 @@ class Run {
     this.mapping = options.mapping;
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     this.options = { ...defaults, ...(given as unknown as MigrationOptions) };
+    this.#throttle = new Throttle(this.options.dutyCycle, this.options.leastDuty);
   }
 
   note(entry: Parameters<typeof journal>[2]): Promise<void> {
@@ -175,9 +187,10 @@ class Run {
     const at = { phase, ...(step === undefined ? {} : { step }) };
     const began = Date.now();
     for (let said = ''; ; ) {
-      const verdict = await mayContinue();
+      const verdict = await mayContinue(phase);
       this.#gateAt = Date.now();
       if (verdict.ok) {
+        this.#throttle.read(verdict.strain);
         if (said) {
           await this.note({ ...at, event: 'resumed', detail: { afterMs: Date.now() - began } });
           yield { ...at, event: 'resumed', detail: { afterMs: Date.now() - began } };
@@ -259,10 +272,14 @@ class Run {
 
   async verify(): Promise<Verification> {
     const { signal } = this.options;
+    let began = performance.now();
     return verify(this.client, this.mapping, {
       ...(signal ? { signal } : {}),
       pace: async () => {
+        const tookMs = performance.now() - began;
         for await (const _ of this.gate('verify', undefined, GATE_EVERY_MS));
+        await sleep(this.#throttle.restMs(tookMs));
+        began = performance.now();
       },
     });
   }
@@ -331,7 +348,12 @@ class Run {
         await this.client.query(`ANALYZE ${table.present.table}`);
         while (analyseAt <= units) analyseAt *= 8;
       }
-      yield { phase, step: name, event: 'batch', detail: { reached, upper, units, tookMs } };
+      yield {
+        phase,
+        step: name,
+        event: 'batch',
+        detail: { reached, upper, units, tookMs, duty: this.#throttle.duty },
+      };
       size = Math.max(
         1,
         Math.min(
@@ -339,8 +361,8 @@ class Run {
           Math.round(size * Math.min(2, Math.max(0.5, this.options.batchMs / tookMs))),
         ),
       );
-      const restMs = tookMs * (1 / this.options.dutyCycle - 1);
-      if (restMs >= 1) await sleep(Math.min(restMs, 5_000));
+      const restMs = this.#throttle.restMs(tookMs);
+      if (restMs >= 1) await sleep(restMs);
     }
     await this.client.query(
       'UPDATE sqltrail.migration_cursor SET done = true WHERE migration = $1 AND legacy_table = $2',
@@ -431,7 +453,7 @@ class Run {
     const { mayContinue, observeMs } = this.options;
     const until = Date.now() + observeMs;
     while (mayContinue && Date.now() < until) {
-      const verdict = await mayContinue();
+      const verdict = await mayContinue(phase);
       if (!verdict.ok) {
         await this.switch(back);
         await this.note({ phase, step, event: 'switched back', detail: verdict });
@@ -460,6 +482,10 @@ class Run {
         return yield* this.sweep(phase, name);
       case 'switch':
         return yield* this.cutover(phase, name, work.store, work.back);
+      case 'confirm':
+        await this.switch(work.store);
+        await sleep(this.options.drainMs);
+        return;
       case 'nothing':
         return;
     }
@@ -540,6 +566,7 @@ async function factsFor(
     return {
       columns: new Map(),
       rows: new Map(),
+      units: new Map(),
       bytes: new Map(),
       indexed: new Set(),
       sequences: new Map(),
@@ -623,9 +650,6 @@ export async function* rollbackMigration(
   }
 }
 
-/** Steps of the contract that change nothing that the legacy tables need. */
-const isHarmless = (step: string) => step === 'both models are equal' || step === 'ledger is complete';
-
 export interface MigrationStatus {
   name: string;
   phase: Reached;
@@ -636,6 +660,8 @@ export interface MigrationStatus {
   cursors: Cursor[];
   ledger: { kind: string; table: string; entries: number }[];
   lastEvents: { at: string; phase: string; step: string | null; event: string }[];
+  /** When each phase was begun last, and how long it took; undefined for one that is not complete. */
+  phases: { phase: Phase; startedAt: string; seconds?: number }[];
 }
 
 /** @returns undefined where the migration was never begun; changes nothing */
@@ -656,6 +682,16 @@ export async function migrationStatus(
       `SELECT at, phase, step, event FROM sqltrail.migration_journal WHERE migration = $1 ORDER BY id DESC LIMIT 10`,
       [name],
     );
+    // Since it was taken back last, if it was.
+    const spans = await client.query<{ phase: Phase; started: Date; ended: Date | null }>(
+      `SELECT j.phase, min(j.at) AS started, max(j.at) FILTER (WHERE j.event = 'phase done') AS ended
+         FROM sqltrail.migration_journal AS j
+        WHERE j.migration = $1 AND j.event IN ('begun', 'phase done')
+          AND j.id > coalesce((SELECT max(u.id) FROM sqltrail.migration_journal AS u
+                                WHERE u.migration = $1 AND u.phase = j.phase AND u.event = 'phase undone'), 0)
+        GROUP BY j.phase ORDER BY min(j.id)`,
+      [name],
+    );
     const begun = state.steps.find((step) => phaseIndex(step.phase) > phaseIndex(state.phase));
     return {
       name,
@@ -666,6 +702,13 @@ export async function migrationStatus(
       cursors: state.cursors,
       ledger: ledger.rows,
       lastEvents: events.rows.reverse().map((row) => ({ ...row, at: row.at.toISOString() })),
+      phases: spans.rows.map(({ phase, started, ended }) => ({
+        phase,
+        startedAt: started.toISOString(),
+        ...(ended && phaseIndex(phase) <= phaseIndex(state.phase)
+          ? { seconds: (ended.getTime() - started.getTime()) / 1000 }
+          : {}),
+      })),
     };
   } finally {
     await client.end().catch(() => {});
@@ -692,8 +735,9 @@ export interface MigrationPlan {
     reversible: boolean;
     /** SQL in full, where the step is SQL. */
     sql?: string;
-    /** Estimated rows that a backfill goes through. */
+    /** Estimated rows of the table of a backfill, units that it goes through, and bytes. */
     rows?: number;
+    units?: number;
     bytes?: number;
   })[];
 }
@@ -720,7 +764,11 @@ export async function planMigration(
         reversible: phase !== 'contract' || undo.kind !== 'none',
         ...(work.kind === 'transaction' || work.kind === 'index' ? { sql: work.sql } : {}),
         ...(work.kind === 'backfill'
-          ? { rows: facts.rows.get(work.table.table) ?? 0, bytes: facts.bytes.get(work.table.table) ?? 0 }
+          ? {
+              rows: facts.rows.get(work.table.table) ?? 0,
+              units: facts.units.get(work.table.table) ?? 0,
+              bytes: facts.bytes.get(work.table.table) ?? 0,
+            }
           : {}),
       })),
     };
