@@ -428,10 +428,10 @@ export class RefactoredStore implements ShopStore {
   }
 }
 
-// The statements on partitioned tables, apart, so that a test can read their plans.
+// The longer statements, apart; all are on tables that may be partitioned.
 
 /** Where the orders of a customer are, newest first: from `order_keys`, without a partition. */
-export const historySql = `WITH mine AS (
+const historySql = `WITH mine AS (
     SELECT order_id, order_number, placed_at FROM shop.order_keys WHERE customer_id = $1)
   SELECT (SELECT count(*) FROM mine) AS n, shown.order_id, shown.order_number, shown.placed_at::text AS placed_at
     FROM shop.customers AS c
@@ -440,15 +440,15 @@ export const historySql = `WITH mine AS (
    ORDER BY shown.placed_at DESC, shown.order_id DESC`;
 
 /** Orders by id and time: the times are values, so the planner itself leaves out the other months. */
-export const ordersSql = `SELECT id, to_char(placed_at, 'YYYY-MM-DD HH24:MI:SS') AS placed_at, status, total, currency
+const ordersSql = `SELECT id, to_char(placed_at, 'YYYY-MM-DD HH24:MI:SS') AS placed_at, status, total, currency
     FROM shop.orders WHERE id = ANY($1::int[]) AND placed_at = ANY($2::timestamptz[])`;
 
-export const linesSql = `SELECT l.order_id, v.product_id, v.name, l.unit_price, l.quantity
+const linesSql = `SELECT l.order_id, v.product_id, v.name, l.unit_price, l.quantity
     FROM shop.order_lines AS l JOIN shop.product_versions AS v ON v.id = l.product_version_id
    WHERE l.order_id = ANY($1::int[]) AND l.placed_at = ANY($2::timestamptz[])
    ORDER BY l.id`;
 
-export const alsoBoughtSql = `WITH mine AS MATERIALIZED (
+const alsoBoughtSql = `WITH mine AS MATERIALIZED (
     SELECT DISTINCT order_id, placed_at FROM (
       SELECT l.order_id, l.placed_at
         FROM shop.product_versions AS v JOIN shop.order_lines AS l ON l.product_version_id = v.id
@@ -464,6 +464,6 @@ export const alsoBoughtSql = `WITH mine AS MATERIALIZED (
   SELECT p.id, p.name, p.price FROM best JOIN shop.products AS p ON p.id = best.product_id
    WHERE NOT p.stand_in ORDER BY best.times DESC, p.id`;
 
-export const salesSql = `SELECT to_char(placed_at, 'YYYY-MM-DD') AS day, count(DISTINCT order_id) AS orders, sum(unit_price * quantity) AS revenue
+const salesSql = `SELECT to_char(placed_at, 'YYYY-MM-DD') AS day, count(DISTINCT order_id) AS orders, sum(unit_price * quantity) AS revenue
     FROM shop.order_lines WHERE placed_at > now() - $1 * interval '1 day'
    GROUP BY 1 ORDER BY 1`;

@@ -26,12 +26,19 @@ export interface MigratedShop {
   close(): Promise<void>;
 }
 
-/** @param orders keep so few of the tiny data's orders, those of the last months; all by default */
-export async function createMigratedShop(orders?: number): Promise<MigratedShop> {
-  const database = await createShopTestDatabase();
+/**
+ * @param orders keep so few of the tiny data's orders, those of the last months; all by default
+ * @param adminUrl superuser of a server of the test's own; the run's by default
+ */
+export async function createMigratedShop(orders?: number, adminUrl?: string): Promise<MigratedShop> {
+  const database = await createShopTestDatabase('tiny', adminUrl);
   const owner = new pg.Pool({ connectionString: database.url('shop_owner'), max: 4 });
   const app = new pg.Pool({ connectionString: database.url('shop_app'), max: 8 });
-  for (const pool of [owner, app]) pool.on('error', () => {});
+  for (const pool of [owner, app]) {
+    pool.on('error', () => {});
+    // One that is in use when the server dies tells it by an event of its own.
+    pool.on('connect', (client) => client.on('error', () => {}));
+  }
   if (orders !== undefined)
     await owner.query(`
       DELETE FROM orders WHERE id NOT IN (SELECT id FROM orders ORDER BY placed_at DESC LIMIT ${Math.trunc(orders)});

@@ -19,9 +19,15 @@ export interface ShopDatabase {
   drop(): Promise<void>;
 }
 
-/** A shop database of its own, copied from the template that the run's first caller made. */
-export async function createShopTestDatabase(scale: ScaleName = 'tiny'): Promise<ShopDatabase> {
-  const adminUrl = inject('postgresUrl');
+/**
+ * A shop database of its own, copied from the template that the run's first caller made.
+ *
+ * @param adminUrl superuser of a server; that of the run by default
+ */
+export async function createShopTestDatabase(
+  scale: ScaleName = 'tiny',
+  adminUrl = inject('postgresUrl'),
+): Promise<ShopDatabase> {
   const name = `shop_${crypto.randomUUID().slice(0, 8)}`;
   const template = await createShopDatabase({ adminUrl, passwords: testPasswords, scale, seed: 1 });
   await resetShopDatabase({ adminUrl, template, name });
