@@ -1,21 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { bytesText } from '../diagnosis/checks/shared.ts';
-import {
-  type ArchiveProgress,
-  planArchive,
-  runArchive,
-  type UnitPlan,
-} from '../remediation/archive/archive.ts';
+import type { ArchiveProgress, UnitPlan } from '../remediation/archive/archive.ts';
 import { expireArchive, keepUntil, planExpiry } from '../remediation/archive/expire.ts';
+import { planPolicy, restorePolicy, runPolicy } from '../remediation/archive/partitions.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
-import {
-  listArchive,
-  type QueryResult,
-  queryArchive,
-  restoreArchive,
-  verifyArchive,
-} from '../remediation/archive/read.ts';
+import { listArchive, type QueryResult, queryArchive, verifyArchive } from '../remediation/archive/read.ts';
 import { ownerUrl, reported } from './fix.ts';
 
 const write = (text: string) => process.stdout.write(`${text}\n`);
@@ -24,6 +15,11 @@ const count = (n: number) => n.toLocaleString('en');
 const whole = (text: string) => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('Give a whole number.');
+  return value;
+};
+const hours = (text: string) => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Give a number of hours above 0.');
   return value;
 };
 const collected = (value: string, before: string[] = []) => [...before, value];
@@ -48,7 +44,9 @@ export function describeUnitPlan({
     `  Stays:   ${unit.holds.length === 0 ? 'no holds' : `${count(held)} held: ${unit.holds.map(({ reason }) => reason).join('; ')}`}`,
     `  Why:     ${unit.reason.trim()}`,
     `  Keep:    ${unit.retention.months} months: ${unit.retention.rule}`,
-    '  Lock:    rows, for about 150 ms at a time; gives way after 300 ms of waiting',
+    unit.partition
+      ? '  Lock:    none while a partition is detached (CONCURRENTLY); the table for milliseconds when it is dropped, giving way after 300 ms of waiting'
+      : '  Lock:    rows, for about 150 ms at a time; gives way after 300 ms of waiting',
     '  Undo:    sqltrail archive restore',
     ...problems.map((problem) => styleText('yellow', `  First:   ${problem}`)),
   ].join('\n');
@@ -62,6 +60,8 @@ export function describeArchiveProgress(progress: ArchiveProgress): string | und
       return `segment ${progress.segment} of ${progress.unit}: ${count(progress.units)} units written and compared, ${bytesText(progress.bytes)} in ${progress.seconds.toFixed(1)} s`;
     case 'archived':
       return `segment ${progress.segment} of ${progress.unit}: removed from the database${progress.kept > 0 ? `, but for ${progress.kept} that had changed` : ''}`;
+    case 'detached':
+      return `${progress.table} is detached from ${progress.unit}`;
     case 'vacuum':
       return `vacuum of ${progress.table}`;
     case 'removing':
@@ -106,7 +106,7 @@ export function archiveCommand(signal: AbortSignal): Command {
     database(archive.command('plan').description('what the policy would move today; changes nothing')),
   ).action((given: string | undefined, flags: { policy: string; only?: string[] }) =>
     reported(async () => {
-      const plans = await planArchive({
+      const plans = await planPolicy({
         url: ownerUrl(given),
         policy: await readPolicy(flags.policy),
         ...(flags.only ? { only: flags.only } : {}),
@@ -131,6 +131,7 @@ export function archiveCommand(signal: AbortSignal): Command {
       },
       0.5,
     )
+    .option('--every <hours>', 'do it again after so many hours, until it is ended (Ctrl-C)', hours)
     .option('--yes', 'do it', false)
     .action(
       (
@@ -141,41 +142,52 @@ export function archiveCommand(signal: AbortSignal): Command {
           only?: string[];
           copyDir?: string[];
           duty: number;
+          every?: number;
           yes: boolean;
         },
       ) =>
         reported(async () => {
-          const options = {
-            url: ownerUrl(given),
-            policy: await readPolicy(flags.policy),
-            ...(flags.only ? { only: flags.only } : {}),
+          const run = async () => {
+            const options = {
+              url: ownerUrl(given),
+              policy: await readPolicy(flags.policy),
+              ...(flags.only ? { only: flags.only } : {}),
+            };
+            if (!flags.yes) {
+              for (const plan of await planPolicy(options)) write(`${describeUnitPlan(plan)}\n`);
+              write('Nothing was changed. Run it again with --yes to do this.');
+              return;
+            }
+            const tty = process.stderr.isTTY;
+            const results = await runPolicy({
+              ...options,
+              directory: flags.dir,
+              copies: flags.copyDir ?? [],
+              dutyCycle: flags.duty,
+              signal,
+              onProgress: (progress) => {
+                const text = describeArchiveProgress(progress);
+                if (tty) process.stderr.write('\r\u001B[K');
+                if (text) write(text);
+                else if (tty && progress.event === 'removing')
+                  process.stderr.write(
+                    `segment ${progress.segment}: ${count(progress.removed)} of ${count(progress.units)} removed`,
+                  );
+              },
+            });
+            for (const { unit, units, rows, bytes, kept } of results)
+              write(
+                `${unit}: ${count(units)} units (${count(rows)} rows) are in ${bytesText(bytes)} of files${kept > 0 ? `; ${count(kept)} stayed where they are` : ''}`,
+              );
           };
-          if (!flags.yes) {
-            for (const plan of await planArchive(options)) write(`${describeUnitPlan(plan)}\n`);
-            write('Nothing was changed. Run it again with --yes to do this.');
-            return;
+          if (!flags.yes || flags.every === undefined) return run();
+          while (!signal.aborted) {
+            // One that fails is told; what it has begun, the next one goes on with.
+            await run().catch((error: Error) => {
+              if (!signal.aborted) process.stderr.write(`archive: ${error.message}\n`);
+            });
+            await sleep(flags.every * 3_600_000, undefined, { signal }).catch(() => {});
           }
-          const tty = process.stderr.isTTY;
-          const results = await runArchive({
-            ...options,
-            directory: flags.dir,
-            copies: flags.copyDir ?? [],
-            dutyCycle: flags.duty,
-            signal,
-            onProgress: (progress) => {
-              const text = describeArchiveProgress(progress);
-              if (tty) process.stderr.write('\r\u001B[K');
-              if (text) write(text);
-              else if (tty && progress.event === 'removing')
-                process.stderr.write(
-                  `segment ${progress.segment}: ${count(progress.removed)} of ${count(progress.units)} removed`,
-                );
-            },
-          });
-          for (const { unit, units, rows, bytes, kept } of results)
-            write(
-              `${unit}: ${count(units)} units (${count(rows)} rows) are in ${bytesText(bytes)} of files${kept > 0 ? `; ${count(kept)} changed meanwhile and stayed` : ''}`,
-            );
         }),
     );
 
@@ -308,7 +320,7 @@ export function archiveCommand(signal: AbortSignal): Command {
           );
           return;
         }
-        const restored = await restoreArchive({
+        const restored = await restorePolicy({
           url,
           directory: flags.dir,
           segment: flags.segment,

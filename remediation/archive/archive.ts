@@ -50,6 +50,7 @@ export type ArchiveProgress =
   | { event: 'exported'; unit: string; segment: number; units: number; bytes: number; seconds: number }
   | { event: 'removing'; unit: string; segment: number; removed: number; units: number }
   | { event: 'archived'; unit: string; segment: number; units: number; kept: number }
+  | { event: 'detached'; unit: string; table: string }
   | { event: 'vacuum'; table: string };
 
 export interface ArchivedUnit {
@@ -109,8 +110,10 @@ function conditions(
   return { due, held, goes: `${due} AND NOT ${held}` };
 }
 
-interface Prepared {
+export interface Prepared {
   unit: ArchiveUnit;
+  /** The name by which the files call a table, where it is not its own (partitions.ts). */
+  named?: (table: { schema: string; table: string }) => { schema: string; table: string };
   cutoff: string;
   columns: Column[];
   children: { table: { schema: string; table: string }; column: string; columns: Column[] }[];
@@ -120,7 +123,7 @@ interface Prepared {
   problems: string[];
 }
 
-async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise<Prepared> {
+export async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise<Prepared> {
   const columns = await readColumns(client, unit.table);
   const typeOf = (column: string) => {
     const found = columns.find(({ name: each }) => each === column);
@@ -175,7 +178,7 @@ async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise<Prepar
   };
 }
 
-const chosen = ({ policy, only }: Pick<ArchiveOptions, 'policy' | 'only'>): ArchiveUnit[] => {
+export const chosen = ({ policy, only }: Pick<ArchiveOptions, 'policy' | 'only'>): ArchiveUnit[] => {
   const unknown = only?.filter((each) => !policy.units.some(({ name: known }) => known === each)) ?? [];
   if (unknown.length > 0)
     throw new RemediationError(
@@ -271,7 +274,7 @@ interface UnitRow {
 
 const sorted = (hashes: string[]) => hashes.sort().join(' ');
 
-class Archival {
+export class Archival {
   readonly client: pg.Client;
   readonly options: ArchiveOptions & typeof defaults;
 
@@ -319,7 +322,7 @@ class Archival {
     prepared: Prepared,
     from: string,
   ): Promise<{ segment: Segment | undefined; next: string | undefined }> {
-    const { unit, cutoff, columns, children, goes } = prepared;
+    const { unit, cutoff, columns, children, goes, named = (table) => table } = prepared;
     const { client } = this;
     const { directory, copies = [] } = this.options;
     const started = performance.now();
@@ -365,12 +368,12 @@ class Archival {
           alias: 'c',
           select: `SELECT ${child.columns.map((column) => `c.${id(column.name)}`).join(', ')} FROM ${tableSql(child.table)} AS c JOIN ${tableSql(unit.table)} AS t ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${range.sql} AND ${goes} ORDER BY c.${id(child.column)}`,
           unitOf: 'p.sqltrail_unit',
-          join: `JOIN read_parquet(${text(this.at(`${fileName(unit.name, segment, unit.table)}.tmp`))}) AS p ON p.${name(unit.key ?? '')} = s.${name(child.column)}`,
+          join: `JOIN read_parquet(${text(this.at(`${fileName(unit.name, segment, named(unit.table))}.tmp`))}) AS p ON p.${name(unit.key ?? '')} = s.${name(child.column)}`,
         })),
       ];
       for (const part of parts) {
         this.options.signal?.throwIfAborted();
-        const file = fileName(unit.name, segment, part.table);
+        const file = fileName(unit.name, segment, named(part.table));
         const raw = this.at(`${file}.csv.tmp`);
         const parquet = this.at(`${file}.tmp`);
         await pipeline(
@@ -403,7 +406,7 @@ class Archival {
             `${file}: the file does not say what ${tableName(part.table)} says (${written?.rows ?? 0} rows of ${said[0].rows}). Nothing was removed from the database.`,
           );
         files.push({
-          table: tableName(part.table),
+          table: tableName(named(part.table)),
           file,
           rows: written.rows,
           bytes: (await stat(parquet)).size,
@@ -677,8 +680,10 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
       for (const field of ['units', 'kept', 'rows', 'bytes'] as const) all[field] += result[field];
       results.set(result.unit, all);
     };
+    // A partition is gone on with where it was begun (partitions.ts).
     for (const segment of await archival.clearUp())
-      count(await archival.remove(await prepare(client, segment.policy), segment));
+      if (!segment.policy.partition)
+        count(await archival.remove(await prepare(client, segment.policy), segment));
     const prepared: Prepared[] = [];
     for (const unit of chosen(options)) prepared.push(await prepare(client, unit));
     const problems = prepared.flatMap((each) => each.problems);

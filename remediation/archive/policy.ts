@@ -22,6 +22,11 @@ const unit = z.strictObject({
   /** timestamptz, timestamp, date, or a text that begins as an ISO date. */
   age: identifier,
   olderThanDays: z.number().int().positive(),
+  /**
+   * `detach`: the table and its children are partitioned by the same ranges of their age, and leave by whole ranges,
+   * once no row of a range has to stay. Without it, rows leave one unit at a time.
+   */
+  partition: z.literal('detach').optional(),
   /** SQL on the table's columns; it is the owner's own text, as a migration's is. */
   where: z.string().min(1).optional(),
   /** Rows that a law suit, an audit or an open case keeps where they are. */
@@ -49,10 +54,16 @@ const policy = z
   .strictObject({ version: z.literal(1), units: z.array(unit).min(1) })
   .superRefine(({ units }, context) => {
     const names = new Set<string>();
-    units.forEach(({ name, key, children }, i) => {
+    units.forEach(({ name, key, partition, children }, i) => {
       if (names.has(name))
         context.addIssue({ code: 'custom', path: ['units', i, 'name'], message: `${name} is there twice` });
       names.add(name);
+      if (!key && partition)
+        context.addIssue({
+          code: 'custom',
+          path: ['units', i, 'key'],
+          message: 'partitions need the key of their rows',
+        });
       if (!key && children.length > 0)
         context.addIssue({
           code: 'custom',
