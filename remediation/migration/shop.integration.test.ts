@@ -353,10 +353,12 @@ describe('verification', () => {
     await shop.run('verify');
     const { rows: columns } = await shop.owner.query<{ table: string; column: string; type: string }>(
       `SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, NULL) AS type
-         FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+         FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity = ''
         WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'months'
+          AND a.attname <> 'position'
         ORDER BY 1, a.attnum`,
     );
+    // Of positions only the order counts: a gap says the same.
     const changed: Record<string, (column: string) => string> = {
       text: (column) => `coalesce(${column}, '') || 'x'`,
       character: () => "'XXX'",

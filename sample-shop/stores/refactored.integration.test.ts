@@ -159,7 +159,6 @@ it('reads only the months that matter, in every statement on a partitioned table
   const bounds: [RegExp, (values: unknown[]) => number][] = [
     [/INSERT INTO shop\.(orders|order_lines|activity)\b/, () => 0],
     [/WITH mine AS MATERIALIZED/, () => 13 + 4],
-    [/interval '10 seconds'/, () => 1 + 4],
     [/count\(DISTINCT order_id\)/, () => 2 + 4],
     [/FROM shop\.(orders|order_lines)\b/, monthsOf],
   ];
@@ -177,14 +176,11 @@ it('reads only the months that matter, in every statement on a partitioned table
       const { rows: explained } = await client.query(`EXPLAIN (${analyze}FORMAT JSON) ${sql}`, values);
       const months = monthsRead(explained[0]['QUERY PLAN'][0].Plan);
       expect(months.size, `${sql}\n${[...months].join()}`).toBeLessThanOrEqual(most(values));
-      // A statement that reads a range may well read a small month whole; one that looks up orders has no reason to.
-      if (most === monthsOf)
-        expect(JSON.stringify(explained), sql).not.toMatch(/"Seq Scan"[^{}]*"order(s|_lines)_\d/);
     } finally {
       client.release();
     }
   }
-  expect(seen.size).toBe(bounds.length);
+  expect(bounds.filter(([is]) => !seen.has(is)).map(([is]) => String(is))).toEqual([]);
 });
 
 it('writes into the next month, whether or not somebody made it', async () => {
