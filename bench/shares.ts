@@ -71,7 +71,11 @@ try {
     const url = rig.url('owner', 'shares');
     const running = await rig.open('shares', 'tuned');
     const handlers = shopHandlers(running.target);
-    const kept = (await readJournal(url)).filter(({ state }) => state === 'kept').map(({ action }) => action);
+    const kept = (await readJournal(url))
+      .filter(({ state }) => state === 'kept')
+      .map(({ action }) => action)
+      // Settings of the database itself stayed with the one that was copied.
+      .filter(({ sql }) => !sql.some((statement) => statement.startsWith('ALTER DATABASE')));
     // Settings act on the next vacuum or session, so they are left out together.
     const settings = kept.filter(({ kind }) => kind === 'settings' || kind === 'maintenance');
     const groups: { title: string; actions: Action[] }[] = kept
