@@ -20,11 +20,16 @@ const whole = (least: number) => (text: string) => {
   return value;
 };
 
+/** The terminal sends Ctrl-C to npm and to this process, and npm hands it on: within this time both are one. */
+const SAME_SIGNAL_MS = 1_000;
+
 /** The first Ctrl-C ends things in order; a second one does not wait for that. */
 const abort = new AbortController();
+let abortedAt = Number.POSITIVE_INFINITY;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
-    if (abort.signal.aborted) process.exit(130);
+    if (performance.now() - abortedAt > SAME_SIGNAL_MS) process.exit(130);
+    abortedAt = Math.min(abortedAt, performance.now());
     abort.abort(new DOMException(signal, 'AbortError'));
   });
 
