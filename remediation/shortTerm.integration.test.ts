@@ -420,6 +420,9 @@ describe('measured', () => {
 it('a second run at the same time is refused', async () => {
   await owner.query('SELECT pg_advisory_lock(7236544101)');
   await expect(apply([action()])).rejects.toThrow(/another run/);
+  await expect(
+    undoActions({ url: database.url, signal: new AbortController().signal, onUndone: () => {} }),
+  ).rejects.toThrow(/another run/);
 });
 
 it('the journal lists nothing, and creates nothing, where nothing was changed', async () => {

@@ -51,7 +51,6 @@ export interface ShortTermOptions {
   onEvent: (event: ShortTermEvent) => void;
 }
 
-/** Two runs at once would measure each other; the second is refused. */
 const ADVISORY_LOCK = 7_236_544_101;
 
 async function connect(url: string, name: string): Promise<pg.Client> {
@@ -69,6 +68,21 @@ async function connect(url: string, name: string): Promise<pg.Client> {
     throw new RemediationError(`${describeTarget(url)}: ${(error as Error).message}`, { cause: error });
   }
   return client;
+}
+
+/**
+ * Two runs at once would measure each other, and an undo would take away what the other is at: the second is refused.
+ *
+ * @throws RemediationError when another run holds the database; the lock ends with the connection
+ */
+async function takeTurn(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
+    ADVISORY_LOCK,
+  ]);
+  if (!rows[0]?.mine)
+    throw new RemediationError(
+      'another run of sqltrail fix works on this database; wait until it has ended.',
+    );
 }
 
 /** Reads the journal. */
@@ -93,13 +107,7 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
   const { url, signal } = options;
   const client = await connect(url, 'sqltrail-fix');
   try {
-    const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
-      ADVISORY_LOCK,
-    ]);
-    if (!rows[0]?.mine)
-      throw new RemediationError(
-        'another run of sqltrail fix works on this database; wait until it has ended.',
-      );
+    await takeTurn(client);
     const journal = new Journal(client);
     await journal.open();
     await new ShortTerm(client, journal, options).run();
@@ -270,7 +278,12 @@ async function undoSql(
     });
 }
 
-/** Undoes actions of the journal, the last one first. @throws RemediationError for an id that is not in it */
+/**
+ * Undoes actions of the journal, the last one first.
+ *
+ * @throws RemediationError for an id that is not in force, for what only its application can undo, and when another
+ *   run works on the database
+ */
 export async function undoActions(options: {
   url: string;
   /** All that are in force without it. */
@@ -281,6 +294,7 @@ export async function undoActions(options: {
 }): Promise<void> {
   const client = await connect(options.url, 'sqltrail-fix');
   try {
+    await takeTurn(client);
     const journal = new Journal(client);
     const entries = (await journal.list()).filter(({ state }) => state !== 'taken-back');
     for (const id of options.ids ?? [])

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { emptyQueries, queryCount } from '../../dashboards/reading.ts';
 import type { Recording } from '../../report/recording.ts';
 import { Camera, NoBrowser } from './browser.ts';
-import { MOST_PAGES, takeConsole, takeDashboards } from './take.ts';
+import { MOST_PAGES, rangeOfRun, takeConsole, takeDashboards } from './take.ts';
 
 export interface StoryPictureOptions {
   directory: string;
@@ -71,7 +71,8 @@ export class StoryPictures {
   /** Every dashboard in each phase, and whether any panel stayed empty over the whole run. */
   async finish(recording: Recording): Promise<void> {
     const { prometheus, directory, say } = this.#options;
-    const range = { from: new Date(recording.startedAt), to: new Date(recording.endedAt ?? Date.now()) };
+    const range = rangeOfRun(recording);
+    if (!range) return;
     await emptyQueries(prometheus, range).then(
       (empty) =>
         say(

@@ -24,10 +24,16 @@ interface Scene {
   dashboards: Dashboard[];
 }
 
-function scenesOf({ phases, startedAt }: Recording): Scene[] {
-  const ended = phases.filter(({ endedAt }) => endedAt !== null);
-  const end = ended.at(-1)?.endedAt;
-  if (!end) return [];
+/** From the start to the end of the last phase: after it there are no customers, and rates of nothing are no number. */
+export function rangeOfRun({ phases, startedAt }: Recording): TimeRange | undefined {
+  const end = phases.findLast(({ endedAt }) => endedAt !== null)?.endedAt;
+  return end ? { from: new Date(startedAt), to: new Date(end) } : undefined;
+}
+
+function scenesOf(recording: Recording): Scene[] {
+  const range = rangeOfRun(recording);
+  if (!range) return [];
+  const ended = recording.phases.filter(({ endedAt }) => endedAt !== null);
   const single = ended.map(
     (phase, at): Scene => ({
       file: `${String(at + 1).padStart(2, '0')}-${fileName(phase.name)}`,
@@ -40,7 +46,7 @@ function scenesOf({ phases, startedAt }: Recording): Scene[] {
   );
   const whole: Scene = {
     file: '00-whole-run',
-    range: { from: new Date(startedAt), to: new Date(end) },
+    range,
     phases: ended,
     dashboards,
   };
