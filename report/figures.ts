@@ -68,7 +68,8 @@ export const formats = {
         ? `${compact.format(seconds / 60)} min`
         : `${compact.format(seconds / 3_600)} h`,
   percent: (value: number) => `${compact.format(value * 100)} %`,
-  factor: (value: number) => `${compact.format(value)}×`,
+  /** Beyond ten thousand a factor says that hardly anything is left, and its digits come from what little that is. */
+  factor: (value: number) => (value > 10_000 ? 'over 10,000×' : `${compact.format(value)}×`),
   times: (value: number) => `${compact.format(value)} times`,
   bytes: (value: number) =>
     value >= 1e9
