@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -123,13 +124,13 @@ export function archiveCommand(signal: AbortSignal): Command {
     )
     .option(
       '--duty <share>',
-      'share of the time in which rows are deleted',
+      'share of the time in which files are made and rows deleted',
       (text) => {
         const value = Number(text);
         if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
         return value;
       },
-      0.5,
+      0.25,
     )
     .option('--every <hours>', 'do it again after so many hours, until it is ended (Ctrl-C)', hours)
     .option('--yes', 'do it', false)
@@ -147,6 +148,8 @@ export function archiveCommand(signal: AbortSignal): Command {
         },
       ) =>
         reported(async () => {
+          // Compressing and hashing take a core: whatever else runs on this machine goes first.
+          if (flags.yes) setPriority(constants.priority.PRIORITY_LOW);
           const run = async () => {
             const options = {
               url: ownerUrl(given),

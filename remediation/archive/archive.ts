@@ -39,7 +39,7 @@ export interface ArchiveOptions {
   segmentUnits?: number;
   /** A deletion is sized to take this long, milliseconds. */
   batchMs?: number;
-  /** Share of time in which rows are deleted (0 to 1). */
+  /** Share of time in which files are made and rows deleted (0 to 1). */
   dutyCycle?: number;
   signal?: AbortSignal;
   onProgress?: (progress: ArchiveProgress) => void;
@@ -82,7 +82,8 @@ export interface UnitPlan {
 
 const LOCK_TIMEOUT_MS = 300;
 const ATTEMPTS = 30;
-const defaults = { segmentUnits: 20_000, batchMs: 150, dutyCycle: 0.5 };
+const LONGEST_REST_MS = 5_000;
+const defaults = { segmentUnits: 20_000, batchMs: 50, dutyCycle: 0.25 };
 const passing = new Set(['55P03', '40P01', '40001']);
 
 const tableSql = ({ schema, table }: { schema: string; table: string }) => `${id(schema)}.${id(table)}`;
@@ -454,6 +455,7 @@ export class Archival {
         bytes: described.reduce((sum, { bytes }) => sum + bytes, 0),
         seconds: (performance.now() - started) / 1000,
       });
+      await this.#rest(performance.now() - started);
       const exported = (await readSegments(client)).find(({ id: each }) => each === segment);
       return { segment: exported, next: range.next };
     } catch (error) {
@@ -580,8 +582,7 @@ export class Archival {
         1,
         Math.min(5_000, Math.round(size * Math.min(2, Math.max(0.5, this.options.batchMs / tookMs)))),
       );
-      const restMs = tookMs * (1 / this.options.dutyCycle - 1);
-      if (restMs >= 1) await sleep(Math.min(restMs, 5_000));
+      await this.#rest(tookMs);
     }
     await client.query(
       "UPDATE sqltrail.archive_segment SET state = 'archived', archived_at = now() WHERE id = $1",
@@ -595,6 +596,12 @@ export class Archival {
       rows: segment.files.reduce((sum, { rows }) => sum + rows, 0),
       bytes: segment.files.reduce((sum, { bytes }) => sum + bytes, 0),
     };
+  }
+
+  /** After work that took so long, as the duty cycle has it. */
+  async #rest(tookMs: number): Promise<void> {
+    const restMs = Math.min(LONGEST_REST_MS, tookMs * (1 / this.options.dutyCycle - 1));
+    if (restMs >= 1) await sleep(restMs);
   }
 
   async #unitRows({ files, policy }: Segment): Promise<UnitRow[]> {
