@@ -89,7 +89,7 @@ try {
       )} | ${range(
         windows.map((each) => each.with),
         3,
-      )} | ${range(ratios, 2)} | ${JSON.stringify(interval)} | ${range(
+      )} | ${interval ? `${interval.mean.toFixed(3)} (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})` : ''} | ${range(
         seen.map(({ seconds }) => seconds),
         1,
       )} | ${range(
@@ -102,5 +102,5 @@ try {
   await rig.stop();
 }
 process.stdout.write(
-  `| shop | p95 without, s | p95 with, s | with / without | interval | diagnosis, s | of that busy, s | complete |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,
+  `| shop | p95 without, s | p95 with, s | with / without (95 % interval) | diagnosis, s | of that busy, s | complete |\n| --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,
 );
