@@ -1,41 +1,27 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
 import { type StoryTargets, setPhase, setProfile } from '../cli/story/clients.ts';
-import { type NativeStack, startNative } from '../stack/native.ts';
+import type { NativeStack } from '../stack/native.ts';
 import { waitFor } from '../stack/waitFor.ts';
-import { freePorts } from '../test/support/ports.ts';
 import { parsePromql } from '../test/support/promqlParser.ts';
+import { startTestStack, type TestStack } from '../test/support/stack.ts';
 import { fillVariables } from './panel.ts';
 import { dashboards } from './panels.ts';
 import { asksPrometheus, emptyQueries } from './reading.ts';
 
-let dir: string;
 let stack: NativeStack;
 let targets: StoryTargets;
+let close: TestStack['close'] | undefined;
 const startedAt = new Date();
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-e2e-'));
-  // Postgres may run as another user and must pass through.
-  await chmod(dir, 0o755);
-  stack = await startNative({
-    dir: path.join(dir, 'run'),
-    scale: 'tiny',
-    seed: 1,
+  ({ stack, targets, close } = await startTestStack({
     profile: 'ordinary',
-    ports: await freePorts(),
     environment: { load: { LOAD_ORDINARY_RATE: '5', LOAD_PEAK_RATE: '8', LOAD_THINK_MS: '100' } },
-  });
-  targets = { ...stack.urls, token: stack.secrets.token };
+  }));
 });
-afterAll(async () => {
-  await stack?.stop();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => close?.());
 
 const panels = dashboards.flatMap(({ rows }) => rows.flatMap((row) => row.panels));
 const expressions = [

@@ -1,5 +1,3 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,33 +6,23 @@ import { runArchive } from '../remediation/archive/archive.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
 import { runMigration } from '../remediation/migration/engine.ts';
 import { shopMapping } from '../remediation/migration/shop.ts';
-import { freePorts } from '../test/support/ports.ts';
-import { type NativeStack, startNative } from './native.ts';
+import { startTestStack, type TestStack } from '../test/support/stack.ts';
+import type { NativeStack } from './native.ts';
 import { waitFor } from './waitFor.ts';
 
 let dir: string;
 let stack: NativeStack;
 let targets: StoryTargets;
+let close: TestStack['close'] | undefined;
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-e2e-'));
-  // Postgres may run as another user and must pass through.
-  await chmod(dir, 0o755);
-  stack = await startNative({
-    dir: path.join(dir, 'run'),
-    scale: 'tiny',
-    seed: 1,
+  ({ dir, stack, targets, close } = await startTestStack({
     // Customers come once the shop is mended: what they met before would stay in the rules' windows.
     profile: 'idle',
-    ports: await freePorts(),
     environment: { load: { LOAD_ORDINARY_RATE: '5', LOAD_THINK_MS: '100' } },
-  });
-  targets = { ...stack.urls, token: stack.secrets.token };
+  }));
 });
-afterAll(async () => {
-  await stack?.stop();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => close?.());
 
 describe('the mended shop', () => {
   it('raises no alert under ordinary load, once archived and on the refactored model', async () => {

@@ -1,5 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,35 +8,26 @@ import { catalogue } from '../kpis/catalogue.ts';
 import { type GivenSpan, otlpTrace } from '../test/support/otlp.ts';
 import { freePorts } from '../test/support/ports.ts';
 import { runbooks } from '../test/support/runbooks.ts';
+import { startTestStack, type TestStack } from '../test/support/stack.ts';
 import { type NativeStack, startNative } from './native.ts';
 import { waitFor } from './waitFor.ts';
 
 let stack: NativeStack;
 let targets: StoryTargets;
+let close: TestStack['close'] | undefined;
 let dir: string;
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-e2e-'));
-  // Postgres may run as another user and must pass through.
-  await chmod(dir, 0o755);
-  stack = await startNative({
-    dir: path.join(dir, 'run'),
-    scale: 'tiny',
-    seed: 1,
+  ({ dir, stack, targets, close } = await startTestStack({
     profile: 'ordinary',
-    ports: await freePorts(),
     // Every statement is slow enough for its plan to be captured.
     environment: {
       shop: { SQLTRAIL_PLAN_SLOW_MS: '1' },
       load: { LOAD_ORDINARY_RATE: '5', LOAD_THINK_MS: '100' },
     },
-  });
-  targets = { ...stack.urls, token: stack.secrets.token };
+  }));
 });
-afterAll(async () => {
-  await stack?.stop();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => close?.());
 
 /** Names that the project's own sources export; Prometheus's and Go's are not the project's to keep. */
 const metricNames = (text: string) =>
