@@ -14,6 +14,10 @@ describe('attachedTargets', () => {
   it('takes a running stack from the environment, whole or not at all', () => {
     expect(attachedTargets(all)).toMatchObject({ shop: all.SHOP_URL, token: all.SQLTRAIL_TOKEN });
     expect(attachedTargets({})).toBeUndefined();
+    expect(attachedTargets({ ...all, CONSOLE_PUBLIC_URL: 'http://127.0.0.1:8088' })).toMatchObject({
+      console: all.CONSOLE_URL,
+      consolePage: 'http://127.0.0.1:8088',
+    });
     expect(() => attachedTargets({ ...all, CONSOLE_URL: '' })).toThrow(/set CONSOLE_URL as well/);
   });
 });

@@ -19,9 +19,9 @@ export function attachedTargets(env: NodeJS.ProcessEnv): StoryTargets | undefine
     throw new ConfigurationError(
       `To tell the story on a running stack set ${missing.join(', ')} as well; without SHOP_URL and LOAD_URL a native one is started.`,
     );
-  return Object.fromEntries(
-    Object.entries(names).map(([key, name]) => [key, env[name]]),
-  ) as unknown as StoryTargets;
+  const targets = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, env[name]]));
+  const consolePage = env['CONSOLE_PUBLIC_URL'];
+  return { ...targets, ...(consolePage ? { consolePage } : {}) } as unknown as StoryTargets;
 }
 
 function databaseUrl(env: NodeJS.ProcessEnv, name: string, passwordName: string): string | undefined {

@@ -6,6 +6,8 @@ export interface StoryTargets {
   prometheus: string;
   alertmanager: string;
   console: string;
+  /** Where a browser finds the console, when that is not where this program does. */
+  consolePage?: string;
   shop: string;
   load: string;
   /** Bearer token of requests that change state. */

@@ -8,7 +8,7 @@ import { type NativeStack, type Step, startNative } from '../../stack/native.ts'
 import { makeWritable } from '../../stack/runDirectory.ts';
 import { StoryPictures } from '../screenshots/ofStory.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
-import { unlockLink } from './clients.ts';
+import { type StoryTargets, unlockLink } from './clients.ts';
 import { seldom } from './progress.ts';
 import { type Act, tellStory } from './story.ts';
 
@@ -133,11 +133,11 @@ export async function runStory(command: StoryCommand): Promise<number> {
     ? undefined
     : await bringUp(command, () => line(`  up after ${Math.round((Date.now() - startedMs) / 1000)} s`));
   try {
-    const targets = attached ?? {
+    const targets: StoryTargets = attached ?? {
       ...(stack as NativeStack).urls,
       token: (stack as NativeStack).secrets.token,
     };
-    line(`Console: ${targets.console}`);
+    line(`Console: ${targets.consolePage ?? targets.console}`);
     if (stack && !command.exit)
       line(
         `  to diagnose, apply and undo from it, open (works once, within an hour): ${await unlockLink(targets)}`,
