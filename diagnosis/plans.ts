@@ -1,4 +1,5 @@
 import type { Session } from './check.ts';
+import { readingOf } from './sql/reading.ts';
 
 /** A node of EXPLAIN (FORMAT JSON); only what is used here. Costs in planner units, rows per loop. */
 export interface PlanNode {
@@ -52,7 +53,8 @@ export const castParameters = (sql: string): string =>
 
 /**
  * Plans a statement with parameters without their values (EXPLAIN GENERIC_PLAN, before Postgres 16 a prepared
- * statement). The statement is not run.
+ * statement). The statement is not run. Planning a change needs the right to make it; a role without gets the plan of
+ * the SELECT that finds the rows.
  *
  * @returns undefined where the server cannot, or the statement cannot be planned so (a type that cannot be inferred,
  *   a table that is gone, no permission)
@@ -62,12 +64,17 @@ export async function genericPlan(
   version: number,
   sql: string,
 ): Promise<PlanNode | undefined> {
-  const generic = version >= 160_000;
+  const plan = async (text: string) => {
+    const plans = await session.plan(text, version >= 160_000 ? 'GENERIC_PLAN, ' : '');
+    return (plans as { Plan: PlanNode }[] | undefined)?.[0]?.Plan;
+  };
+  const statement = castParameters(sql);
   try {
-    const plans = (await session.plan(castParameters(sql), generic ? 'GENERIC_PLAN, ' : '')) as
-      | { Plan: PlanNode }[]
-      | undefined;
-    return plans?.[0]?.Plan;
+    return await plan(statement).catch((error) => {
+      const reading = (error as { code?: string }).code === '42501' ? readingOf(statement) : undefined;
+      if (reading === undefined) throw error;
+      return plan(reading);
+    });
   } catch (error) {
     const code = (error as { code?: string }).code;
     // Class 42: syntax, undefined object, insufficient privilege, indeterminate type. 3F: a schema that is gone.

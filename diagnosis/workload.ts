@@ -58,7 +58,10 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
         byName.get(schema ? `${schema}\0${table}` : table),
       );
       const share = totalMs > 0 ? statement.totalMs / totalMs : 0;
-      const known = shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
+      // What reads no table, such as INSERT … VALUES, has no plan to learn from.
+      const known =
+        (shape?.tables.length ?? 0) > 0 &&
+        shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
       const worth =
         at < MOST_PLANNED && share >= LEAST_SHARE && shape && shape.operation !== 'OTHER' && known;
       const plan = worth ? await genericPlan(session, capabilities.version, statement.text) : undefined;

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { createTestDatabase } from '../../test/support/database.ts';
+import { createTestDatabase, forgetStatements } from '../../test/support/database.ts';
 import { defaultDiagnosis, diagnose } from '../run.ts';
 
 /**
@@ -53,4 +53,42 @@ it('habits of frameworks are no faults, and what is one is found', async () => {
       .map(({ id }) => id)
       .sort(),
   ).toEqual(['cold-data:public.sale', 'missing-foreign-key:public.teller(bid)']);
+});
+
+it('a role that may only read is told of the index that changes and locks miss', async () => {
+  const database = await createTestDatabase();
+  const owner = new pg.Client(database.url);
+  await owner.connect();
+  const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
+  await owner.query(`
+    CREATE EXTENSION pg_stat_statements;
+    CREATE TABLE seat (id int PRIMARY KEY, code text NOT NULL, taken int NOT NULL, held_by text);
+    INSERT INTO seat SELECT i, 'seat ' || i, 0, 'holder ' || i FROM generate_series(1, 20000) i;
+    ANALYZE;
+    CREATE ROLE ${role} LOGIN PASSWORD 'reader' IN ROLE pg_read_all_stats;
+    GRANT SELECT ON seat TO ${role}`);
+  await owner.query(forgetStatements);
+  for (let at = 1; at <= 20; at += 1) {
+    await owner.query('UPDATE seat SET taken = $1 WHERE code = $2', [at, `seat ${at}`]);
+    await owner.query('SELECT id FROM seat WHERE held_by = $1 FOR UPDATE', [`holder ${at}`]);
+    await owner.query('INSERT INTO seat VALUES ($1, $2, $3, $4)', [at + 20_000, 'new', 0, 'nobody']);
+  }
+  const url = new URL(database.url);
+  [url.username, url.password] = [role, 'reader'];
+  const { findings, blind } = await diagnose({
+    ...defaultDiagnosis,
+    url: url.href,
+    observeMs: 0,
+    dutyCycle: 1,
+    only: ['missing-index'],
+    signal: new AbortController().signal,
+  });
+  await owner.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  await owner.end();
+  await database.drop();
+  expect(findings.map(({ id }) => id).sort()).toEqual([
+    'missing-index:public.seat("code")',
+    'missing-index:public.seat("held_by")',
+  ]);
+  expect(blind.filter(({ what }) => what.startsWith('plans of'))).toEqual([]);
 });
