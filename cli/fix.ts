@@ -92,9 +92,10 @@ function describeEntry(
   today: string,
 ): string {
   const review = ['kept', 'applied'].includes(state) ? reviewOn : null;
+  const why = action.temporary ? 'temporary, ' : '';
   return [
     `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
-    `            by ${owner}${review ? `; temporary, review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
+    `            by ${owner}${review ? `; ${why}review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
   ].join('\n');
 }
 
@@ -136,12 +137,18 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
     signal,
   });
   for (const note of diagnosis.notes) write(`Note: ${note}`);
-  const actions = [
-    ...actionsFor(diagnosis.findings),
+  const found = actionsFor(diagnosis.findings);
+  // An index that a finding asks for may be needed by the rewritten statements too.
+  const ofTheShop = flags.shop ? shopActions(diagnosis.findings) : [];
+  for (const { id, neededBy } of ofTheShop) {
+    const known = found.find((action) => action.id === id);
+    if (known && neededBy) known.neededBy = neededBy;
+  }
+  return [
+    ...found,
     ...(await settingsActions({ url: readUrl, signal })),
-    ...(flags.shop ? shopActions(diagnosis.findings) : []),
+    ...ofTheShop.filter(({ id }) => !found.some((action) => action.id === id)),
   ];
-  return actions;
 }
 
 /** @throws ConfigurationError for a name that is neither a kind nor an action of the plan */
@@ -300,7 +307,7 @@ export function fixCommand(signal: AbortSignal): Command {
         );
         if (due.length > 0)
           write(
-            `\n${due.length} temporary ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep by a migration of the schema, or undo.`,
+            `\n${due.length} ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep what is temporary by a migration of the schema, measure what was not, or undo.`,
           );
       }),
     );

@@ -1,6 +1,6 @@
 import { type Action, type ActionKind, actionsFor } from '../remediation/action.ts';
 import { RemediationError } from '../remediation/errors.ts';
-import type { ActionState, JournalEntry } from '../remediation/journal.ts';
+import { type ActionState, BY_HAND, type JournalEntry } from '../remediation/journal.ts';
 import { type Comparison, compare } from '../remediation/measure.ts';
 import { applyShortTerm, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
 import type { DiagnosisDesk } from './diagnosis.ts';
@@ -17,6 +17,8 @@ export interface ActionReading {
   /** Temporary help is to be looked at again on this day; ISO date. */
   reviewOn: string | null;
   note: string | null;
+  /** A person took it back, whatever its effect. */
+  byHand: boolean;
   /** Measured before and after; null where one side was not. */
   effect: Comparison | null;
   /** What this console may do now, after a confirmation. */
@@ -118,6 +120,7 @@ export class ActionDesk {
       owner,
       reviewOn,
       note,
+      byHand: note === BY_HAND,
       effect: (before && after && compare(before, after)) || null,
       can: this.#mayChange ? verb : null,
       command: verb && commandFor(verb, action),
@@ -133,6 +136,7 @@ export class ActionDesk {
       owner: null,
       reviewOn: null,
       note: null,
+      byHand: false,
       effect: null,
       can: this.#mayChange ? 'apply' : null,
       command: commandFor('apply', action),

@@ -32,6 +32,8 @@ export interface Action {
   index: IndexTarget | null;
   /** Temporary help that somebody has to look at again. */
   temporary: boolean;
+  /** The action whose statements need this one; they are not there to be measured until it is done. */
+  neededBy?: string;
   /** For a pool: its size before and after. */
   pool?: { from: number; to: number };
 }

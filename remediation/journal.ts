@@ -4,15 +4,19 @@ import type { Effect } from './measure.ts';
 
 /**
  * `planned`, `applying` and `undoing` are on the way: a run that finds them goes on from there. `applied` waits for
- * its measurement; `kept` has shown its effect or has none to show; `taken-back` had none and is undone.
+ * its measurement; `kept` has shown its effect or could not be measured; `taken-back` had none and is undone, or was
+ * undone by hand.
  */
 export type ActionState = 'planned' | 'applying' | 'applied' | 'kept' | 'undoing' | 'taken-back' | 'failed';
+
+/** Note of what a person took back. */
+export const BY_HAND = 'undone by hand';
 
 export interface JournalEntry {
   action: Action;
   state: ActionState;
   owner: string;
-  /** Temporary help is to be looked at again on this day; ISO date. */
+  /** Temporary help, and what could not be measured, is to be looked at again on this day; ISO date. */
   reviewOn: string | null;
   startedAt: string;
   endedAt: string | null;
@@ -38,6 +42,15 @@ COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and ho
 -- Who may see what the server does may see what was done to it.
 GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
 GRANT SELECT ON sqltrail.action TO pg_monitor`;
+
+/** What is left out stays as it is. */
+interface JournalChange {
+  before?: Effect | null;
+  after?: Effect | null;
+  note?: string | undefined;
+  /** To be looked at again after these days, unless a day is set. */
+  reviewDays?: number;
+}
 
 interface Row {
   action: Action;
@@ -112,13 +125,20 @@ export class Journal {
   async set(
     id: string,
     state: ActionState,
-    { before, after, note }: { before?: Effect | null; after?: Effect | null; note?: string | null } = {},
+    { before, after, note, reviewDays }: JournalChange = {},
   ): Promise<void> {
     await this.#client.query(
       `UPDATE sqltrail.action SET state = $2, before = coalesce($3, before), after = coalesce($4, after),
-         note = coalesce($5, note), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END
+         note = coalesce($5, note), review_on = coalesce(review_on, current_date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END
        WHERE id = $1`,
-      [id, state, before ? JSON.stringify(before) : null, after ? JSON.stringify(after) : null, note ?? null],
+      [
+        id,
+        state,
+        before ? JSON.stringify(before) : null,
+        after ? JSON.stringify(after) : null,
+        note ?? null,
+        reviewDays ?? null,
+      ],
     );
   }
 }

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { alwaysSlower } from '../test/support/slower.ts';
+import { alwaysSlower, measuredAs } from '../test/support/slower.ts';
 import type { Action } from './action.ts';
 import { indexState } from './indexes.ts';
 import { Journal } from './journal.ts';
@@ -173,7 +173,7 @@ describe('faults', () => {
     ]);
     expect(entries.map(({ state, note }) => [state, note])).toEqual([
       ['failed', expect.stringMatching(/another session holds the lock: given up after 8 attempts/)],
-      ['kept', 'not measured'],
+      ['kept', 'not measured: no windows were asked for'],
     ]);
     await other.query('ROLLBACK');
     await other.end();
@@ -244,7 +244,7 @@ describe('faults', () => {
       const { entries } = await apply([action({ sql: [`${sql} TABLESPACE ${space}`] }), setting]);
       expect(entries.map(({ state, note }) => [state, note])).toEqual([
         ['failed', expect.stringContaining('No space left')],
-        ['kept', 'not measured'],
+        ['kept', 'not measured: no windows were asked for'],
       ]);
       expect(await indexState(owner, target)).toBe('absent');
     } finally {
@@ -377,13 +377,12 @@ describe('measured', () => {
     const again = (async () => {
       while (!ended) await load.query('SELECT slow()');
     })();
-    const { rows } = await waitForRow();
     const slower = action({
       id: 'settings:slow',
       kind: 'settings',
       index: null,
       temporary: false,
-      statements: [rows[0].queryid],
+      statements: [await queryidOf('SELECT slow()')],
       sql: [
         'CREATE OR REPLACE FUNCTION slow() RETURNS void LANGUAGE sql VOLATILE AS $$ SELECT pg_sleep(0.05) $$',
       ],
@@ -401,19 +400,143 @@ describe('measured', () => {
     expect(source.rows[0].prosrc).toContain('0.001');
   });
 
-  async function waitForRow() {
-    let found: pg.QueryResult | undefined;
+  const step = (more: Partial<Action> = {}) =>
+    action({
+      id: 'maintenance:step',
+      kind: 'maintenance',
+      index: null,
+      temporary: false,
+      sql: ['CREATE TABLE IF NOT EXISTS step ()'],
+      undo: ['DROP TABLE IF EXISTS step'],
+      ...more,
+    });
+  const there = async () =>
+    (await owner.query("SELECT to_regclass('step') AS there")).rows[0].there === 'step';
+  const windows = { windows: 2, windowMs: 10 };
+  const types = (events: ShortTermEvent[]) =>
+    events.map((event) => (event.type === 'measuring' ? event.what : event.type));
+
+  it('what shows no gain is looked at longer, is taken back, and says what was measured', async () => {
+    const { events, entries } = await apply([step()], {
+      handlers: measuredAs({ work: { pages: [50, 50] } }),
+      ...windows,
+    });
+    expect(types(events)).toEqual(['before', 'applying', 'after', 'again', 'again', 'again', 'taken-back']);
+    expect(entries).toMatchObject([
+      {
+        state: 'taken-back',
+        note: 'did not improve what it was for, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
+        before: { meanMs: [1, 1] },
+        after: { meanMs: [1, 1, 1, 1, 1, 1, 1, 1] },
+      },
+    ]);
+    expect(await there()).toBe(false);
+  });
+
+  it('a gain that the longer look shows is kept, in time or in pages', async () => {
+    const late = await apply([step()], {
+      handlers: measuredAs({ meanMs: [9, 8] }, { meanMs: [9, 2] }, { meanMs: [2, 2] }),
+      ...windows,
+    });
+    expect(types(late.events).slice(2)).toEqual(['after', 'again', 'kept']);
+    const work = (...pages: number[]) => ({ meanMs: [5, 2], work: { 'pages a request': pages } });
+    const { entries } = await apply([step({ id: 'maintenance:pages' })], {
+      handlers: measuredAs(work(400, 400), work(4, 4)),
+      ...windows,
+    });
+    expect(entries[1]).toMatchObject({
+      state: 'kept',
+      note: expect.stringMatching(
+        /^pages a request: 100.0 times fewer \(.*\); the time of a test, x1.0 \(.*\), shows nothing$/,
+      ),
+      reviewOn: null,
+    });
+  });
+
+  it('what cannot be measured is kept, says why, and is to be reviewed; what cannot be undone is kept too', async () => {
+    const { entries } = await apply(
+      [
+        action({ id: 'settings:later', kind: 'settings', index: null, temporary: false, sql: [], undo: [] }),
+        action(),
+        step({ sql: [], undo: [] }),
+      ],
+      {
+        handlers: measuredAs({ nothingToGain: 'nobody waits' }),
+        ...windows,
+      },
+    );
+    expect(entries).toMatchObject([
+      { state: 'kept', note: expect.stringMatching(/^not measured: it acts on the next vacuum or session/) },
+      { state: 'kept', note: expect.stringMatching(/^not measured: no statement that was seen needs it/) },
+      { state: 'kept', note: 'not measured: nobody waits' },
+    ]);
+    for (const { reviewOn } of entries) expect(reviewOn).toMatch(/^\d{4}-/);
+  });
+
+  it('an index that only an action needed which is taken back goes with it, also after kill -9', async () => {
+    const needed = action({ neededBy: 'maintenance:step' });
+    const taken = { handlers: measuredAs({}), ...windows };
+    const { events, entries } = await apply([needed, step()], taken);
+    expect(types(events).slice(-2)).toEqual(['taken-back', 'taken-back']);
+    expect(entries.map(({ state }) => state)).toEqual(['taken-back', 'taken-back']);
+    expect(entries[0]?.note).toBe('only “index i” needed it, which was taken back');
+    expect(await indexState(owner, target)).toBe('absent');
+    // Between the two.
+    await apply([needed], taken);
+    expect(await indexState(owner, target)).toBe('valid');
+    await apply([], taken);
+    expect(await indexState(owner, target)).toBe('absent');
+  });
+
+  it('an index of statements that go on is kept for the pages it saves, and one that they do not use is taken back', async () => {
+    const load = new pg.Client(database.url);
+    await load.connect();
+    let ended = false;
+    const again = (async () => {
+      while (!ended)
+        // Most of the time is not the database's work, so the time alone shows no gain.
+        await load.query(`SELECT count(*), (SELECT pg_sleep(0.02)) FROM "or'ders" WHERE "e""mail" = $1`, [
+          `m${Math.ceil(Math.random() * 20_000)}`,
+        ]);
+    })();
+    const statements = [await queryidOf(`%"e""mail" = $1`)];
+    const useless = action({
+      id: 'index:public.useless',
+      sql: [`CREATE INDEX CONCURRENTLY "useless" ON "public"."or'ders" (("id" + 1))`],
+      undo: ['DROP INDEX CONCURRENTLY IF EXISTS "public"."useless"'],
+      index: { ...target, name: 'useless' },
+      statements,
+    });
+    const { entries } = await apply([useless, action({ statements })], { windows: 2, windowMs: 400 });
+    ended = true;
+    await again;
+    await load.end();
+    expect(entries).toMatchObject([
+      {
+        state: 'taken-back',
+        note: expect.stringMatching(/^did not improve .*pages touched by a call x1\.00/),
+      },
+      { state: 'kept', note: expect.stringContaining('pages touched by a call') },
+    ]);
+    expect(await indexState(owner, { ...target, name: 'useless' })).toBe('absent');
+    expect(await indexState(owner, target)).toBe('valid');
+  });
+
+  async function queryidOf(like: string): Promise<string> {
+    let queryid = '';
     await waitFor(
       'the statement is seen',
       async () => {
-        found = await owner.query(
-          "SELECT queryid::text FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE query = 'SELECT slow()' AND datname = current_database()",
+        const { rows } = await owner.query(
+          'SELECT queryid::text FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE query LIKE $1 AND datname = current_database()',
+          [like],
         );
-        return found.rows.length > 0;
+        queryid = rows[0]?.queryid ?? '';
+        return queryid !== '';
       },
       { deadlineMs: 10_000 },
     );
-    return found as pg.QueryResult;
+    return queryid;
   }
 });
 

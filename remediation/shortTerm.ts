@@ -3,8 +3,20 @@ import { describeTarget } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
 import { isConnectionLost, RemediationError } from './errors.ts';
 import { buildIndex, lockTimeoutFor, withLockRetries } from './indexes.ts';
-import { Journal, type JournalEntry } from './journal.ts';
-import { type Comparison, compare, type Effect, effectOf, measureWindows, type Windows } from './measure.ts';
+import { BY_HAND, Journal, type JournalEntry } from './journal.ts';
+import {
+  type Comparison,
+  comparable,
+  type Effect,
+  effectOf,
+  isBetter,
+  joinEffects,
+  joinWindows,
+  judge,
+  measureWindows,
+  type Verdict,
+  type Windows,
+} from './measure.ts';
 
 /** An action that is not plain SQL (switching the application's queries, archival) is carried out by its handler. */
 export interface Handler {
@@ -27,11 +39,11 @@ const needsHandler = ({ kind }: Action, handlers: Handlers | undefined) =>
 const NEEDS_HANDLER = 'belongs to the application: give its address (--shop)';
 
 export type ShortTermEvent =
-  | { type: 'measuring'; what: 'before' | 'after'; action: Action; seconds: number }
+  | { type: 'measuring'; what: 'before' | 'after' | 'again'; action: Action; seconds: number }
   | { type: 'applying'; action: Action }
   | { type: 'progress'; action: Action; phase: string; done: number | null }
   | { type: 'kept'; action: Action; comparison: Comparison | undefined; note: string }
-  | { type: 'taken-back'; action: Action; comparison: Comparison; note: string }
+  | { type: 'taken-back'; action: Action; comparison: Comparison | undefined; note: string }
   | { type: 'skipped'; action: Action; note: string }
   | { type: 'failed'; action: Action; note: string };
 
@@ -44,7 +56,7 @@ export interface ShortTermOptions {
   /** Windows looked at before and after each action; 0 windows for no measurement, then nothing is taken back. */
   windows: number;
   windowMs: number;
-  /** Temporary indexes are to be looked at again after these days. */
+  /** Temporary indexes, and what could not be measured, are to be looked at again after these days. */
   reviewDays: number;
   handlers?: Handlers;
   signal: AbortSignal;
@@ -97,9 +109,9 @@ export async function readJournal(url: string): Promise<JournalEntry[]> {
 
 /**
  * Applies the actions one by one, the dearest cause first, and measures each against the running load. An action
- * that is shown to harm (the whole 95 % interval of its speed-up is below 1, by more than chance makes of windows of
- * seconds) is taken back. Every step is
- * journalled before it is done, so that a run that was killed is taken up by the next.
+ * that was measured and is not shown to help, after a longer look where the first shows nothing, is taken back; what
+ * cannot be measured is kept, says why, and is to be reviewed. Every step is journalled before it is done, so that a
+ * run that was killed is taken up by the next.
  *
  * @throws RemediationError when the database cannot be reached, or another run is on
  */
@@ -124,8 +136,10 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
   }
 }
 
-/** Windows of some seconds differ by a tenth by chance; an action is not taken back for that. */
-const WORSE = 0.9;
+/** As many windows again, this often, before an action that shows no gain is taken back. */
+const LOOKS_AGAIN = 3;
+/** Statements that have become twice as slow do not wait for a second look. */
+const HARM = 0.5;
 
 class ShortTerm {
   readonly #client: pg.Client;
@@ -151,11 +165,12 @@ class ShortTerm {
   /** What a killed run has left half done is brought to an end: undoing goes on, applying begins anew. */
   async #takeUp(): Promise<void> {
     const asked = new Set(this.#options.actions.map(({ id }) => id));
-    for (const { action, state } of await this.#journal.list())
+    for (const { action, state, note } of await this.#journal.list())
       if (needsHandler(action, this.#options.handlers)) {
         if (['undoing', 'applying', 'planned'].includes(state))
           this.#options.onEvent({ type: 'skipped', action, note: `half done, and ${NEEDS_HANDLER}` });
-      } else if (state === 'undoing') await this.#undo(action, 'taken up after an interruption');
+      } else if (state === 'undoing') await this.#undo(action);
+      else if (state === 'taken-back' && note !== BY_HAND) await this.#undoWhatItNeeded(action);
       else if ((state === 'applying' || state === 'planned') && !asked.has(action.id))
         await this.#one(action);
   }
@@ -210,56 +225,129 @@ class ShortTerm {
       });
   }
 
-  async #measure(action: Action, what: 'before' | 'after'): Promise<Effect | null> {
+  async #measure(action: Action, what: 'before' | 'after' | 'again'): Promise<Effect | null> {
     const { windows, windowMs, url, readUrl = url, signal, onEvent } = this.#options;
     const own = this.#options.handlers?.[action.kind]?.measure;
     if (own && windows > 0) {
       onEvent({ type: 'measuring', what, action, seconds: own.seconds });
-      return own.run(what, signal);
+      return own.run(what === 'before' ? 'before' : 'after', signal);
     }
     if (windows === 0 || action.statements.length === 0) return null;
-    if (!this.#last) {
+    if (!this.#last || what === 'again') {
       onEvent({ type: 'measuring', what, action, seconds: (windows * windowMs) / 1000 });
-      this.#last = await measureWindows({ url: readUrl, windows, windowMs, signal });
+      const seen = await measureWindows({ url: readUrl, windows, windowMs, signal });
+      this.#last = this.#last ? joinWindows(this.#last, seen) : seen;
     }
     return effectOf(this.#last, action.statements);
   }
 
-  async #judge(action: Action, measured: Effect | null): Promise<void> {
-    const { onEvent } = this.#options;
-    const known =
-      measured ?? (await this.#journal.list()).find((entry) => entry.action.id === action.id)?.before ?? null;
-    const after = await this.#measure(action, 'after');
-    const comparison = known && after ? compare(known, after) : undefined;
-    const what = this.#options.handlers?.[action.kind]?.measure?.what ?? 'its statements';
-    if (comparison && comparison.high < 1 && comparison.speedup < WORSE) {
-      const note = `${what} became slower: x${comparison.speedup.toFixed(2)} (95 % interval ${comparison.low.toFixed(2)} to ${comparison.high.toFixed(2)})`;
-      await this.#journal.set(action.id, 'applied', { after });
-      await this.#undo(action, note);
-      onEvent({ type: 'taken-back', action, comparison, note });
-      return;
+  /** As often as it takes to see a gain, and no longer than bounded. */
+  async #lookAfter(action: Action, before: Effect): Promise<{ verdict: Verdict; sides: Sides } | undefined> {
+    let after = await this.#measure(action, 'after');
+    for (let look = 0; after; look += 1) {
+      const sides = comparable(before, after);
+      const verdict = judge(sides.before, sides.after);
+      const plain =
+        verdict.is === 'better' || (verdict.is === 'worse' && (verdict.time?.speedup ?? 1) < HARM);
+      if (plain || before.meanMs.length === 0 || before.nothingToGain || look === LOOKS_AGAIN)
+        return { verdict, sides };
+      const more = await this.#measure(action, 'again');
+      // Windows of statements are joined where they are kept.
+      if (more) after = more.statements ? more : joinEffects(after, more);
     }
-    const note = known ? judgement(what, comparison) : 'not measured';
-    await this.#journal.set(action.id, 'kept', { after, note });
-    onEvent({ type: 'kept', action, comparison, note });
+    return undefined;
   }
 
-  async #undo(action: Action, note: string): Promise<void> {
+  async #judge(action: Action, measured: Effect | null): Promise<void> {
+    const { onEvent, reviewDays } = this.#options;
+    const handler = this.#options.handlers?.[action.kind];
+    const known =
+      measured ?? (await this.#journal.list()).find((entry) => entry.action.id === action.id)?.before ?? null;
+    const looked = known ? await this.#lookAfter(action, known) : undefined;
+    const { time } = looked?.verdict ?? {};
+    const is = looked?.verdict.is ?? 'unmeasured';
+    const unmeasured =
+      is === 'unmeasured' || (is === 'unshown' && (known?.nothingToGain ?? action.neededBy) !== undefined);
+    const words = looked && time ? inWords(handler?.measure?.what ?? 'its statements', looked.verdict) : '';
+    if (looked && time && !unmeasured && is !== 'better' && (handler || action.undo.length > 0)) {
+      const note =
+        is === 'worse'
+          ? words
+          : `did not improve what it was for, in ${looked.sides.after.meanMs.length} windows: ${words}`;
+      await this.#journal.set(action.id, 'applied', looked.sides);
+      await this.#undo(action, note);
+      onEvent({ type: 'taken-back', action, comparison: time, note });
+      await this.#undoWhatItNeeded(action);
+      return;
+    }
+    const note = unmeasured
+      ? `not measured: ${known?.nothingToGain ?? this.#whyUnmeasured(action)}`
+      : is === 'better'
+        ? words
+        : `${words}; it cannot be undone`;
+    await this.#journal.set(action.id, 'kept', {
+      ...(looked?.sides ?? {}),
+      note,
+      ...(unmeasured ? { reviewDays } : {}),
+    });
+    onEvent({ type: 'kept', action, comparison: time, note });
+  }
+
+  #whyUnmeasured({ kind, statements, neededBy }: Action): string {
+    if (this.#options.windows === 0) return 'no windows were asked for';
+    if (neededBy) return `the statements that need it come with ${neededBy}`;
+    if (statements.length > 0) return 'its statements were not seen both before and after';
+    return {
+      index: 'no statement that was seen needs it yet',
+      settings: 'it acts on the next vacuum or session, not in the next seconds',
+      maintenance: 'no statement is known to suffer from what it mends',
+      query: 'its statements are others afterwards, and the application’s times are not known here',
+      pool: 'the application’s times are not known here',
+    }[kind];
+  }
+
+  /** What was there for an action that did not help has no use either, unless it was shown to have one of its own. */
+  async #undoWhatItNeeded({ id, title }: Action): Promise<void> {
+    const entries = (await this.#journal.list()).filter(
+      ({ action, state, before, after }) =>
+        action.neededBy === id &&
+        state === 'kept' &&
+        !(before && after && judge(before, after).is === 'better'),
+    );
+    for (const { action } of entries.reverse()) {
+      const note = `only “${title}” needed it, which was taken back`;
+      await this.#undo(action, note);
+      this.#options.onEvent({ type: 'taken-back', action, comparison: undefined, note });
+    }
+  }
+
+  /** @param note why; without it the one that was written before an interruption holds */
+  async #undo(action: Action, note?: string): Promise<void> {
     await this.#journal.set(action.id, 'undoing', { note });
     await undoSql(this.#client, action, this.#options.handlers, this.#options.signal);
-    await this.#journal.set(action.id, 'taken-back', { note });
+    await this.#journal.set(action.id, 'taken-back');
     this.#last = undefined;
   }
 }
 
-/** What was measured, in words; an interval that holds 1 shows nothing. */
-function judgement(what: string, comparison: Comparison | undefined): string {
-  if (!comparison) return `${what} not seen in both windows, so no effect could be measured`;
-  const { speedup, low, high } = comparison;
-  const interval = `(95 % interval ${low.toFixed(1)} to ${high.toFixed(1)})`;
-  return low > 1
-    ? `${what} ${speedup.toFixed(1)} times as fast ${interval}`
-    : `no effect on ${what} shown: x${speedup.toFixed(1)} ${interval}`;
+type Sides = ReturnType<typeof comparable>;
+
+/** A rate of nearly nothing divides into any number. */
+const times = (ratio: number, digits: number) => (ratio > 10_000 ? 'over 10,000' : ratio.toFixed(digits));
+const ratioText = ({ speedup, low, high }: Comparison, digits: number, unit = '') =>
+  `${times(speedup, digits)}${unit} (95 % interval ${times(low, digits)} to ${times(high, digits)})`;
+
+/** What was measured, in words. */
+function inWords(what: string, { is, time, work }: Verdict): string {
+  if (!time) return '';
+  const fewer = work && `${work.what}: ${ratioText(work.ratio, 1, ' times fewer')}`;
+  if (is === 'better')
+    return isBetter(time)
+      ? `${what} ${ratioText(time, 1, ' times as fast')}${work && isBetter(work.ratio) ? `; ${fewer}` : ''}`
+      : `${fewer}; the time of ${what}, x${ratioText(time, 1)}, shows nothing`;
+  const parts = [`${what} ${is === 'worse' ? 'became slower: ' : ''}x${ratioText(time, 2)}`];
+  if (work) parts.push(`${work.what} x${ratioText(work.ratio, 2)}`);
+  return parts.join('; ');
 }
 
 async function undoSql(
@@ -305,9 +393,9 @@ export async function undoActions(options: {
       if (needsHandler(action, options.handlers))
         throw new RemediationError(`${action.id} ${NEEDS_HANDLER}, or choose others with --only.`);
     for (const { action } of chosen.reverse()) {
-      await journal.set(action.id, 'undoing');
+      await journal.set(action.id, 'undoing', { note: BY_HAND });
       await undoSql(client, action, options.handlers, options.signal);
-      await journal.set(action.id, 'taken-back', { note: 'undone by hand' });
+      await journal.set(action.id, 'taken-back');
       options.onUndone(action);
     }
   } finally {

@@ -247,15 +247,17 @@ export function runFigures(figures: Figures, recording: Recording): void {
   );
   figures.define(
     'actions:predicted',
-    actions.filter(({ action, before, after }) => action.predictedSpeedup !== undefined && before && after)
-      .length,
+    actions.filter(
+      ({ action, before, after }) =>
+        action.predictedSpeedup !== null && before?.meanMs.length && after?.meanMs.length,
+    ).length,
     formats.count,
     ['/actions'],
     'actions with a prediction by the planner’s cost and a measurement',
   );
   figures.define(
     'actions:measured',
-    actions.filter(({ before, after }) => before && after).length,
+    actions.filter(({ before, after }) => before?.meanMs.length && after?.meanMs.length).length,
     formats.count,
     ['/actions'],
     'actions of which time before and after was measured',

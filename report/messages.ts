@@ -131,7 +131,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     ),
     entry(
       'What if an index makes writing slower?',
-      `Each action is taken back by itself when its statements become slower for certain; ${f('actions:taken-back')} were.`,
+      `Each action is taken back by itself when it was measured and is not shown to help; ${f('actions:taken-back')} were.`,
       'report, “Short-term relief”',
     ),
     entry(

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Finding } from '../../diagnosis/finding.ts';
+import { kpiById } from '../../kpis/catalogue.ts';
+import { requestRate } from '../../kpis/promql.ts';
 import { type Action, indexTarget } from '../../remediation/action.ts';
 import { withLockRetries } from '../../remediation/indexes.ts';
 import { adviseOnPool, sightPools } from '../../remediation/pool.ts';
@@ -21,6 +23,8 @@ const ANSWERED = [
   'unbounded-read',
 ];
 
+const TUNED = 'query:tuned';
+
 const indexAction = ({ name, up, down }: SchemaStep): Action => ({
   id: `index:public.${name}`,
   kind: 'index',
@@ -36,6 +40,7 @@ const indexAction = ({ name, up, down }: SchemaStep): Action => ({
   statements: [],
   index: indexTarget([up]),
   temporary: true,
+  neededBy: TUNED,
 });
 
 /** What the shop offers beyond the fixes of the findings: its statements rewritten, exchanged at run time. */
@@ -44,7 +49,7 @@ export function shopActions(findings: readonly Finding[]): Action[] {
   return [
     ...tunedIndexes.map(indexAction),
     {
-      id: 'query:tuned',
+      id: TUNED,
       kind: 'query',
       title: 'the shop’s statements rewritten (store “tuned”)',
       findings: answered.map(({ id }) => id),
@@ -108,29 +113,57 @@ const WINDOWS = 2;
 /** So that the first window holds nothing of what was before the last change. */
 const SETTLE_SECONDS = 5;
 
-/** Page time p95 as customers see it, in windows that do not overlap. */
-const pageTime = (targets: Pick<StoryTargets, 'prometheus'>): NonNullable<Handler['measure']> => ({
+/** Queries over a minute, as those of the KPIs; each window is put in its place. By what they tell. */
+type Counted = Record<string, string>;
+const PAGE_P95 =
+  'histogram_quantile(0.95, sum by (le) (rate(load_request_duration_seconds_bucket[1m]))) * 1000';
+const CALLS = 'sum(increase(load_requests_total[1m]))';
+/** What a request asks of the database, the same on an overloaded machine as on an idle one. */
+const QUERY_WORK: Counted = {
+  'statements a request': kpiById('queries-per-request').promql,
+  'pages touched a request': `(sum(rate(sqltrail_database_blks_hit[1m])) + sum(rate(sqltrail_database_blks_read[1m]))) / ${requestRate}`,
+};
+const WAIT = 'ms waited for a connection';
+const POOL_WORK: Counted = {
+  [WAIT]:
+    'sum(rate(db_client_connection_wait_time_sum[1m])) / sum(rate(db_client_connection_wait_time_count[1m])) * 1000',
+};
+/** A shorter wait is that of taking an idle connection. */
+const LEAST_WAIT_MS = 1;
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Page time p95 as customers see it, and what is counted beside it, in windows that do not overlap. */
+const pageTime = (
+  targets: Pick<StoryTargets, 'prometheus'>,
+  counted: Counted,
+): NonNullable<Handler['measure']> => ({
   what: 'page time (p95)',
   seconds: SETTLE_SECONDS + WINDOWS * WINDOW_SECONDS,
   async run(_what, signal) {
     await sleep((SETTLE_SECONDS + WINDOWS * WINDOW_SECONDS) * 1000, undefined, { signal });
     const ends = Array.from({ length: WINDOWS }, (_, at) => (WINDOWS - 1 - at) * WINDOW_SECONDS);
-    const inWindows = (promql: (window: string) => string) =>
-      Promise.all(
+    const inWindows = async (promql: string) => {
+      const values = await Promise.all(
         ends.map(async (ago) => {
-          const [sample] = await queryVector(targets, promql(`[${WINDOW_SECONDS}s] offset ${ago}s`));
-          return sample && Number.isFinite(sample.value) ? sample.value : undefined;
+          const window = `[${WINDOW_SECONDS}s] offset ${ago}s`;
+          const [sample] = await queryVector(targets, promql.replaceAll('[1m]', window));
+          return sample && Number.isFinite(sample.value) ? [sample.value] : [];
         }),
       );
-    const p95 = await inWindows(
-      (window) =>
-        `histogram_quantile(0.95, sum by (le) (rate(load_request_duration_seconds_bucket${window})))`,
-    );
-    const calls = await inWindows((window) => `sum(increase(load_requests_total${window}))`);
+      return values.flat();
+    };
+    const work: Record<string, number[]> = {};
+    for (const [what, promql] of Object.entries(counted)) work[what] = await inWindows(promql);
+    const waited = work[WAIT];
     return {
-      meanMs: p95.flatMap((seconds) => (seconds === undefined ? [] : seconds * 1000)),
-      calls: Math.round(calls.reduce<number>((sum, value) => sum + (value ?? 0), 0)),
+      meanMs: await inWindows(PAGE_P95),
+      calls: Math.round((await inWindows(CALLS)).reduce((sum, value) => sum + value, 0)),
       windowSeconds: WINDOW_SECONDS,
+      work,
+      ...(waited && (waited.length === 0 || mean(waited) < LEAST_WAIT_MS)
+        ? { nothingToGain: 'nobody waits for a connection at the load of now; the size is for twice as much' }
+        : {}),
     };
   },
 });
@@ -138,10 +171,10 @@ const pageTime = (targets: Pick<StoryTargets, 'prometheus'>): NonNullable<Handle
 /** @param targets with Prometheus, the effect on the customers is measured as well */
 export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'prometheus'>>): Handlers {
   const { prometheus } = targets;
-  const measured = prometheus ? { measure: pageTime({ prometheus }) } : {};
+  const measured = (counted: Counted) => (prometheus ? { measure: pageTime({ prometheus }, counted) } : {});
   return {
     query: {
-      ...measured,
+      ...measured(QUERY_WORK),
       async apply(client, { sql }, signal) {
         await run(client, sql, signal);
         await setStore(targets, 'tuned');
@@ -152,7 +185,7 @@ export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'p
       },
     },
     pool: {
-      ...measured,
+      ...measured(POOL_WORK),
       async apply(_client, { pool }) {
         if (pool) await setPoolMax(targets, pool.to);
       },

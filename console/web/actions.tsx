@@ -141,7 +141,7 @@ export function ActionPage({ id }: { id: string }) {
           <span class="soft">
             {' '}
             since {clock(Date.parse(startedAt))}, by {owner}
-            {reviewOn ? `; temporary, to be reviewed on ${reviewOn}` : ''}
+            {reviewOn ? `; ${action.temporary ? 'temporary, ' : ''}to be reviewed on ${reviewOn}` : ''}
           </span>
         ) : null}
       </p>
@@ -184,7 +184,7 @@ export function ActionPage({ id }: { id: string }) {
             <dt>Why</dt>
             <dd>{action.reason}</dd>
             <dt>Effect, measured</dt>
-            <dd>{entry.effect || !note ? effectText(entry) : note}</dd>
+            <dd>{note ?? effectText(entry)}</dd>
             {action.predictedSpeedup === null ? null : (
               <>
                 <dt>Effect, predicted</dt>
