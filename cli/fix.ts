@@ -4,12 +4,19 @@ import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { type Action, actionKinds, actionsFor } from '../remediation/action.ts';
+import { secondsText, timeText, withTimes } from '../remediation/duration.ts';
 import { RemediationError } from '../remediation/errors.ts';
 import type { JournalEntry } from '../remediation/journal.ts';
 import { adviseOnPool, sightPools } from '../remediation/pool.ts';
 import { findRewrites, isRewrite, type RewriteAnswer } from '../remediation/rewrite.ts';
 import { settingsActions } from '../remediation/settings.ts';
-import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
+import {
+  applyShortTerm,
+  type Handlers,
+  readJournal,
+  type ShortTermEvent,
+  undoActions,
+} from '../remediation/shortTerm.ts';
 import { ConfigurationError } from '../stack/errors.ts';
 import type { ShopTarget } from './story/clients.ts';
 import { shopActions, shopHandlers } from './story/shopActions.ts';
@@ -56,6 +63,7 @@ export function describeAction(action: Action, at: number): string {
     ...action.sql.map((sql) => `     SQL:  ${sql};`),
     `     Lock: ${action.lock}`,
     `     Risk: ${action.risk}`,
+    `     Time: ${action.time ? timeText(action.time) : 'not known: a sample of its table could not be timed'}`,
     ...(action.bytes === null ? [] : [`     Disk: about ${bytesText(action.bytes)}`]),
     ...(action.undo.length > 0 ? [`     Undo: ${action.undo.join('; ')};`] : []),
   ].join('\n');
@@ -88,14 +96,16 @@ function describeRewrite(answer: RewriteAnswer): string {
 }
 
 function describeEntry(
-  { action, state, startedAt, reviewOn, note, owner }: JournalEntry,
+  { action, state, startedAt, reviewOn, note, owner, applySeconds }: JournalEntry,
   today: string,
 ): string {
   const review = ['kept', 'applied'].includes(state) ? reviewOn : null;
   const why = action.temporary ? 'temporary, ' : '';
+  const told = action.time ? ` (about ${secondsText(action.time.applySeconds)} expected)` : '';
+  const took = applySeconds === null ? '' : `; applied in ${applySeconds.toFixed(1)} s${told}`;
   return [
     `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
-    `            by ${owner}${review ? `; ${why}review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
+    `            by ${owner}${took}${review ? `; ${why}review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
   ].join('\n');
 }
 
@@ -121,6 +131,8 @@ interface ShortTermFlags {
   only?: string[];
   skip?: string[];
   console?: string;
+  prometheus?: string;
+  json: boolean;
   readUrl?: string;
   rounds: number;
   windows: number;
@@ -128,7 +140,18 @@ interface ShortTermFlags {
   reviewDays: number;
 }
 
-async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSignal): Promise<Action[]> {
+/** @throws ConfigurationError for an address that is none, or without a token */
+function handlersOf({ shop, prometheus }: Pick<ShortTermFlags, 'shop' | 'prometheus'>): Handlers {
+  const target = shopTarget(shop);
+  return target ? shopHandlers(prometheus ? { ...target, prometheus } : target) : {};
+}
+
+async function planRound(
+  url: string,
+  readUrl: string,
+  flags: ShortTermFlags,
+  signal: AbortSignal,
+): Promise<Action[]> {
   const diagnosis = await diagnose({
     ...defaultDiagnosis,
     url: readUrl,
@@ -136,7 +159,7 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
     ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
     signal,
   });
-  for (const note of diagnosis.notes) write(`Note: ${note}`);
+  for (const note of diagnosis.notes) process.stderr.write(`Note: ${note}\n`);
   const found = actionsFor(diagnosis.findings);
   // An index that a finding asks for may be needed by the rewritten statements too.
   const ofTheShop = flags.shop ? shopActions(diagnosis.findings) : [];
@@ -144,12 +167,24 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
     const known = found.find((action) => action.id === id);
     if (known && neededBy) known.neededBy = neededBy;
   }
-  return [
+  const actions = [
     ...found,
     ...(await settingsActions({ url: readUrl, signal })),
     ...ofTheShop.filter(({ id }) => !found.some((action) => action.id === id)),
   ];
+  return withTimes({
+    url: readUrl,
+    actions,
+    journal: await readJournal(url),
+    windows: flags.windows,
+    windowMs: flags.window * 1000,
+    handlers: handlersOf(flags),
+    signal,
+  });
 }
+
+const expectedSeconds = (actions: readonly Action[]) =>
+  actions.reduce((sum, { time }) => sum + (time ? time.applySeconds + time.measureSeconds : 0), 0);
 
 /** @throws ConfigurationError for a name that is neither a kind nor an action of the plan */
 function chosenActions(actions: readonly Action[], { only, skip = [] }: ShortTermFlags): Action[] {
@@ -179,16 +214,16 @@ async function applyRound(
   url: string,
   readUrl: string,
   actions: readonly Action[],
-  { shop, windows, window, reviewDays }: ShortTermFlags,
+  flags: ShortTermFlags,
   signal: AbortSignal,
 ): Promise<boolean> {
   const live = process.stderr.isTTY;
   const show = (text: string) => {
     if (live) process.stderr.write(`\r\x1b[K${text}`);
   };
-  const target = shopTarget(shop);
+  const { windows, window, reviewDays } = flags;
   const entries = await applyShortTerm({
-    ...(target ? { handlers: shopHandlers(target) } : {}),
+    handlers: handlersOf(flags),
     url,
     readUrl,
     actions,
@@ -218,11 +253,16 @@ function shortTermCommand(signal: AbortSignal): Command {
     .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
     .option('--yes', 'do it', false)
     .option('--dry-run', 'show the plan and end (as without --yes)', false)
+    .option('--json', 'the plan as JSON, and nothing else; changes nothing', false)
     .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance, query)')
     .option('--skip <id...>', 'not these')
     .option(...SHOP_OPTION)
     .option('--read-url <url>', 'a role with pg_monitor, for diagnosis and measurement')
     .option('--console <url>', 'sqltrail’s console, for traces')
+    .option(
+      '--prometheus <url>',
+      'with --shop: the Prometheus of its customers’ page times, by which its statements and its pool are measured',
+    )
     .option(
       '--rounds <n>',
       'diagnose again after the relief, which lets other statements through',
@@ -237,14 +277,18 @@ function shortTermCommand(signal: AbortSignal): Command {
       reported(async () => {
         const url = ownerUrl(given);
         const readUrl = flags.readUrl ?? url;
-        shopTarget(flags.shop);
+        handlersOf(flags);
         const planned: Action[] = [];
         const tried = new Set<string>();
         for (let round = 1; round <= flags.rounds; round += 1) {
           // A name that was there in an earlier round is known in the later ones, although its action is done.
-          const found = await planRound(readUrl, flags, signal);
+          const found = await planRound(url, readUrl, flags, signal);
           planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
           const actions = chosenActions(planned, flags).filter(({ id }) => !tried.has(id));
+          if (flags.json) {
+            write(JSON.stringify(actions, null, 1));
+            return;
+          }
           if (actions.length === 0) {
             if (round > 1) write('\nNothing more was found.');
             else
@@ -258,6 +302,7 @@ function shortTermCommand(signal: AbortSignal): Command {
             tried.add(action.id);
             write(`${describeAction(action, at + 1)}\n`);
           }
+          write(`Together about ${secondsText(expectedSeconds(actions))}, measuring included.`);
           if (!flags.yes || flags.dryRun) {
             await recommendPools(readUrl, signal);
             write('Nothing was changed. Run it again with --yes to apply this plan.');
@@ -296,9 +341,14 @@ export function fixCommand(signal: AbortSignal): Command {
     .command('list')
     .description('what was changed, its effect, and what is due for review')
     .argument('[url]', 'the database; or set DATABASE_URL')
-    .action((given: string | undefined) =>
+    .option('--json', 'the journal as JSON', false)
+    .action((given: string | undefined, { json }: { json: boolean }) =>
       reported(async () => {
         const entries = await readJournal(ownerUrl(given));
+        if (json) {
+          write(JSON.stringify(entries, null, 1));
+          return;
+        }
         const today = new Date().toISOString().slice(0, 10);
         if (entries.length === 0) write('The journal is empty: nothing was changed by sqltrail.');
         for (const entry of entries) write(describeEntry(entry, today));
@@ -321,7 +371,7 @@ export function fixCommand(signal: AbortSignal): Command {
     .action(
       (given: string | undefined, { only, shop, yes }: { only?: string[]; shop?: string; yes: boolean }) =>
         reported(async () => {
-          const target = shopTarget(shop);
+          const handlers = handlersOf(shop ? { shop } : {});
           const url = ownerUrl(given);
           const inForce = (await readJournal(url)).filter(({ state }) => state !== 'taken-back');
           const unknown = only?.find((id) => !inForce.some(({ action }) => action.id === id));
@@ -345,7 +395,7 @@ export function fixCommand(signal: AbortSignal): Command {
           await undoActions({
             url,
             ...(only ? { ids: only } : {}),
-            ...(target ? { handlers: shopHandlers(target) } : {}),
+            handlers,
             signal,
             onUndone: ({ title }) => write(`  ↩ ${title}`),
           });

@@ -34,14 +34,35 @@ export interface Action {
   temporary: boolean;
   /** The action whose statements need this one; they are not there to be measured until it is done. */
   neededBy?: string;
+  /** How long it is expected to take; not there where that was not timed. */
+  time?: ExpectedTime;
+  /** Tables that its SQL reads whole, where the SQL itself does not say so. */
+  reads?: TableName[];
   /** For a pool: its size before and after. */
   pool?: { from: number; to: number };
 }
 
-export interface IndexTarget {
+export interface TableName {
   schema: string;
   table: string;
+}
+
+export interface IndexTarget extends TableName {
   name: string;
+}
+
+/** Seconds, from what was timed on the server when the plan was made. */
+export interface ExpectedTime {
+  /** As timed on samples, with the waits for others that were to be seen. */
+  timedSeconds: number;
+  /** From beginning to applied: as timed, corrected by what earlier builds took. */
+  applySeconds: number;
+  /** Windows before and after; an action may use those of the one before it. */
+  measureSeconds: number;
+  /** The longer look, where the first one shows no gain. */
+  longerSeconds: number;
+  /** What it rests on, in words. */
+  basis: string;
 }
 
 /** Findings whose fix can be applied without changing the application. */
@@ -65,6 +86,32 @@ export function indexTarget(sql: readonly string[]): IndexTarget | null {
       return { schema: schema ? unquote(schema) : 'public', table: unquote(table), name: unquote(name) };
   }
   return null;
+}
+
+const keysOf =
+  /^CREATE INDEX CONCURRENTLY .*? ON (?:"(?:[^"]|"")+"\.)?"(?:[^"]|"")+" (?:USING (\w+) )?\((.*)\)$/s;
+
+/** Access method and list of key expressions of the index that the fix of a finding builds. */
+export function indexKeys(sql: readonly string[]): { method: string; keys: string } | null {
+  for (const statement of sql) {
+    const [, method = 'btree', list] = keysOf.exec(statement) ?? [];
+    // An operator class is of the index alone.
+    if (list) return { method, keys: list.replaceAll(/ \w+_ops\b/g, '') };
+  }
+  return null;
+}
+
+const reading = /^(VACUUM|ANALYZE)\b[^"]*(?:("(?:[^"]|"")+")\.)?("(?:[^"]|"")+")/;
+
+/** Tables that the SQL of an action other than an index reads; ANALYZE reads a sample. */
+export function tablesRead({ sql, reads = [] }: Action): (TableName & { whole: boolean })[] {
+  const named = sql.flatMap((statement) => {
+    const [, verb, schema, table] = reading.exec(statement) ?? [];
+    return table
+      ? [{ schema: schema ? unquote(schema) : 'public', table: unquote(table), whole: verb === 'VACUUM' }]
+      : [];
+  });
+  return [...reads.map((table) => ({ ...table, whole: true })), ...named];
 }
 
 /** What can be applied of the findings, the dearest cause first within each kind. */

@@ -20,6 +20,8 @@ export interface JournalEntry {
   reviewOn: string | null;
   startedAt: string;
   endedAt: string | null;
+  /** What it took from beginning to applied; null before, and in journals that did not note it. */
+  applySeconds: number | null;
   before: Effect | null;
   after: Effect | null;
   note: string | null;
@@ -38,6 +40,7 @@ CREATE TABLE IF NOT EXISTS sqltrail.action (
   after       jsonb,
   note        text
 );
+ALTER TABLE sqltrail.action ADD COLUMN IF NOT EXISTS applying_at timestamptz, ADD COLUMN IF NOT EXISTS applied_at timestamptz;
 COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.';
 -- Who may see what the server does may see what was done to it.
 GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
@@ -59,6 +62,7 @@ interface Row {
   review_on: string | null;
   started_at: Date;
   ended_at: Date | null;
+  apply_seconds: number | null;
   before: Effect | null;
   after: Effect | null;
   note: string | null;
@@ -87,8 +91,10 @@ export class Journal {
     );
     if (!exists[0]?.there) return [];
     const { rows } = await this.#client.query<Row>(
-      `SELECT action, state, owner, review_on::text, started_at, ended_at, before, after, note
-         FROM sqltrail.action ORDER BY started_at, id`,
+      // As JSON, because a journal of an earlier version has no column for it.
+      `SELECT action, state, owner, review_on::text, started_at, ended_at, before, after, note,
+              extract(epoch FROM (to_jsonb(a) ->> 'applied_at')::timestamptz - (to_jsonb(a) ->> 'applying_at')::timestamptz)::float8 AS apply_seconds
+         FROM sqltrail.action AS a ORDER BY started_at, id`,
     );
     return rows.map((row) => ({
       action: row.action,
@@ -97,6 +103,7 @@ export class Journal {
       reviewOn: row.review_on,
       startedAt: row.started_at.toISOString(),
       endedAt: row.ended_at?.toISOString() ?? null,
+      applySeconds: row.apply_seconds,
       before: row.before,
       after: row.after,
       note: row.note,
@@ -109,7 +116,7 @@ export class Journal {
       `INSERT INTO sqltrail.action AS a (id, action, state, review_on)
        VALUES ($1, $2, 'planned', current_date + $3::int)
        ON CONFLICT (id) DO UPDATE SET action = excluded.action, state = 'planned', review_on = excluded.review_on,
-         started_at = now(), ended_at = NULL, before = NULL, after = NULL, note = NULL
+         started_at = now(), ended_at = NULL, applying_at = NULL, applied_at = NULL, before = NULL, after = NULL, note = NULL
        WHERE a.state IN ('taken-back', 'failed')
        RETURNING state`,
       [action.id, JSON.stringify(action), reviewDays],
@@ -129,7 +136,9 @@ export class Journal {
   ): Promise<void> {
     await this.#client.query(
       `UPDATE sqltrail.action SET state = $2, before = coalesce($3, before), after = coalesce($4, after),
-         note = coalesce($5, note), review_on = coalesce(review_on, current_date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END
+         note = coalesce($5, note), review_on = coalesce(review_on, current_date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END,
+         applying_at = CASE WHEN $2 = 'applying' THEN clock_timestamp() ELSE applying_at END,
+         applied_at = CASE $2 WHEN 'applying' THEN NULL WHEN 'applied' THEN coalesce(applied_at, clock_timestamp()) ELSE applied_at END
        WHERE id = $1`,
       [
         id,

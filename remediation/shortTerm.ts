@@ -137,7 +137,7 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
 }
 
 /** As many windows again, this often, before an action that shows no gain is taken back. */
-const LOOKS_AGAIN = 3;
+export const LOOKS_AGAIN = 3;
 /** Statements that have become twice as slow do not wait for a second look. */
 const HARM = 0.5;
 
@@ -389,6 +389,7 @@ export async function undoActions(options: {
       if (!entries.some(({ action }) => action.id === id))
         throw new RemediationError(`no action "${id}" is in force; sqltrail fix list shows those that are.`);
     const chosen = entries.filter(({ action }) => !options.ids || options.ids.includes(action.id));
+    if (chosen.length > 0) await journal.open();
     for (const { action } of chosen)
       if (needsHandler(action, options.handlers))
         throw new RemediationError(`${action.id} ${NEEDS_HANDLER}, or choose others with --only.`);

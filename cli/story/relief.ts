@@ -4,6 +4,7 @@ import { costText } from '../../diagnosis/format/text.ts';
 import { type Diagnosis, defaultDiagnosis, diagnose, mergeDiagnoses } from '../../diagnosis/run.ts';
 import { consoleSpans } from '../../diagnosis/spans.ts';
 import { type Action, actionsFor } from '../../remediation/action.ts';
+import { withTimes } from '../../remediation/duration.ts';
 import { settingsActions } from '../../remediation/settings.ts';
 import { applyShortTerm, type Handlers, readJournal } from '../../remediation/shortTerm.ts';
 import type { Recording } from '../../report/recording.ts';
@@ -78,15 +79,19 @@ const WINDOW_MS = 4_000;
 export async function shortTermStage(options: ReliefOptions, first: Diagnosis): Promise<void> {
   const { databases, recording, handlers, ofTheShop, poolOfTheShop, say, status, signal } = options;
   const apply = async (actions: Action[]) => {
+    const measured = { windows: WINDOWS, windowMs: WINDOW_MS, handlers, signal };
     await applyShortTerm({
+      ...measured,
       url: databases.owner,
       readUrl: databases.monitor,
-      actions,
-      windows: WINDOWS,
-      windowMs: WINDOW_MS,
+      // What each is expected to take is journalled beside what it takes.
+      actions: await withTimes({
+        ...measured,
+        url: databases.monitor,
+        actions,
+        journal: await readJournal(databases.owner),
+      }),
       reviewDays: 30,
-      handlers,
-      signal,
       onEvent: (event) => {
         const text = describeEvent(event);
         if (event.type === 'measuring')

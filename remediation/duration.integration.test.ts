@@ -1,0 +1,145 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { type Action, indexKeys, tablesRead } from './action.ts';
+import { factorsOf, timeText, withTimes } from './duration.ts';
+import type { JournalEntry } from './journal.ts';
+import { applyShortTerm, readJournal } from './shortTerm.ts';
+
+let database: TestDatabase;
+let owner: pg.Client;
+const signal = new AbortController().signal;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = new pg.Client(database.url);
+  await owner.connect();
+  await owner.query(`CREATE EXTENSION pg_trgm; CREATE TABLE "small, (one)" (id int, "na""me" text);
+    CREATE TABLE large AS SELECT i AS id, md5(i::text) AS "na""me" FROM generate_series(1, 200000) i;
+    INSERT INTO "small, (one)" SELECT * FROM large LIMIT 2000;
+    CREATE TABLE secret AS SELECT 1 AS id; CREATE ROLE reader_${database.name} LOGIN PASSWORD 'reads';
+    GRANT SELECT ON large TO reader_${database.name}`);
+});
+afterAll(async () => {
+  await owner.query(`DROP OWNED BY reader_${database.name}; DROP ROLE reader_${database.name}`);
+  await owner.end();
+  await database.drop();
+});
+
+const action = (more: Partial<Action>): Action => ({
+  id: 'settings:x',
+  kind: 'settings',
+  title: '',
+  findings: [],
+  reason: '',
+  sql: [],
+  undo: [],
+  lock: '',
+  risk: '',
+  bytes: null,
+  predictedSpeedup: null,
+  statements: [],
+  index: null,
+  temporary: false,
+  ...more,
+});
+const index = (table: string, keys: string, more: Partial<Action> = {}) => {
+  const name = `i${table.length}${keys.length}`;
+  return action({
+    id: `index:public.${name}`,
+    kind: 'index',
+    sql: [`CREATE INDEX CONCURRENTLY "${name}" ON "public"."${table}" ${keys}`],
+    index: { schema: 'public', table, name },
+    ...more,
+  });
+};
+
+const timed = (actions: Action[], more: Partial<Parameters<typeof withTimes>[0]> = {}) =>
+  withTimes({ url: database.url, actions, journal: [], windows: 2, windowMs: 4_000, signal, ...more });
+
+it('a large table takes longer than a small one; the windows are known; what was told stands beside what it took', async () => {
+  const btree = '((lower("na""me")), "id")';
+  const [small, large, trigrams] = await timed([
+    index('small, (one)', btree),
+    index('large', btree, { statements: ['1'] }),
+    index('large', 'USING gin ("na""me" gin_trgm_ops)'),
+  ]);
+  // A hundred times the rows: more by far than a machine is slower for a moment.
+  expect(large?.time?.timedSeconds).toBeGreaterThan(small?.time?.timedSeconds as number);
+  expect(large?.time).toMatchObject({ measureSeconds: 16, longerSeconds: 24 });
+  expect(small?.time).toMatchObject({ measureSeconds: 0, longerSeconds: 0 });
+  expect(trigrams?.time?.timedSeconds).toBeGreaterThan(0);
+  expect(timeText(large?.time as NonNullable<Action['time']>)).toMatch(
+    /^about .* \(reading 1\d\.\d MB twice and sorting the keys, timed on \d+ of \d+ pages.*; 16 s to measure/,
+  );
+  const entries = await applyShortTerm({
+    url: database.url,
+    actions: [large as Action],
+    windows: 0,
+    windowMs: 0,
+    reviewDays: 1,
+    signal,
+    onEvent: () => {},
+  });
+  expect(entries[0]?.action.time).toEqual(large?.time);
+  expect(entries[0]?.applySeconds).toBeGreaterThan(0);
+  expect(await readJournal(database.url)).toEqual(entries);
+});
+
+it('a role that may not read the table is told no time; a wait for others is', async () => {
+  const url = new URL(database.url);
+  url.username = `reader_${database.name}`;
+  url.password = 'reads';
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query('BEGIN; SELECT pg_sleep(0.3)');
+  const [secret, large] = await timed([index('secret', '("id")'), index('large', '("id")')], {
+    url: url.href,
+  });
+  expect(secret?.time).toBeUndefined();
+  // Another role's transactions are not shown to it.
+  expect(large?.time?.basis).not.toContain('waits');
+  const [seen] = await timed([index('large', '("id")')]);
+  expect(seen?.time?.basis).toMatch(/3 waits for others, of whom one runs for 0\.[3-9] s now/);
+  await other.query('COMMIT');
+  await other.end();
+});
+
+it('builds that took longer than told correct the next, of the same kind only', async () => {
+  const entry = (timedSeconds: number, applySeconds: number, keys = '("id")') =>
+    ({
+      action: index('large', keys, {
+        time: { timedSeconds, applySeconds: 0, measureSeconds: 0, longerSeconds: 0, basis: '' },
+      }),
+      applySeconds,
+    }) as JournalEntry;
+  const journal = [entry(2, 5), entry(4, 7), entry(0.01, 0.5)];
+  expect([...factorsOf(journal)]).toEqual([['btree', { factor: 2, builds: 2 }]]);
+  const [btree, gin] = await timed(
+    [index('large', '("id")'), index('large', 'USING gin ("na""me" gin_trgm_ops)')],
+    { journal },
+  );
+  expect(btree?.time?.applySeconds).toBe((btree?.time?.timedSeconds as number) * 2);
+  expect(btree?.time?.basis).toContain('x2.0 as 2 earlier builds took here');
+  expect(gin?.time?.applySeconds).toBe(gin?.time?.timedSeconds);
+});
+
+it('what is read is taken from the SQL, whatever the names are', async () => {
+  expect(indexKeys(index('small, (one)', 'USING gin ("a" gin_trgm_ops, "b" gin_trgm_ops)').sql)).toEqual({
+    method: 'gin',
+    keys: '"a", "b"',
+  });
+  const maintenance = action({
+    sql: ['VACUUM (ANALYZE) "public"."small, (one)"', 'ALTER TABLE "x" RESET (y)', 'ANALYZE "large" ("id")'],
+    reads: [{ schema: 'public', table: 'secret' }],
+  });
+  expect(tablesRead(maintenance)).toEqual([
+    { schema: 'public', table: 'secret', whole: true },
+    { schema: 'public', table: 'small, (one)', whole: true },
+    { schema: 'public', table: 'large', whole: false },
+  ]);
+  const [vacuum] = await timed([maintenance]);
+  expect(vacuum?.time?.basis).toMatch(
+    /3 round trips, reading .* of secret, .* of small, \(one\), .* of large/,
+  );
+});

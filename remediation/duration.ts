@@ -1,0 +1,206 @@
+import type { Session } from '../diagnosis/check.ts';
+import { bytesText } from '../diagnosis/checks/shared.ts';
+import { openSession } from '../diagnosis/session.ts';
+import { type Action, type ExpectedTime, indexKeys, type TableName, tablesRead } from './action.ts';
+import type { JournalEntry } from './journal.ts';
+import { type Handlers, LOOKS_AGAIN } from './shortTerm.ts';
+
+/** Pages read, and their keys sorted, to time what all of them take: 4 MB. */
+const SAMPLE_PAGES = 500;
+/** Each row of text has as many trigrams as characters. */
+const TRIGRAM_PAGES = 50;
+/** A sample that takes longer is given up: then the time is not told. */
+const SAMPLE_TIMEOUT_MS = 2_000;
+/** CREATE INDEX CONCURRENTLY waits for those who run when it begins, after its first pass and after its second. */
+const WAITS = 3;
+/** ANALYZE reads 300 rows for each step of statistics (100 by default), each from a page of its own at most. */
+const ANALYZED_PAGES = 30_000;
+/** A shorter build is all round trips, and tells nothing of a longer one. */
+const LEAST_SECONDS = 1;
+
+interface Facts {
+  session: Session;
+  /** The longest that somebody else's transaction has been running, seconds. */
+  longestSeconds: number;
+  /** How much longer than timed on samples earlier builds took here, by access method. */
+  factors: ReadonlyMap<string, { factor: number; builds: number }>;
+}
+
+/** What builds took that were timed beforehand, to what they were told to take, by access method. */
+export function factorsOf(journal: readonly JournalEntry[]): Facts['factors'] {
+  const factors = new Map<string, { took: number; told: number; builds: number }>();
+  for (const { action, applySeconds } of journal) {
+    const method = action.index && indexKeys(action.sql)?.method;
+    if (!method || !action.time || !applySeconds || applySeconds < LEAST_SECONDS) continue;
+    const sum = factors.get(method) ?? { took: 0, told: 0, builds: 0 };
+    sum.took += applySeconds;
+    sum.told += action.time.timedSeconds;
+    sum.builds += 1;
+    factors.set(method, sum);
+  }
+  return new Map(
+    [...factors].map(([method, { took, told, builds }]) => [method, { factor: took / told, builds }]),
+  );
+}
+
+async function timed(session: Session, sql: string): Promise<number> {
+  const from = performance.now();
+  await session.query(sql, [], { timeoutMs: SAMPLE_TIMEOUT_MS });
+  return (performance.now() - from) / 1000;
+}
+
+async function sizeOf(session: Session, { schema, table }: TableName) {
+  const target = session.quote(schema, table);
+  const [size] = await session.query<{ bytes: number; pages: number }>(
+    `SELECT pg_relation_size(c)::float8 AS bytes, (pg_relation_size(c) / current_setting('block_size')::int)::float8 AS pages
+       FROM to_regclass($1) AS c`,
+    [target],
+  );
+  return { target, bytes: size?.bytes ?? 0, pages: Math.max(1, size?.pages ?? 0) };
+}
+
+/** Seconds to read the table once, from random pages of it timed now. */
+async function readSeconds(
+  session: Session,
+  { target, pages }: Awaited<ReturnType<typeof sizeOf>>,
+  samplePages = SAMPLE_PAGES,
+) {
+  const percent = Math.min(100, (samplePages / pages) * 100);
+  const sample = `${target} TABLESAMPLE SYSTEM (${percent.toFixed(6)})`;
+  const seconds = await timed(session, `SELECT count(*) FROM ${sample}`);
+  return { sample, scale: 100 / percent, seconds: (seconds * 100) / percent };
+}
+
+/**
+ * A concurrent build reads the table twice, and makes and sorts the keys once. Both are timed on some pages; sorting
+ * n keys takes n log n. For trigrams the sample is cut into pieces of three characters by SQL, which costs more for
+ * each than the index does, and the index writes more than a sort.
+ */
+async function buildTime(
+  { session, longestSeconds, factors }: Facts,
+  action: Action,
+): Promise<ExpectedTime | null> {
+  const keys = action.index && indexKeys(action.sql);
+  if (!keys || !action.index) return null;
+  const size = await sizeOf(session, action.index);
+  const read = await readSeconds(session, size, keys.method === 'gin' ? TRIGRAM_PAGES : SAMPLE_PAGES);
+  const sorted =
+    keys.method === 'gin'
+      ? `SELECT count(*) FROM (SELECT substr(v, i, 3) FROM (SELECT concat_ws(' ', ${keys.keys}) AS v FROM ${read.sample}) AS s,
+           generate_series(1, length(v)) AS i ORDER BY 1 OFFSET 0) AS x`
+      : `SELECT count(*) FROM (SELECT FROM ${read.sample} ORDER BY ${keys.keys} OFFSET 0) AS x`;
+  const sortedSeconds = await timed(session, sorted);
+  const longer = Math.log(Math.max(2, size.pages)) / Math.log(Math.max(2, size.pages / read.scale));
+  const waits = WAITS * longestSeconds;
+  const timedSeconds = read.seconds + sortedSeconds * read.scale * longer + waits;
+  const { factor = 1, builds = 0 } = factors.get(keys.method) ?? {};
+  return {
+    timedSeconds,
+    applySeconds: timedSeconds * factor,
+    measureSeconds: 0,
+    longerSeconds: 0,
+    basis: [
+      `reading ${bytesText(size.bytes)} twice and sorting the keys, timed on ${Math.round(size.pages / read.scale)} of ${Math.round(size.pages)} pages`,
+      ...(waits < 0.1
+        ? []
+        : [`${WAITS} waits for others, of whom one runs for ${longestSeconds.toFixed(1)} s now`]),
+      ...(builds === 0
+        ? []
+        : [
+            `x${factor.toFixed(1)} as ${builds === 1 ? 'an earlier build' : `${builds} earlier builds`} took here`,
+          ]),
+    ].join(', '),
+  };
+}
+
+/** Round trips, and tables that its statements read. */
+async function statementTime({ session }: Facts, action: Action): Promise<ExpectedTime> {
+  const trip = await timed(session, 'SELECT 1');
+  let timedSeconds = trip * Math.max(1, action.sql.length);
+  const parts = [`${Math.max(1, action.sql.length)} round ${action.sql.length > 1 ? 'trips' : 'trip'}`];
+  for (const { whole, ...table } of tablesRead(action)) {
+    const size = await sizeOf(session, table);
+    const share = whole ? 1 : Math.min(1, ANALYZED_PAGES / size.pages);
+    timedSeconds += (await readSeconds(session, size)).seconds * share;
+    parts.push(`reading ${bytesText(size.bytes * share)} of ${table.table}, timed on a sample`);
+  }
+  return {
+    timedSeconds,
+    applySeconds: timedSeconds,
+    measureSeconds: 0,
+    longerSeconds: 0,
+    basis: parts.join(', '),
+  };
+}
+
+/**
+ * The actions with how long each is expected to take: timed on samples of this very server as it is now, corrected by
+ * what earlier builds of the journal took. What cannot be timed (the role may not read the table, the sample takes too
+ * long) is left without a time.
+ */
+export async function withTimes(options: {
+  /** May read the tables. */
+  url: string;
+  actions: readonly Action[];
+  journal: readonly JournalEntry[];
+  windows: number;
+  windowMs: number;
+  handlers?: Handlers;
+  signal: AbortSignal;
+}): Promise<Action[]> {
+  const { url, actions, journal, windows, windowMs, handlers, signal } = options;
+  const session = await openSession({
+    url,
+    statementTimeoutMs: SAMPLE_TIMEOUT_MS,
+    lockTimeoutMs: 500,
+    budgetMs: Number.POSITIVE_INFINITY,
+    dutyCycle: 1,
+    signal,
+  });
+  try {
+    const [others] = await session.query<{ longest: number | null }>(
+      `SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8 AS longest FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    const facts: Facts = {
+      session,
+      longestSeconds: others?.longest ?? 0,
+      factors: factorsOf(journal),
+    };
+    const timedActions: Action[] = [];
+    for (const action of actions) {
+      const own = handlers?.[action.kind]?.measure;
+      const look = own ? own.seconds : action.statements.length > 0 ? (windows * windowMs) / 1000 : 0;
+      const looked = windows > 0 ? look : 0;
+      const time = await (action.index ? buildTime(facts, action) : statementTime(facts, action)).catch(
+        (error: Error & { code?: string }) => {
+          if (error.code) return null;
+          throw error;
+        },
+      );
+      timedActions.push(
+        time
+          ? {
+              ...action,
+              time: { ...time, measureSeconds: 2 * looked, longerSeconds: LOOKS_AGAIN * looked },
+            }
+          : action,
+      );
+    }
+    return timedActions;
+  } finally {
+    await session.close();
+  }
+}
+
+/** Seconds as one says them. */
+export const secondsText = (seconds: number): string =>
+  seconds < 1 ? 'under 1 s' : seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+
+/** What an action is expected to take, in words. */
+export const timeText = ({ applySeconds, measureSeconds, longerSeconds, basis }: ExpectedTime): string =>
+  `about ${secondsText(applySeconds)} (${basis})${
+    measureSeconds > 0
+      ? `; ${measureSeconds} s to measure before and after, up to ${longerSeconds} s more where no gain is seen`
+      : ''
+  }`;
