@@ -45,8 +45,11 @@ describe('judge', () => {
     );
   });
 
-  it('harm is harm, even where fewer pages are touched; a statement seen on one side only tells nothing', () => {
+  it('worse in time and better in pages is told as both; a statement seen on one side only tells nothing', () => {
     expect(verdict(effect({ a: seen([1, 1], [90, 90]) }), effect({ a: seen([9, 9], [9, 9]) })).is).toBe(
+      'mixed',
+    );
+    expect(verdict(effect({ a: seen([1, 1], [90, 90]) }), effect({ a: seen([9, 9], [90, 90]) })).is).toBe(
       'worse',
     );
     expect(verdict(effect({ a: seen([9, 9]) }), effect({ b: seen([1, 1]) })).is).toBe('unmeasured');

@@ -113,19 +113,6 @@ export const joinWindows = (first: Windows, second: Windows): Windows => ({
   ),
 });
 
-/** What a handler measured, and measured again. */
-export const joinEffects = (first: Effect, second: Effect): Effect => ({
-  ...first,
-  meanMs: [...first.meanMs, ...second.meanMs],
-  calls: first.calls + second.calls,
-  work: Object.fromEntries(
-    Object.entries(first.work ?? {}).map(([what, values]) => [
-      what,
-      [...values, ...(second.work?.[what] ?? [])],
-    ]),
-  ),
-});
-
 /** One figure for several statements: the geometric mean of their times would hide a slow one, so times are added. */
 function summed(statements: Record<string, StatementEffect>, windowSeconds: number): Effect {
   const effects = Object.values(statements);
@@ -139,6 +126,31 @@ function summed(statements: Record<string, StatementEffect>, windowSeconds: numb
     statements,
   };
 }
+
+/** What was measured, and measured again. */
+export function joinEffects(first: Effect, second: Effect): Effect {
+  if (first.statements && second.statements)
+    return effectOf(
+      joinWindows(windowsOf(first), windowsOf(second)),
+      Object.keys({ ...first.statements, ...second.statements }),
+    );
+  return {
+    ...first,
+    meanMs: [...first.meanMs, ...second.meanMs],
+    calls: first.calls + second.calls,
+    work: Object.fromEntries(
+      Object.entries(first.work ?? {}).map(([what, values]) => [
+        what,
+        [...values, ...(second.work?.[what] ?? [])],
+      ]),
+    ),
+  };
+}
+
+const windowsOf = ({ statements, windowSeconds }: Effect): Windows => ({
+  seconds: windowSeconds,
+  statements: new Map(Object.entries(statements ?? {})),
+});
 
 export const effectOf = ({ statements, seconds }: Windows, queryids: readonly string[]): Effect =>
   summed(
@@ -172,10 +184,11 @@ const CHANCE = 0.1;
  * the other way round.
  */
 export const isBetter = ({ speedup, low }: Comparison) => low > 1 && speedup >= 1 + CHANCE;
-const isWorse = ({ speedup, high }: Comparison) => high < 1 && speedup < 1 - CHANCE;
+export const isWorse = ({ speedup, high }: Comparison) => high < 1 && speedup < 1 - CHANCE;
 
 export interface Verdict {
-  is: 'better' | 'worse' | 'unshown' | 'unmeasured';
+  /** `mixed`: the time is worse, although less is asked of the database. */
+  is: 'better' | 'worse' | 'mixed' | 'unshown' | 'unmeasured';
   time: Comparison | undefined;
   /** Of what was counted, the one that gained most: how many times fewer. */
   work: { what: string; ratio: Comparison } | undefined;
@@ -187,7 +200,7 @@ const LEAST_WORK = 1;
 /**
  * What was measured before and after, judged. Time is noisy on a machine that is overloaded; what a call asks of the
  * database is not, so either of them shows a gain. An index may help one of several statements, so the pages of each
- * are held against its own. Work alone is no harm: an index scan may touch more pages in less time.
+ * are held against its own. More work alone is no harm: an index scan may touch more pages in less time.
  */
 export function judge(before: Effect, after: Effect): Verdict {
   const time = compare(before, after);
@@ -210,11 +223,15 @@ export function judge(before: Effect, after: Effect): Verdict {
     .sort(
       (a, b) => Number(isBetter(b.ratio)) - Number(isBetter(a.ratio)) || b.ratio.speedup - a.ratio.speedup,
     );
-  const is =
-    isBetter(time) || (work && isBetter(work.ratio) && !isWorse(time))
-      ? 'better'
-      : isWorse(time)
-        ? 'worse'
+  const less = work !== undefined && isBetter(work.ratio);
+  const is = isBetter(time)
+    ? 'better'
+    : isWorse(time)
+      ? less
+        ? 'mixed'
+        : 'worse'
+      : less
+        ? 'better'
         : 'unshown';
   return { is, time, work };
 }

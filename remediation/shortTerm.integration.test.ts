@@ -453,6 +453,26 @@ describe('measured', () => {
     });
   });
 
+  it('a burst of something else is no harm; harm that stays is, whatever is saved', async () => {
+    const work = (meanMs: number[], statements: number) => ({
+      meanMs,
+      work: { 'statements a request': [statements, statements] },
+    });
+    const burst = await apply([step()], {
+      handlers: measuredAs(work([5, 5], 10), work([30, 40], 4), work([5, 5], 4)),
+      ...windows,
+    });
+    expect(types(burst.events).at(-1)).toBe('kept');
+    expect(burst.entries[0]?.note).toMatch(/^statements a request: 2.5 times fewer/);
+    const worse = await apply([step({ id: 'maintenance:worse' })], {
+      handlers: measuredAs(work([5, 5], 10), work([30, 40], 4)),
+      ...windows,
+    });
+    expect(types(worse.events).slice(2)).toEqual(['after', 'again', 'again', 'again', 'taken-back']);
+    const slower = await apply([step({ id: 'maintenance:slower' })], { handlers: alwaysSlower, ...windows });
+    expect(types(slower.events).slice(2)).toEqual(['after', 'again', 'taken-back']);
+  });
+
   it('what cannot be measured is kept, says why, and is to be reviewed; what cannot be undone is kept too', async () => {
     const { entries } = await apply(
       [

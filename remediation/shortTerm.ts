@@ -10,6 +10,7 @@ import {
   type Effect,
   effectOf,
   isBetter,
+  isWorse,
   joinEffects,
   joinWindows,
   judge,
@@ -138,8 +139,8 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
 
 /** As many windows again, this often, before an action that shows no gain is taken back. */
 export const LOOKS_AGAIN = 3;
-/** Statements that have become twice as slow do not wait for a second look. */
-const HARM = 0.5;
+/** Harm in as many looks one after the other is no burst of something else on the machine. */
+const HARMED_LOOKS = 2;
 
 class ShortTerm {
   readonly #client: pg.Client;
@@ -237,23 +238,33 @@ class ShortTerm {
       onEvent({ type: 'measuring', what, action, seconds: (windows * windowMs) / 1000 });
       const seen = await measureWindows({ url: readUrl, windows, windowMs, signal });
       this.#last = this.#last ? joinWindows(this.#last, seen) : seen;
+      return effectOf(seen, action.statements);
     }
     return effectOf(this.#last, action.statements);
   }
 
-  /** As often as it takes to see a gain, and no longer than bounded. */
+  /**
+   * As often as it takes to see a gain or a harm, and no longer than bounded. Less asked of the database is a gain,
+   * unless the time is worse in each look.
+   */
   async #lookAfter(action: Action, before: Effect): Promise<{ verdict: Verdict; sides: Sides } | undefined> {
     let after = await this.#measure(action, 'after');
-    for (let look = 0; after; look += 1) {
+    let latest = after;
+    let harmed = 0;
+    for (let look = 1; after && latest; look += 1) {
+      const alone = comparable(before, latest);
+      harmed = ['worse', 'mixed'].includes(judge(alone.before, alone.after).is) ? harmed + 1 : 0;
       const sides = comparable(before, after);
       const verdict = judge(sides.before, sides.after);
-      const plain =
-        verdict.is === 'better' || (verdict.is === 'worse' && (verdict.time?.speedup ?? 1) < HARM);
-      if (plain || before.meanMs.length === 0 || before.nothingToGain || look === LOOKS_AGAIN)
-        return { verdict, sides };
-      const more = await this.#measure(action, 'again');
-      // Windows of statements are joined where they are kept.
-      if (more) after = more.statements ? more : joinEffects(after, more);
+      const { is } = verdict;
+      const last = look > LOOKS_AGAIN;
+      if (is === 'mixed' && last)
+        return { sides, verdict: { ...verdict, is: harmed === look ? 'worse' : 'better' } };
+      const plain = is === 'better' || (is === 'worse' && harmed >= HARMED_LOOKS);
+      const hopeless = before.meanMs.length === 0 || (before.nothingToGain && harmed === 0);
+      if (plain || hopeless || last) return { verdict, sides };
+      latest = await this.#measure(action, 'again');
+      if (latest) after = joinEffects(after, latest);
     }
     return undefined;
   }
@@ -344,7 +355,7 @@ function inWords(what: string, { is, time, work }: Verdict): string {
   if (is === 'better')
     return isBetter(time)
       ? `${what} ${ratioText(time, 1, ' times as fast')}${work && isBetter(work.ratio) ? `; ${fewer}` : ''}`
-      : `${fewer}; the time of ${what}, x${ratioText(time, 1)}, shows nothing`;
+      : `${fewer}; the time of ${what}, x${ratioText(time, 1)}, ${isWorse(time) ? 'was not worse all the time' : 'shows nothing'}`;
   const parts = [`${what} ${is === 'worse' ? 'became slower: ' : ''}x${ratioText(time, 2)}`];
   if (work) parts.push(`${work.what} x${ratioText(work.ratio, 2)}`);
   return parts.join('; ');
