@@ -10,6 +10,7 @@ const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
 interface Service {
   image: string;
   build?: { context: string; dockerfile: string };
+  entrypoint?: string[];
   command?: string[];
   user?: string;
   group_add?: string[];
@@ -56,6 +57,21 @@ function secretsOf(service: Service): Set<string> {
   return new Set(named.map((match) => match[1] as string));
 }
 
+/** The given files, the modules that they import, and what is found beside them, from the checkout. */
+function reachedFrom(entries: readonly string[]): Set<string> {
+  const seen = new Set(entries);
+  for (const file of seen) {
+    if (!/\.(ts|mjs)$/.test(file)) continue;
+    for (const [, target] of read(file).matchAll(
+      /(?:from|import\(|import|new URL\(|import\.meta\.dirname,)\s*'(\.{1,2}\/[^']+)'/g,
+    )) {
+      const found = path.join(path.dirname(file), target as string);
+      if (!found.startsWith('node_modules/')) seen.add(found);
+    }
+  }
+  return seen;
+}
+
 describe('docker-compose.yml', () => {
   it('has the parts of the contract', () => {
     expect(services.map(([name]) => name).sort()).toEqual(
@@ -81,6 +97,23 @@ describe('docker-compose.yml', () => {
     const sum = services.reduce((total, [, { mem_limit }]) => total + bytes(mem_limit ?? 'none'), 0);
     expect(sum).toBeLessThanOrEqual(3 * 1024 ** 3);
   });
+
+  const programs = services.flatMap(([name, { entrypoint = [], command = [] }]) => {
+    const line = [...entrypoint, ...command];
+    return line.includes('node') ? [{ name, line }] : [];
+  });
+
+  it.each(programs)(
+    '$name: keeps the optimising compiler from Postgres’s parser, if it has that',
+    ({ line }) => {
+      const entries = line.map((word) => path.normalize(word)).filter((word) => /\.(ts|mjs)$/.test(word));
+      const parses = [...reachedFrom(entries)].some(
+        (file) => /\.(ts|mjs)$/.test(file) && /from 'libpg-query'/.test(read(file)),
+      );
+      // Without it the parser's WebAssembly takes 600 MB for a moment (bench/parserMemory.ts), more than any limit here.
+      expect(line.includes('--liftoff-only')).toBe(parses);
+    },
+  );
 
   it.each(services)('%s: image pinned to a release', (_, { image, build }) => {
     if (build) {
@@ -213,21 +246,12 @@ describe('docker/Dockerfile', () => {
       'sample-shop/load/main.ts',
       'sample-shop/server.ts',
     ];
-    const seen = new Set(entries);
-    for (const file of seen) {
+    const seen = reachedFrom(entries);
+    for (const file of seen)
       expect(
         allowed.some((entry) => file === entry || file.startsWith(`${entry}/`)),
         `${file} is let in by .dockerignore`,
       ).toBe(true);
-      if (!/\.(ts|mjs)$/.test(file)) continue;
-      // Modules, and files that are found beside them.
-      for (const [, target] of read(file).matchAll(
-        /(?:from|import\(|import|new URL\(|import\.meta\.dirname,)\s*'(\.{1,2}\/[^']+)'/g,
-      )) {
-        const found = path.join(path.dirname(file), target as string);
-        if (!found.startsWith('node_modules/')) seen.add(found);
-      }
-    }
     expect(seen.size).toBeGreaterThan(100);
   });
 

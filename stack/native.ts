@@ -175,7 +175,7 @@ function partSpecs(
     },
     {
       name: 'console',
-      ...node(['--max-old-space-size=192', 'console/server.ts']),
+      ...node(['--max-old-space-size=192', '--liftoff-only', 'console/server.ts']),
       env: {
         CONSOLE_HOST: '127.0.0.1',
         CONSOLE_PORT: String(ports.console),
