@@ -96,7 +96,7 @@ it('each statement on a distributed table has the key, but for two reports', asy
     (bound ? routed : everywhere).push(sql);
   }
   expect(everywhere.map((sql) => sql.replaceAll(/\s+/g, ' ').slice(0, 44)).sort()).toEqual([
-    "SELECT to_char(placed_at, 'YYYY-MM-DD') AS d",
+    'WITH asked AS ( SELECT since, kept.orders, k',
     'WITH mine AS MATERIALIZED ( SELECT DISTINCT ',
   ]);
   // Orders and lines, read and written, the twin of a checkout, and the log.

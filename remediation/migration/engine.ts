@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { RemediationError } from '../errors.ts';
-import { type Mapping, type Phase, phaseIndex, phases, type Reached, type TableMapping } from './mapping.ts';
+import {
+  type DerivedTable,
+  type Mapping,
+  type Phase,
+  phaseIndex,
+  phases,
+  type Reached,
+  type TableMapping,
+} from './mapping.ts';
 import {
   type Cursor,
   type DoneStep,
@@ -415,6 +423,37 @@ class Run {
     return { reached: next, units };
   }
 
+  /** In short transactions, each of so many parts as take as long as a batch; what is made already is left. */
+  async *derive(phase: Phase, { table: step, missing, make, most }: DerivedTable): AsyncGenerator<Progress> {
+    const { rows } = await this.client.query<{ part: string }>(
+      `SELECT part::text AS part FROM (${missing}) AS m`,
+    );
+    for (let from = 0, size = 1; from < rows.length; ) {
+      yield* this.gate(phase, step, GATE_EVERY_MS);
+      const parts = rows.slice(from, from + size).map(({ part }) => pg.escapeLiteral(part));
+      const started = performance.now();
+      yield* this.transaction(
+        phase,
+        step,
+        make.replaceAll('$1', parts[0] as string).replaceAll('$2', parts.at(-1) as string),
+      );
+      const tookMs = performance.now() - started;
+      from += parts.length;
+      yield {
+        phase,
+        step,
+        event: 'batch',
+        detail: { units: from, of: rows.length, tookMs, duty: this.#throttle.duty },
+      };
+      size = Math.max(
+        1,
+        Math.min(most, this.options.maxBatch, size * 2, Math.round((size * this.options.batchMs) / tookMs)),
+      );
+      const restMs = this.#throttle.restMs(tookMs);
+      if (restMs >= 1) await sleep(restMs);
+    }
+  }
+
   /** Notes contradictions once more for all units: since they were carried over, masters may have changed. */
   async *sweep(phase: Phase, step: string): AsyncGenerator<Progress> {
     for (const { table, key } of this.mapping.tables) {
@@ -476,6 +515,8 @@ class Run {
         return yield* this.partitions(phase, name);
       case 'backfill':
         return yield* this.backfill(phase, work.table);
+      case 'derive':
+        return yield* this.derive(phase, work.derived);
       case 'verify':
         return yield* this.verified(phase, name);
       case 'sweep':

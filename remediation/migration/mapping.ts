@@ -31,6 +31,8 @@ export interface Mapping {
   };
   /** Tables of the new model that describe its partitions and stay when it is emptied. */
   registry: readonly string[];
+  /** What is kept beside the rows, such as sums of days that are over; made when the rows are there. */
+  derived?: DerivedTable;
   /** Steps that belong to the dual write beyond the triggers, such as a source of numbers that both models share. */
   dualWrite: readonly ExtraStep[];
   /** Parents before children. */
@@ -50,6 +52,17 @@ export interface SharedId {
   /** Legacy table whose serial column gives the numbers. */
   legacyTable: string;
   legacyColumn: string;
+}
+
+export interface DerivedTable {
+  /** Within `targetSchema`; only functions of the model write to it. */
+  table: string;
+  /** One column, `part`, in its order: what is not there yet. */
+  missing: string;
+  /** Makes the parts from `$1` to `$2`, so many as take as long as a batch of the backfill; idempotent. */
+  make: string;
+  /** Most parts that are made at once. */
+  most: number;
 }
 
 export interface ExtraStep {

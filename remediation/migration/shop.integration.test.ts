@@ -299,6 +299,11 @@ describe('verification', () => {
         `UPDATE shop.order_lines SET unit_price = unit_price - 0.01 WHERE order_id = ${one('shop.orders')}`,
       ],
       [
+        'sales_daily',
+        'UPDATE shop.sales_daily SET orders = orders + 1 WHERE day = (SELECT max(day) FROM shop.sales_daily WHERE orders > 0)',
+        'UPDATE shop.sales_daily SET orders = orders - 1 WHERE day = (SELECT max(day) FROM shop.sales_daily WHERE orders > 0)',
+      ],
+      [
         'product_versions',
         `UPDATE shop.product_versions SET name = name || 'x' WHERE id = 1`,
         `UPDATE shop.product_versions SET name = rtrim(name, 'x') WHERE id = 1`,
@@ -367,6 +372,7 @@ describe('verification', () => {
       bigint: (column) => `${column} + 1`,
       numeric: (column) => `coalesce(${column}, 0) + 0.01`,
       boolean: (column) => `NOT coalesce(${column}, false)`,
+      date: (column) => `${column} + 1`,
       'timestamp with time zone': (column) => `coalesce(${column}, now()) + interval '1 hour'`,
       jsonb: (column) => `${column} || '{"planted": "1"}'`,
       json: () => `'{"planted": 1}'`,

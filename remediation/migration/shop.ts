@@ -24,7 +24,8 @@ export async function shopMapping({ timeZone }: { timeZone: string }): Promise<M
     syncSchema: S,
     writers: ['shop_app'],
     stores: { reads: 'refactored-reads', writes: 'refactored' },
-    model: await readFile(new URL('../../sample-shop/schema/refactored.sql', import.meta.url), 'utf8'),
+    model: `${await readFile(new URL('../../sample-shop/schema/refactored.sql', import.meta.url), 'utf8')}
+CREATE OR REPLACE FUNCTION shop.time_zone() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN ${pg.escapeLiteral(timeZone)}`,
     helpers: helpers(pg.escapeLiteral(timeZone)),
     ids: [
       ['customers', 'id', 'customers_id_seq', 'customers'],
@@ -51,6 +52,15 @@ export async function shopMapping({ timeZone }: { timeZone: string }): Promise<M
       make: "SELECT shop.ensure_month($1::timestamptz + interval '14 days')",
     },
     registry: ['months'],
+    derived: {
+      table: 'sales_daily',
+      missing: `SELECT d.day::date AS part
+          FROM generate_series((SELECT min(month) FROM shop.months), (now() AT TIME ZONE shop.time_zone())::date - 1, interval '1 day') AS d (day)
+         WHERE NOT EXISTS (SELECT FROM shop.sales_daily AS kept WHERE kept.day = d.day::date) ORDER BY 1`,
+      make: 'SELECT shop.keep_sales($1::date, $2::date)',
+      // Each day is a lock while it is being summed up.
+      most: 31,
+    },
     dualWrite: [orderNumbers],
     tables: [
       customers,
@@ -84,6 +94,16 @@ export async function shopMapping({ timeZone }: { timeZone: string }): Promise<M
         name: 'products.price * stock',
         legacy: `SELECT sum(price * stock)::text FROM ${S}.readable_products AS l ${carried('products', 'id')}`,
         target: 'SELECT sum(price * stock)::text FROM shop.products WHERE NOT stand_in',
+      },
+      {
+        name: 'sales_daily, days equal to their lines',
+        legacy: 'SELECT count(*)::text FROM shop.sales_daily',
+        target: `SELECT count(*)::text FROM shop.sales_daily AS kept
+          LEFT JOIN (SELECT (placed_at AT TIME ZONE shop.time_zone())::date AS day, count(*) AS orders, sum(revenue) AS revenue
+                       FROM (SELECT placed_at, sum(unit_price * quantity) AS revenue FROM shop.order_lines GROUP BY order_id, placed_at) AS o
+                      GROUP BY 1) AS live USING (day)
+         WHERE kept.day < (now() AT TIME ZONE shop.time_zone())::date
+           AND (kept.orders, kept.revenue) = (coalesce(live.orders, 0), coalesce(live.revenue, 0))`,
       },
     ],
   };

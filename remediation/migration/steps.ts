@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { escapeIdentifier as id, escapeLiteral as literal } from 'pg';
 import { RemediationError } from '../errors.ts';
 import { forwardTriggers, reverseTriggers, syncSql } from './generate.ts';
-import type { Mapping, Phase, TableMapping } from './mapping.ts';
+import type { DerivedTable, Mapping, Phase, TableMapping } from './mapping.ts';
 import type { Undo } from './state.ts';
 
 /** What the catalogue says of the legacy tables. */
@@ -30,6 +30,7 @@ export interface Step {
     | { kind: 'index'; name: string; schema: string; sql: string }
     | { kind: 'partitions' }
     | { kind: 'backfill'; table: TableMapping }
+    | { kind: 'derive'; derived: DerivedTable }
     | { kind: 'verify' }
     | { kind: 'sweep' }
     | { kind: 'switch'; store: string; back: string }
@@ -201,6 +202,9 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
       },
     );
 
+  const { derived } = mapping;
+  if (derived) add('backfill', derived.table, 'none on legacy tables', { kind: 'derive', derived });
+
   add('verify', 'both models are equal', 'none: reads only', { kind: 'verify' });
 
   for (const { label, up, down } of reverseTriggers(mapping))
@@ -269,17 +273,23 @@ SELECT setval(${literal(sequence)}, last_value, is_called) FROM ${facts.sequence
   return steps;
 }
 
-/** Only tables that are reached by name: partitions are reached through their parents. */
+/**
+ * Only tables that are reached by name, since partitions are reached through their parents; and none that functions of
+ * the model write to.
+ */
 const grantSql = (mapping: Mapping, role: string) => `DO $$
 DECLARE
   each  regclass;
 BEGIN
   FOR each IN SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
      WHERE n.nspname = ${literal(mapping.targetSchema)} AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+       AND c.relname <> ALL (${names([...mapping.registry, ...(mapping.derived ? [mapping.derived.table] : [])])})
   LOOP
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO %I', each, ${literal(role)});
   END LOOP;
 END $$`;
+
+const names = (tables: readonly string[]) => `ARRAY[${tables.map(literal).join(', ')}]::text[]`;
 
 /** Empties the new model but for what describes its partitions. */
 const emptySql = (mapping: Mapping) => `DO $$
@@ -288,7 +298,7 @@ DECLARE
 BEGIN
   SELECT string_agg(c.oid::regclass::text, ', ') INTO tables
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-   WHERE n.nspname = ${literal(mapping.targetSchema)} AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL (ARRAY[${mapping.registry.map(literal).join(', ')}]::text[]);
+   WHERE n.nspname = ${literal(mapping.targetSchema)} AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL (${names(mapping.registry)});
   EXECUTE 'TRUNCATE ' || tables;
 END $$;
 DELETE FROM sqltrail.migration_resolution WHERE migration = ${literal(mapping.name)}`;

@@ -48,7 +48,7 @@ export function timeline({
   times: number;
 }): PhaseTime[] {
   const tables = plan.steps.flatMap(({ phase, name, units }) =>
-    phase === 'backfill' ? [{ table: name, units: units ?? 0 }] : [],
+    phase === 'backfill' && units !== undefined ? [{ table: name, units }] : [],
   );
   const units = tables.reduce((sum, table) => sum + table.units, 0);
   const reached = status ? phaseIndex(status.phase) : -1;

@@ -191,6 +191,81 @@ CREATE TABLE shop.order_lines (
   FOREIGN KEY (order_id, placed_at) REFERENCES shop.orders (id, placed_at) ON UPDATE CASCADE
 ) PARTITION BY RANGE (placed_at);
 CREATE INDEX order_lines_product_version_id_idx ON shop.order_lines (product_version_id, placed_at DESC, id DESC) INCLUDE (order_id);
+-- A day of a month: lines come in the order of their time, so some kilobytes a month are enough to find it.
+CREATE INDEX order_lines_placed_at_idx ON shop.order_lines USING brin (placed_at) WITH (pages_per_range = 8, autosummarize = on);
+
+-- The zone in which the shop's days begin and end. The migration puts that of the legacy dates here.
+CREATE FUNCTION shop.time_zone() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 'UTC';
+
+-- Sums of days that are over, so that a report of a month reads some rows and not all lines of it. A day that is not
+-- here is summed up from its lines. The sums of an archived month stay.
+CREATE TABLE shop.sales_daily (
+  day      date PRIMARY KEY,
+  orders   integer NOT NULL,
+  revenue  numeric(14, 2) NOT NULL
+);
+
+-- Whatever changes lines of a day takes its sums away, be it an order of a moment before midnight that is committed
+-- after it. It holds a lock on the day until its transaction ends, by which shop.keep_sales knows that not all lines
+-- are there to be seen yet; one lock is for all days long past, since a backfill may change any number of them.
+CREATE FUNCTION shop.forget_sales() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  changed  date[];
+  now_day  date := (now() AT TIME ZONE shop.time_zone())::date;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    changed := ARRAY(SELECT DISTINCT (placed_at AT TIME ZONE shop.time_zone())::date FROM came);
+  ELSIF TG_OP = 'DELETE' THEN
+    changed := ARRAY(SELECT DISTINCT (placed_at AT TIME ZONE shop.time_zone())::date FROM gone);
+  ELSE
+    changed := ARRAY(SELECT (placed_at AT TIME ZONE shop.time_zone())::date FROM came
+               UNION SELECT (placed_at AT TIME ZONE shop.time_zone())::date FROM gone);
+  END IF;
+  PERFORM pg_advisory_xact_lock_shared(hashtext('shop.sales_daily'), kept.lock)
+     FROM (SELECT DISTINCT CASE day WHEN now_day THEN day - date '2000-01-01' ELSE -1 END AS lock
+             FROM unnest(changed) AS day) AS kept;
+  DELETE FROM shop.sales_daily WHERE day = ANY (changed);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER sales_daily_insert AFTER INSERT ON shop.order_lines REFERENCING NEW TABLE AS came
+  FOR EACH STATEMENT EXECUTE FUNCTION shop.forget_sales();
+CREATE TRIGGER sales_daily_update AFTER UPDATE ON shop.order_lines REFERENCING OLD TABLE AS gone NEW TABLE AS came
+  FOR EACH STATEMENT EXECUTE FUNCTION shop.forget_sales();
+CREATE TRIGGER sales_daily_delete AFTER DELETE ON shop.order_lines REFERENCING OLD TABLE AS gone
+  FOR EACH STATEMENT EXECUTE FUNCTION shop.forget_sales();
+
+-- Sums up the days of a range that are over and not summed up yet, but for those of which lines are being changed
+-- now. Called by the store once an hour, so that it needs no scheduler; waits for nobody. Returns how many it added.
+CREATE FUNCTION shop.keep_sales(
+  first date DEFAULT (now() AT TIME ZONE shop.time_zone())::date - 31,
+  last  date DEFAULT (now() AT TIME ZONE shop.time_zone())::date - 1) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  days   date[];
+  added  integer;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtext('shop.sales_daily'), -1) THEN
+    RETURN 0;
+  END IF;
+  WITH wanted AS MATERIALIZED (
+    SELECT first + i AS day
+      FROM generate_series(0, least(last, (now() AT TIME ZONE shop.time_zone())::date - 1) - first) AS i
+     WHERE NOT EXISTS (SELECT FROM shop.sales_daily WHERE day = first + i))
+  SELECT array_agg(day) INTO days FROM wanted
+   WHERE pg_try_advisory_xact_lock(hashtext('shop.sales_daily'), day - date '2000-01-01');
+  -- A statement of its own, so that it sees all that was committed before the locks were free.
+  INSERT INTO shop.sales_daily (day, orders, revenue)
+  SELECT day, count(o.revenue), coalesce(sum(o.revenue), 0)
+    FROM unnest(days) AS day
+    LEFT JOIN (SELECT placed_at, sum(unit_price * quantity) AS revenue FROM shop.order_lines
+                WHERE placed_at >= first::timestamp AT TIME ZONE shop.time_zone()
+                  AND placed_at < (last + 1)::timestamp AT TIME ZONE shop.time_zone()
+                GROUP BY order_id, placed_at) AS o ON (o.placed_at AT TIME ZONE shop.time_zone())::date = day
+   GROUP BY day;
+  GET DIAGNOSTICS added = ROW_COUNT;
+  RETURN added;
+END $$;
 
 CREATE TABLE shop.user_agents (
   id    integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -269,6 +344,8 @@ BEGIN
   RETURN made;
 END $$;
 
+REVOKE EXECUTE ON FUNCTION shop.keep_sales FROM PUBLIC;
+
 -- Partitions are reached through their parents, so these rights are all that the roles need. Rows of contacts,
 -- addresses and product_versions are history: the shop adds to them and changes none.
 DO $$
@@ -277,6 +354,7 @@ BEGIN
     GRANT USAGE ON SCHEMA shop TO shop_app;
     GRANT SELECT ON ALL TABLES IN SCHEMA shop TO shop_app;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA shop TO shop_app;
+    GRANT EXECUTE ON FUNCTION shop.keep_sales TO shop_app;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'sqltrail_monitor') THEN
     GRANT USAGE ON SCHEMA shop TO sqltrail_monitor;

@@ -159,7 +159,8 @@ it('reads only the months that matter, in every statement on a partitioned table
   const bounds: [RegExp, (values: unknown[]) => number][] = [
     [/INSERT INTO shop\.(orders|order_lines|activity)\b/, () => 0],
     [/WITH mine AS MATERIALIZED/, () => 13 + 4],
-    [/count\(DISTINCT order_id\)/, () => 2 + 4],
+    // The report: the month of its first day, and what is not over.
+    [/shop\.sales_daily/, () => 1 + 4],
     [/FROM shop\.(orders|order_lines)\b/, monthsOf],
   ];
   const seen = new Set<RegExp>();
@@ -181,6 +182,112 @@ it('reads only the months that matter, in every statement on a partitioned table
     }
   }
   expect(bounds.filter(([is]) => !seen.has(is)).map(([is]) => String(is))).toEqual([]);
+});
+
+it('reports from kept sums, and from the lines of whatever day has changed since', async () => {
+  const kept = async () =>
+    (await shop.owner.query('SELECT day::text, orders, revenue FROM shop.sales_daily ORDER BY day')).rows;
+  const same = async () =>
+    expect
+      .poll(async () => JSON.stringify([await refactored.sales(400), await legacy.sales(400)]))
+      .toSatisfy((both: string) => {
+        const [ours, theirs] = JSON.parse(both);
+        return JSON.stringify(ours) === JSON.stringify(theirs);
+      });
+  const all = await kept();
+  expect(all.length).toBeGreaterThan(1_700);
+  // It is these that it reads: whatever they say is in the report.
+  const client = await shop.owner.connect();
+  await client.query('BEGIN; UPDATE shop.sales_daily SET revenue = revenue + 1000, orders = orders + 1');
+  const inside = new RefactoredStore({ query: client.query.bind(client) } as unknown as pg.Pool);
+  const wrong = await inside.sales(30);
+  await client.query('ROLLBACK');
+  client.release();
+  const right = await refactored.sales(30);
+  const counted = (days: typeof right) => days.reduce((sum, { orders }) => sum + orders, 0);
+  expect(counted(wrong)).toBeGreaterThan(counted(right) + 20);
+
+  // Any change of a line takes the day's sums away, whichever model it is made in: a new price, a line less, an order
+  // that moves to another day, one that comes late.
+  const gone = async (of: string, expected: number) => {
+    const { rowCount } = await shop.owner.query(of);
+    expect(rowCount).toBeGreaterThan(0);
+    expect(all.length - (await kept()).length, of).toBe(expected);
+    await same();
+    await shop.app.query(
+      'SELECT shop.keep_sales(current_date - 399 + 31 * i, current_date - 369 + 31 * i) FROM generate_series(0, 12) AS i',
+    );
+    expect((await kept()).length).toBe(all.length);
+    await same();
+  };
+  const old = (offset: number) =>
+    `(SELECT id FROM orders WHERE placed_at < to_char(now() - interval '2 days', 'YYYY-MM-DD') AND EXISTS (SELECT FROM order_items WHERE order_id = orders.id) ORDER BY placed_at DESC OFFSET ${offset} LIMIT 1)`;
+  await gone(
+    `UPDATE order_items SET quantity = quantity + 1, line_total = ((quantity + 1) * unit_price::numeric)::text WHERE order_id = ${old(0)}`,
+    1,
+  );
+  await gone(`UPDATE shop.order_lines SET quantity = quantity + 2 WHERE order_id = ${old(3)}`, 1);
+  await gone(`DELETE FROM order_items WHERE order_id = ${old(9)}`, 1);
+  await gone(
+    `UPDATE orders SET placed_at = to_char(placed_at::timestamp - interval '40 days', 'YYYY-MM-DD HH24:MI:SS') WHERE id = ${old(20)}`,
+    2,
+  );
+  await gone(
+    `INSERT INTO order_items (order_id, product_id, product_name, unit_price, quantity, line_total)
+    VALUES (${old(30)}, 1, 'x', '2.50', 2, '5.00')`,
+    1,
+  );
+  // Today's is not kept, so an order of now changes nothing of it.
+  await shop.buy('s-today', 11, 60, 1, 'refactored');
+  expect((await kept()).length).toBe(all.length);
+  await same();
+});
+
+it('keeps no sums of a day of which lines are not committed yet, however late they are', async () => {
+  const day = '(current_date - 5)';
+  const late = await shop.owner.connect();
+  const line = `INSERT INTO shop.order_lines (order_id, placed_at, product_version_id, unit_price, quantity)
+    SELECT order_id, placed_at, product_version_id, 7, 1 FROM shop.order_lines WHERE placed_at >= ${day} AND placed_at < ${day} + 1 LIMIT 1`;
+  const orders = async () =>
+    (await shop.owner.query(`SELECT revenue::float8 AS revenue FROM shop.sales_daily WHERE day = ${day}`))
+      .rows[0]?.revenue;
+  try {
+    const before = await orders();
+    expect(before).toBeGreaterThan(0);
+    await late.query(`BEGIN; ${line}`);
+    expect((await shop.app.query(`SELECT shop.keep_sales(${day}, ${day}) AS n`)).rows[0].n).toBe(0);
+    await late.query('COMMIT');
+    expect(await orders()).toBeUndefined();
+    expect((await shop.app.query('SELECT shop.keep_sales() AS n')).rows[0].n).toBe(1);
+    expect(await orders()).toBe(before + 7);
+    // The other way about: the late line waits until the sums are there, and takes them away.
+    await shop.owner.query(`DELETE FROM shop.sales_daily WHERE day = ${day}`);
+    const keeper = await shop.owner.connect();
+    await keeper.query('BEGIN; SELECT shop.keep_sales()');
+    const waiting = late.query(line);
+    await expect
+      .poll(
+        async () =>
+          (await shop.owner.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+            .rowCount,
+      )
+      .toBe(1);
+    await keeper.query('COMMIT');
+    keeper.release();
+    await waiting;
+    expect(await orders()).toBeUndefined();
+  } finally {
+    late.release();
+  }
+});
+
+it('lets the shop read the kept sums, and have them made, no more', async () => {
+  for (const sql of [
+    'DELETE FROM shop.sales_daily',
+    'UPDATE shop.sales_daily SET revenue = 0',
+    'DELETE FROM shop.months',
+  ])
+    await expect(shop.app.query(sql)).rejects.toThrow(/permission denied/);
 });
 
 it('writes into the next month, whether or not somebody made it', async () => {

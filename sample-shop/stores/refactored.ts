@@ -46,6 +46,8 @@ const passing = new Set(['55P03', '40P01', '40001']);
 
 /** Partitions are made this often, milliseconds, and at the first write. */
 const MONTHS_EVERY_MS = 24 * 3_600_000;
+/** Days that are over are summed up this often, milliseconds, and at the first report. */
+const SALES_EVERY_MS = 3_600_000;
 
 /**
  * The shop on the refactored model (sample-shop/schema/refactored.sql). Each statement on a partitioned table names
@@ -57,6 +59,8 @@ export class RefactoredStore implements ShopStore {
   readonly #pool: pg.Pool;
   /** When months ahead were last ensured, milliseconds since the epoch. */
   #monthsAt = 0;
+  /** When closed days were last summed up, milliseconds since the epoch. */
+  #salesAt = 0;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
@@ -418,7 +422,16 @@ export class RefactoredStore implements ShopStore {
     this.#monthsAt = now;
   }
 
+  /** Sums up the days that have ended since, once an hour. */
+  async #keepSales(): Promise<void> {
+    const now = Date.now();
+    if (now - this.#salesAt < SALES_EVERY_MS) return;
+    await this.#rows('SELECT shop.keep_sales()');
+    this.#salesAt = now;
+  }
+
   async sales(days: number) {
+    await this.#keepSales();
     const rows = await this.#rows(salesSql, [days]);
     return rows.map((row) => ({
       day: text(row['day']),
@@ -464,6 +477,26 @@ const alsoBoughtSql = `WITH mine AS MATERIALIZED (
   SELECT p.id, p.name, p.price FROM best JOIN shop.products AS p ON p.id = best.product_id
    WHERE NOT p.stand_in ORDER BY best.times DESC, p.id`;
 
-const salesSql = `SELECT to_char(placed_at, 'YYYY-MM-DD') AS day, count(DISTINCT order_id) AS orders, sum(unit_price * quantity) AS revenue
-    FROM shop.order_lines WHERE placed_at > now() - $1 * interval '1 day'
-   GROUP BY 1 ORDER BY 1`;
+/**
+ * Sums that are kept, and what is not kept from its lines: the first day, of which a part only is asked for, today
+ * with whatever is dated later, and days that were changed since. By order first: few rows are sorted then, not all.
+ */
+const salesSql = `WITH asked AS (
+    SELECT since, kept.orders, kept.revenue, (first + i)::timestamp AT TIME ZONE shop.time_zone() AS begins,
+           CASE WHEN first + i < today THEN ((first + i)::timestamp + interval '1 day') AT TIME ZONE shop.time_zone() ELSE 'infinity' END AS ends,
+           first + i AS day
+      FROM (SELECT since, (since AT TIME ZONE shop.time_zone())::date AS first, (now() AT TIME ZONE shop.time_zone())::date AS today
+              FROM (SELECT now() - $1 * interval '1 day' AS since) AS given) AS range
+     CROSS JOIN generate_series(0, today - first) AS i
+      LEFT JOIN shop.sales_daily AS kept ON kept.day = first + i AND i > 0 AND kept.day < today),
+  sold AS (
+    SELECT day, orders, revenue FROM asked WHERE orders > 0
+     UNION ALL
+    SELECT o.day, count(*), sum(o.revenue)
+      FROM asked CROSS JOIN LATERAL (
+        SELECT (placed_at AT TIME ZONE shop.time_zone())::date AS day, sum(unit_price * quantity) AS revenue
+          FROM shop.order_lines
+         WHERE placed_at >= asked.begins AND placed_at < asked.ends AND placed_at > asked.since
+         GROUP BY order_id, placed_at) AS o
+     WHERE asked.orders IS NULL GROUP BY o.day)
+  SELECT to_char(day, 'YYYY-MM-DD') AS day, orders, revenue FROM sold ORDER BY day`;
