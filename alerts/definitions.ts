@@ -323,11 +323,11 @@ export const alerts: AlertDefinition[] = [
     tests: {
       at: '8m',
       fires: [
-        { series: 'sqltrail_cold_bytes{relname="orders"}', values: steady(80, 120) },
+        { series: 'sqltrail_age_cold_bytes{relname="orders"}', values: steady(80, 120) },
         { series: 'sqltrail_table_heap_bytes{relname="orders"}', values: steady(100, 120) },
       ],
       silent: [
-        { series: 'sqltrail_cold_bytes{relname="orders"}', values: steady(20, 120) },
+        { series: 'sqltrail_age_cold_bytes{relname="orders"}', values: steady(20, 120) },
         { series: 'sqltrail_table_heap_bytes{relname="orders"}', values: steady(100, 120) },
       ],
     },
@@ -337,20 +337,27 @@ export const alerts: AlertDefinition[] = [
     kpi: 'days-to-critical-size',
     severity: 'ticket',
     layer: 'cause',
-    // Half an hour of history at least: a busy minute is no trend.
-    expr: `${kpiById('days-to-critical-size').promql} < 30 and max(sqltrail_database_size_bytes offset 30m) > 0`,
+    expr: `${kpiById('days-to-critical-size').promql} < 30`,
     for: '5m',
-    summary: 'At this pace the database reaches critical size in {{ $value | humanize }} days',
+    summary:
+      'By the growth of the last month the database reaches critical size in {{ $value | humanize }} days',
     description: 'Critical size is effective_cache_size: beyond it reads leave memory.',
     tests: {
-      at: '50m',
+      at: '20m',
       fires: [
-        { series: 'sqltrail_database_size_bytes', values: '1000000000+50000x620' },
-        { series: 'sqltrail_database_critical_bytes', values: steady(4_000_000_000, 620) },
+        { series: 'sqltrail_database_size_bytes', values: steady(3_900_000_000, 260) },
+        { series: 'sqltrail_database_critical_bytes', values: steady(4_000_000_000, 260) },
+        { series: 'sqltrail_age_new_bytes{relname="orders"}', values: steady(100_000_000, 260) },
+        { series: 'sqltrail_age_new_bytes{relname="activity_log"}', values: steady(200_000_000, 260) },
       ],
+      // An archival at 5 min, and after it the size grows by 10 MB a minute: a peak, or the backfill of a migration.
       silent: [
-        { series: 'sqltrail_database_size_bytes', values: '1000000000+100x620' },
-        { series: 'sqltrail_database_critical_bytes', values: steady(4_000_000_000, 620) },
+        {
+          series: 'sqltrail_database_size_bytes',
+          values: '3000000000x59 1500000000+833333x200',
+        },
+        { series: 'sqltrail_database_critical_bytes', values: steady(4_000_000_000, 260) },
+        { series: 'sqltrail_age_new_bytes{relname="orders"}', values: steady(300_000_000, 260) },
       ],
     },
   },

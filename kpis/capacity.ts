@@ -1,6 +1,7 @@
 import type { Kpi } from './kpi.ts';
 
-const DAY = 86_400;
+/** Bytes a day, over the last 30 days by the dates of the rows. */
+const growth = 'sum(sqltrail_age_new_bytes) / 30';
 
 export const capacity: Kpi[] = [
   {
@@ -32,26 +33,20 @@ export const capacity: Kpi[] = [
     name: 'Days to critical size',
     group: 'capacity',
     unit: 'd',
-    promql: `clamp_max((max(sqltrail_database_critical_bytes) - max(sqltrail_database_size_bytes)) / clamp_min(max(deriv(sqltrail_database_size_bytes[1h])), 1) / ${DAY}, 3650)`,
-    series: [
-      {
-        promql: `deriv(sqltrail_database_size_bytes[1h]) * ${DAY}`,
-        legend: 'growth, bytes a day',
-        unit: 'By',
-      },
-    ],
+    promql: `clamp((max(sqltrail_database_critical_bytes) - max(sqltrail_database_size_bytes)) / (${growth}), 0, 3650)`,
+    series: [{ promql: growth, legend: 'growth, bytes a day', unit: 'By' }],
     objective: {
       comparison: '>=',
       value: 90,
       rationale: 'A quarter: what planning and carrying out an archival takes.',
     },
     justification: 'Turns growth into a date on which somebody can act.',
-    meaning: 'When today’s pace of growth hits the wall.',
+    meaning: 'When the growth of the last month hits the wall.',
     causes: ['cold-data', 'redundant-data'],
     collection: {
       source: 'postgres_exporter',
-      how: 'linear regression of the size over an hour; over days once they are recorded',
-      withoutHistory: 'rows by month of their date give the past growth from the data itself',
+      how: 'what the rows dated within the last 30 days weigh, by the planner’s histograms and the bounds of partitions; the size itself also moves with archival, migration and bloat, and an hour of it is no trend',
+      withoutHistory: 'from the rows themselves, known at once',
     },
   },
   {
@@ -59,8 +54,8 @@ export const capacity: Kpi[] = [
     name: 'Cold data',
     group: 'capacity',
     unit: '1',
-    promql: 'sum(sqltrail_cold_bytes) / sum(sqltrail_table_heap_bytes)',
-    series: [{ promql: 'sqltrail_cold_ratio', legend: '{{relname}}' }],
+    promql: 'sum(sqltrail_age_cold_bytes) / sum(sqltrail_table_heap_bytes)',
+    series: [{ promql: 'sqltrail_age_cold_ratio', legend: '{{relname}}' }],
     objective: {
       comparison: '<=',
       value: 0.3,
@@ -71,7 +66,7 @@ export const capacity: Kpi[] = [
     causes: ['cold-data'],
     collection: {
       source: 'postgres_exporter',
-      how: 'block sample of orders, carts and log by date',
+      how: 'planner’s histograms of the dates of orders, carts and log; bounds of partitions',
       withoutHistory: 'from the rows themselves, known at once',
     },
   },
@@ -107,7 +102,13 @@ export const capacity: Kpi[] = [
     unit: '1',
     promql:
       'max(sqltrail_table_n_dead_tup / clamp_min(sqltrail_table_n_live_tup + sqltrail_table_n_dead_tup, 1000))',
-    series: [{ promql: 'topk(5, sqltrail_table_n_dead_tup)', legend: '{{relname}}', unit: '{count}' }],
+    series: [
+      {
+        promql: 'topk(5, sum by (relname) (sqltrail_table_n_dead_tup))',
+        legend: '{{relname}}',
+        unit: '{count}',
+      },
+    ],
     objective: {
       comparison: '<=',
       value: 0.2,

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { queryVector, type StoryTargets, setProfile, setStore } from '../cli/story/clients.ts';
+import { kpiById } from '../kpis/catalogue.ts';
 import { runArchive } from '../remediation/archive/archive.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
 import { runMigration } from '../remediation/migration/engine.ts';
@@ -74,5 +76,15 @@ describe('the mended shop', () => {
     expect([...seen]).toEqual([]);
     const [rate] = await queryVector(targets, 'sum(rate(http_server_request_duration_seconds_count[1m]))');
     expect(rate?.value).toBeGreaterThan(1);
+    // The exporter asked through every phase of the model without a complaint but for its own set-up, and knows the
+    // tables that there are now.
+    const log = await readFile(path.join(dir, 'run', 'log', 'postgres_exporter.log'), 'utf8');
+    expect(log.split('\n').filter((line) => !/^$|postgres_exporter\.yml|DEPRECATED/.test(line))).toEqual([]);
+    const [legacy] = await queryVector(targets, 'count(sqltrail_table_heap_bytes{relname="orders"})');
+    expect(legacy).toBeUndefined();
+    for (const { promql } of ['cold-data-share', 'days-to-critical-size', 'dead-rows'].map(kpiById)) {
+      const [known] = await queryVector(targets, promql);
+      expect(known?.value, promql).toBeGreaterThanOrEqual(0);
+    }
   }, 480_000);
 });

@@ -25,7 +25,7 @@ export const capacity: Dashboard = {
           description: 'The ten largest, with TOAST, without indexes.',
           unit: 'By',
           queries: [
-            { promql: 'topk(10, max by (relname) (sqltrail_table_heap_bytes))', legend: '{{relname}}' },
+            { promql: 'topk(10, sum by (relname) (sqltrail_table_heap_bytes))', legend: '{{relname}}' },
           ],
           runbooks: ['ColdDataGrowth'],
           width: 12,
@@ -38,7 +38,7 @@ export const capacity: Dashboard = {
           description: 'All indexes of a table together; the ten largest.',
           unit: 'By',
           queries: [
-            { promql: 'topk(10, max by (relname) (sqltrail_table_index_bytes))', legend: '{{relname}}' },
+            { promql: 'topk(10, sum by (relname) (sqltrail_table_index_bytes))', legend: '{{relname}}' },
           ],
           runbooks: [],
           width: 12,
