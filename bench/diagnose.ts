@@ -34,7 +34,7 @@ async function diagnoseOnce(url: string): Promise<Diagnosis> {
   const file = path.join(tmpdir(), `sqltrail-bench-diagnosis-${process.pid}.json`);
   const child = spawn(
     process.execPath,
-    ['cli/main.ts', 'diagnose', url, '--format', 'json', '--output', file],
+    ['--liftoff-only', 'cli/main.ts', 'diagnose', url, '--format', 'json', '--output', file],
     { cwd: path.join(import.meta.dirname, '..'), stdio: ['ignore', 'ignore', 'ignore'] },
   );
   await once(child, 'exit');

@@ -1,5 +1,11 @@
 import type { Capabilities, Column, ForeignKey, Index, Session, Statement, Table } from './check.ts';
 
+/**
+ * Ends each statement of the diagnosis, so that it can be told from the workload whatever role it runs as;
+ * pg_stat_statements leaves out a comment before a statement.
+ */
+export const OWN_STATEMENT = '/* sqltrail-diagnose */';
+
 /** Schemas of the server and of extensions' own bookkeeping are not diagnosed. */
 const USER_SCHEMAS = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast\\_temp\\_%'
@@ -188,9 +194,9 @@ export async function readStatements(
     LEFT JOIN pg_roles r ON r.oid = s.userid
    WHERE d.datname = current_database() AND query IS NOT NULL AND queryid IS NOT NULL
      AND query <> '<insufficient privilege>' AND r.rolname IS DISTINCT FROM 'sqltrail_monitor'
-     AND query !~* '^\\s*(begin|commit|rollback|set|show|explain|discard|deallocate|savepoint|release)\\M'
+     AND position($2 in query) = 0 AND query !~* '^\\s*(begin|commit|rollback|set|show|explain|discard|deallocate|savepoint|release)\\M'
    GROUP BY queryid ORDER BY sum(total_exec_time) DESC LIMIT $1`,
-    [limit],
+    [limit, OWN_STATEMENT],
   );
   const [window] = await session.query<{ seconds: number | null }>(
     `SELECT extract(epoch FROM now() - stats_reset)::float8 AS seconds FROM ${session.quote(place.schema, 'pg_stat_statements_info')}`,

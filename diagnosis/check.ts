@@ -86,19 +86,20 @@ export interface Statement {
 }
 
 export interface QueryLimits {
-  /** Cancelled by the server after this long, where that is less than the diagnosis's own statement timeout. Milliseconds. */
-  timeoutMs: number;
+  /**
+   * Wall-clock time for the statement and the rest that follows it, milliseconds: the server cancels it so early that
+   * the rest fits too, or after the diagnosis's own statement timeout where that comes first.
+   */
+  withinMs: number;
 }
 
 /** Read-only access with a budget. Every call is inside a READ ONLY transaction with its own timeouts. */
 export interface Session {
   /**
-   * @throws BudgetExceeded when the run's work budget is used up; the server's own error otherwise (57014 when the
-   * statement timeout of the diagnosis struck).
+   * @throws BudgetExceeded when the run's work budget is used up; NoTimeLeft when the limits leave too little to begin
+   * with; the server's own error otherwise (57014 when the statement timeout of the diagnosis struck).
    */
   query<Row extends object>(sql: string, values?: unknown[], limits?: QueryLimits): Promise<Row[]>;
-  /** The same for many values: rows as arrays of the server's text, which nothing parses on the way. */
-  textRows(sql: string, limits?: QueryLimits): Promise<(string | null)[][]>;
   /**
    * EXPLAIN (FORMAT JSON) of one statement, which is not run; it may hold `$n` placeholders with `GENERIC_PLAN, `
    * among the options.
@@ -168,5 +169,10 @@ export interface Check {
   title: string;
   /** What it looks for, in a sentence or two, for `--list` and the docs. */
   description: string;
+  /**
+   * What it will need of the server and that can be read while the workload is observed, a statement a step; `run`
+   * reads what is not done by then. Checks that need the same give the same.
+   */
+  prepare?(context: CheckContext): AsyncIterator<void>;
   run(context: CheckContext): AsyncIterable<Finding>;
 }

@@ -44,6 +44,8 @@ export function workloadBetween(before: readonly Statement[], after: readonly St
  * The workload of the next `forMs` milliseconds. pg_stat_statements knows only statements that came to their end; one
  * that is cancelled by a timeout never shows there, and those hurt most. So running statements are looked at too, and
  * where looks found more time than the view, theirs counts (each look that finds a statement is worth the interval).
+ *
+ * @param meanwhile steps to take between two looks on the same connection, as many as the time allows
  */
 export async function observe(
   session: Session,
@@ -51,13 +53,22 @@ export async function observe(
   before: readonly Statement[],
   forMs: number,
   signal: AbortSignal,
+  meanwhile?: AsyncIterator<void>,
 ): Promise<{ statements: Statement[]; seconds: number }> {
   await loadParser();
   const from = performance.now();
   const seen = new Map<string, { looks: number; calls: Set<string>; text: string }>();
+  const until = from + forMs;
   let looks = 0;
-  while (performance.now() - from < forMs) {
-    await sleep(Math.min(LOOK_EVERY_MS, forMs), undefined, { signal });
+  let [nothingLeft, longestMs] = [meanwhile === undefined, 0];
+  while (performance.now() < until) {
+    const due = Math.min(performance.now() + LOOK_EVERY_MS, until);
+    while (!nothingLeft && performance.now() < due && performance.now() + longestMs < until) {
+      const began = performance.now();
+      nothingLeft = (await meanwhile?.next())?.done !== false;
+      longestMs = Math.max(longestMs, performance.now() - began);
+    }
+    await sleep(Math.max(0, due - performance.now()), undefined, { signal });
     const running = await session.query<Running>(
       `SELECT query_id::text AS queryid, pid, query_start::text AS started, query AS text
          FROM pg_stat_activity

@@ -162,18 +162,18 @@ describe('other databases', () => {
     const owner = new pg.Client(database.url);
     await owner.connect();
     await owner.query('CREATE TABLE plain (a int)');
-    let killed = false;
+    let killed: Promise<unknown> | undefined;
     const diagnosis = await diagnose(
       options(database.url, {
         onProgress: ({ at }) => {
-          if (at !== 12 || killed) return;
-          killed = true;
-          void owner.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-diagnose'",
+          if (at !== 12) return;
+          killed ??= owner.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-diagnose' AND datname = current_database()",
           );
         },
       }),
     );
+    await killed;
     expect(diagnosis.partial).toBe(true);
     expect(diagnosis.notes.join(' ')).toMatch(/cut/);
     expect(diagnosis.notes.join(' ')).toMatch(/not run: .*functional-dependency/);

@@ -38,7 +38,7 @@ export const defaultDiagnosis = {
   dutyCycle: 0.5,
   deadlineMs: 28_000,
   observeMs: 8_000,
-  sampleRows: 8_000,
+  sampleRows: 6_000,
 } as const;
 
 export interface RankedFinding extends Finding {
@@ -81,6 +81,9 @@ export interface Diagnosis {
 
 /** Less database time than this is an idle database. Milliseconds for each second. */
 const IDLE_MS_PER_SECOND = 5;
+
+/** Of the budget of database time, for what is read ahead while the workload is observed. */
+const PREPARING_SHARE = 0.25;
 
 const severities: Severity[] = ['info', 'warning', 'critical'];
 export const atLeast = (severity: Severity, least: Severity) =>
@@ -172,21 +175,9 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   let partial = false;
   try {
     const capabilities = await readCapabilities(session);
-    let { statements, windowSeconds } = await readStatements(session, capabilities);
+    const { statements, windowSeconds } = await readStatements(session, capabilities);
     const tables = await readTables(session);
     const settings = await readSettings(session);
-    if (options.observeMs > 0) {
-      options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
-      const observed = await observe(session, capabilities, statements, options.observeMs, signal);
-      const busyMs = observed.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
-      // Where nothing goes on now, what went on before is looked at.
-      if (busyMs / observed.seconds >= IDLE_MS_PER_SECOND || statements.length === 0) {
-        statements = observed.statements;
-        windowSeconds = observed.seconds;
-      }
-    }
-    const total = statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
-    const msPerSecond = windowSeconds ? total / windowSeconds : undefined;
     let workload: Promise<readonly WorkloadEntry[]> | undefined;
     let current = '';
     const context: CheckContext = {
@@ -207,6 +198,29 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         return workload;
       },
     };
+    /** What checks can read ahead, as long as it does not take from the budget what the first of them need. */
+    const prepare = async function* () {
+      for (const check of checks) {
+        const steps = check.prepare?.(context);
+        for (let done = !steps; !done && session.ownLoad().busyMs < options.budgetMs * PREPARING_SHARE; ) {
+          current = check.id;
+          done = (await steps?.next())?.done !== false;
+          yield;
+        }
+      }
+    };
+    if (options.observeMs > 0) {
+      options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
+      const observed = await observe(session, capabilities, statements, options.observeMs, signal, prepare());
+      const busyMs = observed.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+      // Where nothing goes on now, what went on before is looked at.
+      if (busyMs / observed.seconds >= IDLE_MS_PER_SECOND || statements.length === 0) {
+        context.statements = observed.statements;
+        context.windowSeconds = observed.seconds;
+      }
+    }
+    const total = context.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+    const msPerSecond = context.windowSeconds ? total / context.windowSeconds : undefined;
     for (const [at, check] of checks.entries()) {
       current = check.id;
       options.onProgress?.({ check: check.title, at, of: checks.length, findings: found.length });
@@ -252,7 +266,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       tables: tables.length,
       bytes: tables.reduce((sum, { kind, totalBytes }) => sum + (kind === 'partitioned' ? 0 : totalBytes), 0),
       msPerSecond: msPerSecond ?? null,
-      windowSeconds: windowSeconds ?? null,
+      windowSeconds: context.windowSeconds ?? null,
       ownLoad: session.ownLoad(),
       partial,
       notes,

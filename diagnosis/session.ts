@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { OWN_STATEMENT } from './catalogue.ts';
 import type { QueryLimits, Session } from './check.ts';
 import { isOneStatement, loadParser } from './sql/shape.ts';
 
@@ -26,8 +27,18 @@ export class BudgetExceeded extends Error {
   }
 }
 
+/** A statement was not even begun, because the time that it was given is too short for any. */
+export class NoTimeLeft extends Error {
+  constructor() {
+    super('no time was left for it');
+  }
+}
+
 /** The connection could not be made, or was cut; `message` names the cause and the next step, never the password. */
 export class ConnectionFailed extends Error {}
+
+/** A shorter timeout would cancel nearly anything on a busy server, setting the next timeout too. Milliseconds. */
+const LEAST_TIMEOUT_MS = 100;
 
 /** What the diagnosis itself did to the server. */
 export interface OwnLoad {
@@ -105,7 +116,7 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
               set_config('statement_timeout', $1, false),
               set_config('lock_timeout', $2, false),
               set_config('idle_in_transaction_session_timeout', '10000', false),
-              set_config('search_path', 'pg_catalog', false)`,
+              set_config('search_path', 'pg_catalog', false) ${OWN_STATEMENT}`,
       [String(options.statementTimeoutMs), String(options.lockTimeoutMs)],
     );
   } catch (error) {
@@ -113,7 +124,20 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     throw explainFailure(error, options.url);
   }
   const load: OwnLoad = { statements: 0, busyMs: 0 };
-  const run = async <Row extends object>(query: pg.QueryConfig): Promise<Row[]> => {
+  let timeoutMs = options.statementTimeoutMs;
+  const setTimeoutMs = async (wanted: number) => {
+    if (wanted === timeoutMs) return;
+    await client.query(`SELECT set_config('statement_timeout', $1, false) ${OWN_STATEMENT}`, [
+      String(wanted),
+    ]);
+    timeoutMs = wanted;
+  };
+  const run = async <Row extends object>(query: pg.QueryConfig, limits?: QueryLimits): Promise<Row[]> => {
+    const wantedMs = Math.min(
+      options.statementTimeoutMs,
+      Math.round((limits?.withinMs ?? Infinity) * options.dutyCycle),
+    );
+    if (limits && wantedMs < Math.min(LEAST_TIMEOUT_MS, options.statementTimeoutMs)) throw new NoTimeLeft();
     options.signal?.throwIfAborted();
     if (lost)
       throw new ConnectionFailed(
@@ -122,7 +146,8 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
     const started = performance.now();
     try {
-      return (await client.query(query)).rows as Row[];
+      await setTimeoutMs(wantedMs);
+      return (await client.query({ ...query, text: `${query.text}\n${OWN_STATEMENT}` })).rows as Row[];
     } catch (error) {
       if (lost || (error as { code?: string }).code === '57P01') {
         lost = true;
@@ -142,37 +167,16 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)));
     }
   };
-  let timeoutMs = options.statementTimeoutMs;
-  const limit = async (limits: QueryLimits | undefined) => {
-    const wanted = Math.max(
-      1,
-      Math.min(options.statementTimeoutMs, Math.round(limits?.timeoutMs ?? Infinity)),
-    );
-    if (wanted === timeoutMs) return;
-    await run({ text: "SELECT set_config('statement_timeout', $1, false)", values: [String(wanted)] });
-    timeoutMs = wanted;
-  };
   return {
     get lost() {
       return lost;
     },
     quote: (...parts) => parts.map((part) => pg.escapeIdentifier(part)).join('.'),
     query: async <Row extends object>(sql: string, values: unknown[] = [], limits?: QueryLimits) => {
-      await limit(limits);
       // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.
-      return run<Row>({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig);
-    },
-    textRows: async (sql, limits) => {
-      await limit(limits);
-      return run<(string | null)[]>({
-        text: sql,
-        queryMode: 'extended',
-        rowMode: 'array',
-        types: { getTypeParser: () => (text: string | null) => text },
-      } as pg.QueryConfig);
+      return run<Row>({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig, limits);
     },
     plan: async (statement, options) => {
-      await limit(undefined);
       // Only the simple protocol takes placeholders without values; the parser has seen that it is one statement.
       if (!isOneStatement(statement)) throw new Error('not one statement');
       const parameters = Math.max(

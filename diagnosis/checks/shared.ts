@@ -1,6 +1,6 @@
 import pg from 'pg';
-import type { CheckContext, Table } from '../check.ts';
-import { BudgetExceeded, ConnectionFailed } from '../session.ts';
+import type { CheckContext, QueryLimits, Table } from '../check.ts';
+import { BudgetExceeded, ConnectionFailed, NoTimeLeft } from '../session.ts';
 
 /** A statement's text on one line, cut for a title. */
 export function shortly(sql: string, length = 120): string {
@@ -31,6 +31,33 @@ export function bytesText(bytes: number): string {
 /** Casts of text to these depend on settings, so Postgres refuses them in an index. */
 export const mutableCasts =
   /::(timestamp|timestamptz|date|time|timetz|interval|regclass|timestamp with(out)? time zone)\b/;
+
+/** Of what is left of its share, what one statement of {@link askWithin} may take. */
+const LARGEST_PART = 1 / 3;
+
+/**
+ * Asks about one table after another, small ones first, within a share (0..1) of the time that the run still has.
+ * What small ones leave is for the large ones; where one does not come to its end, larger ones would not either and
+ * are not asked.
+ *
+ * @returns a function that runs one statement; it throws NoTimeLeft, or the server's own error
+ */
+export function askWithin(context: CheckContext, share: number) {
+  const keptMs = context.remainingMs() * (1 - share);
+  let over = false;
+  return async <Answer>(ask: (limits: QueryLimits) => Promise<Answer>): Promise<Answer> => {
+    if (over) throw new NoTimeLeft();
+    try {
+      return await ask({ withinMs: (context.remainingMs() - keptMs) * LARGEST_PART });
+    } catch (error) {
+      over = error instanceof NoTimeLeft || (error as { code?: string }).code === CANCELLED;
+      throw error;
+    }
+  };
+}
+
+/** SQLSTATE query_canceled. */
+const CANCELLED = '57014';
 
 /** Rethrows an error that is not about one table but ends the run. */
 export function endIfOver(context: CheckContext, error: unknown): void {

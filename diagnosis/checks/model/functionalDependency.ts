@@ -2,8 +2,8 @@ import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { type DependencyMeasure, measureInDatabase, measureRows } from '../../model/g3.ts';
 import { synthesise } from '../../model/normalForm.ts';
-import { bytesText, count, endIfOver } from '../shared.ts';
-import { readSamples, type Sample } from './sample.ts';
+import { askWithin, bytesText, count, endIfOver } from '../shared.ts';
+import { bySize, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 /** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */
 const LARGEST_G3 = 0.1;
@@ -12,12 +12,10 @@ const LARGEST_REST = 0.35;
 /** Rows in groups of two and more, as a share of the sample: without repetition nothing contradicts. */
 const LEAST_SUPPORT = 0.1;
 const LEAST_SUPPORTING_ROWS = 100;
-/** Rows looked at in pairs of columns. */
-const SCREENED_ROWS = 6_000;
 /** Rows of whole groups that confirm a dependency. */
 const CONFIRMED_ROWS = 30_000;
 /** Of the time that is left, for confirming in the database what the sample shows. */
-const CONFIRMING_SHARE = 0.4;
+const CONFIRMING_SHARE = 0.8;
 /** Rows after which a pair of columns that does not go together is given up, and the share that shows it. */
 const GLANCE_ROWS = 1_000;
 const HOPELESS_G3 = 0.5;
@@ -37,12 +35,11 @@ const amount = /^-?\d+\.\d+$/;
 
 /** Columns as small numbers, so that groups can be counted quickly. Nulls are a value, as in SQL's GROUP BY. */
 function encode({ columns, rows }: Sample): Coded[] {
-  const n = Math.min(rows, SCREENED_ROWS);
   return [...columns].map(([name, values]) => {
-    const codes = new Int32Array(n);
+    const codes = new Int32Array(rows);
     const known = new Map<string | null, number>();
     const counts: number[] = [];
-    for (let at = 0; at < n; at += 1) {
+    for (let at = 0; at < rows; at += 1) {
       const value = values[at] ?? null;
       let code = known.get(value);
       if (code === undefined) {
@@ -58,42 +55,57 @@ function encode({ columns, rows }: Sample): Coded[] {
       name,
       codes,
       distinct: known.size,
-      restOfMode: 1 - Math.max(0, ...counts) / Math.max(1, n),
+      restOfMode: 1 - Math.max(0, ...counts) / Math.max(1, rows),
       amounts: present.length > 1 && present.every((value) => amount.test(value)),
     };
   });
 }
 
-/** g3 and support of `a -> b` on the sample. */
-function screen(a: Coded, b: Coded): { g3: number; supporting: number } {
-  const n = a.codes.length;
-  const pairs = new Map<number, number>();
-  const sizes = new Int32Array(a.distinct);
-  const commonest = new Int32Array(a.distinct);
-  for (let at = 0; at < n; at += 1) {
-    const left = a.codes[at] as number;
-    const key = left * b.distinct + (b.codes[at] as number);
-    const times = (pairs.get(key) ?? 0) + 1;
-    pairs.set(key, times);
-    sizes[left] = (sizes[left] as number) + 1;
-    if (times > (commonest[left] as number)) commonest[left] = times;
-    // More rows of the same groups only add violations, and most pairs of columns have nothing to do with each other.
-    if (at === GLANCE_ROWS) {
-      const soFar = tally(sizes, commonest);
-      if (soFar.supporting >= LEAST_SUPPORTING_ROWS && soFar.g3 > HOPELESS_G3) return soFar;
-    }
-  }
-  return tally(sizes, commonest);
+/** Rows of the sample in the order of their groups; a group of one can hold no contradiction and is left out. */
+interface Groups {
+  rows: Int32Array;
+  /** Ends of the groups in `rows`. */
+  ends: number[];
 }
 
-/** A group of one can hold no contradiction; only the others tell. */
-function tally(sizes: Int32Array, commonest: Int32Array): { g3: number; supporting: number } {
-  let [violations, supporting] = [0, 0];
-  for (const [group, size] of sizes.entries()) {
-    violations += size - (commonest[group] as number);
-    if (size > 1) supporting += size;
+function groupsOf({ codes, distinct }: Coded): Groups {
+  const sizes = new Int32Array(distinct);
+  for (const code of codes) sizes[code] = (sizes[code] as number) + 1;
+  const next = new Int32Array(distinct);
+  const ends: number[] = [];
+  let end = 0;
+  for (const [code, size] of sizes.entries()) {
+    next[code] = end;
+    if (size > 1) ends.push((end += size));
   }
-  return { g3: supporting === 0 ? 1 : violations / supporting, supporting };
+  const rows = new Int32Array(end);
+  for (const [row, code] of codes.entries())
+    if ((sizes[code] as number) > 1) {
+      rows[next[code] as number] = row;
+      next[code] = (next[code] as number) + 1;
+    }
+  return { rows, ends };
+}
+
+/** g3 of the groups against `b` on the sample; for a pair of columns that does not go together, of the first of them. */
+function screen({ rows, ends }: Groups, b: Coded): number {
+  const counts = new Int32Array(b.distinct);
+  let [violations, start] = [0, 0];
+  for (const end of ends) {
+    let commonest = 0;
+    for (let at = start; at < end; at += 1) {
+      const code = b.codes[rows[at] as number] as number;
+      const times = (counts[code] as number) + 1;
+      counts[code] = times;
+      if (times > commonest) commonest = times;
+    }
+    for (let at = start; at < end; at += 1) counts[b.codes[rows[at] as number] as number] = 0;
+    violations += end - start - commonest;
+    // More rows only add violations, and most pairs of columns have nothing to do with each other.
+    if (end >= GLANCE_ROWS && violations > end * HOPELESS_G3) return violations / end;
+    start = end;
+  }
+  return start === 0 ? 1 : violations / start;
 }
 
 /** A moment, a document or a measurement is no name of a thing: what shares a moment came in one batch. */
@@ -117,20 +129,21 @@ function preference(table: Table, name: string): number {
 /** Determinants of a table with what they determine; of columns that determine one another, one is chosen. */
 export function candidatesOf(sample: Sample): Found[] {
   const { table } = sample;
+  const least = Math.max(LEAST_SUPPORTING_ROWS, sample.rows * LEAST_SUPPORT);
+  if (sample.rows < least) return [];
   const coded = encode(sample);
-  const n = coded[0]?.codes.length ?? 0;
-  if (n < LEAST_SUPPORTING_ROWS) return [];
   const keys = new Set([table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length === 1).flat());
   const holds = new Map<string, Set<string>>();
   for (const a of coded) {
     if (keys.has(a.name) || a.distinct < 3 || a.amounts || !identifies(table, a.name)) continue;
+    const groups = groupsOf(a);
+    if (groups.rows.length < least) continue;
     for (const b of coded) {
       // An amount in a row is a fact of its moment (a price when it was paid), not a copy.
       if (a === b || b.distinct < 2 || b.amounts || keys.has(b.name) || b.restOfMode < 0.02) continue;
       // What has as many values as rows is determined by anything that repeats only by chance.
       if (b.distinct > a.distinct * 1.5) continue;
-      const { g3, supporting } = screen(a, b);
-      if (supporting < Math.max(LEAST_SUPPORTING_ROWS, n * LEAST_SUPPORT)) continue;
+      const g3 = screen(groups, b);
       if (g3 > LARGEST_G3 || g3 > b.restOfMode * LARGEST_REST) continue;
       const known = holds.get(a.name) ?? new Set();
       holds.set(a.name, known.add(b.name));
@@ -165,15 +178,16 @@ export const check: Check = {
   title: 'Copied columns: dependencies on what is not the key',
   description:
     'Columns that another column determines although it is no key (a missing normal form), found by measuring g3, not by names; with the bytes of the copies and the copies that contradict each other.',
+  prepare: prepareSamples,
   async *run(context) {
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
-    const proposed = (await readSamples(context)).flatMap((sample) =>
-      candidatesOf(sample).map((found) => ({ sample, found })),
-    );
-    for (const [at, { sample, found }] of proposed.entries()) {
+    const proposed = (await readSamples(context))
+      .toSorted(bySize)
+      .flatMap((sample) => candidatesOf(sample).map((found) => ({ sample, found })));
+    const within = askWithin(context, CONFIRMING_SHARE);
+    for (const { sample, found } of proposed) {
       context.signal.throwIfAborted();
-      const timeoutMs = (context.remainingMs() * CONFIRMING_SHARE) / (proposed.length - at);
-      const finding = await confirm(context, sample, found, total, timeoutMs);
+      const finding = await confirm(context, sample, found, total, within);
       if (finding) yield finding;
     }
   },
@@ -199,7 +213,7 @@ async function confirm(
   sample: Sample,
   found: Found,
   total: number,
-  timeoutMs: number,
+  within: ReturnType<typeof askWithin>,
 ): Promise<Finding | undefined> {
   const { table } = sample;
   const { determinant, dependents } = found;
@@ -207,14 +221,16 @@ async function confirm(
   let measures: Map<string, DependencyMeasure>;
   let confirmed = true;
   try {
-    measures = await measureInDatabase(context.session, {
-      schema: table.schema,
-      table: table.name,
-      determinant: [determinant],
-      dependents,
-      oneIn,
-      limits: { timeoutMs },
-    });
+    measures = await within((limits) =>
+      measureInDatabase(context.session, {
+        schema: table.schema,
+        table: table.name,
+        determinant: [determinant],
+        dependents,
+        oneIn,
+        limits,
+      }),
+    );
   } catch (error) {
     endIfOver(context, error);
     measures = measureSample(sample, found);

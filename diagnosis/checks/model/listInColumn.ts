@@ -1,11 +1,18 @@
 import type { Check } from '../../check.ts';
 import { count } from '../shared.ts';
-import { isText, LEAST_VALUES, readSamples, valuesOf } from './sample.ts';
+import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
+
+/** More would not change what a value is. */
+const MOST_VALUES = 2_000;
+/** Share of the values that are lists. */
+const LEAST_LISTS = 0.5;
 
 /** Values joined into one column. Free text has words between its commas; a list has single tokens. */
-export function looksLikeList(values: readonly string[]): { separator: string; mean: number } | undefined {
+export function looksLikeList(all: readonly string[]): { separator: string; mean: number } | undefined {
+  const values = all.slice(0, MOST_VALUES);
   if (values.length < LEAST_VALUES || values.some((value) => /^[[{<]/.test(value))) return undefined;
   for (const separator of [',', ';', '|']) {
+    if (values.filter((value) => value.includes(separator)).length < values.length * LEAST_LISTS) continue;
     let [lists, tokens, bare] = [0, 0, 0];
     const vocabulary = new Set<string>();
     for (const value of values) {
@@ -20,7 +27,7 @@ export function looksLikeList(values: readonly string[]): { separator: string; m
     const mean = tokens / values.length;
     // "Doe, Jane" has two tokens that hardly repeat; tags repeat, and file names come in longer rows.
     const repeats = vocabulary.size < tokens * 0.5 || mean >= 2.5 || /^https?:/.test(values[0] ?? '');
-    if (lists >= values.length * 0.5 && mean >= 1.7 && bare >= tokens * 0.9 && repeats)
+    if (lists >= values.length * LEAST_LISTS && mean >= 1.7 && bare >= tokens * 0.9 && repeats)
       return { separator, mean };
   }
   return undefined;
@@ -31,6 +38,7 @@ export const check: Check = {
   group: 'model',
   title: 'Lists in a column',
   description: 'Text columns whose values are lists with a separator: first normal form is missing.',
+  prepare: prepareSamples,
   async *run(context) {
     for (const sample of await readSamples(context))
       for (const column of sample.table.columns.filter(isText)) {

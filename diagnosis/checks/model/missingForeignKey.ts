@@ -1,6 +1,6 @@
 import type { Check, CheckContext, Column, Table } from '../../check.ts';
-import { count, endIfOver } from '../shared.ts';
-import { modelTables, readSamples, type Sample } from './sample.ts';
+import { askWithin, count, endIfOver } from '../shared.ts';
+import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 export const singular = (name: string) =>
@@ -25,12 +25,12 @@ function namesParent(column: string, parent: string): boolean {
 const family = ({ type }: Column) =>
   /^(smallint|integer|bigint)/.test(type) ? 'integer' : /^(text|character)/.test(type) ? 'text' : type;
 
-const MOST_VALUES = 5_000;
+const MOST_VALUES = 1_000;
 /** References that lead nowhere up to this share: a reference with orphans, not another meaning. */
 const LARGEST_ORPHAN_SHARE = 0.05;
 
 /** Of the time that is left, for counting rows that refer to nothing, which reads whole tables. */
-const COUNTING_SHARE = 0.3;
+const COUNTING_SHARE = 0.4;
 
 interface Candidate {
   sample: Sample;
@@ -72,50 +72,73 @@ function candidates(context: CheckContext, samples: readonly Sample[]): Candidat
   );
 }
 
+/** A candidate whose sampled values are keys of the parent, up to a few. */
+interface Reference extends Candidate {
+  /** Distinct ones that were looked at, and how many of them lead nowhere. */
+  values: number;
+  missing: number;
+}
+
+const valuesOf = ({ sample, column }: Candidate) =>
+  [...new Set(sample.columns.get(column.name))].filter((value) => value !== null).slice(0, MOST_VALUES);
+
+/** How many of the values are no keys of the parent. */
+async function missingOf(
+  { session }: CheckContext,
+  { parent, key }: Candidate,
+  values: readonly string[],
+): Promise<number> {
+  const type = parent.columns.find(({ name }) => name === key)?.type ?? 'text';
+  const [row] = await session.query<{ missing: number }>(
+    `SELECT count(*)::float8 AS missing FROM unnest($1::${type.replaceAll(/[^a-z0-9 (),]/gi, '')}[]) AS wanted(value) WHERE NOT EXISTS (SELECT FROM ${session.quote(parent.schema, parent.name)} AS parent WHERE parent.${session.quote(key)} = wanted.value)`,
+    [values],
+  );
+  return row?.missing ?? values.length;
+}
+
 export const check: Check = {
   id: 'missing-foreign-key',
   group: 'model',
   title: 'References that are not declared, and orphans',
   description:
     'Columns whose values are the keys of another table (inclusion, measured) without a foreign key; rows that refer to nothing are counted.',
+  prepare: prepareSamples,
   async *run(context) {
-    const samples = await readSamples(context);
-    const proposed = candidates(context, samples);
-    for (const [at, { sample, column, parent, key }] of proposed.entries()) {
-      const { table } = sample;
-      const { session } = context;
-      const values = [
-        ...new Set((sample.columns.get(column.name) ?? []).filter((value) => value !== null)),
-      ].slice(0, MOST_VALUES);
+    const { session } = context;
+    const references: Reference[] = [];
+    for (const candidate of candidates(context, await readSamples(context))) {
+      const values = valuesOf(candidate);
       if (values.length < 2) continue;
-      const type = parent.columns.find(({ name }) => name === key)?.type ?? 'text';
+      try {
+        const missing = await missingOf(context, candidate, values);
+        if (missing <= values.length * LARGEST_ORPHAN_SHARE)
+          references.push({ ...candidate, values: values.length, missing });
+      } catch (error) {
+        endIfOver(context, error);
+        const { sample, column, parent } = candidate;
+        context.blind({
+          what: `whether ${column.name} of ${sample.table.name} refers to ${parent.name} (${(error as Error).message})`,
+          remedy: `GRANT SELECT ON ${session.quote(parent.schema, parent.name)} to this role, or run the diagnosis when the server is less busy.`,
+        });
+      }
+    }
+    references.sort((a, b) => bySize(a.sample, b.sample));
+    const within = askWithin(context, COUNTING_SHARE);
+    for (const { sample, column, parent, key, values, missing } of references) {
+      const { table } = sample;
       const [child, other] = [
         session.quote(table.schema, table.name),
         session.quote(parent.schema, parent.name),
       ];
       const anti = `SELECT count(*) FROM ${child} AS child WHERE child.${session.quote(column.name)} IS NOT NULL AND NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = child.${session.quote(column.name)})`;
-      let missing = 0;
       let orphans: number | undefined;
       try {
-        const [row] = await session.query<{ missing: number }>(
-          `SELECT count(*)::float8 AS missing FROM unnest($1::${type.replaceAll(/[^a-z0-9 (),]/gi, '')}[]) AS wanted(value) WHERE NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = wanted.value)`,
-          [values],
-        );
-        missing = row?.missing ?? values.length;
-        if (missing > values.length * LARGEST_ORPHAN_SHARE) continue;
-      } catch (error) {
-        endIfOver(context, error);
-        context.blind({
-          what: `whether ${column.name} of ${table.name} refers to ${parent.name} (${(error as Error).message})`,
-          remedy: `GRANT SELECT ON ${other} to this role, or run the diagnosis when the server is less busy.`,
-        });
-        continue;
-      }
-      try {
-        const [exact] = await session.query<{ orphans: number }>(
-          anti.replace('count(*)', 'count(*)::float8 AS orphans'),
-          [],
-          { timeoutMs: (context.remainingMs() * COUNTING_SHARE) / (proposed.length - at) },
+        const [exact] = await within((limits) =>
+          session.query<{ orphans: number }>(
+            anti.replace('count(*)', 'count(*)::float8 AS orphans'),
+            [],
+            limits,
+          ),
         );
         orphans = exact?.orphans;
       } catch (error) {
@@ -131,14 +154,14 @@ export const check: Check = {
         check: 'missing-foreign-key',
         severity: 'warning',
         title: `${table.name}.${column.name} refers to ${parent.name}.${key}, but no foreign key says so${orphans ? `; ${count(orphans)} rows refer to nothing` : ''}`,
-        explanation: `${missing === 0 ? 'All' : `${count(values.length - missing)} of ${count(values.length)}`} sampled values are keys of ${parent.name}. Without the constraint nothing keeps it so${orphans ? `, and ${count(orphans)} rows already refer to nothing` : ''}; the planner cannot use it either.`,
+        explanation: `${missing === 0 ? 'All' : `${count(values - missing)} of ${count(values)}`} sampled values are keys of ${parent.name}. Without the constraint nothing keeps it so${orphans ? `, and ${count(orphans)} rows already refer to nothing` : ''}; the planner cannot use it either.`,
         cause: 'poor-normalisation',
         objects: [{ schema: table.schema, table: table.name, columns: [column.name] }],
         statements: [],
         evidence: [
           {
             label: 'distinct values looked at',
-            value: values.length,
+            value: values,
             unit: '1',
             how: `a sample of ${table.name}`,
           },

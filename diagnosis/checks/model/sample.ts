@@ -16,22 +16,32 @@ const MOST_COLUMNS = 80;
 const LONGEST_VALUE = 400;
 const LEAST_ROWS = 20;
 /** Of the time that is left, for reading samples. */
-const SAMPLING_SHARE = 0.4;
+const SAMPLING_SHARE = 0.3;
 /** With fewer rows a sample of a large table shows no repetition; so many are read however slow the server is. */
 const FEWEST_ROWS = 1_500;
 /** Fewer values tell of the way to the server and back, not of how fast it reads. */
 const TELLING_VALUES = 20_000;
 
-const samples = new WeakMap<CheckContext, Promise<Sample[]>>();
+const reading = new WeakMap<CheckContext, { steps: AsyncIterator<void>; found: Sample[] }>();
 
-/** One sample of each table that can be read, shared by all checks of a run. */
-export function readSamples(context: CheckContext): Promise<Sample[]> {
-  let known = samples.get(context);
+function readingOf(context: CheckContext) {
+  let known = reading.get(context);
   if (!known) {
-    known = read(context);
-    samples.set(context, known);
+    const found: Sample[] = [];
+    known = { steps: read(context, found), found };
+    reading.set(context, known);
   }
   return known;
+}
+
+/** {@link readSamples}, a table a step. */
+export const prepareSamples = (context: CheckContext) => readingOf(context).steps;
+
+/** One sample of each table that can be read, the largest table first; read once, and shared by all checks of a run. */
+export async function readSamples(context: CheckContext): Promise<Sample[]> {
+  const { steps, found } = readingOf(context);
+  while (!(await steps.next()).done) context.signal.throwIfAborted();
+  return found.toReversed();
 }
 
 /** Tables whose model is judged: partitions are their parent's, the journal of sqltrail is its own. */
@@ -40,7 +50,7 @@ export const modelTables = (context: CheckContext) =>
     ({ kind, schema }) => (kind === 'table' || kind === 'partitioned') && schema !== 'sqltrail',
   );
 
-async function read(context: CheckContext): Promise<Sample[]> {
+async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<void> {
   const tables = modelTables(context)
     .filter(({ estimatedRows }) => estimatedRows >= LEAST_ROWS)
     .sort((a, b) => b.estimatedRows - a.estimatedRows);
@@ -49,13 +59,11 @@ async function read(context: CheckContext): Promise<Sample[]> {
       what: `the model of ${tables.length - MOST_TABLES} smaller tables`,
       remedy: `Only the ${MOST_TABLES} largest are sampled in one run.`,
     });
-  const found: Sample[] = [];
   const deadline = performance.now() + context.remainingMs() * SAMPLING_SHARE;
   // The small ones first: they show how fast this server answers now, and what they leave is for the large ones.
   const ascending = tables.slice(0, MOST_TABLES).reverse();
   let [values, valuesMs, overheadMs] = [0, 0, Number.POSITIVE_INFINITY];
   for (const [at, table] of ascending.entries()) {
-    context.signal.throwIfAborted();
     const started = performance.now();
     const msForThis = Math.max(0, deadline - started) / (ascending.length - at);
     const affordable =
@@ -79,8 +87,8 @@ async function read(context: CheckContext): Promise<Sample[]> {
         remedy: code === '42501' ? `GRANT SELECT ON ${target} to this role.` : 'Run the diagnosis again.',
       });
     }
+    yield;
   }
-  return found.reverse();
 }
 
 const unreadable = (column: Column) => /^(bytea|tsvector|geometry|geography|vector|xml)/.test(column.type);
@@ -90,19 +98,24 @@ async function readOne(context: CheckContext, table: Table, most: number): Promi
   if (columns.length === 0) return undefined;
   const whole = table.estimatedRows <= most;
   const percent = Math.min(100, (100 * most * 1.1) / Math.max(1, table.estimatedRows));
-  const list = columns.map(({ name }) => `left(${context.session.quote(name)}::text, ${LONGEST_VALUE})`);
-  const rows = await context.session.textRows(
-    `SELECT ${list.join(', ')} FROM ${context.session.quote(table.schema, table.name)}${
-      whole ? '' : ` TABLESAMPLE SYSTEM (${percent.toFixed(6)})`
-    } LIMIT ${most}`,
+  const [row] = await context.session.query<Record<string, (string | null)[] | null>>(
+    // A column a JSON array: a tenth of the work of taking as many values one by one, here where the server waits for it.
+    `SELECT ${columns.map((_, at) => `json_agg(c${at}) AS c${at}`).join(', ')}
+       FROM (SELECT ${columns.map(({ name }, at) => `left(${context.session.quote(name)}::text, ${LONGEST_VALUE}) AS c${at}`).join(', ')}
+               FROM ${context.session.quote(table.schema, table.name)}${
+                 whole ? '' : ` TABLESAMPLE SYSTEM (${percent.toFixed(6)})`
+               } LIMIT ${most}) AS sampled`,
   );
   return {
     table,
-    rows: rows.length,
+    rows: row?.['c0']?.length ?? 0,
     whole,
-    columns: new Map(columns.map(({ name }, at) => [name, rows.map((row) => row[at] ?? null)])),
+    columns: new Map(columns.map(({ name }, at) => [name, row?.[`c${at}`] ?? []])),
   };
 }
+
+/** Small tables first, by what it takes to read them whole. */
+export const bySize = (a: Sample, b: Sample) => a.table.heapBytes - b.table.heapBytes;
 
 export const isText = ({ type }: Column) => /^(text|character varying|character|citext|name)/.test(type);
 

@@ -1,6 +1,6 @@
 import type { Check, Column } from '../../check.ts';
 import { bytesText, count } from '../shared.ts';
-import { isText, LEAST_VALUES, readSamples, valuesOf } from './sample.ts';
+import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';
 
@@ -36,6 +36,7 @@ export const check: Check = {
   title: 'Numbers, dates and money kept as text',
   description:
     'Text columns all of whose sampled values are dates, amounts or numbers. Codes with leading zeros or of one length are left alone.',
+  prepare: prepareSamples,
   async *run(context) {
     for (const sample of await readSamples(context)) {
       const { table } = sample;

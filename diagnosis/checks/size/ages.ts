@@ -6,6 +6,10 @@ export interface Ages {
   column: string;
   /** Ends of equally filled intervals, oldest first, milliseconds since 1970. */
   bounds: number[];
+  /** When ANALYZE looked, milliseconds since 1970: what came after that it does not know. */
+  asOf: number;
+  /** Of the table with its indexes and partitions. */
+  bytes: number;
   /** The dates are text. */
   text: boolean;
   /** Date columns of the table: several tell of a life that ends (placed, shipped, closed). */
@@ -14,6 +18,7 @@ export interface Ages {
   through: Table | null;
 }
 
+export const DAY_MS = 86_400_000;
 const LEAST_ROWS = 1_000;
 const isoDate = /^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?/;
 
@@ -26,6 +31,16 @@ export function shareOlder({ bounds }: Pick<Ages, 'bounds'>, before: number): nu
   if (at === -1) return 1;
   const [low, high] = [bounds[at - 1] ?? before, bounds[at] ?? before];
   return (at - 1 + (high > low ? (before - low) / (high - low) : 1)) / last;
+}
+
+/** Milliseconds since 1970, in the time zone of the server's session; NaN where it is no date. */
+const momentOf = (text: string) =>
+  Date.parse(text.length > 10 ? `${text.slice(0, 19).replace(' ', 'T')}Z` : text);
+
+function bytesWithPartitions(tables: readonly Table[], table: Table): number {
+  return tables
+    .filter(({ partitionOf }) => partitionOf === table.oid)
+    .reduce((sum, partition) => sum + bytesWithPartitions(tables, partition), table.totalBytes);
 }
 
 const singular = (name: string) =>
@@ -66,7 +81,7 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
         (r) => r.schema === table.schema && r.table === table.name && r.column === column.name,
       );
       if (!row?.bounds.every((bound) => isoDate.test(bound))) return [];
-      const bounds = row.bounds.map((bound) => Date.parse(bound.replace(' ', 'T').slice(0, 19)));
+      const bounds = row.bounds.map(momentOf);
       return bounds.some(Number.isNaN)
         ? []
         : [
@@ -74,6 +89,8 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
               table,
               column: column.name,
               bounds,
+              asOf: table.activity.lastAnalyze?.getTime() ?? Infinity,
+              bytes: bytesWithPartitions(context.tables, table),
               text: /text|char/.test(column.type),
               dates: 0,
               through: null,
@@ -98,7 +115,13 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
         referenceTo(table, ages.table) !== undefined &&
         table.name.startsWith(singular(ages.table.name)),
     );
-    if (parent) found.push({ ...parent, table, through: parent.table });
+    if (parent)
+      found.push({
+        ...parent,
+        table,
+        bytes: bytesWithPartitions(context.tables, table),
+        through: parent.table,
+      });
   }
   return found;
 }

@@ -1,9 +1,8 @@
 import type { Check, Table } from '../../check.ts';
 import { bytesText, count } from '../shared.ts';
-import { readAges, referenceTo, shareOlder } from './ages.ts';
+import { DAY_MS, readAges, referenceTo, shareOlder } from './ages.ts';
 import { stillInUse } from './lives.ts';
 
-const DAY = 86_400_000;
 /** Older than a year is cold: a season of returns, warranty questions and comparisons has passed. */
 const COLD_DAYS = 365;
 const LEAST_COLD_BYTES = 200_000;
@@ -25,12 +24,12 @@ export const check: Check = {
     let inUse: ReadonlySet<Table> | undefined;
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
     for (const ages of all) {
-      const { table, column, bounds, text, through } = ages;
-      const cold = shareOlder(ages, now - COLD_DAYS * DAY);
+      const { table, column, bounds, bytes: size, text, through } = ages;
+      const cold = shareOlder(ages, now - COLD_DAYS * DAY_MS);
       const oldest = bounds[0] ?? now;
-      const bytes = Math.round(table.totalBytes * cold);
+      const bytes = Math.round(size * cold);
       const purged = table.activity.deleted >= table.activity.inserted * 0.1 && table.activity.deleted > 0;
-      if (table.kind !== 'partitioned' && (now - oldest) / DAY < OLD_ENOUGH_DAYS) continue;
+      if (table.kind !== 'partitioned' && (now - oldest) / DAY_MS < OLD_ENOUGH_DAYS) continue;
       if (cold < 0.2 || bytes < LEAST_COLD_BYTES) continue;
       // An old customer or product is still one; what can go is what has an end of its life, or what nobody reads.
       const owner = through ? all.find((other) => other.table === through) : ages;
@@ -54,7 +53,7 @@ export const check: Check = {
               ? 'critical'
               : 'warning',
         title: `${Math.round(cold * 100)} % of ${table.name} is older than a year`,
-        explanation: `The oldest rows are of ${iso(oldest)} by ${by}. About ${bytesText(bytes)} of ${bytesText(table.totalBytes)} are cold, yet every scan, vacuum, backup and index carries them.${purged ? '' : ' Nothing was deleted here since the statistics began.'}`,
+        explanation: `The oldest rows are of ${iso(oldest)} by ${by}. About ${bytesText(bytes)} of ${bytesText(size)} are cold, yet every scan, vacuum, backup and index carries them.${purged ? '' : ' Nothing was deleted here since the statistics began.'}`,
         cause: 'cold-data',
         objects: [{ schema: table.schema, table: table.name, columns: through ? [] : [column] }],
         statements: [],
@@ -67,7 +66,7 @@ export const check: Check = {
           },
           {
             label: 'table with indexes',
-            value: table.totalBytes,
+            value: size,
             unit: 'By',
             how: `SELECT pg_total_relation_size('${target.replaceAll("'", "''")}')`,
           },
@@ -94,7 +93,7 @@ export const check: Check = {
           sql: through
             ? []
             : [
-                `SELECT count(*) FROM ${target} WHERE ${context.session.quote(column)} < ${text ? `'${iso(now - COLD_DAYS * DAY)}'` : `now() - interval '${COLD_DAYS} days'`}`,
+                `SELECT count(*) FROM ${target} WHERE ${context.session.quote(column)} < ${text ? `'${iso(now - COLD_DAYS * DAY_MS)}'` : `now() - interval '${COLD_DAYS} days'`}`,
               ],
           undo: ['restore the archived batches'],
           lock: 'ROW EXCLUSIVE, in batches of few rows',

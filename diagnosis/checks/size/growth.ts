@@ -3,53 +3,23 @@ import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
 import { tableOf } from '../../workload.ts';
 import { bytesText, count, shortly } from '../shared.ts';
-import { type Ages, readAges, shareOlder } from './ages.ts';
+import { type Ages, readAges } from './ages.ts';
+import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';
 
-const DAY = 86_400_000;
 const WINDOWS_DAYS = [30, 90, 365];
 /** What planning and carrying out an archival takes; the objective of the KPI days-to-critical-size. */
 const SOON_DAYS = 90;
 const MOST_TABLES = 5;
 /** Faster than this a statement is far from any objective whatever the table becomes. */
 const LEAST_MEAN_MS = 5;
-/** A forecast further away than this says nothing but "not soon". */
-const FURTHEST_DAYS = 3_650;
-
-interface Rate {
-  days: number;
-  bytesPerDay: number;
-}
-
-/** A day that is reached sooner at the fastest of the rates, later at the slowest. */
-interface Forecast {
-  what: string;
-  soonest: number;
-  latest: number;
-  how: string;
-}
-
-const grown = (age: Ages, now: number, days: number) => (1 - shareOlder(age, now - days * DAY)) / days;
-
-function dates(now: number, { soonest, latest }: Forecast): string {
-  const iso = (days: number) => new Date(now + days * DAY).toISOString().slice(0, 10);
-  if (latest <= 0) return 'now already';
-  if (soonest > FURTHEST_DAYS) return 'not within ten years';
-  return `${soonest <= 0 ? 'now' : iso(soonest)} to ${latest > FURTHEST_DAYS ? 'more than ten years from now' : iso(latest)}`;
-}
-
-/** When `total` bytes, growing at the rates, are `limit`. */
-function full(what: string, limit: number, total: number, rates: readonly Rate[], how: string): Forecast {
-  const days = rates.map(({ bytesPerDay }) => (limit - total) / bytesPerDay);
-  return { what, soonest: Math.min(...days), latest: Math.max(...days), how };
-}
 
 /**
  * The statement that first misses the objective of statement-latency-p95. A statement that reads a whole table takes
  * time in proportion to its rows; its mean today is measured, and its p95, which is not in pg_stat_statements, gets
  * there before its mean does.
  */
-async function firstTooSlow(
-  context: CheckContext,
+export async function firstTooSlow(
+  context: Pick<CheckContext, 'workload' | 'tables'>,
   ages: readonly Ages[],
   now: number,
 ): Promise<Forecast | undefined> {
@@ -65,16 +35,19 @@ async function firstTooSlow(
     );
     const age = ages.find(({ table }) => table === largest);
     if (!age) continue;
-    const days = WINDOWS_DAYS.map((window) => grown(age, now, window))
-      .filter((perDay) => perDay > 0)
-      .map((perDay) => (objectiveMs / statement.meanMs - 1) / perDay);
-    if (days.length === 0) continue;
-    found.push({
-      what: `a statement on ${age.table.name} takes ${objectiveMs} ms on average (${Math.round(statement.meanMs)} ms now): ${shortly(statement.text, 80)}`,
-      soonest: Math.min(...days),
-      latest: Math.max(...days),
-      how: `mean time of queryid ${statement.queryid}, in proportion to the rows of ${age.table.name}`,
-    });
+    const perDay = WINDOWS_DAYS.map((days) => grownADay(age, now, days) * statement.meanMs);
+    if (!perDay.some((rate) => rate > 0)) continue;
+    found.push(
+      forecast(
+        `a statement on ${age.table.name} takes ${objectiveMs} ms on average (${Math.round(statement.meanMs)} ms now): ${shortly(statement.text, 80)}`,
+        {
+          limit: objectiveMs,
+          size: statement.meanMs,
+          perDay,
+          how: `mean time of queryid ${statement.queryid}, in proportion to the rows of ${age.table.name}`,
+        },
+      ),
+    );
   }
   return found.sort((a, b) => a.soonest - b.soonest)[0];
 }
@@ -88,37 +61,32 @@ export const check: Check = {
   async *run(context) {
     const now = Date.now();
     const ages = await readAges(context);
-    const rates = WINDOWS_DAYS.map((days) => ({
-      days,
-      bytesPerDay: ages.reduce((sum, age) => sum + grown(age, now, days) * age.table.totalBytes, 0),
-    }));
-    const growing = rates.filter(({ bytesPerDay }) => bytesPerDay > 0);
-    if (growing.length === 0) return;
-    const total = context.tables
+    const perDay = WINDOWS_DAYS.map((days) =>
+      ages.reduce((sum, age) => sum + grownADay(age, now, days) * age.bytes, 0),
+    );
+    const [least, most] = [Math.min(...perDay), Math.max(...perDay)];
+    if (most === 0) return;
+    const size = context.tables
       .filter(({ kind }) => kind !== 'partitioned')
       .reduce((sum, { totalBytes }) => sum + totalBytes, 0);
     const blocks = (name: string) => Number(context.settings.get(name)?.value ?? 0) * 8192;
     const memory = blocks('effective_cache_size');
-    const perDay = growing.map(({ bytesPerDay }) => bytesPerDay);
-    const [least, most] = [Math.min(...perDay), Math.max(...perDay)];
     const forecasts = [
-      full(
-        `the ${bytesText(memory)} that the server expects to be cached are full`,
-        memory,
-        total,
-        growing,
-        'SHOW effective_cache_size; size and growth as here',
-      ),
+      forecast(`the ${bytesText(memory)} that the server expects to be cached are full`, {
+        limit: memory,
+        size,
+        perDay,
+        how: 'SHOW effective_cache_size; size and growth as here',
+      }),
     ];
     if (context.diskBytes)
       forecasts.push(
-        full(
-          `the disk of ${bytesText(context.diskBytes)} is full`,
-          context.diskBytes,
-          total,
-          growing,
-          '--disk-bytes; WAL, temporary files and other databases are not counted',
-        ),
+        forecast(`the disk of ${bytesText(context.diskBytes)} is full`, {
+          limit: context.diskBytes,
+          size,
+          perDay,
+          how: '--disk-bytes; WAL, temporary files and other databases are not counted',
+        }),
       );
     else
       context.blind({
@@ -128,32 +96,32 @@ export const check: Check = {
     const slow = await firstTooSlow(context, ages, now);
     if (slow) forecasts.push(slow);
     const soon = forecasts.some(({ soonest, latest }) => latest > 0 && soonest < SOON_DAYS);
-    const top = [...ages].sort((a, b) => b.table.totalBytes - a.table.totalBytes).slice(0, MOST_TABLES);
+    const top = [...ages].sort((a, b) => b.bytes - a.bytes).slice(0, MOST_TABLES);
     yield {
       id: 'growth',
       check: 'growth',
       severity: soon ? 'warning' : 'info',
       title: `The database grows by ${bytesText(least)} to ${bytesText(most)} a day`,
-      explanation: `It has ${bytesText(total)}. At this pace ${forecasts.map((each) => `${each.what}: ${dates(now, each)}`).join('; ')}.`,
+      explanation: `It has ${bytesText(size)}. At this pace ${forecasts.map((each) => `${each.what}: ${whenText(now, each)}`).join('; ')}.`,
       cause: 'cold-data',
       objects: top.map(({ table }) => ({ schema: table.schema, table: table.name })),
       statements: [],
       evidence: [
-        ...rates.map(({ days, bytesPerDay }) => ({
+        ...WINDOWS_DAYS.map((days, at) => ({
           label: `growth a day over the last ${days} days`,
-          value: Math.round(bytesPerDay),
+          value: Math.round(perDay[at] ?? 0),
           unit: 'By/d',
           how: 'histogram_bounds of the date columns in pg_stats, times pg_total_relation_size',
         })),
         ...top.map((age): Evidence => {
-          const rows = WINDOWS_DAYS.map((days) => grown(age, now, days) * age.table.estimatedRows);
+          const rows = WINDOWS_DAYS.map((days) => grownADay(age, now, days) * age.table.estimatedRows);
           return {
             label: `rows a day of ${age.table.name}`,
             value: `${count(Math.min(...rows))} to ${count(Math.max(...rows))}`,
             how: `histogram_bounds of ${age.through ? `${age.through.name}.` : ''}${age.column} in pg_stats, times reltuples`,
           };
         }),
-        ...forecasts.map((each) => ({ label: each.what, value: dates(now, each), how: each.how })),
+        ...forecasts.map((each) => ({ label: each.what, value: whenText(now, each), how: each.how })),
         {
           label: 'shared_buffers',
           value: blocks('shared_buffers'),

@@ -4,6 +4,8 @@ import { type Ages, referenceTo } from './ages.ts';
 
 /** Rows of a referring table that are looked at, and how many references: this is a question asked in passing. */
 const SAMPLED_ROWS = 1_000;
+/** Rows of one time lie together: with fewer pages those of late may be missed, which are few of all. */
+const SAMPLED_PAGES = 60;
 const MOST_REFERENCES = 60;
 /** A row that came within a day of the row it refers to came with it: a line with its order. */
 const TOGETHER_DAYS = 1;
@@ -48,17 +50,23 @@ export async function stillInUse(
   );
   for (const { child, parent, column, key } of referencesOf(ages).slice(0, MOST_REFERENCES)) {
     const date = (alias: string, { column: name }: Ages) => `${alias}.${session.quote(name)}::timestamp`;
-    const percent = Math.min(100, (100 * SAMPLED_ROWS) / Math.max(1, child.table.estimatedRows));
+    const { estimatedRows, pages } = child.table;
+    // A partitioned table has no pages of its own.
+    const least = pages > 0 ? SAMPLED_PAGES / pages : 0;
+    const share = Math.min(1, Math.max(SAMPLED_ROWS / estimatedRows, least));
+    const thinned = Math.min(1, SAMPLED_ROWS / (estimatedRows * share));
     try {
       const [row] = await session.query<{ pairs: number; together: number; late: number; old: number }>(
         `SELECT count(*)::float8 AS pairs,
                 (count(*) FILTER (WHERE abs(extract(epoch FROM born - parent_born)) < ${TOGETHER_DAYS * 86_400}))::float8 AS together,
                 (count(*) FILTER (WHERE born > now() - interval '${LATE_DAYS} days'))::float8 AS late,
                 (count(*) FILTER (WHERE born > now() - interval '${LATE_DAYS} days' AND parent_born < now() - make_interval(days => $1)))::float8 AS old
-           FROM (SELECT ${date('c', child)} AS born, ${date('p', parent)} AS parent_born
-                   FROM ${session.quote(child.table.schema, child.table.name)} AS c TABLESAMPLE SYSTEM (${percent.toFixed(6)})
-                   JOIN ${session.quote(parent.table.schema, parent.table.name)} AS p ON p.${session.quote(key)} = c.${session.quote(column)}) AS pairs`,
-        [coldDays],
+           FROM (SELECT born, ${date('p', parent)} AS parent_born
+                   FROM (SELECT ${date('c', child)} AS born, c.${session.quote(column)} AS reference
+                           FROM ${session.quote(child.table.schema, child.table.name)} AS c TABLESAMPLE SYSTEM (${(100 * share).toFixed(6)})
+                          WHERE random() < $2 OFFSET 0) AS sampled
+                   JOIN ${session.quote(parent.table.schema, parent.table.name)} AS p ON p.${session.quote(key)} = sampled.reference) AS pairs`,
+        [coldDays, thinned],
       );
       if (!row || row.pairs === 0) continue;
       if (row.together >= row.pairs * TOGETHER_SHARE) together.push([child.table, parent.table]);
