@@ -3,15 +3,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { ConfigurationError, describeError } from '../stack/errors.ts';
-import { archiveCommand } from './archive.ts';
-import { diagnoseCommand } from './diagnose.ts';
-import { fixCommand } from './fix.ts';
-import { migrateCommand } from './migrate.ts';
-import { modelCommand } from './model.ts';
-import { reportCommand } from './report.ts';
-import { screenshotsCommand } from './screenshots/command.ts';
-import { runStory } from './story/command.ts';
-import { type Act, acts } from './story/story.ts';
+import { type Act, acts } from './story/acts.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -67,6 +59,7 @@ program
       out: string;
       exit: boolean;
     }) => {
+      const { runStory } = await import('./story/command.ts');
       process.exitCode = await runStory({
         scale: options.scale,
         seed: options.seed,
@@ -80,12 +73,21 @@ program
     },
   );
 
-program.addCommand(diagnoseCommand(abort.signal));
-program.addCommand(fixCommand(abort.signal).addCommand(migrateCommand(abort.signal)));
-program.addCommand(archiveCommand(abort.signal));
-program.addCommand(modelCommand(abort.signal));
-program.addCommand(reportCommand());
-program.addCommand(screenshotsCommand(abort.signal));
+/** Loaded when it is asked for: all of them take a second of CPU, which a machine that is to be diagnosed may not have. */
+const commands: Record<string, () => Promise<Command>> = {
+  diagnose: async () => (await import('./diagnose.ts')).diagnoseCommand(abort.signal),
+  fix: async () =>
+    (await import('./fix.ts'))
+      .fixCommand(abort.signal)
+      .addCommand((await import('./migrate.ts')).migrateCommand(abort.signal)),
+  archive: async () => (await import('./archive.ts')).archiveCommand(abort.signal),
+  model: async () => (await import('./model.ts')).modelCommand(abort.signal),
+  report: async () => (await import('./report.ts')).reportCommand(),
+  screenshots: async () => (await import('./screenshots/command.ts')).screenshotsCommand(abort.signal),
+};
+const [asked = ''] = process.argv.slice(2);
+const load = commands[asked];
+for (const command of load ? [load] : Object.values(commands)) program.addCommand(await command());
 
 try {
   await program.parseAsync();

@@ -7,10 +7,11 @@ import { type ScaleName } from '../../sample-shop/data/scales.ts';
 import { type NativeStack, type Step, startNative } from '../../stack/native.ts';
 import { makeWritable } from '../../stack/runDirectory.ts';
 import { StoryPictures } from '../screenshots/ofStory.ts';
+import type { Act } from './acts.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
 import { type StoryTargets, unlockLink } from './clients.ts';
 import { seldom } from './progress.ts';
-import { type Act, tellStory } from './story.ts';
+import { tellStory } from './story.ts';
 
 export interface StoryCommand {
   until: Act;

@@ -7,6 +7,7 @@ import { catalogue, kpiById, meetsObjective } from '../../kpis/catalogue.ts';
 import { DEFAULT_ASSUMPTIONS, readAssumptions } from '../../report/assumptions.ts';
 import { caseOf } from '../../report/case.ts';
 import { type RecordedPhase, RecordingFile, WINDOW_SECONDS } from '../../report/recording.ts';
+import type { Act } from './acts.ts';
 import {
   type ActiveAlert,
   activeAlerts,
@@ -40,10 +41,6 @@ import {
   verdictTable,
 } from './verdict.ts';
 import { renderWaterfall } from './waterfall.ts';
-
-/** How far the story goes: what broke, the relief, or the new data model as well. */
-export const acts = ['breakdown', 'relief', 'medium-term'] as const;
-export type Act = (typeof acts)[number];
 
 export interface StoryOptions {
   until: Act;
