@@ -45,7 +45,7 @@ export function factorsOf(journal: readonly JournalEntry[]): Facts['factors'] {
 
 async function timed(session: Session, sql: string): Promise<number> {
   const from = performance.now();
-  await session.query(sql, [], { timeoutMs: SAMPLE_TIMEOUT_MS });
+  await session.query(sql, [], { withinMs: SAMPLE_TIMEOUT_MS });
   return (performance.now() - from) / 1000;
 }
 
