@@ -40,8 +40,16 @@ export interface RigOptions {
   scale: ScaleName;
   /** Visits a second, Poisson. */
   rate: number;
+  /** Of the server, beside those of the story. */
+  settings?: Record<string, string>;
+  /** Directory of `initdb` and `postgres` of another installation; the embedded one without it. */
+  binDir?: string | undefined;
+  /** Variables of the load generator, such as LOAD_MIX. */
+  load?: Record<string, string>;
 }
 
+/** The server's log, in the rig's directory. */
+export const LOG_FILE = 'postgres.log';
 const TOKEN = 'bench-only-on-this-machine';
 const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-monitor' };
 
@@ -49,20 +57,22 @@ const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-moni
  * The shop on a Postgres of its own as in the story, without telemetry, and open-loop customers: what a bench needs
  * that changes something below a running shop.
  */
-export async function startRig({ dir, scale, rate }: RigOptions) {
+export async function startRig({ dir, scale, rate, settings, binDir, load = {} }: RigOptions) {
   await mkdir(dir, { recursive: true });
   await chmod(dir, 0o755);
   const server = await startPostgres({
     dataDir: path.join(dir, 'pgdata'),
     port: await freePort(),
     password: 'bench-only',
-    logFile: path.join(dir, 'postgres.log'),
+    logFile: path.join(dir, LOG_FILE),
+    binDir,
     settings: {
       shared_preload_libraries: 'pg_stat_statements',
       shared_buffers: '128MB',
       max_connections: '60',
       max_wal_size: '2GB',
       track_io_timing: 'on',
+      ...settings,
     },
   });
   const adminUrl = server.url();
@@ -98,7 +108,7 @@ export async function startRig({ dir, scale, rate }: RigOptions) {
       },
     );
     const facets = facetsSchema.parse(await fetch(`${shop}/facets`).then((answer) => answer.json()));
-    const config = readConfig({});
+    const config = readConfig(load);
     const end = new AbortController();
     const lag = new ScheduleLag();
     const samples = new Samples(60);

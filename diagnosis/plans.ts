@@ -33,12 +33,18 @@ export interface Scan {
   sequential: boolean;
   /** A LIMIT above may end it early. */
   limited: boolean;
+  /** That LIMIT, where it counts this scan's rows and not those of a join. */
+  limit: PlanNode | undefined;
   /** Planner cost of one run; for a limited one as far as {@link ASSUMED_LIMIT} rows need. */
   cost: number;
   /** How often the planner expects it to run. */
   loops: number;
   /** Parallel processes that share it; costs and rows are of one of them. */
   processes: number;
+  /** Planner cost of starting and gathering processes that are there for this scan alone. */
+  gathering: number;
+  /** Planner cost of the nodes that see its rows alone, such as a sort, up to the first join or to the top. */
+  above: number;
 }
 
 /**
@@ -88,7 +94,17 @@ export async function genericPlan(
 /** Every scan of a table in the plan, with the number of times that it runs by the planner's own estimates. */
 export function scansOf(plan: PlanNode): Scan[] {
   const found: Scan[] = [];
-  const walk = (node: PlanNode, loops: number, processes: number, limited: boolean): void => {
+  const walk = (
+    node: PlanNode,
+    {
+      loops,
+      processes,
+      limited,
+      limit,
+      gathering,
+      above,
+    }: Omit<Scan, 'node' | 'relation' | 'alias' | 'sequential' | 'cost'>,
+  ): void => {
     const type = node['Node Type'];
     if (node['Relation Name'] && type.includes('Scan'))
       found.push({
@@ -98,10 +114,14 @@ export function scansOf(plan: PlanNode): Scan[] {
         sequential:
           type === 'Seq Scan' || (type === 'Index Scan' && !node['Index Cond'] && node.Filter !== undefined),
         limited,
+        limit: limited ? limit : undefined,
         cost:
-          node['Total Cost'] * (limited ? Math.min(1, ASSUMED_LIMIT / Math.max(1, node['Plan Rows'])) : 1),
+          node['Total Cost'] *
+          (limited ? Math.min(1, ASSUMED_LIMIT / Math.max(1, node['Plan Rows'] * processes)) : 1),
         loops,
         processes,
+        gathering,
+        above,
       });
     const below = processes === 1 ? (node['Workers Planned'] ?? 0) + 1 : processes;
     const [outer] = node.Plans ?? [];
@@ -110,15 +130,20 @@ export function scansOf(plan: PlanNode): Scan[] {
       const repeated = inner ? Math.max(1, outer['Plan Rows']) : 1;
       // A Memoize or Materialize above keeps what was read: the scan below does not run again each time.
       const kept = ['Materialize', 'Hash'].includes(type);
-      walk(
-        next,
-        kept ? 1 : loops * repeated,
-        below,
+      const alone = node.Plans?.length === 1;
+      const own = Math.max(0, node['Total Cost'] - next['Total Cost']);
+      const gathers = type.startsWith('Gather');
+      walk(next, {
+        loops: kept ? 1 : loops * repeated,
+        processes: below,
         // Sorting and grouping read all before they give the first row.
-        type === 'Limit' || (limited && !['Sort', 'Aggregate', 'Hash'].includes(type)),
-      );
+        limited: type === 'Limit' || (limited && !['Sort', 'Aggregate', 'Hash'].includes(type)),
+        limit: type === 'Limit' ? node : alone ? limit : undefined,
+        gathering: alone ? gathering + (gathers ? own : 0) : 0,
+        above: alone ? above + (gathers ? 0 : own) : 0,
+      });
     }
   };
-  walk(plan, 1, 1, false);
+  walk(plan, { loops: 1, processes: 1, limited: false, limit: undefined, gathering: 0, above: 0 });
   return found;
 }

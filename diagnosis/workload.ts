@@ -30,7 +30,7 @@ export const tableOf = (tables: readonly Table[], name: string, schema?: string)
   ) ?? tables.find((table) => table.name === name);
 
 /** Schemas with tables, `public` first: what an application's search_path most likely holds. */
-function searchPath(session: CheckContext['session'], tables: readonly Table[]): string {
+export function searchPath(session: CheckContext['session'], tables: readonly Table[]): string {
   const schemas = [...new Set(tables.map(({ schema }) => schema))].sort(
     (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b),
   );
