@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { metrics } from '@opentelemetry/api';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type pg from 'pg';
@@ -33,6 +34,9 @@ function found<T>(value: T | undefined, what: string): T {
   return value;
 }
 
+/** A request waits for a connection and for some statements, each with its timeout; this is longer. */
+const LONGEST_DRAIN_MS = 10_000;
+
 const digest = (value: string) => createHash('sha256').update(value).digest();
 
 /**
@@ -49,6 +53,21 @@ export function createShop({ pool, store: first, token, log }: ShopOptions): Exp
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.use(express.json({ limit: '16kb' }));
+  /** Requests by the store that was in force when they began. */
+  const inFlight = new Map<ShopStore, number>();
+  app.use((request, response, next) => {
+    const used = store;
+    const count = (more: number) => {
+      const left = (inFlight.get(used) ?? 0) + more;
+      if (left > 0) inFlight.set(used, left);
+      else inFlight.delete(used);
+    };
+    if (!request.path.startsWith('/admin/')) {
+      count(1);
+      response.once('close', () => count(-1));
+    }
+    next();
+  });
 
   app.get('/healthz', async (_request, response) => {
     await pool.query('SELECT 1');
@@ -113,10 +132,21 @@ export function createShop({ pool, store: first, token, log }: ShopOptions): Exp
       throw new RequestError(401, 'This needs the bearer token SQLTRAIL_TOKEN.');
     next();
   });
-  app.post('/admin/store', (request, response) => {
-    const { store: name } = parse(z.object({ store: z.enum(storeNames) }), request.body);
-    store = stores[name](pool);
+  app.post('/admin/store', async (request, response) => {
+    const { store: name, drain } = parse(
+      z.object({ store: z.enum(storeNames), drain: z.boolean().default(false) }),
+      request.body,
+    );
+    const chosen = stores[name](pool);
+    store = chosen;
     log('info', { store: name }, 'store exchanged');
+    // What the old store needs may be taken away once the last request that began with it has ended.
+    const end = performance.now() + LONGEST_DRAIN_MS;
+    while (drain && [...inFlight.keys()].some((used) => used !== chosen)) {
+      if (performance.now() > end)
+        throw new RequestError(503, 'The store is exchanged, but requests still use the old one. Ask again.');
+      await sleep(20);
+    }
     response.json({ store: name });
   });
   app.get('/admin/pool', (_request, response) => {

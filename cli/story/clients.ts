@@ -152,9 +152,9 @@ export async function findTraces(targets: StoryTargets, statement: string): Prom
   return request(url.href);
 }
 
-/** Exchanges the shop's store at run time. */
-export async function setStore({ shop, token }: ShopTarget, store: string): Promise<void> {
-  await post(`${shop}/admin/store`, token, { store });
+/** Exchanges the shop's store at run time. @param drain waits until no request uses the old one any more */
+export async function setStore({ shop, token }: ShopTarget, store: string, drain = false): Promise<void> {
+  await post(`${shop}/admin/store`, token, { store, drain });
 }
 
 /** The most connections that the shop's pool may have. */

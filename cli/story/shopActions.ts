@@ -182,7 +182,7 @@ export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'p
         await setStore(targets, 'tuned');
       },
       async undo(client, { undo }, signal) {
-        await setStore(targets, 'legacy');
+        await setStore(targets, 'legacy', true);
         await run(client, undo, signal);
       },
     },

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { applyShortTerm, readJournal } from '../remediation/shortTerm.ts';
+import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
+import { fixCommand } from './fix.ts';
+import { poolMax } from './story/clients.ts';
+import { shopActions, shopHandlers } from './story/shopActions.ts';
+
+let database: ShopDatabase;
+let shop: Awaited<ReturnType<typeof startShop>>;
+const signal = new AbortController().signal;
+
+beforeAll(async () => {
+  database = await createShopTestDatabase('tiny');
+  shop = await startShop(database.url('shop_app'), { max: 5 });
+});
+afterAll(async () => {
+  await shop.close();
+  await database.drop();
+});
+
+/** By its statements: only the rewritten ones read the sums of the days that are over. */
+async function storeNow(): Promise<'tuned' | 'legacy'> {
+  const query = vi.spyOn(shop.pool, 'query');
+  await fetch(`${shop.base}/reports/sales`);
+  const texts = query.mock.calls.map(([text]) => String(text));
+  query.mockRestore();
+  return texts.some((text) => text.includes('sales_daily')) ? 'tuned' : 'legacy';
+}
+
+/** Customers, until they are told to leave; every answer that is an error of the shop. */
+function customers() {
+  let leaving = false;
+  const failed: string[] = [];
+  let answers = 0;
+  const visit = async (at: number) => {
+    const pages = ['/reports/sales', `/products/${at + 1}`, '/reports/sales', `/customers/${at + 1}/orders`];
+    for (let n = at; !leaving; n += 1) {
+      const page = pages[n % pages.length] ?? '';
+      const status = await fetch(`${shop.base}${page}`).then(
+        async (response) => {
+          await response.arrayBuffer();
+          return response.status;
+        },
+        (error: Error) => error.message,
+      );
+      answers += 1;
+      if (status !== 200) failed.push(`${page}: ${status}`);
+    }
+  };
+  const visits = Promise.all([0, 1, 2].map(visit));
+  return {
+    failed,
+    answers: () => answers,
+    async leave() {
+      leaving = true;
+      await visits;
+    },
+  };
+}
+
+it('undo with --shop takes store, pool and index back under load, the last first, and no request fails', async () => {
+  const handlers = shopHandlers({ shop: shop.base, token: SHOP_TOKEN });
+  const pool = { from: 5, to: 9 };
+  const [index, query] = shopActions([]);
+  if (!index || !query) throw new Error('the shop offers nothing');
+  const said: string[] = [];
+  const stdout = process.stdout.write;
+  const visitors = customers();
+  try {
+    await applyShortTerm({
+      url: database.url('shop_owner'),
+      actions: [
+        index,
+        query,
+        { ...query, id: 'pool:shop', kind: 'pool', title: 'pool', sql: [], undo: [], pool },
+      ],
+      windows: 0,
+      windowMs: 0,
+      reviewDays: 30,
+      handlers,
+      signal,
+      onEvent: () => {},
+    });
+    expect([await storeNow(), await poolMax({ shop: shop.base, token: SHOP_TOKEN })]).toEqual(['tuned', 9]);
+    const seen = visitors.answers();
+    await expect.poll(visitors.answers).toBeGreaterThan(seen + 12);
+
+    // Whoever reads the sums when the store is exchanged is between two statements.
+    const ask = shop.pool.query.bind(shop.pool) as (...given: unknown[]) => Promise<unknown>;
+    vi.spyOn(shop.pool, 'query').mockImplementation(async (...given: unknown[]) => {
+      if (String(given[0]).includes('FROM sales_daily\n')) await sleep(500);
+      return ask(...given);
+    });
+    process.stdout.write = (text: string | Uint8Array) => said.push(String(text)) > 0;
+    const undo = (...more: string[]) =>
+      fixCommand(signal)
+        .exitOverride()
+        .parseAsync(['undo', database.url('shop_owner'), ...more], { from: 'user' });
+    await expect(undo('--yes')).rejects.toThrow(/query:tuned belongs to the application.*--shop/);
+    process.env['SQLTRAIL_TOKEN'] = SHOP_TOKEN;
+    await undo('--shop', shop.base, '--yes');
+    process.stdout.write = stdout;
+    const before = visitors.answers();
+    await expect.poll(visitors.answers).toBeGreaterThan(before + 12);
+  } finally {
+    process.stdout.write = stdout;
+    delete process.env['SQLTRAIL_TOKEN'];
+    await visitors.leave();
+    vi.restoreAllMocks();
+  }
+  expect(visitors.failed).toEqual([]);
+  expect([await storeNow(), await poolMax({ shop: shop.base, token: SHOP_TOKEN })]).toEqual(['legacy', 5]);
+  expect(said.filter((text) => text.includes('↩'))).toEqual(
+    ['pool', query.title, index.title].map((title) => `  ↩ ${title}\n`),
+  );
+  const { rows } = await shop.pool.query(
+    "SELECT to_regclass('orders_placed_at_idx') AS index, to_regclass('sales_daily') AS days, to_regproc('sales_daily_refresh') AS refresh",
+  );
+  expect(rows).toEqual([{ index: null, days: null, refresh: null }]);
+  expect((await readJournal(database.url('shop_owner'))).map(({ state, note }) => [state, note])).toEqual(
+    Array.from({ length: 3 }, () => ['taken-back', 'undone by hand']),
+  );
+});
