@@ -113,6 +113,15 @@ describe('what text columns really hold', () => {
     expect(looksLikeList(many(() => 'It is good, and cheap, too'))).toBeUndefined();
     expect(looksLikeList(many(() => '{"a":1,"b":2}'))).toBeUndefined();
   });
+
+  it('is told from single values that are now and then two of the same joined', () => {
+    const many = (value: (at: number) => string) => Array.from({ length: 400 }, (_, at) => value(at));
+    const codes = (at: number) => (at % 7 ? `CODE${at % 12}` : `CODE${at % 12},SUMMER${at % 5}`);
+    expect(looksLikeList(many(codes))).toMatchObject({ separator: ',' });
+    expect(looksLikeList(many((at) => (at % 8 ? `1${at % 50}` : `1${at % 50},5`)))).toBeUndefined();
+    expect(looksLikeList(many((at) => (at % 8 ? `Doe${at}` : `Doe${at},Jane${at}`)))).toBeUndefined();
+    expect(looksLikeList(many((at) => (at === 8 ? 'A,B' : ('AB'[at % 2] ?? ''))))).toBeUndefined();
+  });
 });
 
 describe('Erlang C', () => {

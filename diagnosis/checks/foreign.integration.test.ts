@@ -6,7 +6,7 @@ import { defaultDiagnosis, diagnose } from '../run.ts';
 /**
  * What frameworks do in their schemas, and the diagnosis once took for faults or did not see (bench/judge): created
  * and updated dates on everything, Django’s index of another operator class beside a unique one, pg-boss’s foreign
- * keys of partitions, pgbench’s references that are named like the key.
+ * keys of partitions, pgbench’s references that are named like the key, Vendure’s coupon codes, of which few are two.
  */
 it('habits of frameworks are no faults, and what is one is found', async () => {
   const database = await createTestDatabase();
@@ -17,7 +17,7 @@ it('habits of frameworks are no faults, and what is one is found', async () => {
     CREATE INDEX product_sku_like ON product (sku varchar_pattern_ops);
     CREATE TABLE label (id int PRIMARY KEY, product_id int NOT NULL REFERENCES product, words text NOT NULL, created timestamptz NOT NULL, updated timestamptz NOT NULL);
     CREATE INDEX ON label (product_id);
-    CREATE TABLE sale (id int PRIMARY KEY, product_id int NOT NULL REFERENCES product, placed timestamptz NOT NULL, shipped timestamptz, note text NOT NULL);
+    CREATE TABLE sale (id int PRIMARY KEY, product_id int NOT NULL REFERENCES product, placed timestamptz NOT NULL, shipped timestamptz, note text NOT NULL, codes text NOT NULL);
     CREATE INDEX ON sale (product_id);
     CREATE TABLE branch (bid int PRIMARY KEY, words text NOT NULL);
     CREATE TABLE teller (tid int PRIMARY KEY, bid int NOT NULL);
@@ -27,7 +27,9 @@ it('habits of frameworks are no faults, and what is one is found', async () => {
     ALTER TABLE job_common ADD FOREIGN KEY (name) REFERENCES queue;
     INSERT INTO product SELECT i, 'sku-' || i || repeat('x', 30), now() - (4000 - i) * interval '6 hours', now() - interval '1 day' FROM generate_series(1, 4000) i;
     INSERT INTO label SELECT id, id, repeat('words ', 10) || id, created, updated FROM product;
-    INSERT INTO sale SELECT i, 1 + i * 7919 % 4000, at, at + interval '1 day', repeat('as agreed ', 5) || i FROM (SELECT i, now() - i * interval '2 hours' AS at FROM generate_series(1, 9000) i) s;
+    INSERT INTO sale SELECT i, 1 + i * 7919 % 4000, at, at + interval '1 day', repeat('as agreed ', 5) || i,
+      CASE WHEN i % 10 < 7 THEN '' WHEN i % 10 < 9 THEN 'WELCOME' || i % 12 ELSE 'WELCOME' || i % 12 || ',SUMMER' || i % 5 END
+      FROM (SELECT i, now() - i * interval '2 hours' AS at FROM generate_series(1, 9000) i) s;
     INSERT INTO branch SELECT i, 'words ' || i FROM generate_series(1, 50) i;
     INSERT INTO teller SELECT i, 1 + i % 50 FROM generate_series(1, 500) i;
     INSERT INTO queue SELECT 'queue ' || i FROM generate_series(1, 5) i;
@@ -52,7 +54,11 @@ it('habits of frameworks are no faults, and what is one is found', async () => {
       .filter(({ severity }) => severity !== 'info')
       .map(({ id }) => id)
       .sort(),
-  ).toEqual(['cold-data:public.sale', 'missing-foreign-key:public.teller(bid)']);
+  ).toEqual([
+    'cold-data:public.sale',
+    'list-in-column:public.sale(codes)',
+    'missing-foreign-key:public.teller(bid)',
+  ]);
 });
 
 it('a role that may only read is told of the index that changes and locks miss', async () => {

@@ -4,33 +4,55 @@ import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './s
 
 /** More would not change what a value is. */
 const MOST_VALUES = 2_000;
-/** Share of the values that are lists. */
+/** Share of the values that are lists, where these show themselves by their form. */
 const LEAST_LISTS = 0.5;
+/** Lists among values that hold one entry each: fewer, or a smaller share, may be typing errors. */
+const FEWEST_LISTS = 10;
+const SMALLEST_SHARE = 0.02;
+const SEPARATORS = [',', ';', '|'];
+
+interface List {
+  separator: string;
+  /** Entries a value. */
+  mean: number;
+}
 
 /** Values joined into one column. Free text has words between its commas; a list has single tokens. */
-export function looksLikeList(all: readonly string[]): { separator: string; mean: number } | undefined {
+export function looksLikeList(all: readonly string[]): List | undefined {
   const values = all.slice(0, MOST_VALUES);
   if (values.length < LEAST_VALUES || values.some((value) => /^[[{<]/.test(value))) return undefined;
-  for (const separator of [',', ';', '|']) {
-    if (values.filter((value) => value.includes(separator)).length < values.length * LEAST_LISTS) continue;
-    let [lists, tokens, bare] = [0, 0, 0];
-    const vocabulary = new Set<string>();
-    for (const value of values) {
-      const parts = value.split(separator).map((part) => part.trim());
-      if (parts.length > 1 && parts.every((part) => part.length > 0)) lists += 1;
-      tokens += parts.length;
-      for (const part of parts) {
-        if (!/\s/.test(part)) bare += 1;
-        vocabulary.add(part);
-      }
-    }
-    const mean = tokens / values.length;
+  const fewest = Math.max(FEWEST_LISTS, values.length * SMALLEST_SHARE);
+  for (const separator of SEPARATORS) {
+    if (values.filter((value) => value.includes(separator)).length < fewest) continue;
+    const split = values.map((value) => value.split(separator).map((part) => part.trim()));
+    const lists = split.filter((parts) => parts.length > 1 && parts.every((part) => part.length > 0));
+    const tokens = split.flat();
+    const bare = tokens.filter((token) => !/\s/.test(token)).length;
+    if (bare < tokens.length * 0.9) continue;
+    const mean = tokens.length / values.length;
     // "Doe, Jane" has two tokens that hardly repeat; tags repeat, and file names come in longer rows.
-    const repeats = vocabulary.size < tokens * 0.5 || mean >= 2.5 || /^https?:/.test(values[0] ?? '');
-    if (lists >= values.length * LEAST_LISTS && mean >= 1.7 && bare >= tokens * 0.9 && repeats)
-      return { separator, mean };
+    const repeats =
+      new Set(tokens).size < tokens.length * 0.5 || mean >= 2.5 || /^https?:/.test(values[0] ?? '');
+    if (lists.length >= values.length * LEAST_LISTS && mean >= 1.7 && repeats) return { separator, mean };
+    if (lists.length >= fewest && joinsWholeValues(values, lists)) return { separator, mean };
   }
   return undefined;
+}
+
+/**
+ * Most values hold one entry, and the others are made of the same: a half of the lists' entries stand alone in other
+ * rows too, and nearly all come in more than one list or row. Numbers may be amounts with a decimal comma.
+ */
+function joinsWholeValues(values: readonly string[], lists: readonly (readonly string[])[]): boolean {
+  const whole = new Set(values);
+  const within = new Map<string, Set<string>>();
+  for (const parts of lists)
+    for (const part of parts) within.set(part, (within.get(part) ?? new Set()).add(parts.join()));
+  const entries = [...within.keys()];
+  if (entries.every((entry) => /^[\d.]+$/.test(entry))) return false;
+  const alone = entries.filter((entry) => whole.has(entry)).length;
+  const shared = entries.filter((entry) => whole.has(entry) || (within.get(entry)?.size ?? 0) > 1).length;
+  return alone >= entries.length * 0.5 && shared >= entries.length * 0.9;
 }
 
 export const check: Check = {
