@@ -233,7 +233,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       } catch (error) {
         options.signal.throwIfAborted();
         problem = deadline.aborted
-          ? `not finished: the ${options.deadlineMs / 1000} s for all were over (raise them with --deadline)`
+          ? `not finished: the ${Math.round(options.deadlineMs / 1000)} s for all were over (raise them with --deadline)`
           : problemOf(error);
         partial = true;
         notes.push(`${check.id}: ${problem}`);

@@ -56,6 +56,10 @@ export function askWithin(context: CheckContext, share: number) {
   };
 }
 
+/** What helps where {@link askWithin} did not come to an answer. */
+export const WHEN_LESS_BUSY =
+  'Run the diagnosis when the server is less busy, or give it more time with --deadline.';
+
 /** SQLSTATE query_canceled. */
 const CANCELLED = '57014';
 

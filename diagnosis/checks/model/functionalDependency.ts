@@ -2,7 +2,7 @@ import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { type DependencyMeasure, measureInDatabase, measureRows } from '../../model/g3.ts';
 import { synthesise } from '../../model/normalForm.ts';
-import { askWithin, bytesText, count, endIfOver } from '../shared.ts';
+import { askWithin, bytesText, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 /** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */
@@ -15,7 +15,7 @@ const LEAST_SUPPORTING_ROWS = 100;
 /** Rows of whole groups that confirm a dependency. */
 const CONFIRMED_ROWS = 30_000;
 /** Of the time that is left, for confirming in the database what the sample shows. */
-const CONFIRMING_SHARE = 0.8;
+const CONFIRMING_SHARE = 0.6;
 /** Rows after which a pair of columns that does not go together is given up, and the share that shows it. */
 const GLANCE_ROWS = 1_000;
 const HOPELESS_G3 = 0.5;
@@ -185,11 +185,17 @@ export const check: Check = {
       .toSorted(bySize)
       .flatMap((sample) => candidatesOf(sample).map((found) => ({ sample, found })));
     const within = askWithin(context, CONFIRMING_SHARE);
+    const unconfirmed = new Map<string, string[]>();
     for (const { sample, found } of proposed) {
       context.signal.throwIfAborted();
-      const finding = await confirm(context, sample, found, total, within);
+      const finding = await confirm(context, sample, found, total, within, unconfirmed);
       if (finding) yield finding;
     }
+    for (const [reason, dependencies] of unconfirmed)
+      context.blind({
+        what: `whether what a sample shows holds for the whole table: ${dependencies.join('; ')} (${reason})`,
+        remedy: WHEN_LESS_BUSY,
+      });
   },
 };
 
@@ -214,6 +220,7 @@ async function confirm(
   found: Found,
   total: number,
   within: ReturnType<typeof askWithin>,
+  unconfirmed: Map<string, string[]>,
 ): Promise<Finding | undefined> {
   const { table } = sample;
   const { determinant, dependents } = found;
@@ -236,10 +243,11 @@ async function confirm(
     measures = measureSample(sample, found);
     oneIn = 1;
     confirmed = false;
-    context.blind({
-      what: `whether ${determinant} determines ${dependents.join(', ')} in all of ${table.name}, as it does in a sample (${(error as Error).message})`,
-      remedy: 'Run the diagnosis when the server is less busy, or give it more time with --deadline.',
-    });
+    const { message } = error as Error;
+    unconfirmed.set(message, [
+      ...(unconfirmed.get(message) ?? []),
+      `${table.name}.${determinant} determines ${dependents.join(', ')}`,
+    ]);
   }
   const kept = [...measures].filter(([, { g3, supportingRows }]) => g3 <= LARGEST_G3 && supportingRows > 0);
   const [first] = kept;

@@ -1,5 +1,5 @@
 import type { Check, CheckContext, Column, Table } from '../../check.ts';
-import { askWithin, count, endIfOver } from '../shared.ts';
+import { askWithin, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
@@ -124,6 +124,7 @@ export const check: Check = {
     }
     references.sort((a, b) => bySize(a.sample, b.sample));
     const within = askWithin(context, COUNTING_SHARE);
+    const uncounted = new Map<string, string[]>();
     for (const { sample, column, parent, key, values, missing } of references) {
       const { table } = sample;
       const [child, other] = [
@@ -143,10 +144,8 @@ export const check: Check = {
         orphans = exact?.orphans;
       } catch (error) {
         endIfOver(context, error);
-        context.blind({
-          what: `how many rows of ${table.name} refer by ${column.name} to nothing in ${parent.name} (${(error as Error).message})`,
-          remedy: 'Run the diagnosis when the server is less busy.',
-        });
+        const { message } = error as Error;
+        uncounted.set(message, [...(uncounted.get(message) ?? []), `${table.name}.${column.name}`]);
       }
       const name = `${table.name}_${column.name}_fkey`.slice(0, 63);
       yield {
@@ -190,5 +189,10 @@ export const check: Check = {
         },
       };
     }
+    for (const [reason, columns] of uncounted)
+      context.blind({
+        what: `how many rows refer to nothing by ${columns.join(', ')} (${reason})`,
+        remedy: WHEN_LESS_BUSY,
+      });
   },
 };
