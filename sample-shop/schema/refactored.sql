@@ -192,7 +192,7 @@ CREATE TABLE shop.order_lines (
 ) PARTITION BY RANGE (placed_at);
 CREATE INDEX order_lines_product_version_id_idx ON shop.order_lines (product_version_id, placed_at DESC, id DESC) INCLUDE (order_id);
 -- A day of a month: lines come in the order of their time, so some kilobytes a month are enough to find it.
-CREATE INDEX order_lines_placed_at_idx ON shop.order_lines USING brin (placed_at) WITH (pages_per_range = 8, autosummarize = on);
+CREATE INDEX order_lines_placed_at_idx ON shop.order_lines USING brin (placed_at) WITH (pages_per_range = 8);
 
 -- The zone in which the shop's days begin and end. The migration puts that of the legacy dates here.
 CREATE FUNCTION shop.time_zone() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 'UTC';
