@@ -489,14 +489,18 @@ const salesSql = `WITH asked AS (
               FROM (SELECT now() - $1 * interval '1 day' AS since) AS given) AS range
      CROSS JOIN generate_series(0, today - first) AS i
       LEFT JOIN shop.sales_daily AS kept ON kept.day = first + i AND i > 0 AND kept.day < today),
+  gaps AS (
+    SELECT since, min(begins) AS begins, max(ends) AS ends
+      FROM (SELECT *, day - (row_number() OVER (ORDER BY day))::int AS gap FROM asked WHERE orders IS NULL) AS missing
+     GROUP BY since, gap),
   sold AS (
     SELECT day, orders, revenue FROM asked WHERE orders > 0
      UNION ALL
     SELECT o.day, count(*), sum(o.revenue)
-      FROM asked CROSS JOIN LATERAL (
+      FROM gaps CROSS JOIN LATERAL (
         SELECT (placed_at AT TIME ZONE shop.time_zone())::date AS day, sum(unit_price * quantity) AS revenue
           FROM shop.order_lines
-         WHERE placed_at >= asked.begins AND placed_at < asked.ends AND placed_at > asked.since
+         WHERE placed_at >= begins AND placed_at < ends AND placed_at > since
          GROUP BY order_id, placed_at) AS o
-     WHERE asked.orders IS NULL GROUP BY o.day)
+     GROUP BY o.day)
   SELECT to_char(day, 'YYYY-MM-DD') AS day, orders, revenue FROM sold ORDER BY day`;
