@@ -1,5 +1,4 @@
-import { fork, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -180,26 +179,6 @@ describe('sqltrail archive', () => {
     expect(found.rows.map(({ id }) => String(id)).sort()).toEqual([altered, grown].sort());
     expect(live).toEqual([]);
     expect(await all()).toEqual(before);
-  });
-
-  it.each([
-    ['before any file', 'CSV'],
-    ['after the export', 'exported'],
-    ['in the deletion', 'removing'],
-    ['after the first segment', 'archived'],
-  ])('killed %s: the next run goes on, nothing is lost or doubled', async (_, at) => {
-    const before = await all();
-    const child = fork('test/support/archiveAndDie.ts', [url, directory, at], { stdio: 'inherit' });
-    const [, signal] = await once(child, 'exit');
-    expect(signal).toBe('SIGKILL');
-    await expect.poll(() => sessions(), { timeout: 10_000 }).toBe(0);
-    expect(await all()).toEqual(before);
-    await runArchive(options());
-    expect(await all()).toEqual(before);
-    const segments = await listArchive({ url });
-    expect(segments.every(({ state }) => state === 'archived')).toBe(true);
-    const named = segments.flatMap(({ files }) => files.map(({ file }) => file));
-    expect((await readdir(directory)).filter((file) => !file.endsWith('.json')).sort()).toEqual(named.sort());
   });
 
   it('finds a damaged file before and after the deletion, and takes the intact copy', async () => {
