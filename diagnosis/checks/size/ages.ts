@@ -75,11 +75,10 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
   const found: Ages[] = [];
   for (const table of context.tables) {
     if (table.estimatedRows < LEAST_ROWS || table.kind === 'partition') continue;
+    const own = rows.filter((row) => row.schema === table.schema && row.table === table.name);
     const candidates = table.columns.flatMap((column) => {
       if ((column.stats?.nullFraction ?? 0) > 0.5) return [];
-      const row = rows.find(
-        (r) => r.schema === table.schema && r.table === table.name && r.column === column.name,
-      );
+      const row = own.find((r) => r.column === column.name);
       if (!row?.bounds.every((bound) => isoDate.test(bound))) return [];
       const bounds = row.bounds.map(momentOf);
       return bounds.some(Number.isNaN)
@@ -98,13 +97,11 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
           ];
     });
     // The row's own beginning: of several dates, the one whose oldest value is oldest; a birthday would be no such one.
-    const [own] = candidates.sort((a, b) => (a.bounds[0] ?? 0) - (b.bounds[0] ?? 0));
-    if (own)
+    const [first] = candidates.sort((a, b) => (a.bounds[0] ?? 0) - (b.bounds[0] ?? 0));
+    if (first)
       found.push({
-        ...own,
-        dates: table.columns.filter(({ name }) =>
-          rows.some((r) => r.table === table.name && r.column === name),
-        ).length,
+        ...first,
+        dates: table.columns.filter(({ name }) => own.some((row) => row.column === name)).length,
       });
   }
   for (const table of context.tables) {
