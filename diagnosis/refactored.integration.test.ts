@@ -1,14 +1,20 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { stores } from '../sample-shop/stores/registry.ts';
 import { forgetStatements } from '../test/support/database.ts';
 import { createMigratedShop, type MigratedShop } from '../test/support/migration.ts';
 import { type Diagnosis, defaultDiagnosis, diagnose } from './run.ts';
 
 let shop: MigratedShop;
-let diagnosis: Diagnosis;
+let diagnosis: Diagnosis | undefined;
 
 beforeAll(async () => {
+  const server = new pg.Client(inject('postgresUrl'));
+  await server.connect();
+  const { rows } = await server.query("SELECT current_setting('server_version_num')::int AS version");
+  await server.end();
+  // The diagnosis takes older servers than the shop's migration, which uses IS JSON.
+  if (rows[0].version < 160_000) return;
   shop = await createMigratedShop(400);
   await shop.run('contract');
   await shop.owner.query('ANALYZE');
@@ -30,8 +36,7 @@ beforeAll(async () => {
   }
   diagnosis = await diagnose({
     ...defaultDiagnosis,
-    // A role that may only read cannot have writes planned.
-    url: shop.database.url('postgres'),
+    url: shop.database.url('sqltrail_monitor'),
     observeMs: 0,
     dutyCycle: 1,
     deadlineMs: 120_000,
@@ -41,10 +46,12 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => shop?.close());
 
-it('the refactored shop has nothing of severity warning or above', () => {
+it('the refactored shop has nothing of severity warning or above', ({ skip }) => {
+  if (!diagnosis) return skip('the migration needs Postgres 16');
   expect({ partial: diagnosis.partial, notes: diagnosis.notes }).toEqual({ partial: false, notes: [] });
   // Its data was looked at, and its statements were planned; otherwise silence would prove nothing. Those that
-  // were not are of the bodies of shop.ensure_month, forget_sales and keep_sales, whose variables only they know.
+  // were not are four of the bodies of shop.ensure_month, forget_sales and keep_sales, whose variables only they know,
+  // and one that inserts inside WITH, which takes the right to do so.
   expect(diagnosis.blind.map(({ what }) => what).filter((what) => /plans|rows of/.test(what))).toEqual([
     'plans of 4 statements',
   ]);
