@@ -101,7 +101,7 @@ function describeEntry(
 ): string {
   const review = ['kept', 'applied'].includes(state) ? reviewOn : null;
   const why = action.temporary ? 'temporary, ' : '';
-  const told = action.time ? ` (about ${secondsText(action.time.applySeconds)} expected)` : '';
+  const told = action.time ? ` (${secondsText(action.time.applySeconds)} expected)` : '';
   const took = applySeconds === null ? '' : `; applied in ${applySeconds.toFixed(1)} s${told}`;
   return [
     `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
@@ -302,7 +302,7 @@ function shortTermCommand(signal: AbortSignal): Command {
             tried.add(action.id);
             write(`${describeAction(action, at + 1)}\n`);
           }
-          write(`Together about ${secondsText(expectedSeconds(actions))}, measuring included.`);
+          write(`Together ${secondsText(expectedSeconds(actions))}, measuring included.`);
           if (!flags.yes || flags.dryRun) {
             await recommendPools(readUrl, signal);
             write('Nothing was changed. Run it again with --yes to apply this plan.');

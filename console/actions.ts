@@ -17,6 +17,8 @@ export interface ActionReading {
   /** Temporary help is to be looked at again on this day; ISO date. */
   reviewOn: string | null;
   note: string | null;
+  /** From beginning to applied, as it was; null before. */
+  applySeconds: number | null;
   /** A person took it back, whatever its effect. */
   byHand: boolean;
   /** Measured before and after; null where one side was not. */
@@ -109,7 +111,7 @@ export class ActionDesk {
   }
 
   #done(entry: JournalEntry, again: Action | undefined): ActionReading {
-    const { action, state, before, after, startedAt, endedAt, owner, reviewOn, note } = entry;
+    const { action, state, before, after, startedAt, endedAt, owner, reviewOn, note, applySeconds } = entry;
     const undoable = IN_FORCE.includes(state) && OWN_KINDS.includes(action.kind) && action.undo.length > 0;
     const verb = again ? 'apply' : undoable ? 'undo' : null;
     return {
@@ -120,6 +122,7 @@ export class ActionDesk {
       owner,
       reviewOn,
       note,
+      applySeconds,
       byHand: note === BY_HAND,
       effect: (before && after && compare(before, after)) || null,
       can: this.#mayChange ? verb : null,
@@ -136,6 +139,7 @@ export class ActionDesk {
       owner: null,
       reviewOn: null,
       note: null,
+      applySeconds: null,
       byHand: false,
       effect: null,
       can: this.#mayChange ? 'apply' : null,

@@ -195,11 +195,15 @@ export async function withTimes(options: {
 
 /** Seconds as one says them. */
 export const secondsText = (seconds: number): string =>
-  seconds < 1 ? 'under 1 s' : seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  seconds < 1
+    ? 'under 1 s'
+    : seconds < 120
+      ? `about ${Math.round(seconds)} s`
+      : `about ${Math.round(seconds / 60)} min`;
 
 /** What an action is expected to take, in words. */
 export const timeText = ({ applySeconds, measureSeconds, longerSeconds, basis }: ExpectedTime): string =>
-  `about ${secondsText(applySeconds)} (${basis})${
+  `${secondsText(applySeconds)} (${basis})${
     measureSeconds > 0
       ? `; ${measureSeconds} s to measure before and after, up to ${longerSeconds} s more where no gain is seen`
       : ''

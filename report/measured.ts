@@ -276,7 +276,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/actions'],
     'actions that did not help, and were undone',
   );
-  for (const [at, { action, before, after }] of actions.entries()) {
+  for (const [at, { action, before, after, applySeconds }] of actions.entries()) {
     const ratio = before && after ? ratioOf(before.meanMs, after.meanMs) : undefined;
     for (const [part, value] of Object.entries({ mean: ratio?.mean, low: ratio?.low, high: ratio?.high }))
       figures.define(
@@ -286,6 +286,20 @@ export function runFigures(figures: Figures, recording: Recording): void {
         [`/actions/${at}/before`, `/actions/${at}/after`],
         'mean time of its statements before / after; percentile bootstrap over windows',
       );
+    figures.define(
+      `action:${action.id}:told`,
+      action.time?.applySeconds,
+      formats.duration,
+      [`/actions/${at}/action/time/applySeconds`],
+      'timed on samples before it began, corrected by earlier builds',
+    );
+    figures.define(
+      `action:${action.id}:took`,
+      applySeconds,
+      formats.duration,
+      [`/actions/${at}/applySeconds`],
+      'journal: from applying to applied',
+    );
     figures.define(
       `action:${action.id}:predicted`,
       action.predictedSpeedup,

@@ -195,6 +195,17 @@ export function ActionPage({ id }: { id: string }) {
             <dd>{action.lock}</dd>
             <dt>Risk</dt>
             <dd>{action.risk}</dd>
+            {entry.applySeconds === null ? null : (
+              <>
+                <dt>It took</dt>
+                <dd>
+                  {plain(entry.applySeconds)} s
+                  {action.time
+                    ? `; about ${plain(action.time.applySeconds)} s were expected (${action.time.basis})`
+                    : ''}
+                </dd>
+              </>
+            )}
             {action.bytes === null ? null : (
               <>
                 <dt>Disk</dt>

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { Action } from '../remediation/action.ts';
 import { applyShortTerm, readJournal } from '../remediation/shortTerm.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
-import { fixCommand } from './fix.ts';
+import { describeAction, fixCommand } from './fix.ts';
 import { poolMax } from './story/clients.ts';
 import { shopActions, shopHandlers } from './story/shopActions.ts';
 
@@ -26,6 +27,21 @@ async function storeNow(): Promise<'tuned' | 'legacy'> {
   const texts = query.mock.calls.map(([text]) => String(text));
   query.mockRestore();
   return texts.some((text) => text.includes('sales_daily')) ? 'tuned' : 'legacy';
+}
+
+/** What the command says. */
+async function fix(name: string, ...more: string[]): Promise<string[]> {
+  const said: string[] = [];
+  const written = vi.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+  vi.stubEnv('SQLTRAIL_TOKEN', SHOP_TOKEN);
+  try {
+    const command = fixCommand(signal).exitOverride();
+    await command.parseAsync([name, database.url('shop_owner'), ...more], { from: 'user' });
+    return said;
+  } finally {
+    written.mockRestore();
+    vi.unstubAllEnvs();
+  }
 }
 
 /** Customers, until they are told to leave; every answer that is an error of the shop. */
@@ -59,14 +75,33 @@ function customers() {
   };
 }
 
+it('the plan has a time for each action, in words and as JSON, and changes nothing', {
+  timeout: 60_000,
+}, async () => {
+  const visitors = customers();
+  try {
+    const plan = JSON.parse((await fix('short-term', '--shop', shop.base, '--json')).join('')) as Action[];
+    for (const { id, time } of plan) expect(time?.applySeconds, id).toBeGreaterThan(0);
+    const text = plan.map(describeAction).join('\n');
+    expect(text).toMatch(
+      /index orders_placed_at_idx[^]*?Time: (about \d+|under 1) s \(reading .* twice and sorting the keys, timed on \d+ of \d+ pages/,
+    );
+    expect(text).toMatch(
+      /store “tuned”[^]*?Time: .* \(1 round trip, reading .* of orders, timed on a sample, reading .* of order_items/,
+    );
+    expect(JSON.parse((await fix('list', '--json')).join(''))).toEqual([]);
+  } finally {
+    await visitors.leave();
+  }
+});
+
 it('undo with --shop takes store, pool and index back under load, the last first, and no request fails', async () => {
   const handlers = shopHandlers({ shop: shop.base, token: SHOP_TOKEN });
   const pool = { from: 5, to: 9 };
   const [index, query] = shopActions([]);
   if (!index || !query) throw new Error('the shop offers nothing');
-  const said: string[] = [];
-  const stdout = process.stdout.write;
   const visitors = customers();
+  const said: string[] = [];
   try {
     await applyShortTerm({
       url: database.url('shop_owner'),
@@ -92,20 +127,11 @@ it('undo with --shop takes store, pool and index back under load, the last first
       if (String(given[0]).includes('FROM sales_daily\n')) await sleep(500);
       return ask(...given);
     });
-    process.stdout.write = (text: string | Uint8Array) => said.push(String(text)) > 0;
-    const undo = (...more: string[]) =>
-      fixCommand(signal)
-        .exitOverride()
-        .parseAsync(['undo', database.url('shop_owner'), ...more], { from: 'user' });
-    await expect(undo('--yes')).rejects.toThrow(/query:tuned belongs to the application.*--shop/);
-    process.env['SQLTRAIL_TOKEN'] = SHOP_TOKEN;
-    await undo('--shop', shop.base, '--yes');
-    process.stdout.write = stdout;
+    await expect(fix('undo', '--yes')).rejects.toThrow(/query:tuned belongs to the application.*--shop/);
+    said.push(...(await fix('undo', '--shop', shop.base, '--yes')));
     const before = visitors.answers();
     await expect.poll(visitors.answers).toBeGreaterThan(before + 12);
   } finally {
-    process.stdout.write = stdout;
-    delete process.env['SQLTRAIL_TOKEN'];
     await visitors.leave();
     vi.restoreAllMocks();
   }
