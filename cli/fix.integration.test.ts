@@ -121,6 +121,11 @@ it('undo with --shop takes store, pool and index back under load, the last first
     const seen = visitors.answers();
     await expect.poll(visitors.answers).toBeGreaterThan(seen + 12);
 
+    const list = (await fix('list')).join('');
+    expect(list).toMatch(
+      /\[query:tuned\]\n.*; applied in \d+\.\d s; review on \d{4}-.*; not measured: no windows/,
+    );
+    expect(list).toMatch(/orders_placed_at_idx\]\n.*; temporary, review on /);
     // Whoever reads the sums when the store is exchanged is between two statements.
     const ask = shop.pool.query.bind(shop.pool) as (...given: unknown[]) => Promise<unknown>;
     vi.spyOn(shop.pool, 'query').mockImplementation(async (...given: unknown[]) => {

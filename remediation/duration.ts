@@ -174,7 +174,7 @@ export async function withTimes(options: {
       const looked = windows > 0 ? look : 0;
       const time = await (action.index ? buildTime(facts, action) : statementTime(facts, action)).catch(
         (error: Error & { code?: string }) => {
-          if (error.code) return null;
+          if (error.code && !signal.aborted) return null;
           throw error;
         },
       );
