@@ -99,7 +99,7 @@ async function readOne(context: CheckContext, table: Table, most: number): Promi
   const whole = table.estimatedRows <= most;
   const percent = Math.min(100, (100 * most * 1.1) / Math.max(1, table.estimatedRows));
   const [row] = await context.session.query<Record<string, (string | null)[] | null>>(
-    // A column a JSON array: a tenth of the work of taking as many values one by one, here where the server waits for it.
+    // A column a JSON array: taking as many values one by one is work for which the server would wait here.
     `SELECT ${columns.map((_, at) => `json_agg(c${at}) AS c${at}`).join(', ')}
        FROM (SELECT ${columns.map(({ name }, at) => `left(${context.session.quote(name)}::text, ${LONGEST_VALUE}) AS c${at}`).join(', ')}
                FROM ${context.session.quote(table.schema, table.name)}${
