@@ -35,7 +35,7 @@ async function diagnoseOnce(url: string): Promise<Diagnosis> {
   const child = spawn(
     process.execPath,
     ['--liftoff-only', 'cli/main.ts', 'diagnose', url, '--format', 'json', '--output', file],
-    { cwd: path.join(import.meta.dirname, '..'), stdio: ['ignore', 'ignore', 'ignore'] },
+    { cwd: path.join(import.meta.dirname, '..'), stdio: ['ignore', 'ignore', 'inherit'] },
   );
   await once(child, 'exit');
   return JSON.parse(await readFile(file, 'utf8')) as Diagnosis;

@@ -165,7 +165,8 @@ function problemOf(error: unknown): string {
 export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const checks = chooseChecks(options.only, options.skip);
   const started = Date.now();
-  const deadline = AbortSignal.timeout(options.deadlineMs);
+  // It takes whole numbers only.
+  const deadline = AbortSignal.timeout(Math.ceil(options.deadlineMs));
   const signal = AbortSignal.any([options.signal, deadline]);
   const session = await openSession({ ...options, signal });
   const notes: string[] = [];
