@@ -87,6 +87,10 @@ async function prepare({ name, packages, steps }: ForeignDatabase): Promise<stri
   const client = new pg.Client(url);
   await client.connect();
   await client.query('CREATE EXTENSION pg_stat_statements');
+  const { rowCount: hypopg } = await client.query(
+    "SELECT FROM pg_available_extensions WHERE name = 'hypopg'",
+  );
+  if (hypopg) await client.query('CREATE EXTENSION hypopg');
   const env = {
     DATABASE_URL: url,
     PGHOST: '127.0.0.1',
@@ -122,7 +126,10 @@ try {
     });
     const { right, wrong, missed } = judge(findings, database.truth);
     if (partial) process.stderr.write(`  partial: ${notes.join('; ')}\n`);
-    for (const finding of right) process.stderr.write(`  true    ${finding.id}\n`);
+    for (const { id, confidence } of right)
+      process.stderr.write(
+        `  true    ${id} (${confidence.level}${confidence.note ? `: ${confidence.note}` : ''})\n`,
+      );
     for (const finding of wrong) process.stderr.write(`  FALSE   ${finding.id}: ${finding.title}\n`);
     for (const { check, table, columns = [] } of missed)
       process.stderr.write(`  MISSED  ${check}:${table}(${columns.join(',')})\n`);
