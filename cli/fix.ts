@@ -146,12 +146,7 @@ function handlersOf({ shop, prometheus }: Pick<ShortTermFlags, 'shop' | 'prometh
   return target ? shopHandlers(prometheus ? { ...target, prometheus } : target) : {};
 }
 
-async function planRound(
-  url: string,
-  readUrl: string,
-  flags: ShortTermFlags,
-  signal: AbortSignal,
-): Promise<Action[]> {
+async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSignal): Promise<Action[]> {
   const diagnosis = await diagnose({
     ...defaultDiagnosis,
     url: readUrl,
@@ -175,7 +170,6 @@ async function planRound(
   return withTimes({
     url: readUrl,
     actions,
-    journal: await readJournal(url),
     windows: flags.windows,
     windowMs: flags.window * 1000,
     handlers: handlersOf(flags),
@@ -282,7 +276,7 @@ function shortTermCommand(signal: AbortSignal): Command {
         const tried = new Set<string>();
         for (let round = 1; round <= flags.rounds; round += 1) {
           // A name that was there in an earlier round is known in the later ones, although its action is done.
-          const found = await planRound(url, readUrl, flags, signal);
+          const found = await planRound(readUrl, flags, signal);
           planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
           const actions = chosenActions(planned, flags).filter(({ id }) => !tried.has(id));
           if (flags.json) {

@@ -53,9 +53,7 @@ export interface IndexTarget extends TableName {
 
 /** Seconds, from what was timed on the server when the plan was made. */
 export interface ExpectedTime {
-  /** As timed on samples, with the waits for others that were to be seen. */
-  timedSeconds: number;
-  /** From beginning to applied: as timed, corrected by what earlier builds took. */
+  /** From beginning to applied, with the waits for others that were to be seen. */
   applySeconds: number;
   /** Windows before and after; an action may use those of the one before it. */
   measureSeconds: number;

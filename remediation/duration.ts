@@ -2,45 +2,22 @@ import type { Session } from '../diagnosis/check.ts';
 import { bytesText } from '../diagnosis/checks/shared.ts';
 import { openSession } from '../diagnosis/session.ts';
 import { type Action, type ExpectedTime, indexKeys, type TableName, tablesRead } from './action.ts';
-import type { JournalEntry } from './journal.ts';
 import { type Handlers, LOOKS_AGAIN } from './shortTerm.ts';
 
 /** Pages read, and their keys sorted, to time what all of them take: 4 MB. */
 const SAMPLE_PAGES = 500;
 /** Each row of text has as many trigrams as characters. */
-const TRIGRAM_PAGES = 50;
+const TRIGRAM_PAGES = 10;
 /** A sample that takes longer is given up: then the time is not told. */
 const SAMPLE_TIMEOUT_MS = 2_000;
 /** CREATE INDEX CONCURRENTLY waits for those who run when it begins, after its first pass and after its second. */
 const WAITS = 3;
 /** ANALYZE reads 300 rows for each step of statistics (100 by default), each from a page of its own at most. */
 const ANALYZED_PAGES = 30_000;
-/** A shorter build is all round trips, and tells nothing of a longer one. */
-const LEAST_SECONDS = 1;
-
 interface Facts {
   session: Session;
   /** The longest that somebody else's transaction has been running, seconds. */
   longestSeconds: number;
-  /** How much longer than timed on samples earlier builds took here, by access method. */
-  factors: ReadonlyMap<string, { factor: number; builds: number }>;
-}
-
-/** What builds took that were timed beforehand, to what they were told to take, by access method. */
-export function factorsOf(journal: readonly JournalEntry[]): Facts['factors'] {
-  const factors = new Map<string, { took: number; told: number; builds: number }>();
-  for (const { action, applySeconds } of journal) {
-    const method = action.index && indexKeys(action.sql)?.method;
-    if (!method || !action.time || !applySeconds || applySeconds < LEAST_SECONDS) continue;
-    const sum = factors.get(method) ?? { took: 0, told: 0, builds: 0 };
-    sum.took += applySeconds;
-    sum.told += action.time.timedSeconds;
-    sum.builds += 1;
-    factors.set(method, sum);
-  }
-  return new Map(
-    [...factors].map(([method, { took, told, builds }]) => [method, { factor: took / told, builds }]),
-  );
 }
 
 async function timed(session: Session, sql: string): Promise<number> {
@@ -76,10 +53,7 @@ async function readSeconds(
  * n keys takes n log n. For trigrams the sample is cut into pieces of three characters by SQL, which costs more for
  * each than the index does, and the index writes more than a sort.
  */
-async function buildTime(
-  { session, longestSeconds, factors }: Facts,
-  action: Action,
-): Promise<ExpectedTime | null> {
+async function buildTime({ session, longestSeconds }: Facts, action: Action): Promise<ExpectedTime | null> {
   const keys = action.index && indexKeys(action.sql);
   if (!keys || !action.index) return null;
   const size = await sizeOf(session, action.index);
@@ -92,11 +66,8 @@ async function buildTime(
   const sortedSeconds = await timed(session, sorted);
   const longer = Math.log(Math.max(2, size.pages)) / Math.log(Math.max(2, size.pages / read.scale));
   const waits = WAITS * longestSeconds;
-  const timedSeconds = read.seconds + sortedSeconds * read.scale * longer + waits;
-  const { factor = 1, builds = 0 } = factors.get(keys.method) ?? {};
   return {
-    timedSeconds,
-    applySeconds: timedSeconds * factor,
+    applySeconds: read.seconds + sortedSeconds * read.scale * longer + waits,
     measureSeconds: 0,
     longerSeconds: 0,
     basis: [
@@ -104,11 +75,6 @@ async function buildTime(
       ...(waits < 0.1
         ? []
         : [`${WAITS} waits for others, of whom one runs for ${longestSeconds.toFixed(1)} s now`]),
-      ...(builds === 0
-        ? []
-        : [
-            `x${factor.toFixed(1)} as ${builds === 1 ? 'an earlier build' : `${builds} earlier builds`} took here`,
-          ]),
     ].join(', '),
   };
 }
@@ -116,17 +82,17 @@ async function buildTime(
 /** Round trips, and tables that its statements read. */
 async function statementTime({ session }: Facts, action: Action): Promise<ExpectedTime> {
   const trip = await timed(session, 'SELECT 1');
-  let timedSeconds = trip * Math.max(1, action.sql.length);
+  let applySeconds = trip * Math.max(1, action.sql.length);
   const parts = [`${Math.max(1, action.sql.length)} round ${action.sql.length > 1 ? 'trips' : 'trip'}`];
   for (const { whole, ...table } of tablesRead(action)) {
     const size = await sizeOf(session, table);
     const share = whole ? 1 : Math.min(1, ANALYZED_PAGES / size.pages);
-    timedSeconds += (await readSeconds(session, size)).seconds * share;
+    applySeconds += (await readSeconds(session, size)).seconds * share;
     parts.push(`reading ${bytesText(size.bytes * share)} of ${table.table}, timed on a sample`);
   }
+  if (action.reads) parts.push('at least: what is made of the rows is not timed');
   return {
-    timedSeconds,
-    applySeconds: timedSeconds,
+    applySeconds,
     measureSeconds: 0,
     longerSeconds: 0,
     basis: parts.join(', '),
@@ -134,21 +100,19 @@ async function statementTime({ session }: Facts, action: Action): Promise<Expect
 }
 
 /**
- * The actions with how long each is expected to take: timed on samples of this very server as it is now, corrected by
- * what earlier builds of the journal took. What cannot be timed (the role may not read the table, the sample takes too
- * long) is left without a time.
+ * The actions with how long each is expected to take, timed on samples of this very server under the load of now. What
+ * cannot be timed (the role may not read the table, the sample takes too long) is left without a time.
  */
 export async function withTimes(options: {
   /** May read the tables. */
   url: string;
   actions: readonly Action[];
-  journal: readonly JournalEntry[];
   windows: number;
   windowMs: number;
   handlers?: Handlers;
   signal: AbortSignal;
 }): Promise<Action[]> {
-  const { url, actions, journal, windows, windowMs, handlers, signal } = options;
+  const { url, actions, windows, windowMs, handlers, signal } = options;
   const session = await openSession({
     url,
     statementTimeoutMs: SAMPLE_TIMEOUT_MS,
@@ -162,11 +126,7 @@ export async function withTimes(options: {
       `SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8 AS longest FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()`,
     );
-    const facts: Facts = {
-      session,
-      longestSeconds: others?.longest ?? 0,
-      factors: factorsOf(journal),
-    };
+    const facts: Facts = { session, longestSeconds: others?.longest ?? 0 };
     const timedActions: Action[] = [];
     for (const action of actions) {
       const own = handlers?.[action.kind]?.measure;

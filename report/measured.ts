@@ -291,7 +291,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
       action.time?.applySeconds,
       formats.duration,
       [`/actions/${at}/action/time/applySeconds`],
-      'timed on samples before it began, corrected by earlier builds',
+      'timed on samples before it began',
     );
     figures.define(
       `action:${action.id}:took`,

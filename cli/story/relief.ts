@@ -89,7 +89,6 @@ export async function shortTermStage(options: ReliefOptions, first: Diagnosis): 
         ...measured,
         url: databases.monitor,
         actions,
-        journal: await readJournal(databases.owner),
       }),
       reviewDays: 30,
       onEvent: (event) => {
