@@ -151,3 +151,14 @@ it('carries any declared mapping through all phases, there and back', async () =
   );
   expect(rows[0].id).toBeGreaterThan(Math.max(...after.map(({ id }) => id)));
 }, 60_000);
+
+it('refuses a server that is too old for its SQL, and names what it needs', async () => {
+  options = {
+    ...options,
+    mapping: { ...mapping, leastServer: { version: 990_000, because: 'time travel' } },
+  };
+  await expect(run('contract')).rejects.toThrow(
+    /^This server is Postgres 1\d\.\d+.*; the migration needs 99 or newer \(time travel\)/,
+  );
+  expect((await client.query("SELECT to_regnamespace('library') AS it")).rows[0].it).toBeNull();
+});

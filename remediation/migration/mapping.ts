@@ -8,6 +8,8 @@
 export interface Mapping {
   /** Also the key of its rows in `sqltrail.migration`. */
   name: string;
+  /** The oldest Postgres on which its SQL runs (server_version_num), and what it needs of it. */
+  leastServer?: { version: number; because: string };
   legacySchema: string;
   targetSchema: string;
   /** Schema of the generated functions and views; dropped at the end. */

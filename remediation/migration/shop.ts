@@ -19,6 +19,10 @@ const S = 'shop_sync';
 export async function shopMapping({ timeZone }: { timeZone: string }): Promise<Mapping> {
   return {
     name: 'shop',
+    leastServer: {
+      version: 160_000,
+      because: 'IS JSON tells payloads that are JSON from those that are not',
+    },
     legacySchema: 'public',
     targetSchema: 'shop',
     syncSchema: S,

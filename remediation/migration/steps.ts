@@ -39,8 +39,16 @@ export interface Step {
     | { kind: 'nothing' };
 }
 
-/** @throws RemediationError when a legacy table or a column of it is not what the mapping says */
+/** @throws RemediationError when the server is too old, or a legacy table or a column is not what the mapping says */
 export async function readFacts(client: pg.ClientBase, mapping: Mapping): Promise<Facts> {
+  const { leastServer } = mapping;
+  const { rows: server } = await client.query<{ number: number; name: string }>(
+    "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS name",
+  );
+  if (leastServer && server[0] && server[0].number < leastServer.version)
+    throw new RemediationError(
+      `This server is Postgres ${server[0].name}; the migration needs ${Math.floor(leastServer.version / 10_000)} or newer (${leastServer.because}). Upgrade it first (pg_upgrade); no table was changed.`,
+    );
   const { rows: tables } = await client.query<{
     name: string;
     rows: number;
