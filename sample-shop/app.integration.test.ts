@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../stack/waitFor.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
 
 let database: ShopDatabase;
@@ -211,6 +212,48 @@ describe('faults', () => {
     const authorization = `Bearer ${SHOP_TOKEN}`;
     expect((await post('/admin/store', { store: 'legacy' }, { authorization })).status).toBe(200);
     expect((await post('/admin/store', { store: 'none' }, { authorization })).status).toBe(400);
+  });
+
+  it('an exchange waits for the statements of the old store, also of a customer who has left', async () => {
+    const authorization = `Bearer ${SHOP_TOKEN}`;
+    const leaving = new AbortController();
+    const locker = await admin.connect();
+    const order: string[] = [];
+    try {
+      await locker.query('BEGIN; LOCK TABLE reviews');
+      const left = fetch(`${shop.base}/products/1`, { signal: leaving.signal });
+      await waitFor(
+        'the product page waits for its reviews',
+        async () => {
+          const { rowCount } = await admin.query(
+            "SELECT FROM pg_stat_activity WHERE usename = 'shop_app' AND wait_event_type = 'Lock' AND datname = current_database()",
+          );
+          return rowCount === 1;
+        },
+        { deadlineMs: 10_000 },
+      );
+      leaving.abort();
+      await expect(left).rejects.toThrow();
+      const drained = post('/admin/store', { store: 'tuned', drain: true }, { authorization }).then(
+        ({ status, body }) => order.push(`${status} ${body.store}`),
+      );
+      const inForce = async () => {
+        const response = await fetch(`${shop.base}/admin/store`, { headers: { authorization } });
+        return (await response.json()).store;
+      };
+      await waitFor('the store is exchanged', async () => (await inForce()) === 'tuned', {
+        deadlineMs: 10_000,
+      });
+      await inForce();
+      order.push('let go');
+      await locker.query('ROLLBACK');
+      await drained;
+    } finally {
+      await locker.query('ROLLBACK');
+      locker.release();
+      await post('/admin/store', { store: 'legacy' }, { authorization });
+    }
+    expect(order).toEqual(['let go', '200 tuned']);
   });
 
   it('the pool is resized while requests run, with the token only', async () => {

@@ -5,14 +5,17 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type pg from 'pg';
 import { z } from 'zod';
 import { RequestError, toProblem } from './problem.ts';
+import { countCalls } from './stores/counted.ts';
 import { type StoreName, storeNames, stores } from './stores/registry.ts';
-import { Conflict, CURRENCY, type ShopStore } from './stores/store.ts';
+import { Conflict, CURRENCY } from './stores/store.ts';
 
 export interface ShopOptions {
   pool: pg.Pool;
   store: StoreName;
   /** Bearer token of `POST /admin/*`. */
   token: string;
+  /** How long an exchange of the store waits for calls of the old one before it says 503, milliseconds. */
+  drainMs?: number;
   log: (level: 'info' | 'error', fields: Record<string, unknown>, message: string) => void;
 }
 
@@ -34,8 +37,11 @@ function found<T>(value: T | undefined, what: string): T {
   return value;
 }
 
-/** A request waits for a connection and for some statements, each with its timeout; this is longer. */
-const LONGEST_DRAIN_MS = 10_000;
+/**
+ * A call may take longer (it waits for a connection and for some statements, each with its timeout), but whoever waits
+ * for the answer gets one, and asks again.
+ */
+const DRAIN_MS = 10_000;
 
 const digest = (value: string) => createHash('sha256').update(value).digest();
 
@@ -43,8 +49,11 @@ const digest = (value: string) => createHash('sha256').update(value).digest();
  * The shop's routes (README.md). The store behind them can be exchanged while requests run: each request uses
  * the one that was in force when it began.
  */
-export function createShop({ pool, store: first, token, log }: ShopOptions): Express {
-  let store: ShopStore = stores[first](pool);
+export function createShop({ pool, store: first, token, drainMs = DRAIN_MS, log }: ShopOptions): Express {
+  const opened = (name: StoreName) => ({ name, ...countCalls(stores[name](pool)) });
+  let inForce = opened(first);
+  /** Stores that were in force, until their last call has ended. */
+  let earlier: (typeof inForce)[] = [];
   const meter = metrics.getMeter('shop');
   const checkouts = meter.createCounter('shop_checkouts', { description: 'Checkouts by outcome' });
   const value = meter.createCounter('shop_checkout_value', { description: 'Value of checkouts by outcome' });
@@ -53,62 +62,49 @@ export function createShop({ pool, store: first, token, log }: ShopOptions): Exp
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.use(express.json({ limit: '16kb' }));
-  /** Requests by the store that was in force when they began. */
-  const inFlight = new Map<ShopStore, number>();
-  app.use((request, response, next) => {
-    const used = store;
-    const count = (more: number) => {
-      const left = (inFlight.get(used) ?? 0) + more;
-      if (left > 0) inFlight.set(used, left);
-      else inFlight.delete(used);
-    };
-    if (!request.path.startsWith('/admin/')) {
-      count(1);
-      response.once('close', () => count(-1));
-    }
-    next();
-  });
 
   app.get('/healthz', async (_request, response) => {
     await pool.query('SELECT 1');
     response.json({ status: 'ok' });
   });
   app.get('/facets', async (_request, response) => {
-    response.json(await store.facets());
+    response.json(await inForce.store.facets());
   });
   app.get('/products', async (request, response) => {
     const query = parse(z.object({ category: shortText, page }), request.query);
-    response.json(await store.browse(query.category, query.page));
+    response.json(await inForce.store.browse(query.category, query.page));
   });
   app.get('/search', async (request, response) => {
     const query = parse(z.object({ q: shortText, page }), request.query);
-    response.json(await store.search(query.q, query.page));
+    response.json(await inForce.store.search(query.q, query.page));
   });
   app.get('/products/:id', async (request, response) => {
-    const product = await store.product(parse(id, request.params.id), request.get('x-session'));
+    const product = await inForce.store.product(parse(id, request.params.id), request.get('x-session'));
     response.json(found(product, 'product'));
   });
   app.get('/customers/:id/orders', async (request, response) => {
     const query = parse(z.object({ page }), request.query);
-    response.json(found(await store.history(parse(id, request.params.id), query.page), 'customer'));
+    response.json(found(await inForce.store.history(parse(id, request.params.id), query.page), 'customer'));
   });
   app.get('/orders/:orderNumber', async (request, response) => {
-    response.json(found(await store.order(parse(shortText, request.params.orderNumber)), 'order'));
+    response.json(found(await inForce.store.order(parse(shortText, request.params.orderNumber)), 'order'));
   });
   app.get('/carts/:session', async (request, response) => {
-    response.json(await store.cart(parse(session, request.params.session)));
+    response.json(await inForce.store.cart(parse(session, request.params.session)));
   });
   app.post('/carts/:session/items', async (request, response) => {
     const addition = z.object({ productId: id, customerId: id, quantity: z.number().int().min(1).max(99) });
-    const cart = await store.addToCart(parse(session, request.params.session), parse(addition, request.body));
+    const cart = await inForce.store.addToCart(
+      parse(session, request.params.session),
+      parse(addition, request.body),
+    );
     response.json(found(cart, 'product or customer'));
   });
   app.post('/carts/:session/checkout', async (request, response) => {
     const { customerId } = parse(z.object({ customerId: id }), request.body);
-    const inForce = store;
     const key = parse(session, request.params.session);
     try {
-      const placed = found(await inForce.checkout(key, customerId), 'customer');
+      const placed = found(await inForce.store.checkout(key, customerId), 'customer');
       checkouts.add(1, { outcome: 'placed' });
       value.add(placed.total, { outcome: 'placed', currency: CURRENCY });
       response.status(201).json(placed);
@@ -123,7 +119,7 @@ export function createShop({ pool, store: first, token, log }: ShopOptions): Exp
       z.object({ days: z.coerce.number().int().min(1).max(3_650).default(30) }),
       request.query,
     );
-    response.json({ days: await store.sales(query.days) });
+    response.json({ days: await inForce.store.sales(query.days) });
   });
 
   app.use('/admin', (request, _response, next) => {
@@ -137,17 +133,26 @@ export function createShop({ pool, store: first, token, log }: ShopOptions): Exp
       z.object({ store: z.enum(storeNames), drain: z.boolean().default(false) }),
       request.body,
     );
-    const chosen = stores[name](pool);
-    store = chosen;
-    log('info', { store: name }, 'store exchanged');
-    // What the old store needs may be taken away once the last request that began with it has ended.
-    const end = performance.now() + LONGEST_DRAIN_MS;
-    while (drain && [...inFlight.keys()].some((used) => used !== chosen)) {
+    if (name !== inForce.name) {
+      earlier.push(inForce);
+      inForce = opened(name);
+      log('info', { store: name }, 'store exchanged');
+    }
+    // What the old store needs may be taken away once the last call of it has ended.
+    const end = performance.now() + drainMs;
+    const draining = () => {
+      earlier = earlier.filter(({ running }) => running() > 0);
+      return earlier.length > 0;
+    };
+    while (draining() && drain) {
       if (performance.now() > end)
         throw new RequestError(503, 'The store is exchanged, but requests still use the old one. Ask again.');
       await sleep(20);
     }
     response.json({ store: name });
+  });
+  app.get('/admin/store', (_request, response) => {
+    response.json({ store: inForce.name });
   });
   app.get('/admin/pool', (_request, response) => {
     response.json({ max: pool.options.max });

@@ -55,7 +55,11 @@ export async function createShopTestDatabase(
 export const SHOP_TOKEN = 'token-for-tests-only';
 
 /** The shop in this process, without telemetry. */
-export async function startShop(databaseUrl: string, poolConfig: pg.PoolConfig = {}) {
+export async function startShop(
+  databaseUrl: string,
+  poolConfig: pg.PoolConfig = {},
+  more: { drainMs?: number } = {},
+) {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: 4,
@@ -63,7 +67,9 @@ export async function startShop(databaseUrl: string, poolConfig: pg.PoolConfig =
     ...poolConfig,
   });
   pool.on('error', () => {});
-  const server = createServer(createShop({ pool, store: 'legacy', token: SHOP_TOKEN, log: () => {} }));
+  const server = createServer(
+    createShop({ pool, store: 'legacy', token: SHOP_TOKEN, log: () => {}, ...more }),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
