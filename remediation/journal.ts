@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Action } from './action.ts';
+import { withLockRetries } from './indexes.ts';
 import type { Effect } from './measure.ts';
 
 /**
@@ -8,6 +9,9 @@ import type { Effect } from './measure.ts';
  * undone by hand.
  */
 export type ActionState = 'planned' | 'applying' | 'applied' | 'kept' | 'undoing' | 'taken-back' | 'failed';
+
+/** What a run that ended early leaves half done. */
+export const HALF_DONE: readonly ActionState[] = ['planned', 'applying', 'applied', 'undoing'];
 
 /** Note of what a person took back. */
 export const BY_HAND = 'undone by hand';
@@ -38,13 +42,17 @@ CREATE TABLE IF NOT EXISTS sqltrail.action (
   ended_at    timestamptz,
   before      jsonb,
   after       jsonb,
-  note        text
+  note        text,
+  applying_at timestamptz,
+  applied_at  timestamptz
 );
-ALTER TABLE sqltrail.action ADD COLUMN IF NOT EXISTS applying_at timestamptz, ADD COLUMN IF NOT EXISTS applied_at timestamptz;
 COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.';
 -- Who may see what the server does may see what was done to it.
 GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
 GRANT SELECT ON sqltrail.action TO pg_monitor`;
+
+/** Columns that a journal of an earlier version does not have. */
+const LATER_COLUMNS = ['applying_at', 'applied_at'];
 
 /** What is left out stays as it is. */
 interface JournalChange {
@@ -79,9 +87,30 @@ export class Journal {
     this.#client = client;
   }
 
-  /** Creates the journal where it is not yet there. */
-  async open(): Promise<void> {
-    await this.#client.query(schemaSql);
+  /**
+   * Creates the journal where it is not yet there. One that is there is only looked at: ALTER TABLE would wait for
+   * whoever reads it, and everybody else behind that, even where there is nothing to add.
+   *
+   * @throws RemediationError when a column is to be added and somebody else does not let go of the table
+   */
+  async open(signal = new AbortController().signal): Promise<void> {
+    const { rows } = await this.#client.query<{ there: boolean; missing: string[] }>(
+      `SELECT to_regclass('sqltrail.action') IS NOT NULL AS there,
+              ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS (
+                      SELECT FROM pg_attribute WHERE attrelid = to_regclass('sqltrail.action') AND attname = name AND NOT attisdropped)) AS missing`,
+      [LATER_COLUMNS],
+    );
+    const { there = false, missing = [] } = rows[0] ?? {};
+    if (!there) await this.#client.query(schemaSql);
+    else if (missing.length > 0)
+      await withLockRetries(
+        this.#client,
+        () =>
+          this.#client.query(
+            `ALTER TABLE sqltrail.action ${missing.map((name) => `ADD COLUMN IF NOT EXISTS ${name} timestamptz`).join(', ')}`,
+          ),
+        { signal },
+      );
   }
 
   /** @returns empty where no journal exists; does not create one. */

@@ -574,3 +574,20 @@ it('the journal lists nothing, and creates nothing, where nothing was changed', 
   await new Journal(owner).open();
   expect(await readJournal(database.url)).toEqual([]);
 });
+
+it('a journal that is there is opened while others read it; one of an earlier version gets its columns', async () => {
+  const journal = new Journal(owner);
+  await journal.open();
+  const reader = new pg.Client(database.url);
+  await reader.connect();
+  await reader.query('BEGIN; SELECT FROM sqltrail.action');
+  await owner.query('SET statement_timeout = 2000');
+  await journal.open();
+  await reader.query('ROLLBACK');
+  await reader.end();
+  await owner.query('ALTER TABLE sqltrail.action DROP COLUMN applying_at, DROP COLUMN applied_at');
+  await apply([action({ index: null, sql: [], undo: [] })]);
+  expect(await readJournal(database.url)).toMatchObject([
+    { state: 'kept', applySeconds: expect.any(Number) },
+  ]);
+});

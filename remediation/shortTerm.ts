@@ -122,7 +122,7 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
   try {
     await takeTurn(client);
     const journal = new Journal(client);
-    await journal.open();
+    await journal.open(signal);
     await new ShortTerm(client, journal, options).run();
     return await journal.list();
   } catch (error) {
@@ -400,7 +400,7 @@ export async function undoActions(options: {
       if (!entries.some(({ action }) => action.id === id))
         throw new RemediationError(`no action "${id}" is in force; sqltrail fix list shows those that are.`);
     const chosen = entries.filter(({ action }) => !options.ids || options.ids.includes(action.id));
-    if (chosen.length > 0) await journal.open();
+    if (chosen.length > 0) await journal.open(options.signal);
     for (const { action } of chosen)
       if (needsHandler(action, options.handlers))
         throw new RemediationError(`${action.id} ${NEEDS_HANDLER}, or choose others with --only.`);
