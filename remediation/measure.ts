@@ -24,6 +24,8 @@ export interface Effect {
   work?: Record<string, number[]>;
   /** Why nothing better can be seen at the load of now, whatever the action does. */
   nothingToGain?: string;
+  /** Why it could not be measured; then there is no window. */
+  failed?: string;
 }
 
 export interface Comparison {
@@ -134,6 +136,7 @@ export function joinEffects(first: Effect, second: Effect): Effect {
       joinWindows(windowsOf(first), windowsOf(second)),
       Object.keys({ ...first.statements, ...second.statements }),
     );
+  if (first.failed) return second;
   return {
     ...first,
     meanMs: [...first.meanMs, ...second.meanMs],
@@ -185,6 +188,14 @@ const CHANCE = 0.1;
  */
 export const isBetter = ({ speedup, low }: Comparison) => low > 1 && speedup >= 1 + CHANCE;
 export const isWorse = ({ speedup, high }: Comparison) => high < 1 && speedup < 1 - CHANCE;
+
+/** Twice, over the whole interval: windows of seconds of one load do not come that far apart. */
+const PLAIN = 2;
+
+/** A gain beyond doubt, in time or in what is asked of the database; one window alone has no interval. */
+export const isPlain = (before: Effect, after: Effect, { time, work }: Verdict): boolean =>
+  Math.min(before.meanMs.length, after.meanMs.length) > 1 &&
+  [time, work?.ratio].some((ratio) => ratio !== undefined && ratio.low >= PLAIN);
 
 export interface Verdict {
   /** `mixed`: the time is worse, although less is asked of the database. */

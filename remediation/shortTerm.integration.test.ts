@@ -425,7 +425,7 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'taken-back',
-        note: 'did not improve what it was for, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
+        note: 'no gain in two looks one after the other, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
         before: { meanMs: [1, 1] },
         after: { meanMs: [1, 1, 1, 1, 1, 1, 1, 1] },
       },
@@ -438,7 +438,7 @@ describe('measured', () => {
       handlers: measuredAs({ meanMs: [9, 8] }, { meanMs: [9, 2] }, { meanMs: [2, 2] }),
       ...windows,
     });
-    expect(types(late.events).slice(2)).toEqual(['after', 'again', 'kept']);
+    expect(types(late.events).slice(2)).toEqual(['after', 'again', 'again', 'kept']);
     const work = (...pages: number[]) => ({ meanMs: [5, 2], work: { 'pages a request': pages } });
     const { entries } = await apply([step({ id: 'maintenance:pages' })], {
       handlers: measuredAs(work(400, 400), work(4, 4)),
@@ -534,7 +534,7 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'taken-back',
-        note: expect.stringMatching(/^did not improve .*pages touched by a call x1\.00/),
+        note: expect.stringMatching(/^no gain in two looks .*pages touched by a call x1\.00/),
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },
     ]);

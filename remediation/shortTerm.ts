@@ -3,17 +3,15 @@ import { describeTarget } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
 import { isConnectionLost, RemediationError } from './errors.ts';
 import { buildIndex, lockTimeoutFor, withLockRetries } from './indexes.ts';
-import { BY_HAND, Journal, type JournalEntry } from './journal.ts';
+import { BY_HAND, HALF_DONE, Journal, type JournalEntry } from './journal.ts';
+import { Looks } from './looks.ts';
 import {
   type Comparison,
-  comparable,
   type Effect,
   effectOf,
   isBetter,
   isWorse,
-  joinEffects,
   joinWindows,
-  judge,
   measureWindows,
   type Verdict,
   type Windows,
@@ -137,10 +135,8 @@ export async function applyShortTerm(options: ShortTermOptions): Promise<Journal
   }
 }
 
-/** As many windows again, this often, before an action that shows no gain is taken back. */
-export const LOOKS_AGAIN = 3;
-/** Harm in as many looks one after the other is no burst of something else on the machine. */
-const HARMED_LOOKS = 2;
+/** How the note of an action begins that is kept although nothing was shown of it. */
+const NOT_MEASURED = 'not measured: ';
 
 class ShortTerm {
   readonly #client: pg.Client;
@@ -243,28 +239,18 @@ class ShortTerm {
     return effectOf(this.#last, action.statements);
   }
 
-  /**
-   * As often as it takes to see a gain or a harm, and no longer than bounded. Less asked of the database is a gain,
-   * unless the time is worse in each look.
-   */
-  async #lookAfter(action: Action, before: Effect): Promise<{ verdict: Verdict; sides: Sides } | undefined> {
-    let after = await this.#measure(action, 'after');
-    let latest = after;
-    let harmed = 0;
-    for (let look = 1; after && latest; look += 1) {
-      const alone = comparable(before, latest);
-      harmed = ['worse', 'mixed'].includes(judge(alone.before, alone.after).is) ? harmed + 1 : 0;
-      const sides = comparable(before, after);
-      const verdict = judge(sides.before, sides.after);
-      const { is } = verdict;
-      const last = look > LOOKS_AGAIN;
-      if (is === 'mixed' && last)
-        return { sides, verdict: { ...verdict, is: harmed === look ? 'worse' : 'better' } };
-      const plain = is === 'better' || (is === 'worse' && harmed >= HARMED_LOOKS);
-      const hopeless = before.meanMs.length === 0 || (before.nothingToGain && harmed === 0);
-      if (plain || hopeless || last) return { verdict, sides };
+  /** What was measured before the action, by this run or an earlier one. */
+  async #measuredBefore({ id }: Action): Promise<Effect | null> {
+    return (await this.#journal.list()).find(({ action }) => action.id === id)?.before ?? null;
+  }
+
+  async #lookAfter(action: Action, before: Effect): Promise<ReturnType<Looks['add']>> {
+    const looks = new Looks(before);
+    let latest = await this.#measure(action, 'after');
+    while (latest) {
+      const looked = looks.add(latest);
+      if (looked) return looked;
       latest = await this.#measure(action, 'again');
-      if (latest) after = joinEffects(after, latest);
     }
     return undefined;
   }
@@ -272,8 +258,7 @@ class ShortTerm {
   async #judge(action: Action, measured: Effect | null): Promise<void> {
     const { onEvent, reviewDays } = this.#options;
     const handler = this.#options.handlers?.[action.kind];
-    const known =
-      measured ?? (await this.#journal.list()).find((entry) => entry.action.id === action.id)?.before ?? null;
+    const known = measured ?? (await this.#measuredBefore(action));
     const looked = known ? await this.#lookAfter(action, known) : undefined;
     const { time } = looked?.verdict ?? {};
     const is = looked?.verdict.is ?? 'unmeasured';
@@ -284,7 +269,7 @@ class ShortTerm {
       const note =
         is === 'worse'
           ? words
-          : `did not improve what it was for, in ${looked.sides.after.meanMs.length} windows: ${words}`;
+          : `no gain in two looks one after the other, in ${looked.sides.after.meanMs.length} windows: ${words}`;
       await this.#journal.set(action.id, 'applied', looked.sides);
       await this.#undo(action, note);
       onEvent({ type: 'taken-back', action, comparison: time, note });
@@ -340,8 +325,6 @@ class ShortTerm {
     this.#last = undefined;
   }
 }
-
-type Sides = ReturnType<typeof comparable>;
 
 /** A rate of nearly nothing divides into any number. */
 const times = (ratio: number, digits: number) => (ratio > 10_000 ? 'over 10,000' : ratio.toFixed(digits));

@@ -1,0 +1,52 @@
+import { comparable, type Effect, isPlain, joinEffects, judge, type Verdict } from './measure.ts';
+
+/** As many windows again, this often, before an action that shows no gain is taken back. */
+export const LOOKS_AGAIN = 3;
+/** Gain or harm in as many looks one after the other is no chance, and no burst of something else on the machine. */
+const LOOKS_ALIKE = 2;
+
+export type Sides = ReturnType<typeof comparable>;
+
+const less = ({ is }: Verdict) => is === 'better' || is === 'mixed';
+const slower = ({ is }: Verdict) => is === 'worse' || is === 'mixed';
+
+/**
+ * Looks after an action, judged as they come in: as many as it takes to be sure of a gain or a harm, and no more than
+ * bounded. A few windows of one and the same load come apart by chance often enough, so a gain counts when two looks
+ * one after the other show it, or one does beyond doubt. Less asked of the database is a gain, unless the time is worse
+ * in each look.
+ */
+export class Looks {
+  readonly #before: Effect;
+  #after: Effect | undefined;
+  #looks = 0;
+  #gained = 0;
+  #harmed = 0;
+
+  constructor(before: Effect) {
+    this.#before = before;
+  }
+
+  /** @returns undefined while another look is worth its time */
+  add(latest: Effect): { verdict: Verdict; sides: Sides } | undefined {
+    const before = this.#before;
+    this.#looks += 1;
+    this.#after = this.#after ? joinEffects(this.#after, latest) : latest;
+    const alone = comparable(before, latest);
+    const look = judge(alone.before, alone.after);
+    const sides = comparable(before, this.#after);
+    const verdict = judge(sides.before, sides.after);
+    this.#harmed = slower(look) ? this.#harmed + 1 : 0;
+    this.#gained = less(look) && less(verdict) ? this.#gained + 1 : 0;
+    const sure = this.#gained >= LOOKS_ALIKE || isPlain(sides.before, sides.after, verdict);
+    if (verdict.is === 'better' && sure) return { verdict, sides };
+    if (verdict.is === 'worse' && this.#harmed >= LOOKS_ALIKE) return { verdict, sides };
+    const hopeless = before.meanMs.length === 0 || (before.nothingToGain && this.#harmed === 0);
+    if (!hopeless && this.#looks <= LOOKS_AGAIN) return undefined;
+    if (verdict.is === 'mixed' && this.#harmed === this.#looks)
+      return { verdict: { ...verdict, is: 'worse' }, sides };
+    return less(verdict)
+      ? { verdict: { ...verdict, is: sure ? 'better' : 'unshown' }, sides }
+      : { verdict, sides };
+  }
+}
