@@ -7,7 +7,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { alwaysSlower, measuredAs } from '../test/support/slower.ts';
+import { alwaysSlower, asItIs, measuredAs } from '../test/support/slower.ts';
 import type { Action } from './action.ts';
 import { indexState } from './indexes.ts';
 import { Journal } from './journal.ts';
@@ -267,6 +267,14 @@ describe('killed with -9 at each write to the journal', () => {
       undo: [`ALTER TABLE "or'ders" RESET (fillfactor)`],
     }),
     action({
+      id: 'query:helps',
+      kind: 'query',
+      index: null,
+      temporary: false,
+      sql: ['CREATE TABLE IF NOT EXISTS helps ()'],
+      undo: ['DROP TABLE IF EXISTS helps'],
+    }),
+    action({
       id: 'maintenance:slower',
       kind: 'maintenance',
       index: null,
@@ -282,7 +290,7 @@ describe('killed with -9 at each write to the journal', () => {
     index: await indexState(client, target),
     ...(
       await client.query(
-        `SELECT reloptions, to_regclass('slower') AS slower,
+        `SELECT reloptions, to_regclass('slower') AS slower, to_regclass('helps') AS helps,
                 (SELECT json_agg(json_build_array(id, state) ORDER BY id) FROM sqltrail.action) AS journal,
                 (SELECT json_agg(o ORDER BY id) FROM "or'ders" AS o)::text AS rows
            FROM pg_class WHERE oid = '"or''ders"'::regclass`,
@@ -297,7 +305,7 @@ describe('killed with -9 at each write to the journal', () => {
     await client.connect();
     try {
       await client.query(TABLE);
-      const handlers = alwaysSlower;
+      const handlers = asItIs(own.url);
       const applying = () => apply(actions, { url: own.url, handlers, windows: 1, windowMs: 10 });
       const undoing = () => undoActions({ url: own.url, handlers, signal, onUndone: () => {} });
       if (undo) await applying();
@@ -328,13 +336,15 @@ describe('killed with -9 at each write to the journal', () => {
     const whole = await outcome(undo);
     expect(whole.state).toMatchObject(
       undo
-        ? { index: 'absent', reloptions: null, slower: null }
-        : { index: 'valid', reloptions: ['fillfactor=80'], slower: null },
+        ? { index: 'absent', reloptions: null, slower: null, helps: null }
+        : { index: 'valid', reloptions: ['fillfactor=80'], slower: null, helps: 'helps' },
     );
     const done = ['planned', 'applying', 'applied', 'kept'];
     const slower = ['planned', 'applying', 'applied', 'applied', 'undoing', 'taken-back'];
     expect(whole.writes).toEqual(
-      undo ? ['undoing', 'taken-back', 'undoing', 'taken-back'] : [...done, ...done, ...slower],
+      undo
+        ? Array.from({ length: 3 }, () => ['undoing', 'taken-back']).flat()
+        : [...done, ...done, ...done, ...slower],
     );
     // What is done to the database is done just before these are written; before the others nothing is.
     const moments = whole.writes.flatMap((written, at) => [
@@ -501,11 +511,50 @@ describe('measured', () => {
     expect(entries.map(({ state }) => state)).toEqual(['taken-back', 'taken-back']);
     expect(entries[0]?.note).toBe('only “index i” needed it, which was taken back');
     expect(await indexState(owner, target)).toBe('absent');
-    // Between the two.
+    // Between the two, and before.
+    for (const state of ['taken-back', 'undoing']) {
+      await apply([needed], taken);
+      expect(await indexState(owner, target)).toBe('valid');
+      await owner.query('UPDATE sqltrail.action SET state = $1 WHERE id = $2', [state, 'maintenance:step']);
+      await apply([], taken);
+      expect(await indexState(owner, target), state).toBe('absent');
+    }
+    // What has shown a use of its own stays.
     await apply([needed], taken);
-    expect(await indexState(owner, target)).toBe('valid');
+    await owner.query("UPDATE sqltrail.action SET note = 'its statements 9.0 times as fast' WHERE id = $1", [
+      needed.id,
+    ]);
     await apply([], taken);
-    expect(await indexState(owner, target)).toBe('absent');
+    expect(await indexState(owner, target)).toBe('valid');
+  });
+
+  it('what a run left applied and not judged is judged by the next one, asked for or not', async () => {
+    const stopped = new AbortController();
+    const handlers = measuredAs({});
+    const { measure } = handlers.maintenance ?? {};
+    if (!measure) throw new Error('nothing is measured');
+    const { run } = measure;
+    measure.run = async (what, signal) => {
+      if (what === 'after') stopped.abort(new Error('Ctrl-C'));
+      signal.throwIfAborted();
+      return run(what, signal);
+    };
+    await expect(apply([step()], { handlers, ...windows, signal: stopped.signal })).rejects.toThrow('Ctrl-C');
+    expect(await readJournal(database.url)).toMatchObject([{ state: 'applied' }]);
+    const { entries } = await apply([], { handlers: alwaysSlower, ...windows });
+    expect(entries).toMatchObject([{ state: 'taken-back' }]);
+    expect(await there()).toBe(false);
+  });
+
+  it('a measure that fails ends nothing: the action is kept as not measured, and says why', async () => {
+    const handlers = measuredAs({});
+    const { measure } = handlers.maintenance ?? {};
+    if (!measure) throw new Error('nothing is measured');
+    measure.run = () => Promise.reject(new Error('no answer'));
+    const { entries } = await apply([step()], { handlers, ...windows });
+    expect(entries).toMatchObject([
+      { state: 'kept', note: 'not measured: no answer', reviewOn: expect.stringMatching(/^\d{4}-/) },
+    ]);
   });
 
   it('an index of statements that go on is kept for the pages it saves, and one that they do not use is taken back', async () => {

@@ -159,17 +159,31 @@ class ShortTerm {
     }
   }
 
-  /** What a killed run has left half done is brought to an end: undoing goes on, applying begins anew. */
+  /**
+   * What a run that ended early has left half done is brought to an end: undoing goes on, applying begins anew, and
+   * what is applied is measured.
+   */
   async #takeUp(): Promise<void> {
-    const asked = new Set(this.#options.actions.map(({ id }) => id));
-    for (const { action, state, note } of await this.#journal.list())
-      if (needsHandler(action, this.#options.handlers)) {
-        if (['undoing', 'applying', 'planned'].includes(state))
-          this.#options.onEvent({ type: 'skipped', action, note: `half done, and ${NEEDS_HANDLER}` });
-      } else if (state === 'undoing') await this.#undo(action);
-      else if (state === 'taken-back' && note !== BY_HAND) await this.#undoWhatItNeeded(action);
-      else if ((state === 'applying' || state === 'planned') && !asked.has(action.id))
-        await this.#one(action);
+    const { actions, handlers, onEvent } = this.#options;
+    const asked = new Set(actions.map(({ id }) => id));
+    for (const { action, state, note } of await this.#journal.list()) {
+      if (needsHandler(action, handlers)) {
+        if (HALF_DONE.includes(state))
+          onEvent({ type: 'skipped', action, note: `half done, and ${NEEDS_HANDLER}` });
+        continue;
+      }
+      if (state === 'undoing') {
+        await this.#undo(action);
+        onEvent({
+          type: 'taken-back',
+          action,
+          comparison: undefined,
+          note: note ?? 'as an earlier run began to',
+        });
+      } else if (HALF_DONE.includes(state) && !asked.has(action.id)) await this.#one(action);
+      // A run may also have ended between an action that did not help and what only that needed.
+      if (['undoing', 'taken-back'].includes(state) && note !== BY_HAND) await this.#undoWhatItNeeded(action);
+    }
   }
 
   async #one(action: Action): Promise<void> {
@@ -180,7 +194,9 @@ class ShortTerm {
       else onEvent({ type: 'skipped', action, note: 'already done' });
       return;
     }
-    const before = await this.#measure(action, 'before');
+    // It may be in force already where a run ended while applying it: then only that run has seen the time before.
+    const before =
+      state === 'applying' ? await this.#measuredBefore(action) : await this.#measure(action, 'before');
     await this.#journal.set(action.id, 'applying', { before });
     onEvent({ type: 'applying', action });
     try {
@@ -227,7 +243,10 @@ class ShortTerm {
     const own = this.#options.handlers?.[action.kind]?.measure;
     if (own && windows > 0) {
       onEvent({ type: 'measuring', what, action, seconds: own.seconds });
-      return own.run(what === 'before' ? 'before' : 'after', signal);
+      return own.run(what === 'before' ? 'before' : 'after', signal).catch((error: Error) => {
+        if (signal.aborted) throw error;
+        return { meanMs: [], calls: 0, windowSeconds: 0, failed: error.message };
+      });
     }
     if (windows === 0 || action.statements.length === 0) return null;
     if (!this.#last || what === 'again') {
@@ -277,7 +296,7 @@ class ShortTerm {
       return;
     }
     const note = unmeasured
-      ? `not measured: ${known?.nothingToGain ?? this.#whyUnmeasured(action)}`
+      ? `${NOT_MEASURED}${known?.nothingToGain ?? known?.failed ?? looked?.sides.after.failed ?? this.#whyUnmeasured(action)}`
       : is === 'better'
         ? words
         : `${words}; it cannot be undone`;
@@ -305,10 +324,8 @@ class ShortTerm {
   /** What was there for an action that did not help has no use either, unless it was shown to have one of its own. */
   async #undoWhatItNeeded({ id, title }: Action): Promise<void> {
     const entries = (await this.#journal.list()).filter(
-      ({ action, state, before, after }) =>
-        action.neededBy === id &&
-        state === 'kept' &&
-        !(before && after && judge(before, after).is === 'better'),
+      ({ action, state, note }) =>
+        action.neededBy === id && state === 'kept' && note?.startsWith(NOT_MEASURED),
     );
     for (const { action } of entries.reverse()) {
       const note = `only “${title}” needed it, which was taken back`;

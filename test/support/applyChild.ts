@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Action } from '../../remediation/action.ts';
 import { applyShortTerm, undoActions } from '../../remediation/shortTerm.ts';
-import { alwaysSlower } from './slower.ts';
+import { asItIs } from './slower.ts';
 
 /**
  * A process of its own, for tests that kill it: applies or undoes actions, and ends by kill -9 just before or after a
@@ -21,12 +21,12 @@ pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
 };
 
 const signal = new AbortController().signal;
-if (TEST_UNDO) await undoActions({ url, handlers: alwaysSlower, signal, onUndone: () => {} });
+if (TEST_UNDO) await undoActions({ url, handlers: asItIs(url), signal, onUndone: () => {} });
 else
   await applyShortTerm({
     url,
     actions: JSON.parse(TEST_ACTIONS) as Action[],
-    handlers: alwaysSlower,
+    handlers: asItIs(url),
     windows: 1,
     windowMs: 10,
     reviewDays: 30,

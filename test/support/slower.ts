@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { Effect } from '../../remediation/measure.ts';
 import type { Handlers } from '../../remediation/shortTerm.ts';
 
@@ -38,3 +38,23 @@ export const alwaysSlower: Handlers = {
     },
   },
 };
+
+/** {@link alwaysSlower}, and queries whose measure shows what is in the database: faster while the table `helps` is. */
+export const asItIs = (url: string): Handlers => ({
+  ...alwaysSlower,
+  query: {
+    apply: (client, { sql }) => run(client, sql),
+    undo: (client, { undo }) => run(client, undo),
+    measure: {
+      what: 'a test',
+      seconds: 0,
+      async run() {
+        const client = new pg.Client(url);
+        await client.connect();
+        const { rows } = await client.query("SELECT to_regclass('helps') AS helps");
+        await client.end();
+        return { meanMs: rows[0].helps ? [1, 1] : [9, 9], calls: 2, windowSeconds: 1 };
+      },
+    },
+  },
+});
