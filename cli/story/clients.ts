@@ -25,11 +25,24 @@ export interface StoryDatabases {
   monitor: string;
 }
 
+/** A request was answered, with an error. */
+export class ErrorAnswer extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
 async function request(url: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) });
   const text = await response.text();
   if (!response.ok)
-    throw new Error(`${init.method ?? 'GET'} ${url} answered ${response.status}: ${text.slice(0, 300)}`);
+    throw new ErrorAnswer(
+      response.status,
+      `${init.method ?? 'GET'} ${url} answered ${response.status}: ${text.slice(0, 300)}`,
+    );
   return text === '' ? undefined : JSON.parse(text);
 }
 
@@ -152,7 +165,18 @@ export async function findTraces(targets: StoryTargets, statement: string): Prom
   return request(url.href);
 }
 
-/** Exchanges the shop's store at run time. @param drain waits until no request uses the old one any more */
+/** The store that the shop uses now. */
+export async function storeInForce({ shop, token }: ShopTarget): Promise<string> {
+  const answer = await request(`${shop}/admin/store`, { headers: { authorization: `Bearer ${token}` } });
+  return z.object({ store: z.string() }).parse(answer).store;
+}
+
+/**
+ * Exchanges the shop's store at run time.
+ *
+ * @param drain waits until nothing uses the old one any more
+ * @throws ErrorAnswer 503 when something still uses it after ten seconds: ask again
+ */
 export async function setStore({ shop, token }: ShopTarget, store: string, drain = false): Promise<void> {
   await post(`${shop}/admin/store`, token, { store, drain });
 }

@@ -4,12 +4,22 @@ import type { Finding } from '../../diagnosis/finding.ts';
 import { kpiById } from '../../kpis/catalogue.ts';
 import { requestRate } from '../../kpis/promql.ts';
 import { type Action, indexTarget } from '../../remediation/action.ts';
+import { RemediationError } from '../../remediation/errors.ts';
 import { withLockRetries } from '../../remediation/indexes.ts';
 import { adviseOnPool, sightPools } from '../../remediation/pool.ts';
 import type { Handler, Handlers } from '../../remediation/shortTerm.ts';
 import { WINDOW_SECONDS } from '../../report/recording.ts';
 import { type SchemaStep, tunedIndexes, tunedObjects } from '../../sample-shop/schema/tuned.ts';
-import { poolMax, queryVector, type ShopTarget, type StoryTargets, setPoolMax, setStore } from './clients.ts';
+import {
+  ErrorAnswer,
+  poolMax,
+  queryVector,
+  type ShopTarget,
+  type StoryTargets,
+  setPoolMax,
+  setStore,
+  storeInForce,
+} from './clients.ts';
 
 /** Findings that only other statements can answer. */
 const ANSWERED = [
@@ -24,6 +34,8 @@ const ANSWERED = [
 ];
 
 const TUNED = 'query:tuned';
+/** By which the shop's connections are known. */
+export const SHOP_APPLICATION = 'shop';
 
 const indexAction = ({ name, up, down }: SchemaStep): Action => ({
   id: `index:public.${name}`,
@@ -77,15 +89,22 @@ export async function poolAction(
   url: string,
   signal: AbortSignal,
 ): Promise<{ action: Action | undefined; reason: string }> {
-  const sighting = (await sightPools({ url, signal })).find(({ application }) => application === 'shop');
-  if (!sighting) return { action: undefined, reason: 'The shop has no connection that could be seen.' };
+  const sighting = (await sightPools({ url, signal })).find(
+    ({ application }) => application === SHOP_APPLICATION,
+  );
+  if (!sighting)
+    return {
+      action: undefined,
+      reason: 'no connection of it could be seen, for which the role needs pg_monitor.',
+    };
   const from = await poolMax(targets);
   const { size: to, reason } = adviseOnPool(sighting, from);
   if (to === null) return { action: undefined, reason };
   return {
     reason,
     action: {
-      id: 'pool:shop',
+      // Another size is another action, also after this one is done.
+      id: `pool:shop:${from}-${to}`,
       kind: 'pool',
       title: `the shop’s pool from ${from} to ${to} connections`,
       findings: [],
@@ -149,7 +168,12 @@ const pageTime = (
       const values = await Promise.all(
         ends.map(async (ago) => {
           const window = `[${WINDOW_SECONDS}s] offset ${ago}s`;
-          const [sample] = await queryVector(targets, promql.replaceAll('[1m]', window));
+          const [sample] = await queryVector(targets, promql.replaceAll('[1m]', window)).catch(
+            (error: Error) => {
+              const why = error.cause instanceof Error ? error.cause.message : error.message;
+              throw new Error(`Prometheus (${targets.prometheus}) does not answer: ${why}`, { cause: error });
+            },
+          );
           return sample && Number.isFinite(sample.value) ? [sample.value] : [];
         }),
       );
@@ -170,6 +194,44 @@ const pageTime = (
   },
 });
 
+/** Longer than any call of a store: it waits for a connection and for some statements, each with its timeout. */
+const LONGEST_DRAIN_MS = 60_000;
+const ASK_AGAIN_MS = 500;
+
+/**
+ * Until no statement needs what the tuned store does. A shop that has left it already, for the new data model, stays
+ * where it is: the legacy tables may be gone.
+ *
+ * @throws RemediationError when a call of it does not come to its end
+ */
+async function leaveTuned(targets: ShopTarget, signal: AbortSignal): Promise<void> {
+  const now = await storeInForce(targets);
+  const store = now === 'tuned' ? 'legacy' : now;
+  const end = performance.now() + LONGEST_DRAIN_MS;
+  for (;;) {
+    try {
+      return await setStore(targets, store, true);
+    } catch (error) {
+      if (!(error instanceof ErrorAnswer && error.status === 503)) throw error;
+      if (performance.now() > end)
+        throw new RemediationError(
+          `The shop uses the store ${store}, but after ${LONGEST_DRAIN_MS / 1000} s a request still needs what is to be dropped. Look for long statements in pg_stat_activity, then run this again.`,
+          { cause: error },
+        );
+      await sleep(ASK_AGAIN_MS, undefined, { signal });
+    }
+  }
+}
+
+/** @throws RemediationError for a shop on the new data model: what it writes would go to the old one again */
+async function refuseNewModel(targets: ShopTarget): Promise<void> {
+  const now = await storeInForce(targets);
+  if (now !== 'legacy' && now !== 'tuned')
+    throw new RemediationError(
+      `the shop uses the store ${now}, of the new data model, whose statements need no rewriting; leave this out (--skip ${TUNED}).`,
+    );
+}
+
 /** @param targets with Prometheus, the effect on the customers is measured as well */
 export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'prometheus'>>): Handlers {
   const { prometheus } = targets;
@@ -178,11 +240,12 @@ export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'p
     query: {
       ...measured(QUERY_WORK),
       async apply(client, { sql }, signal) {
+        await refuseNewModel(targets);
         await run(client, sql, signal);
         await setStore(targets, 'tuned');
       },
       async undo(client, { undo }, signal) {
-        await setStore(targets, 'legacy', true);
+        await leaveTuned(targets, signal);
         await run(client, undo, signal);
       },
     },
