@@ -1,19 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Action } from '../remediation/action.ts';
 import { applyShortTerm, readJournal } from '../remediation/shortTerm.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
 import { describeAction, fixCommand } from './fix.ts';
-import { poolMax } from './story/clients.ts';
+import { poolMax, setStore, storeInForce } from './story/clients.ts';
 import { shopActions, shopHandlers } from './story/shopActions.ts';
 
 let database: ShopDatabase;
 let shop: Awaited<ReturnType<typeof startShop>>;
 const signal = new AbortController().signal;
+const target = () => ({ shop: shop.base, token: SHOP_TOKEN });
+/** Without measuring. */
+const apply = (actions: Action[]) =>
+  applyShortTerm({
+    url: database.url('shop_owner'),
+    actions,
+    windows: 0,
+    windowMs: 0,
+    reviewDays: 30,
+    handlers: shopHandlers(target()),
+    signal,
+    onEvent: () => {},
+  });
 
 beforeAll(async () => {
   database = await createShopTestDatabase('tiny');
-  shop = await startShop(database.url('shop_app'), { max: 5 });
+  // Shorter than a request may be, as it is at ten seconds under load.
+  shop = await startShop(database.url('shop_app'), { max: 5, application_name: 'shop' }, { drainMs: 50 });
 });
 afterAll(async () => {
   await shop.close();
@@ -89,6 +104,10 @@ it('the plan has a time for each action, in words and as JSON, and changes nothi
     expect(text).toMatch(
       /store “tuned”[^]*?Time: .* \(1 round trip, reading .* of orders, timed on a sample, reading .* of order_items/,
     );
+    const withoutStore = (await fix('short-term', '--shop', shop.base, '--skip', 'query', '--json')).join('');
+    const ids = (JSON.parse(withoutStore) as Action[]).map(({ id }) => id);
+    expect(plan.map(({ id }) => id)).toContain('index:public.orders_placed_at_idx');
+    expect(ids).not.toContain('index:public.orders_placed_at_idx');
     expect(JSON.parse((await fix('list', '--json')).join(''))).toEqual([]);
   } finally {
     await visitors.leave();
@@ -96,28 +115,18 @@ it('the plan has a time for each action, in words and as JSON, and changes nothi
 });
 
 it('undo with --shop takes store, pool and index back under load, the last first, and no request fails', async () => {
-  const handlers = shopHandlers({ shop: shop.base, token: SHOP_TOKEN });
   const pool = { from: 5, to: 9 };
   const [index, query] = shopActions([]);
   if (!index || !query) throw new Error('the shop offers nothing');
   const visitors = customers();
   const said: string[] = [];
   try {
-    await applyShortTerm({
-      url: database.url('shop_owner'),
-      actions: [
-        index,
-        query,
-        { ...query, id: 'pool:shop', kind: 'pool', title: 'pool', sql: [], undo: [], pool },
-      ],
-      windows: 0,
-      windowMs: 0,
-      reviewDays: 30,
-      handlers,
-      signal,
-      onEvent: () => {},
-    });
-    expect([await storeNow(), await poolMax({ shop: shop.base, token: SHOP_TOKEN })]).toEqual(['tuned', 9]);
+    await apply([
+      index,
+      query,
+      { ...query, id: 'pool:shop', kind: 'pool', title: 'pool', sql: [], undo: [], pool },
+    ]);
+    expect([await storeNow(), await poolMax(target())]).toEqual(['tuned', 9]);
     const seen = visitors.answers();
     await expect.poll(visitors.answers).toBeGreaterThan(seen + 12);
 
@@ -141,7 +150,7 @@ it('undo with --shop takes store, pool and index back under load, the last first
     vi.restoreAllMocks();
   }
   expect(visitors.failed).toEqual([]);
-  expect([await storeNow(), await poolMax({ shop: shop.base, token: SHOP_TOKEN })]).toEqual(['legacy', 5]);
+  expect([await storeNow(), await poolMax(target())]).toEqual(['legacy', 5]);
   expect(said.filter((text) => text.includes('↩'))).toEqual(
     ['pool', query.title, index.title].map((title) => `  ↩ ${title}\n`),
   );
@@ -152,4 +161,62 @@ it('undo with --shop takes store, pool and index back under load, the last first
   expect((await readJournal(database.url('shop_owner'))).map(({ state, note }) => [state, note])).toEqual(
     Array.from({ length: 3 }, () => ['taken-back', 'undone by hand']),
   );
+});
+
+it('a shop that is on the new data model keeps its store when the statements rewritten are undone', async () => {
+  const query = shopActions([]).find(({ kind }) => kind === 'query') as Action;
+  const days = async () => (await shop.pool.query("SELECT to_regclass('sales_daily') AS days")).rows[0].days;
+  await apply([query]);
+  expect([await storeInForce(target()), await days()]).toEqual(['tuned', 'sales_daily']);
+  await setStore(target(), 'refactored');
+  await fix('undo', '--shop', shop.base, '--yes');
+  expect([await storeInForce(target()), await days()]).toEqual(['refactored', null]);
+  expect((await apply([query])).find(({ action }) => action.id === query.id)).toMatchObject({
+    state: 'failed',
+    note: expect.stringMatching(/the shop uses the store refactored, of the new data model/),
+  });
+  expect([await storeInForce(target()), await days()]).toEqual(['refactored', null]);
+  await setStore(target(), 'legacy');
+});
+
+it('with nothing to apply, what an earlier run left half done is brought to its end, and the pool is sized', {
+  timeout: 60_000,
+}, async () => {
+  const [index] = shopActions([]) as [Action];
+  await apply([index]);
+  const admin = new pg.Client(database.url('postgres'));
+  await admin.connect();
+  await admin.query("UPDATE sqltrail.action SET state = 'undoing' WHERE id = $1", [index.id]);
+  expect((await fix('list')).join('')).toContain('1 half done');
+  const busy = Array.from({ length: 2 }, () => shop.pool.query('SELECT pg_sleep(60)').catch(() => {}));
+  const flags = [
+    '--shop',
+    shop.base,
+    '--read-url',
+    database.url('sqltrail_monitor'),
+    '--windows',
+    '0',
+    '--yes',
+  ];
+  const said = (await fix('short-term', '--only', 'pool', ...flags)).join('');
+  await admin.query(
+    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'",
+  );
+  await Promise.all(busy);
+  expect(said).toMatch(/what it left half done comes first: index orders_placed_at_idx/);
+  expect(said).toMatch(/✔ the shop’s pool from 5 to \d+ connections/);
+  expect(await poolMax(target())).toBeGreaterThan(5);
+  const states = (await readJournal(database.url('shop_owner'))).map(({ action, state }) => [
+    action.id,
+    state,
+  ]);
+  expect(states).toContainEqual([index.id, 'taken-back']);
+  await admin.end();
+});
+
+it.each([
+  [['--prometheus', 'http://127.0.0.1:9090'], /--prometheus tells of the shop’s customers.*--shop/],
+  [['--shop', 'http://127.0.0.1:3000', '--prometheus', 'nonsense'], /--prometheus is no address/],
+])('%j is refused before anything is done', async (flags, message) => {
+  await expect(fix('short-term', ...flags)).rejects.toThrow(message);
 });

@@ -4,9 +4,9 @@ import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { type Action, actionKinds, actionsFor } from '../remediation/action.ts';
-import { secondsText, timeText, withTimes } from '../remediation/duration.ts';
+import { expectedSeconds, secondsText, timeText, withTimes } from '../remediation/duration.ts';
 import { RemediationError } from '../remediation/errors.ts';
-import type { JournalEntry } from '../remediation/journal.ts';
+import { type ActionState, HALF_DONE, type JournalEntry } from '../remediation/journal.ts';
 import { adviseOnPool, sightPools } from '../remediation/pool.ts';
 import { findRewrites, isRewrite, type RewriteAnswer } from '../remediation/rewrite.ts';
 import { settingsActions } from '../remediation/settings.ts';
@@ -19,7 +19,7 @@ import {
 } from '../remediation/shortTerm.ts';
 import { ConfigurationError } from '../stack/errors.ts';
 import type { ShopTarget } from './story/clients.ts';
-import { shopActions, shopHandlers } from './story/shopActions.ts';
+import { poolAction, SHOP_APPLICATION, shopActions, shopHandlers } from './story/shopActions.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -95,11 +95,13 @@ function describeRewrite(answer: RewriteAnswer): string {
   ].join('\n');
 }
 
+const IN_FORCE: readonly ActionState[] = ['kept', 'applied'];
+
 function describeEntry(
   { action, state, startedAt, reviewOn, note, owner, applySeconds }: JournalEntry,
   today: string,
 ): string {
-  const review = ['kept', 'applied'].includes(state) ? reviewOn : null;
+  const review = IN_FORCE.includes(state) ? reviewOn : null;
   const why = action.temporary ? 'temporary, ' : '';
   const told = action.time ? ` (${secondsText(action.time.applySeconds)} expected)` : '';
   const took = applySeconds === null ? '' : `; applied in ${applySeconds.toFixed(1)} s${told}`;
@@ -114,12 +116,13 @@ const SHOP_OPTION = [
   'the running sample shop, whose statements and pool are exchanged as well (token in SQLTRAIL_TOKEN)',
 ] as const;
 
+const isAddress = (url: string) => /^https?:\/\//.test(url) && URL.canParse(url);
+
 /** @throws ConfigurationError for an address that is none, or without a token */
 function shopTarget(url: string | undefined): ShopTarget | undefined {
   if (url === undefined) return undefined;
   const token = process.env['SQLTRAIL_TOKEN'];
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw new ConfigurationError('--shop is no address such as http://127.0.0.1:3000.');
+  if (!isAddress(url)) throw new ConfigurationError('--shop is no address such as http://127.0.0.1:3000.');
   if (!token) throw new ConfigurationError('--shop needs the shop’s token in SQLTRAIL_TOKEN.');
   return { shop: url.replace(/\/$/, ''), token };
 }
@@ -140,9 +143,13 @@ interface ShortTermFlags {
   reviewDays: number;
 }
 
-/** @throws ConfigurationError for an address that is none, or without a token */
+/** @throws ConfigurationError for an address that is none, without a token, or for a Prometheus without the shop */
 function handlersOf({ shop, prometheus }: Pick<ShortTermFlags, 'shop' | 'prometheus'>): Handlers {
   const target = shopTarget(shop);
+  if (prometheus !== undefined && !isAddress(prometheus))
+    throw new ConfigurationError('--prometheus is no address such as http://127.0.0.1:9090.');
+  if (prometheus !== undefined && !target)
+    throw new ConfigurationError('--prometheus tells of the shop’s customers: give the shop too (--shop).');
   return target ? shopHandlers(prometheus ? { ...target, prometheus } : target) : {};
 }
 
@@ -167,40 +174,87 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
     ...(await settingsActions({ url: readUrl, signal })),
     ...ofTheShop.filter(({ id }) => !found.some((action) => action.id === id)),
   ];
-  return withTimes({
-    url: readUrl,
-    actions,
-    windows: flags.windows,
-    windowMs: flags.window * 1000,
-    handlers: handlersOf(flags),
-    signal,
-  });
+  return withTimes({ ...lookingOf(flags), url: readUrl, actions, signal });
 }
 
-const expectedSeconds = (actions: readonly Action[]) =>
-  actions.reduce((sum, { time }) => sum + (time ? time.applySeconds + time.measureSeconds : 0), 0);
+const lookingOf = (flags: ShortTermFlags) => ({
+  windows: flags.windows,
+  windowMs: flags.window * 1000,
+  handlers: handlersOf(flags),
+});
+
+function together(actions: readonly Action[], flags: ShortTermFlags): string {
+  const looking = lookingOf(flags);
+  const seconds = actions.reduce((sum, action) => sum + expectedSeconds(action, looking), 0);
+  const untimed = actions.filter(({ time }) => !time).length;
+  return `Together ${secondsText(seconds)}, measuring included${untimed > 0 ? `, at the least: ${untimed} of ${actions.length} could not be timed` : ''}.`;
+}
 
 /** @throws ConfigurationError for a name that is neither a kind nor an action of the plan */
-function chosenActions(actions: readonly Action[], { only, skip = [] }: ShortTermFlags): Action[] {
+function chosenActions(actions: readonly Action[], flags: ShortTermFlags): Action[] {
   const ids = new Set(actions.map(({ id }) => id));
-  for (const name of [...(only ?? []), ...skip])
+  for (const name of [...(flags.only ?? []), ...(flags.skip ?? [])])
     if (!ids.has(name) && !(actionKinds as readonly string[]).includes(name))
       throw new ConfigurationError(
         `There is no action or kind "${name}". Kinds: ${actionKinds.join(', ')}. Actions now: ${[...ids].join(', ') || 'none'}.`,
       );
-  const named = (names: string[], { id, kind }: Action) => names.includes(id) || names.includes(kind);
-  return actions.filter((action) => (!only || named(only, action)) && !named(skip, action));
+  return actions.filter((action) => isChosen(action, flags));
 }
 
-/** A pool belongs to its application, so its size is a recommendation. */
-async function recommendPools(url: string, signal: AbortSignal): Promise<void> {
+function isChosen({ id, kind }: Pick<Action, 'id' | 'kind'>, { only, skip = [] }: ShortTermFlags): boolean {
+  const named = (names: string[]) => names.includes(id) || names.includes(kind);
+  return (!only || named(only)) && !named(skip);
+}
+
+/** Without what serves nothing but statements that are neither to come nor there. */
+function withUse(actions: readonly Action[], journal: readonly JournalEntry[]): Action[] {
+  const there = new Set([
+    ...actions.map(({ id }) => id),
+    ...journal.filter(({ state }) => IN_FORCE.includes(state)).map(({ action }) => action.id),
+  ]);
+  return actions.filter(({ title, neededBy, findings }) => {
+    if (!neededBy || findings.length > 0 || there.has(neededBy)) return true;
+    process.stderr.write(`Note: left out, because only ${neededBy} needs it: ${title}\n`);
+    return false;
+  });
+}
+
+/** The pool of the shop that is given is sized; any other belongs to its application: its size is a recommendation. */
+async function recommendPools(url: string, flags: ShortTermFlags, signal: AbortSignal): Promise<void> {
   for (const sighting of await sightPools({ url, signal })) {
-    if (sighting.connections < 3) continue;
+    if (sighting.connections < 3 || (flags.shop && sighting.application === SHOP_APPLICATION)) continue;
     const { size, reason } = adviseOnPool(sighting);
     write(
       `Pool of ${sighting.application || 'an unnamed application'}: ${size === null ? '' : `set its size to ${size} in the application. `}${reason}`,
     );
   }
+}
+
+/** The shop's pool for the load after the relief. @returns false when it failed */
+async function sizePool(
+  url: string,
+  readUrl: string,
+  flags: ShortTermFlags,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const target = shopTarget(flags.shop);
+  if (!target || !isChosen({ id: 'pool', kind: 'pool' }, flags)) return true;
+  const { action, reason } = await poolAction(target, readUrl, signal).catch((error: Error) => {
+    if (signal.aborted) throw error;
+    return { action: undefined, reason: `its load could not be seen (${error.message}).` };
+  });
+  if (!action) {
+    write(`\nThe shop’s pool stays: ${reason}`);
+    return true;
+  }
+  const [timed = action] = await withTimes({
+    ...lookingOf(flags),
+    url: readUrl,
+    actions: [action],
+    signal,
+  });
+  write(`\n${describeAction(timed, 1)}`);
+  return applyRound(url, readUrl, [timed], flags, signal);
 }
 
 /** @returns whether none of the actions failed */
@@ -215,17 +269,16 @@ async function applyRound(
   const show = (text: string) => {
     if (live) process.stderr.write(`\r\x1b[K${text}`);
   };
-  const { windows, window, reviewDays } = flags;
-  const entries = await applyShortTerm({
-    handlers: handlersOf(flags),
+  let failed = false;
+  await applyShortTerm({
+    ...lookingOf(flags),
     url,
     readUrl,
     actions,
-    windows,
-    windowMs: window * 1000,
-    reviewDays,
+    reviewDays: flags.reviewDays,
     signal,
     onEvent: (event) => {
+      failed ||= event.type === 'failed';
       show('');
       const text = describeEvent(event);
       if (text) write(text);
@@ -234,9 +287,7 @@ async function applyRound(
         show(`    ${event.phase}${event.done === null ? '' : ` ${Math.round(event.done * 100)} %`}`);
     },
   });
-  return !entries.some(
-    ({ state, action }) => state === 'failed' && actions.some(({ id }) => id === action.id),
-  );
+  return !failed;
 }
 
 function shortTermCommand(signal: AbortSignal): Command {
@@ -248,7 +299,7 @@ function shortTermCommand(signal: AbortSignal): Command {
     .option('--yes', 'do it', false)
     .option('--dry-run', 'show the plan and end (as without --yes)', false)
     .option('--json', 'the plan as JSON, and nothing else; changes nothing', false)
-    .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance, query)')
+    .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance, query, pool)')
     .option('--skip <id...>', 'not these')
     .option(...SHOP_OPTION)
     .option('--read-url <url>', 'a role with pg_monitor, for diagnosis and measurement')
@@ -272,21 +323,35 @@ function shortTermCommand(signal: AbortSignal): Command {
         const url = ownerUrl(given);
         const readUrl = flags.readUrl ?? url;
         handlersOf(flags);
+        const mayChange = flags.yes && !flags.dryRun;
+        const applied = async (round: Promise<boolean>) => {
+          if (!(await round)) process.exitCode = 1;
+        };
         const planned: Action[] = [];
         const tried = new Set<string>();
         for (let round = 1; round <= flags.rounds; round += 1) {
           // A name that was there in an earlier round is known in the later ones, although its action is done.
           const found = await planRound(readUrl, flags, signal);
           planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
-          const actions = chosenActions(planned, flags).filter(({ id }) => !tried.has(id));
+          const journal = await readJournal(url);
+          const actions = withUse(chosenActions(planned, flags), journal).filter(({ id }) => !tried.has(id));
           if (flags.json) {
             write(JSON.stringify(actions, null, 1));
             return;
           }
+          const halfDone = journal.filter(
+            ({ state, action }) => HALF_DONE.includes(state) && !actions.some(({ id }) => id === action.id),
+          );
+          if (round === 1 && halfDone.length > 0)
+            write(
+              `An earlier run ended early; what it left half done comes first: ${halfDone.map(({ action }) => action.title).join('; ')}.\n`,
+            );
           if (actions.length === 0) {
             if (round > 1) write('\nNothing more was found.');
             else
               write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
+            if (round === 1 && journal.length > 0 && mayChange)
+              await applied(applyRound(url, readUrl, [], flags, signal));
             break;
           }
           write(
@@ -296,15 +361,19 @@ function shortTermCommand(signal: AbortSignal): Command {
             tried.add(action.id);
             write(`${describeAction(action, at + 1)}\n`);
           }
-          write(`Together ${secondsText(expectedSeconds(actions))}, measuring included.`);
-          if (!flags.yes || flags.dryRun) {
-            await recommendPools(readUrl, signal);
-            write('Nothing was changed. Run it again with --yes to apply this plan.');
-            return;
-          }
-          if (!(await applyRound(url, readUrl, actions, flags, signal))) process.exitCode = 1;
+          write(together(actions, flags));
+          if (!mayChange) break;
+          await applied(applyRound(url, readUrl, actions, flags, signal));
         }
-        await recommendPools(readUrl, signal);
+        if (mayChange) await applied(sizePool(url, readUrl, flags, signal));
+        else if (flags.shop) write('The shop’s pool is sized last, for the load after the relief.');
+        await recommendPools(readUrl, flags, signal);
+        if (!mayChange) {
+          write(
+            `Nothing was changed.${tried.size > 0 ? ' Run it again with --yes to apply this plan.' : ''}`,
+          );
+          return;
+        }
         write('\nsqltrail fix list shows what is in force; sqltrail fix undo takes it back.');
       }),
     );
@@ -347,11 +416,16 @@ export function fixCommand(signal: AbortSignal): Command {
         if (entries.length === 0) write('The journal is empty: nothing was changed by sqltrail.');
         for (const entry of entries) write(describeEntry(entry, today));
         const due = entries.filter(
-          ({ reviewOn, state }) => reviewOn && state === 'kept' && reviewOn <= today,
+          ({ reviewOn, state }) => reviewOn && IN_FORCE.includes(state) && reviewOn <= today,
         );
+        const halfDone = entries.filter(({ state }) => HALF_DONE.includes(state));
         if (due.length > 0)
           write(
             `\n${due.length} ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep what is temporary by a migration of the schema, measure what was not, or undo.`,
+          );
+        if (halfDone.length > 0)
+          write(
+            `\n${halfDone.length} half done, by a run that ended early or that is on: fix short-term --yes brings that to its end, fix undo takes it back.`,
           );
       }),
     );

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { type Action, indexKeys, tablesRead } from './action.ts';
-import { timeText, withTimes } from './duration.ts';
+import { expectedSeconds, timeText, withTimes } from './duration.ts';
 import { applyShortTerm, readJournal } from './shortTerm.ts';
 
 let database: TestDatabase;
@@ -96,6 +96,8 @@ it('a role that may not read the table is told no time; a wait for others is', a
     url: url.href,
   });
   expect(secret?.time).toBeUndefined();
+  // Measuring it takes its time all the same.
+  expect(expectedSeconds(action({ statements: ['1'] }), { windows: 2, windowMs: 4_000 })).toBe(16);
   // Another role's transactions are not shown to it.
   expect(large?.time?.basis).not.toContain('waits');
   const [seen] = await timed([index('large', '("id")')]);

@@ -2,7 +2,8 @@ import type { Session } from '../diagnosis/check.ts';
 import { bytesText } from '../diagnosis/checks/shared.ts';
 import { openSession } from '../diagnosis/session.ts';
 import { type Action, type ExpectedTime, indexKeys, type TableName, tablesRead } from './action.ts';
-import { type Handlers, LOOKS_AGAIN } from './shortTerm.ts';
+import { LOOKS_AGAIN } from './looks.ts';
+import type { Handlers } from './shortTerm.ts';
 
 /** Pages read, and their keys sorted, to time what all of them take: 4 MB. */
 const SAMPLE_PAGES = 500;
@@ -99,20 +100,35 @@ async function statementTime({ session }: Facts, action: Action): Promise<Expect
   };
 }
 
+export interface Looking {
+  windows: number;
+  windowMs: number;
+  handlers?: Handlers;
+}
+
+/** How long one look at what an action is for takes, seconds; 0 where nothing is measured. */
+function lookSeconds({ kind, statements }: Action, { windows, windowMs, handlers }: Looking): number {
+  if (windows === 0) return 0;
+  return handlers?.[kind]?.measure?.seconds ?? (statements.length > 0 ? (windows * windowMs) / 1000 : 0);
+}
+
+/** From beginning to measured, seconds; without the doing itself where that could not be timed. */
+export const expectedSeconds = (action: Action, looking: Looking): number =>
+  (action.time?.applySeconds ?? 0) + 2 * lookSeconds(action, looking);
+
 /**
  * The actions with how long each is expected to take, timed on samples of this very server under the load of now. What
  * cannot be timed (the role may not read the table, the sample takes too long) is left without a time.
  */
-export async function withTimes(options: {
-  /** May read the tables. */
-  url: string;
-  actions: readonly Action[];
-  windows: number;
-  windowMs: number;
-  handlers?: Handlers;
-  signal: AbortSignal;
-}): Promise<Action[]> {
-  const { url, actions, windows, windowMs, handlers, signal } = options;
+export async function withTimes(
+  options: Looking & {
+    /** May read the tables. */
+    url: string;
+    actions: readonly Action[];
+    signal: AbortSignal;
+  },
+): Promise<Action[]> {
+  const { url, actions, signal } = options;
   const session = await openSession({
     url,
     statementTimeoutMs: SAMPLE_TIMEOUT_MS,
@@ -129,9 +145,7 @@ export async function withTimes(options: {
     const facts: Facts = { session, longestSeconds: others?.longest ?? 0 };
     const timedActions: Action[] = [];
     for (const action of actions) {
-      const own = handlers?.[action.kind]?.measure;
-      const look = own ? own.seconds : action.statements.length > 0 ? (windows * windowMs) / 1000 : 0;
-      const looked = windows > 0 ? look : 0;
+      const looked = lookSeconds(action, options);
       const time = await (action.index ? buildTime(facts, action) : statementTime(facts, action)).catch(
         (error: Error & { code?: string }) => {
           if (error.code && !signal.aborted) return null;

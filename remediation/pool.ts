@@ -39,23 +39,27 @@ export async function sightPools(options: { url: string; signal: AbortSignal }):
         application: string;
         connections: number;
         busy: number;
+        hidden: number;
         free: number;
         allowed: number;
       }>(
         `SELECT coalesce(application_name, '') AS application, count(*)::int AS connections,
                 count(*) FILTER (WHERE state <> 'idle')::int AS busy,
+                count(*) FILTER (WHERE state IS NULL)::int AS hidden,
                 (allowed - sum(count(*)) OVER ())::int AS free, allowed
            FROM pg_stat_activity, (SELECT current_setting('max_connections')::int
                   - current_setting('superuser_reserved_connections')::int AS allowed) AS server
           WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1, allowed`,
       );
-      for (const { application, connections, busy, ...server } of rows) {
+      for (const { application, connections, busy, hidden, ...server } of rows) {
+        free = Math.min(free, server.free);
+        allowed = server.allowed;
+        // A role without pg_monitor does not see what others are at; that is no pool at rest.
+        if (hidden === connections) continue;
         const known = seen.get(application) ?? { connections: 0, busy: 0 };
         known.connections = Math.max(known.connections, connections);
         known.busy += busy;
         seen.set(application, known);
-        free = Math.min(free, server.free);
-        allowed = server.allowed;
       }
       await sleep(LOOK_EVERY_MS, undefined, { signal: options.signal });
     }
