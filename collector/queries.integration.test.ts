@@ -69,6 +69,11 @@ describe('what the exporter asks', () => {
     expect(names(tables, /^shop\.orders orders_\d{4}_\d\d$/).length > 50).toBe(phase !== 'none');
     expect(names(tables, /^sqltrail\./)).toEqual([]);
     expect(names(ages, /^shop\.(orders|order_lines|activity)$/)).toHaveLength(phase === 'none' ? 0 : 3);
+    // What is new is counted in one model, however many hold it.
+    const newIn = (model: RegExp) =>
+      names(ages, model).reduce((sum, name) => sum + (ages.get(name)?.['new_bytes'] ?? 0), 0);
+    expect(newIn(/^shop\./) > 0).toBe(phase === 'contract');
+    expect(newIn(/^(?!shop\.)/) > 0).toBe(phase !== 'contract');
   });
 
   it('tells the age of rows as the rows themselves do', async () => {
@@ -112,6 +117,20 @@ describe('what the exporter asks', () => {
       expect(after.get(table)?.['new_bytes']).toBeCloseTo(before.get(table)?.['new_bytes'] ?? 0, -3);
     }
     for (const name of Object.keys(queries)) await read(name);
+  });
+
+  it('needs no schema public', async () => {
+    const admin = new pg.Client(shop.database.url('postgres'));
+    await admin.connect();
+    await admin.query('ALTER SCHEMA public RENAME TO private');
+    try {
+      const tables = await read('sqltrail_table');
+      expect(names(tables, /^shop\./).length).toBeGreaterThan(0);
+      expect((await read('sqltrail_age')).size).toBeGreaterThan(0);
+    } finally {
+      await admin.query('ALTER SCHEMA private RENAME TO public');
+      await admin.end();
+    }
   });
 });
 
