@@ -36,5 +36,9 @@ it('the program reads a database whole, ends with what --fail-on says, and names
   const wrong = await sqltrail('diagnose', ...asked, '--only', 'nothing');
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toContain('There is no check "nothing"');
+  // No command, although every object has it.
+  const inherited = await sqltrail('toString');
+  expect(inherited.code).toBe(1);
+  expect(inherited.stderr).toMatch(/^error: too many arguments/);
   await database.drop();
 });

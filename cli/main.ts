@@ -86,7 +86,7 @@ const commands: Record<string, () => Promise<Command>> = {
   screenshots: async () => (await import('./screenshots/command.ts')).screenshotsCommand(abort.signal),
 };
 const [asked = ''] = process.argv.slice(2);
-const load = commands[asked];
+const load = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
 for (const command of load ? [load] : Object.values(commands)) program.addCommand(await command());
 
 try {
