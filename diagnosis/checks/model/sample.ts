@@ -59,13 +59,14 @@ async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<voi
       what: `the model of ${tables.length - MOST_TABLES} smaller tables`,
       remedy: `Only the ${MOST_TABLES} largest are sampled in one run.`,
     });
-  const deadline = performance.now() + context.remainingMs() * SAMPLING_SHARE;
+  // Only what reading takes is taken from it: between two steps the run does other things, or waits.
+  let leftMs = context.remainingMs() * SAMPLING_SHARE;
   // The small ones first: they show how fast this server answers now, and what they leave is for the large ones.
   const ascending = tables.slice(0, MOST_TABLES).reverse();
   let [values, valuesMs, overheadMs] = [0, 0, Number.POSITIVE_INFINITY];
   for (const [at, table] of ascending.entries()) {
     const started = performance.now();
-    const msForThis = Math.max(0, deadline - started) / (ascending.length - at);
+    const msForThis = Math.max(0, leftMs) / (ascending.length - at);
     const affordable =
       values < TELLING_VALUES
         ? context.sampleRows
@@ -87,6 +88,7 @@ async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<voi
         remedy: code === '42501' ? `GRANT SELECT ON ${target} to this role.` : 'Run the diagnosis again.',
       });
     }
+    leftMs -= performance.now() - started;
     yield;
   }
 }
