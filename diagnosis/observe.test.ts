@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import type { Capabilities, Session } from './check.ts';
+import type { Capabilities, Session, Statement } from './check.ts';
 import { observe } from './observe.ts';
 
 const capabilities = { pgStatStatements: false } as Capabilities;
+const full = { pgStatStatements: true } as Capabilities;
 const signal = new AbortController().signal;
 
 /** A server on which one statement runs whenever it is looked at. */
@@ -40,7 +41,38 @@ it('takes steps of other work between its looks, and none after its time', async
 it('goes on looking when the other work is done, and does without any', async () => {
   for (const meanwhile of [steps({ steps: 0 }, 2), undefined]) {
     const { server, session } = busy();
-    await observe(session, capabilities, [], 600, signal, meanwhile);
-    expect(server.looks).toBeGreaterThanOrEqual(1);
+    await observe(session, capabilities, [], 900, signal, meanwhile);
+    // Each 250 ms, and at the end; the steps take 40.
+    expect(server.looks).toBeGreaterThanOrEqual(2);
   }
 });
+
+it('believes the view where steps leave too few looks to know better', async () => {
+  const of = (totalMs: number, calls: number) =>
+    ({ queryid: '1', text: 'SELECT 1', calls, totalMs, meanMs: totalMs / calls, rows: 0 }) as Statement;
+  /** A server that ran one statement for 50 ms, and was running it when it was looked at, so many times. */
+  const server = (sightings: number) => {
+    const seen = { looks: 0 };
+    const query = async (sql: string) => {
+      if (sql.includes('pg_extension')) return [{ schema: 'public' }];
+      if (sql.includes('pg_stat_statements_info')) return [{ seconds: 3_600 }];
+      if (sql.includes('pg_stat_statements')) return [of(150, 6)];
+      seen.looks += 1;
+      return seen.looks <= sightings ? [{ queryid: '1', pid: 1, started: 'then', text: 'SELECT 1' }] : [];
+    };
+    return { seen, session: { query, quote: (...parts: string[]) => parts.join('.') } as unknown as Session };
+  };
+  const long = async function* () {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 350));
+      yield;
+    }
+  };
+  const { seen, session } = server(2);
+  const { statements } = await observe(session, full, [of(100, 4)], 1_000, signal, long());
+  expect(seen.looks).toBeGreaterThanOrEqual(2);
+  expect(statements).toEqual([expect.objectContaining({ calls: 2, totalMs: 50 })]);
+  const often = server(3);
+  const corrected = await observe(often.session, full, [of(100, 4)], 1_500, signal);
+  expect(corrected.statements[0]?.totalMs).toBeGreaterThan(300);
+}, 10_000);
