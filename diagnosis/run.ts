@@ -160,7 +160,7 @@ function problemOf(error: unknown): string {
  * Reads the database and finds what costs it. One connection, read-only transactions, own timeouts, a budget of
  * database time; a check that fails costs its own findings only.
  *
- * @throws ConnectionFailed when there is no connection to begin with
+ * @throws ConnectionFailed when there is no connection to begin with; BudgetExceeded when it does not do for the catalogue
  */
 export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const checks = chooseChecks(options.only, options.skip);
@@ -174,6 +174,10 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const runs: CheckRun[] = [];
   const found: Finding[] = [];
   let partial = false;
+  const reason = (error: unknown) =>
+    deadline.aborted
+      ? `not finished: the ${Math.round(options.deadlineMs / 1000)} s for all were over (raise them with --deadline)`
+      : problemOf(error);
   try {
     const capabilities = await readCapabilities(session);
     const { statements, windowSeconds } = await readStatements(session, capabilities);
@@ -212,12 +216,27 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     };
     if (options.observeMs > 0) {
       options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
-      const observed = await observe(session, capabilities, statements, options.observeMs, signal, prepare());
-      const busyMs = observed.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
-      // Where nothing goes on now, what went on before is looked at.
-      if (busyMs / observed.seconds >= IDLE_MS_PER_SECOND || statements.length === 0) {
-        context.statements = observed.statements;
-        context.windowSeconds = observed.seconds;
+      try {
+        const observed = await observe(
+          session,
+          capabilities,
+          statements,
+          options.observeMs,
+          signal,
+          prepare(),
+        );
+        const busyMs = observed.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+        // Where nothing goes on now, what went on before is looked at.
+        if (busyMs / observed.seconds >= IDLE_MS_PER_SECOND || statements.length === 0) {
+          context.statements = observed.statements;
+          context.windowSeconds = observed.seconds;
+        }
+      } catch (error) {
+        options.signal.throwIfAborted();
+        partial = true;
+        notes.push(
+          `the workload of now: ${reason(error)}; statements are judged by all since the statistics were reset`,
+        );
       }
     }
     const total = context.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
@@ -233,9 +252,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         for await (const finding of check.run(context)) found.push(finding);
       } catch (error) {
         options.signal.throwIfAborted();
-        problem = deadline.aborted
-          ? `not finished: the ${Math.round(options.deadlineMs / 1000)} s for all were over (raise them with --deadline)`
-          : problemOf(error);
+        problem = reason(error);
         partial = true;
         notes.push(`${check.id}: ${problem}`);
         if (
