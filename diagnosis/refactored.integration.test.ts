@@ -50,10 +50,10 @@ it('the refactored shop has nothing of severity warning or above', ({ skip }) =>
   if (!diagnosis) return skip('the migration needs Postgres 16');
   expect({ partial: diagnosis.partial, notes: diagnosis.notes }).toEqual({ partial: false, notes: [] });
   // Its data was looked at, and its statements were planned; otherwise silence would prove nothing. Those that
-  // were not are four of the bodies of shop.ensure_month, forget_sales and keep_sales, whose variables only they know,
-  // and one that inserts inside WITH, which takes the right to do so.
+  // were not are two of the bodies of shop.ensure_month and forget_sales, whose variables only they know, and one that
+  // inserts inside WITH, which takes the right to do so.
   expect(diagnosis.blind.map(({ what }) => what).filter((what) => /plans|rows of/.test(what))).toEqual([
-    'plans of 5 statements',
+    'plans of 3 statements',
   ]);
   expect(diagnosis.findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)).toEqual([]);
 });

@@ -39,6 +39,9 @@ beforeEach(async () => {
     SELECT order_id, placed_at, 1, 9.5, 1 + order_id % 3 FROM shop.order_keys, generate_series(1, 2);
     INSERT INTO shop.activity (at, action, path, payload)
     SELECT placed_at, 'view', '/products/' || order_id, '{"a": 1}' FROM shop.order_keys`);
+  await client.query(
+    'SELECT shop.keep_sales(day, day) FROM (SELECT DISTINCT placed_at::date FROM shop.orders) AS sold (day)',
+  );
   directory = await mkdtemp(path.join(tmpdir(), 'partitions-'));
   policy = await readPolicy('sample-shop/archive-refactored.yaml');
 });
@@ -134,6 +137,61 @@ it('detaches, exports and drops whole months; late rows are told, and a month co
   await expect(late()).rejects.toThrow(/duplicate key/);
   // Held, so that the next run leaves them.
   expect((await runPolicy({ url, policy, directory }))[0]?.units).toBe(0);
+}, 120_000);
+
+it('keeps the sums of days that leave, and they stay right when some of their lines come back', async () => {
+  const kept = async () =>
+    (
+      await client.query(
+        'SELECT day::text, orders, revenue FROM shop.sales_daily WHERE orders > 0 ORDER BY day',
+      )
+    ).rows;
+  const keepAll = async () => {
+    for (let n = 1; n > 0; ) n = (await client.query('SELECT shop.keep_sales() AS n')).rows[0].n;
+  };
+  const { rows: oldest } = await client.query(
+    'SELECT placed_at::date::text AS day, array_agg(order_id::text) AS keys FROM shop.order_keys GROUP BY 1 ORDER BY 1 LIMIT 2',
+  );
+  const [first, second] = oldest;
+  // A month whose sums are not kept is held.
+  await client.query('DELETE FROM shop.sales_daily WHERE day = $1', [first.day]);
+  await runPolicy({ url, policy, directory });
+  expect(
+    (await client.query('SELECT FROM shop.orders WHERE placed_at::date = $1', [first.day])).rowCount,
+  ).toBe(5);
+  await keepAll();
+  const before = await kept();
+  expect(before.map(({ orders }) => orders)).toEqual([5, 5, 5, 5, 5, 5, 5]);
+  await runPolicy({ url, policy, directory });
+  for (const { day } of [first, second])
+    expect((await client.query('SELECT FROM shop.orders WHERE placed_at::date = $1', [day])).rowCount).toBe(
+      0,
+    );
+  // What has left is not summed up again.
+  await client.query('BEGIN; DELETE FROM shop.sales_daily');
+  await keepAll();
+  expect((await kept()).some(({ day }) => day.slice(0, 7) === second.day.slice(0, 7))).toBe(false);
+  await client.query('ROLLBACK');
+  for (const [{ day, keys }, wanted] of [
+    [first, { keys: first.keys.slice(0, 2) }],
+    [second, {}],
+  ] as const) {
+    const { rows } = await client.query(
+      "SELECT segment FROM sqltrail.archive_partition WHERE unit = 'orders-by-month' AND left(lower, 7) = left($1, 7)",
+      [day],
+    );
+    const back = { url, directory, segment: Number(rows[0].segment), holdDays: 30, reason: 'claim' };
+    expect(await restorePolicy({ ...back, ...wanted })).toBe(wanted.keys?.length ?? keys.length);
+    await keepAll();
+    expect(await kept()).toEqual(before);
+  }
+  // A line that is new is in no sum.
+  await client.query(
+    `INSERT INTO shop.order_lines (order_id, placed_at, product_version_id, unit_price, quantity)
+     SELECT order_id, placed_at, product_version_id, 1, 1 FROM shop.order_lines WHERE placed_at::date = $1 LIMIT 1`,
+    [second.day],
+  );
+  expect(await kept()).toEqual(before.filter(({ day }) => day !== second.day));
 }, 120_000);
 
 it('has every row in exactly one place, whatever it was killed before', async () => {

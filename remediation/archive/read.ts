@@ -192,6 +192,8 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
       const list = columns.map((column) => id(column.name)).join(', ');
       // What is compared is what arrived, whatever defaults or triggers did to it.
       const target = `${id(schema)}.${id(relation)}`;
+      // For triggers that keep aggregates of the table: these rows are in them since they were archived.
+      await client.query("SELECT set_config('sqltrail.restoring', $1, true)", [table]);
       const stream = client.query(copyFrom(`COPY ${target} (${list}) FROM STDIN (FORMAT csv)`));
       await pipeline(createReadStream(raw), stream);
       const [said] = await rowsOf<{ rows: number; content: string }>(

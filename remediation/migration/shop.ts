@@ -58,9 +58,7 @@ CREATE OR REPLACE FUNCTION shop.time_zone() RETURNS text LANGUAGE sql IMMUTABLE 
     registry: ['months'],
     derived: {
       table: 'sales_daily',
-      missing: `SELECT d.day::date AS part
-          FROM generate_series((SELECT min(month) FROM shop.months), (now() AT TIME ZONE shop.time_zone())::date - 1, interval '1 day') AS d (day)
-         WHERE NOT EXISTS (SELECT FROM shop.sales_daily AS kept WHERE kept.day = d.day::date) ORDER BY 1`,
+      missing: 'SELECT day AS part FROM shop.days_to_keep() AS day ORDER BY 1',
       make: 'SELECT shop.keep_sales($1::date, $2::date)',
       // Each day is a lock while it is being summed up.
       most: 31,

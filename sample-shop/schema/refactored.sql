@@ -206,6 +206,7 @@ CREATE TABLE shop.sales_daily (
 -- Whatever changes lines of a day takes its sums away, be it an order of a moment before midnight that is committed
 -- after it. It holds a lock on the day until its transaction ends, by which shop.keep_sales knows that not all lines
 -- are there to be seen yet; one lock is for all days long past, since a backfill may change any number of them.
+-- Lines that come back from the archive are in the sums already: the restoring session says so.
 CREATE FUNCTION shop.forget_sales() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -223,7 +224,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtext('shop.sales_daily'), kept.lock)
      FROM (SELECT DISTINCT CASE day WHEN now_day THEN day - date '2000-01-01' ELSE -1 END AS lock
              FROM unnest(changed) AS day) AS kept;
-  DELETE FROM shop.sales_daily WHERE day = ANY (changed);
+  IF current_setting('sqltrail.restoring', true) IS DISTINCT FROM 'shop.order_lines' THEN
+    DELETE FROM shop.sales_daily WHERE day = ANY (changed);
+  END IF;
   RETURN NULL;
 END $$;
 CREATE TRIGGER sales_daily_insert AFTER INSERT ON shop.order_lines REFERENCING NEW TABLE AS came
@@ -232,40 +235,6 @@ CREATE TRIGGER sales_daily_update AFTER UPDATE ON shop.order_lines REFERENCING O
   FOR EACH STATEMENT EXECUTE FUNCTION shop.forget_sales();
 CREATE TRIGGER sales_daily_delete AFTER DELETE ON shop.order_lines REFERENCING OLD TABLE AS gone
   FOR EACH STATEMENT EXECUTE FUNCTION shop.forget_sales();
-
--- Sums up the days of a range that are over and not summed up yet, but for those of which lines are being changed
--- now. Called by the store once an hour, so that it needs no scheduler; waits for nobody, and leaves a replica alone.
--- Returns how many it added.
-CREATE FUNCTION shop.keep_sales(
-  first date DEFAULT (now() AT TIME ZONE shop.time_zone())::date - 31,
-  last  date DEFAULT (now() AT TIME ZONE shop.time_zone())::date - 1) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  days   date[];
-  added  integer;
-BEGIN
-  IF current_setting('transaction_read_only')::boolean
-     OR NOT pg_try_advisory_xact_lock(hashtext('shop.sales_daily'), -1) THEN
-    RETURN 0;
-  END IF;
-  WITH wanted AS MATERIALIZED (
-    SELECT first + i AS day
-      FROM generate_series(0, least(last, (now() AT TIME ZONE shop.time_zone())::date - 1) - first) AS i
-     WHERE NOT EXISTS (SELECT FROM shop.sales_daily WHERE day = first + i))
-  SELECT array_agg(day) INTO days FROM wanted
-   WHERE pg_try_advisory_xact_lock(hashtext('shop.sales_daily'), day - date '2000-01-01');
-  -- A statement of its own, so that it sees all that was committed before the locks were free.
-  INSERT INTO shop.sales_daily (day, orders, revenue)
-  SELECT day, count(o.revenue), coalesce(sum(o.revenue), 0)
-    FROM unnest(days) AS day
-    LEFT JOIN (SELECT placed_at, sum(unit_price * quantity) AS revenue FROM shop.order_lines
-                WHERE placed_at >= first::timestamp AT TIME ZONE shop.time_zone()
-                  AND placed_at < (last + 1)::timestamp AT TIME ZONE shop.time_zone()
-                GROUP BY order_id, placed_at) AS o ON (o.placed_at AT TIME ZONE shop.time_zone())::date = day
-   GROUP BY day;
-  GET DIAGNOSTICS added = ROW_COUNT;
-  RETURN added;
-END $$;
 
 CREATE TABLE shop.user_agents (
   id    integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -342,6 +311,62 @@ BEGIN
     END IF;
   END LOOP;
   RETURN made;
+END $$;
+
+-- Are the lines of a day where they were made? Not when a month that it touches (UTC) was archived, or is leaving.
+CREATE FUNCTION shop.has_lines_of(day date) RETURNS boolean LANGUAGE sql STABLE
+RETURN NOT EXISTS (
+  SELECT FROM shop.months
+   WHERE month IN (date_trunc('month', day::timestamp AT TIME ZONE shop.time_zone() AT TIME ZONE 'UTC')::date,
+                   date_trunc('month', (day::timestamp + interval '1 day - 1 us') AT TIME ZONE shop.time_zone() AT TIME ZONE 'UTC')::date)
+     AND (archived_at IS NOT NULL OR NOT EXISTS (
+       SELECT FROM pg_inherits
+        WHERE inhparent = 'shop.order_lines'::regclass AND NOT inhdetachpending
+          AND inhrelid = to_regclass('shop.order_lines' || to_char(month, '_YYYY_MM')))));
+
+-- Days of a range that are over and not summed up yet, the latest first.
+CREATE FUNCTION shop.days_to_keep(first date DEFAULT '-infinity', last date DEFAULT 'infinity') RETURNS SETOF date
+LANGUAGE sql STABLE BEGIN ATOMIC
+  WITH missing AS MATERIALIZED (
+    SELECT latest - i AS day
+      FROM (SELECT greatest(first, min(month)) AS earliest, least(last, (now() AT TIME ZONE shop.time_zone())::date - 1) AS latest
+              FROM shop.months HAVING count(*) > 0) AS range
+     CROSS JOIN generate_series(0, latest - earliest) AS i
+    EXCEPT SELECT day FROM shop.sales_daily)
+  SELECT day FROM missing WHERE shop.has_lines_of(day) ORDER BY day DESC;
+END;
+
+-- Sums up the latest 31 of these days, but for those of which lines are being changed now. Called by the store once an
+-- hour, so that it needs no scheduler; waits for nobody, and leaves a replica alone. Returns how many it added.
+CREATE FUNCTION shop.keep_sales(first date DEFAULT '-infinity', last date DEFAULT 'infinity') RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  days  date[];
+  part  record;
+BEGIN
+  IF current_setting('transaction_read_only')::boolean
+     OR NOT EXISTS (SELECT FROM shop.days_to_keep(first, last))
+     OR NOT pg_try_advisory_xact_lock(hashtext('shop.sales_daily'), -1) THEN
+    RETURN 0;
+  END IF;
+  days := ARRAY(SELECT day FROM (SELECT day FROM shop.days_to_keep(first, last) AS day LIMIT 31) AS latest
+                 WHERE pg_try_advisory_xact_lock(hashtext('shop.sales_daily'), day - date '2000-01-01'));
+  -- Statements of their own, so that they see all that was committed before the locks were free; and one a month, so
+  -- that none reads more than these days need.
+  FOR part IN SELECT array_agg(day) AS days, min(day) AS first, max(day) AS last
+                FROM unnest(days) AS day GROUP BY date_trunc('month', day) LOOP
+    INSERT INTO shop.sales_daily (day, orders, revenue)
+    SELECT day, count(o.revenue), coalesce(sum(o.revenue), 0)
+      FROM unnest(part.days) AS day
+      LEFT JOIN (SELECT placed_at, sum(unit_price * quantity) AS revenue FROM shop.order_lines
+                  WHERE placed_at >= part.first::timestamp AT TIME ZONE shop.time_zone()
+                    AND placed_at < (part.last + 1)::timestamp AT TIME ZONE shop.time_zone()
+                  GROUP BY order_id, placed_at) AS o ON (o.placed_at AT TIME ZONE shop.time_zone())::date = day
+     GROUP BY day;
+  END LOOP;
+  -- Of a month that began to leave since the days were chosen, the sums may lack what was no longer to be seen.
+  DELETE FROM shop.sales_daily WHERE day = ANY (days) AND NOT shop.has_lines_of(day);
+  RETURN (SELECT count(*) FROM shop.sales_daily WHERE day = ANY (days));
 END $$;
 
 REVOKE EXECUTE ON FUNCTION shop.keep_sales FROM PUBLIC;

@@ -248,6 +248,26 @@ it('reports from kept sums, and from the lines of whatever day has changed since
   await same();
 });
 
+it('keeps days however old, 31 a call, and reports although they cannot be kept', async () => {
+  const kept = async () =>
+    (await shop.owner.query('SELECT day::text, orders, revenue FROM shop.sales_daily ORDER BY day')).rows;
+  const all = await kept();
+  await shop.owner.query(
+    `DELETE FROM shop.sales_daily WHERE day < current_date - 1_000 AND day > current_date - 1_040`,
+  );
+  const report = await refactored.sales(30);
+  const failing = {
+    query: (sql: string, values: unknown[]) =>
+      sql.includes('keep_sales')
+        ? Promise.reject(new Error('canceling statement due to statement timeout'))
+        : shop.app.query(sql, values),
+  } as unknown as pg.Pool;
+  expect(await new RefactoredStore(failing).sales(30)).toEqual(report);
+  const keep = async () => (await shop.app.query('SELECT shop.keep_sales() AS n')).rows[0].n;
+  expect([await keep(), await keep(), await keep()]).toEqual([31, 8, 0]);
+  expect(await kept()).toEqual(all);
+});
+
 it('keeps no sums of a day of which lines are not committed yet, however late they are', async () => {
   const day = '(current_date - 5)';
   const late = await shop.owner.connect();
