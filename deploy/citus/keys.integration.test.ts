@@ -133,3 +133,23 @@ it('every table that a distributed one refers to is on each node or lies with it
   );
   expect(constraint).toHaveLength(1);
 });
+
+it('keeps no sums, and takes away those that are there: no trigger would', async () => {
+  const sql = await readFile(new URL('./distribute.sql', import.meta.url), 'utf8');
+  const [part = ''] = /DROP TRIGGER sales_daily_insert.*?TRUNCATE shop\.sales_daily;/s.exec(sql) ?? [];
+  await pool.query(`
+    SELECT shop.ensure_month(now() - interval '1 month');
+    SELECT shop.keep_sales((now() - interval '1 month')::date, (now() - interval '1 month')::date)`);
+  const kept = async () => (await pool.query('SELECT FROM shop.sales_daily')).rowCount;
+  expect(await kept()).toBeGreaterThan(0);
+  await pool.query(part);
+  const { rows } = await pool.query(
+    'SELECT shop.keep_sales() AS all, shop.keep_sales(current_date - 40) AS n',
+  );
+  expect(rows).toEqual([{ all: 0, n: 0 }]);
+  expect(await kept()).toBe(0);
+  const triggers = await pool.query(
+    "SELECT FROM pg_trigger WHERE tgrelid = 'shop.order_lines'::regclass AND NOT tgisinternal",
+  );
+  expect(triggers.rowCount).toBe(0);
+});
