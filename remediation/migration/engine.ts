@@ -423,28 +423,44 @@ class Run {
     return { reached: next, units };
   }
 
-  /** In short transactions, each of so many parts as take as long as a batch; what is made already is left. */
-  async *derive(phase: Phase, { table: step, missing, make, most }: DerivedTable): AsyncGenerator<Progress> {
-    const { rows } = await this.client.query<{ part: string }>(
-      `SELECT part::text AS part FROM (${missing}) AS m`,
-    );
-    for (let from = 0, size = 1; from < rows.length; ) {
+  /**
+   * In short transactions, each of so many parts as take as long as a batch; what is made already is left. Parts that
+   * somebody was changing are missing still, and are tried again.
+   *
+   * @throws RemediationError naming the oldest transaction, when some are missing after all attempts
+   */
+  async *derive(phase: Phase, derived: DerivedTable): AsyncGenerator<Progress> {
+    const step = derived.table;
+    const missing = async () => {
+      const sql = `SELECT part::text AS part FROM (${derived.missing}) AS m`;
+      return (await this.client.query<{ part: string }>(sql)).rows.map(({ part }) => part);
+    };
+    let parts = await missing();
+    for (let attempt = 1; ; attempt += 1) {
+      yield* this.#derive(phase, derived, parts);
+      const left = new Set(await missing());
+      parts = parts.filter((part) => left.has(part));
+      if (parts.length === 0) return;
+      if (attempt === ATTEMPTS) throw await this.#held(phase, step, parts);
+      yield { phase, step, event: 'retry', detail: { attempt, missing: parts.length } };
+      await sleep(100 + Math.random() * Math.min(1_500, 150 * attempt));
+    }
+  }
+
+  async *#derive(phase: Phase, { table: step, make, most }: DerivedTable, parts: string[]) {
+    for (let from = 0, size = 1; from < parts.length; ) {
       yield* this.gate(phase, step, GATE_EVERY_MS);
-      const parts = rows.slice(from, from + size).map(({ part }) => pg.escapeLiteral(part));
+      const batch = parts.slice(from, from + size).map((part) => pg.escapeLiteral(part));
       const started = performance.now();
       yield* this.transaction(
         phase,
         step,
-        make.replaceAll('$1', parts[0] as string).replaceAll('$2', parts.at(-1) as string),
+        make.replaceAll('$1', batch[0] as string).replaceAll('$2', batch.at(-1) as string),
       );
       const tookMs = performance.now() - started;
-      from += parts.length;
-      yield {
-        phase,
-        step,
-        event: 'batch',
-        detail: { units: from, of: rows.length, tookMs, duty: this.#throttle.duty },
-      };
+      from += batch.length;
+      const detail = { units: from, of: parts.length, tookMs, duty: this.#throttle.duty };
+      yield { phase, step, event: 'batch', detail } as Progress;
       size = Math.max(
         1,
         Math.min(most, this.options.maxBatch, size * 2, Math.round((size * this.options.batchMs) / tookMs)),
@@ -452,6 +468,22 @@ class Run {
       const restMs = this.#throttle.restMs(tookMs);
       if (restMs >= 1) await sleep(restMs);
     }
+  }
+
+  async #held(phase: Phase, step: string, left: string[]): Promise<RemediationError> {
+    const { rows } = await this.client.query<{ pid: number; name: string; since: string }>(
+      `SELECT pid, application_name AS name, xact_start::text AS since FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 1`,
+    );
+    const [oldest] = rows;
+    return new RemediationError(
+      `${phase}, ${step}: ${left.length} parts could not be made within ${ATTEMPTS} attempts, ${left[0]} to ${left.at(-1)}. ` +
+        'Something changes their rows all the time; ' +
+        (oldest
+          ? `the oldest open transaction is that of process ${oldest.pid} (${oldest.name}), since ${oldest.since}. `
+          : 'no transaction is open now. ') +
+        'Let it end, then run it again.',
+    );
   }
 
   /** Notes contradictions once more for all units: since they were carried over, masters may have changed. */

@@ -61,7 +61,10 @@ export interface DerivedTable {
   table: string;
   /** One column, `part`, in its order: what is not there yet. */
   missing: string;
-  /** Makes the parts from `$1` to `$2`, so many as take as long as a batch of the backfill; idempotent. */
+  /**
+   * Makes the parts from `$1` to `$2`, so many as take as long as a batch of the backfill; idempotent. It may leave out
+   * what somebody is changing: it is asked again for whatever is still missing.
+   */
   make: string;
   /** Most parts that are made at once. */
   most: number;
