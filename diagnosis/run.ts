@@ -160,7 +160,8 @@ function problemOf(error: unknown): string {
  * Reads the database and finds what costs it. One connection, read-only transactions, own timeouts, a budget of
  * database time; a check that fails costs its own findings only.
  *
- * @throws ConnectionFailed when there is no connection to begin with; BudgetExceeded when it does not do for the catalogue
+ * @throws ConnectionFailed when there is no connection to begin with
+ * @throws BudgetExceeded when the budget does not do for the catalogue
  */
 export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const checks = chooseChecks(options.only, options.skip);
