@@ -6,14 +6,14 @@ import { figureOf } from '../page.ts';
 export function relief({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   if (recording.actions.length === 0) return html`<p>No action was taken in this recording.</p>`;
-  return html`<table><thead><tr><th>Action</th><th>State</th><th class="n">predicted</th><th class="n">measured</th><th class="n">it took (expected)</th></tr></thead><tbody>${recording.actions.map(
+  return html`<table class="tight"><thead><tr><th>Action</th><th>State</th><th class="n">predicted</th><th class="n">measured</th><th class="n">it took (expected)</th></tr></thead><tbody>${recording.actions.map(
     ({ action, state, note }) =>
       html`<tr><td>${action.title}<br><span class="dim">${action.reason}</span></td><td class="${state === 'kept' ? 'good' : 'bad'}">${state}</td><td class="n">${figures.get(`action:${action.id}:predicted`) ? f(`action:${action.id}:predicted`) : '–'}</td><td class="n">${
         figures.get(`action:${action.id}:mean`)
           ? html`${f(`action:${action.id}:mean`)}<br><span class="dim">${f(`action:${action.id}:low`)} – ${f(`action:${action.id}:high`)}${(figures.value(`action:${action.id}:low`) ?? 0) > 1 ? '' : html`<br>${note}`}</span>`
           : html`<span class="dim">${note ?? 'not measured'}</span>`
       }</td><td class="n">${figures.get(`action:${action.id}:took`) ? f(`action:${action.id}:took`) : '–'}${figures.get(`action:${action.id}:told`) ? html` (${f(`action:${action.id}:told`)})` : ''}</td></tr>`,
-  )}</tbody></table><p class="dim">Applied one after the other under the running peak. Measured: mean time of its statements in windows before by that in windows after; statements cut off by a timeout count with the time that they were seen to run. An action that was measured and is not shown to help, in time or in pages touched, after windows four times as long, is taken back by itself; what could not be measured stays, is to be reviewed, and says why. Each has its undo in the journal (sqltrail fix list).</p>`;
+  )}</tbody></table><p class="dim">Applied one after the other under the running peak. Measured: mean time of its statements in windows before by that in windows after; statements cut off by a timeout count with the time that they were seen to run. An action that was measured and is not shown to help, in time or in pages touched, by one look beyond doubt or by two one after the other, of four at most, is taken back by itself; what could not be measured stays, is to be reviewed, and says why. Each has its undo in the journal (sqltrail fix list).</p>`;
 }
 
 /** What left the live database. */
