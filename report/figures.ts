@@ -62,11 +62,13 @@ export const formats = {
     value < 1 ? `${compact.format(value * 1000)} ms` : `${compact.format(value)} s`,
   /** Of work that may take hours. */
   duration: (seconds: number) =>
-    seconds < 90
-      ? `${compact.format(seconds)} s`
-      : seconds < 5_400
-        ? `${compact.format(seconds / 60)} min`
-        : `${compact.format(seconds / 3_600)} h`,
+    seconds < 0.1
+      ? `${compact.format(seconds * 1000)} ms`
+      : seconds < 90
+        ? `${compact.format(seconds)} s`
+        : seconds < 5_400
+          ? `${compact.format(seconds / 60)} min`
+          : `${compact.format(seconds / 3_600)} h`,
   percent: (value: number) => `${compact.format(value * 100)} %`,
   /** Beyond ten thousand a factor says that hardly anything is left, and its digits come from what little that is. */
   factor: (value: number) => (value > 10_000 ? 'over 10,000×' : `${compact.format(value)}×`),
