@@ -43,7 +43,7 @@ program
   .option('--ordinary <seconds>', 'length of the ordinary load', whole(10), 75)
   .option('--peak <seconds>', 'longest length of the peak', whole(10), 120)
   .addOption(
-    new Option('--until <act>', 'how far it goes: about 4, 10 and 28 minutes')
+    new Option('--until <act>', 'how far it goes: about 4, 10 and 30 minutes')
       .choices([...acts])
       .default('medium-term'),
   )
