@@ -6,7 +6,7 @@ import pg from 'pg';
 import { defaultDiagnosis, diagnose, type RankedFinding } from '../diagnosis/run.ts';
 import { indexTarget } from '../remediation/action.ts';
 import { buildIndex } from '../remediation/indexes.ts';
-import { ratioOf } from '../remediation/interval.ts';
+import { mean, ratioOf } from '../remediation/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { LOG_FILE, startRig } from './rig.ts';
 
@@ -166,8 +166,6 @@ function together(rounds: ReadonlyMap<string, Round[]>, calls: ReadonlyMap<strin
     return { ms: sum('ms'), blocks: sum('blocks') };
   });
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Ranks from 1; equal values share the mean of theirs. */
 const ranks = (values: readonly number[]) =>

@@ -1,4 +1,4 @@
-import { RESAMPLES, uniform } from './interval.ts';
+import { mean, RESAMPLES, uniform } from './interval.ts';
 
 /** `value = factor * size ** exponent`: a straight line through the logarithms. */
 export interface PowerLaw {
@@ -21,8 +21,6 @@ export interface Fit extends PowerLaw {
   /** The laws of the resampled windows, for the intervals of whatever is computed from the fit. */
   resampled: readonly PowerLaw[];
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
  * Least squares of log(value) on log(size), each size with the same weight.

@@ -44,7 +44,7 @@ export async function indexState(client: pg.ClientBase, { schema, name }: IndexT
 }
 
 /** How long a statement may wait for a lock, milliseconds: briefly where others would queue behind it. */
-export const lockTimeoutFor = (sql: string) =>
+const lockTimeoutFor = (sql: string) =>
   concurrently.test(sql) ? CONCURRENT_LOCK_TIMEOUT_MS : LOCK_TIMEOUT_MS;
 
 /** Pause before the attempt after the `attempt`th, with full jitter, milliseconds. */
@@ -81,6 +81,19 @@ export async function withLockRetries(
       await sleep(pauseAfter(attempt), undefined, { signal });
     }
   }
+}
+
+/** Runs statements one after the other, each in a transaction of its own and as {@link withLockRetries} does. */
+export async function runStatements(
+  client: pg.ClientBase,
+  statements: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const statement of statements)
+    await withLockRetries(client, () => client.query(statement), {
+      signal,
+      lockTimeoutMs: lockTimeoutFor(statement),
+    });
 }
 
 /** An invalid index is what a failed concurrent build leaves; it is never one that serves. */

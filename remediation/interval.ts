@@ -19,7 +19,8 @@ export function uniform(seed: number): () => number {
   };
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+export const mean = (values: readonly number[]) =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function resampled(values: readonly number[], random: () => number): number {
   let sum = 0;

@@ -1,7 +1,7 @@
 import { readCapabilities, readStatements } from '../diagnosis/catalogue.ts';
 import { observe, workloadBetween } from '../diagnosis/observe.ts';
 import { openSession } from '../diagnosis/session.ts';
-import { ratioOf } from './interval.ts';
+import { mean, ratioOf } from './interval.ts';
 
 /** What was seen of one statement, one value a window in which it was called. */
 export interface StatementEffect {
@@ -44,8 +44,6 @@ function comparisonOf(before: readonly number[], after: readonly number[]): Comp
 /** @returns undefined when one side has no window with a call. */
 export const compare = (before: Effect, after: Effect): Comparison | undefined =>
   comparisonOf(before.meanMs, after.meanMs);
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** What was seen of statements in windows, by queryid. */
 export interface Windows {

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { describeTarget } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
 import { isConnectionLost, RemediationError } from './errors.ts';
-import { buildIndex, lockTimeoutFor, withLockRetries } from './indexes.ts';
+import { buildIndex, runStatements } from './indexes.ts';
 import { BY_HAND, HALF_DONE, Journal, type JournalEntry } from './journal.ts';
 import { Looks } from './looks.ts';
 import {
@@ -231,11 +231,7 @@ class ShortTerm {
       });
       return;
     }
-    for (const statement of action.sql)
-      await withLockRetries(this.#client, () => this.#client.query(statement), {
-        signal,
-        lockTimeoutMs: lockTimeoutFor(statement),
-      });
+    await runStatements(this.#client, action.sql, signal);
   }
 
   async #measure(action: Action, what: 'before' | 'after' | 'again'): Promise<Effect | null> {
@@ -370,11 +366,7 @@ async function undoSql(
   const handler = handlers?.[action.kind];
   if (handler) return handler.undo(client, action, signal);
   if (needsHandler(action, handlers)) throw new RemediationError(`${action.title} ${NEEDS_HANDLER}.`);
-  for (const statement of action.undo)
-    await withLockRetries(client, () => client.query(statement), {
-      signal,
-      lockTimeoutMs: lockTimeoutFor(statement),
-    });
+  await runStatements(client, action.undo, signal);
 }
 
 /**

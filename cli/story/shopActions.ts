@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 import type { Finding } from '../../diagnosis/finding.ts';
 import { kpiById } from '../../kpis/catalogue.ts';
 import { requestRate } from '../../kpis/promql.ts';
 import { type Action, indexTarget } from '../../remediation/action.ts';
 import { RemediationError } from '../../remediation/errors.ts';
-import { withLockRetries } from '../../remediation/indexes.ts';
+import { runStatements } from '../../remediation/indexes.ts';
+import { mean } from '../../remediation/interval.ts';
 import { adviseOnPool, sightPools } from '../../remediation/pool.ts';
 import type { Handler, Handlers } from '../../remediation/shortTerm.ts';
 import { WINDOW_SECONDS } from '../../report/recording.ts';
@@ -123,13 +123,6 @@ export async function poolAction(
   };
 }
 
-const run = (client: pg.Client, sql: readonly string[], signal: AbortSignal) =>
-  sql.reduce<Promise<void>>(
-    (before, statement) =>
-      before.then(() => withLockRetries(client, () => client.query(statement), { signal })),
-    Promise.resolve(),
-  );
-
 const WINDOWS = 2;
 /** So that the first window holds nothing of what was before the last change. */
 const SETTLE_SECONDS = 5;
@@ -151,8 +144,6 @@ const POOL_WORK: Counted = {
 };
 /** A shorter wait is that of taking an idle connection. */
 const LEAST_WAIT_MS = 1;
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Page time p95 as customers see it, and what is counted beside it, in windows that do not overlap. */
 const pageTime = (
@@ -241,12 +232,12 @@ export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'p
       ...measured(QUERY_WORK),
       async apply(client, { sql }, signal) {
         await refuseNewModel(targets);
-        await run(client, sql, signal);
+        await runStatements(client, sql, signal);
         await setStore(targets, 'tuned');
       },
       async undo(client, { undo }, signal) {
         await leaveTuned(targets, signal);
-        await run(client, undo, signal);
+        await runStatements(client, undo, signal);
       },
     },
     pool: {
