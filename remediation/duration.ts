@@ -15,6 +15,10 @@ const SAMPLE_TIMEOUT_MS = 2_000;
 const WAITS = 3;
 /** ANALYZE reads 300 rows for each step of statistics (100 by default), each from a page of its own at most. */
 const ANALYZED_PAGES = 30_000;
+
+/** The doing itself; the looks before and after are known without it. */
+type Timed = Pick<ExpectedTime, 'applySeconds' | 'basis'>;
+
 interface Facts {
   session: Session;
   /** The longest that somebody else's transaction has been running, seconds. */
@@ -54,7 +58,7 @@ async function readSeconds(
  * n keys takes n log n. For trigrams the sample is cut into pieces of three characters by SQL, which costs more for
  * each than the index does, and the index writes more than a sort.
  */
-async function buildTime({ session, longestSeconds }: Facts, action: Action): Promise<ExpectedTime | null> {
+async function buildTime({ session, longestSeconds }: Facts, action: Action): Promise<Timed | null> {
   const keys = action.index && indexKeys(action.sql);
   if (!keys || !action.index) return null;
   const size = await sizeOf(session, action.index);
@@ -69,8 +73,6 @@ async function buildTime({ session, longestSeconds }: Facts, action: Action): Pr
   const waits = WAITS * longestSeconds;
   return {
     applySeconds: read.seconds + sortedSeconds * read.scale * longer + waits,
-    measureSeconds: 0,
-    longerSeconds: 0,
     basis: [
       `reading ${bytesText(size.bytes)} twice and sorting the keys, timed on ${Math.round(size.pages / read.scale)} of ${Math.round(size.pages)} pages`,
       ...(waits < 0.1
@@ -81,7 +83,7 @@ async function buildTime({ session, longestSeconds }: Facts, action: Action): Pr
 }
 
 /** Round trips, and tables that its statements read. */
-async function statementTime({ session }: Facts, action: Action): Promise<ExpectedTime> {
+async function statementTime({ session }: Facts, action: Action): Promise<Timed> {
   const trip = await timed(session, 'SELECT 1');
   let applySeconds = trip * Math.max(1, action.sql.length);
   const parts = [`${Math.max(1, action.sql.length)} round ${action.sql.length > 1 ? 'trips' : 'trip'}`];
@@ -92,12 +94,7 @@ async function statementTime({ session }: Facts, action: Action): Promise<Expect
     parts.push(`reading ${bytesText(size.bytes * share)} of ${table.table}, timed on a sample`);
   }
   if (action.reads) parts.push('at least: what is made of the rows is not timed');
-  return {
-    applySeconds,
-    measureSeconds: 0,
-    longerSeconds: 0,
-    basis: parts.join(', '),
-  };
+  return { applySeconds, basis: parts.join(', ') };
 }
 
 export interface Looking {
