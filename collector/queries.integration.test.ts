@@ -92,7 +92,7 @@ describe('what the exporter asks', () => {
       );
       const [truth] = rows;
       const said = ages.get(`shop.${table}`);
-      // Pages of 8 kB, and months that are cold only as a whole.
+      // Pages of 8 kB, and within a month rows are taken to come evenly (age.integration.test.ts: on every date).
       expect(said?.['cold_ratio'], table).toBeGreaterThan((truth?.cold ?? 1) - 0.15);
       expect(said?.['cold_ratio'], table).toBeLessThan((truth?.cold ?? 0) + 0.15);
       if (table === 'carts')
