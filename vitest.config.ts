@@ -3,6 +3,16 @@ import { defineConfig } from 'vitest/config';
 const exclude = ['**/node_modules/**', 'out/**', '.sqltrail/**'];
 
 /**
+ * No test asserts how fast the machine is, so these only end a test that hangs: generous enough for two cores with four
+ * busy programs on each. Here alone; a test with a limit of its own says why.
+ */
+const patience = {
+  unit: { testTimeout: 120_000, hookTimeout: 120_000, teardownTimeout: 60_000 },
+  integration: { testTimeout: 600_000, hookTimeout: 600_000, teardownTimeout: 120_000 },
+  e2e: { testTimeout: 900_000, hookTimeout: 1_800_000, teardownTimeout: 300_000 },
+};
+
+/**
  * Three speeds of test. `unit` needs nothing; `integration` gets one embedded Postgres for the whole run;
  * `e2e` runs the real binaries (built on first use), one file at a time because they share two cores. Each
  * waits for the one before.
@@ -13,6 +23,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          ...patience.unit,
           sequence: { groupOrder: 0 },
           include: ['**/*.test.ts'],
           exclude: [...exclude, '**/*.integration.test.ts', '**/*.e2e.test.ts'],
@@ -25,8 +36,7 @@ export default defineConfig({
           include: ['**/*.integration.test.ts'],
           exclude,
           globalSetup: ['test/support/postgres.global.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          ...patience.integration,
           maxWorkers: 2,
         },
       },
@@ -36,8 +46,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           include: ['**/*.e2e.test.ts'],
           exclude,
-          testTimeout: 300_000,
-          hookTimeout: 900_000,
+          ...patience.e2e,
           fileParallelism: false,
         },
       },

@@ -3,7 +3,7 @@ import { uniform } from './interval.ts';
 import { LOOKS_AGAIN, Looks } from './looks.ts';
 import { type Effect, effectOf } from './measure.ts';
 
-const TRIALS = 200;
+const TRIALS = 80;
 const WINDOWS = 2;
 /** Log-normal: two of three windows are within 1.35 times the median, as on a busy machine. */
 const SIGMA = 0.3;

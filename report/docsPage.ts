@@ -2,17 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TIMELINES } from './evidence.ts';
 import { type Recording, RecordingError, readRecording } from './recording.ts';
-import { renderReport } from './write.ts';
+import { roadmapPage } from './roadmap.ts';
+import { readCase } from './write.ts';
 
 export const ROADMAP_PAGE = path.join(import.meta.dirname, '..', 'docs', 'roadmap.md');
 /** The recording that docs and tests are made from: a run on the default data, thinned by {@link thinned}. */
 export const DOCS_RECORDING = path.join(import.meta.dirname, 'fixtures', 'recording.json');
 
 /** The roadmap of the docs. */
-export async function docsRoadmap(): Promise<string> {
-  const files = await renderReport(DOCS_RECORDING);
-  return files.get('roadmap.md') as string;
-}
+export const docsRoadmap = async (): Promise<string> => roadmapPage(await readCase(DOCS_RECORDING));
 
 const EVERY_NTH_SAMPLE = 5;
 const DRAWN = new Set<string>(TIMELINES);

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
-import { caseOf } from './case.ts';
+import { type Case, caseOf } from './case.ts';
 import { deckHtml, deckMarkdown, speakerNotes } from './deck.ts';
 import { evidenceReport } from './evidence.ts';
 import { readGrowth } from './growth.ts';
@@ -10,13 +10,15 @@ import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
 import { roadmapPage } from './roadmap.ts';
 
+export const readCase = async (recordingFile: string, assumptionsFile = DEFAULT_ASSUMPTIONS): Promise<Case> =>
+  caseOf(await readRecording(recordingFile), await readAssumptions(assumptionsFile), await readGrowth());
+
 /** Every file of the case by its name, from the recording and the assumptions alone: the same in, the same out. */
 export async function renderReport(
   recordingFile: string,
   assumptionsFile = DEFAULT_ASSUMPTIONS,
 ): Promise<Map<string, string>> {
-  const recording = await readRecording(recordingFile);
-  const input = caseOf(recording, await readAssumptions(assumptionsFile), await readGrowth());
+  const input = await readCase(recordingFile, assumptionsFile);
   const markdown = deckMarkdown(input);
   const files = new Map([
     ['report.html', evidenceReport(input)],
@@ -28,7 +30,7 @@ export async function renderReport(
   ]);
   const figures = input.figures
     .all()
-    .map((figure) => ({ ...figure, ...provenance(recording, figure.source) }));
+    .map((figure) => ({ ...figure, ...provenance(input.recording, figure.source) }));
   files.set('figures.json', `${JSON.stringify(figures, null, 2)}\n`);
   return files;
 }

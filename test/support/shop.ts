@@ -63,7 +63,7 @@ export async function startShop(
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: 4,
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: 30_000,
     ...poolConfig,
   });
   pool.on('error', () => {});
