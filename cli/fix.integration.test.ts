@@ -90,9 +90,7 @@ function customers() {
   };
 }
 
-it('the plan has a time for each action, in words and as JSON, and changes nothing', {
-  timeout: 60_000,
-}, async () => {
+it('the plan has a time for each action, in words and as JSON, and changes nothing', async () => {
   const visitors = customers();
   try {
     const plan = JSON.parse((await fix('short-term', '--shop', shop.base, '--json')).join('')) as Action[];
@@ -179,9 +177,7 @@ it('a shop that is on the new data model keeps its store when the statements rew
   await setStore(target(), 'legacy');
 });
 
-it('with nothing to apply, what an earlier run left half done is brought to its end; with the shop its pool is sized', {
-  timeout: 120_000,
-}, async () => {
+it('with nothing to apply, what an earlier run left half done is brought to its end; with the shop its pool is sized', async () => {
   const [index] = shopActions([]) as [Action];
   await apply([index]);
   const admin = new pg.Client(database.url('postgres'));

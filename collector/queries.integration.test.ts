@@ -25,7 +25,7 @@ beforeAll(async () => {
   await admin.end();
   monitor = new pg.Client(shop.database.url('sqltrail_monitor'));
   await monitor.connect();
-}, 60_000);
+});
 afterAll(async () => {
   await monitor?.end();
   await shop?.close();

@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { serve } from '../test/support/serve.ts';
 import { Feed } from './feed.ts';
 import { SourceUnavailable } from './problem.ts';
@@ -60,7 +61,7 @@ async function start() {
 }
 
 const soon = (what: string, condition: () => boolean) =>
-  waitFor(what, condition, { deadlineMs: 5_000, everyMs: 5 });
+  waitFor(what, condition, { deadlineMs: PATIENCE_MS, everyMs: 5 });
 
 it('sends each topic at first, then only what has changed, with one reading for all', async () => {
   const { state, read, seen } = await start();

@@ -4,6 +4,7 @@ import { alerts } from '../alerts/definitions.ts';
 import { type StoryTargets, setPhase, setProfile } from '../cli/story/clients.ts';
 import type { NativeStack } from '../stack/native.ts';
 import { waitFor } from '../stack/waitFor.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { parsePromql } from '../test/support/promqlParser.ts';
 import { startTestStack, type TestStack } from '../test/support/stack.ts';
 import { fillVariables } from './panel.ts';
@@ -47,7 +48,9 @@ describe('on a stack that went through the phases', () => {
       // Statement timeouts, which have no series until there is one.
       if (phase === 'peak') await locker.query('BEGIN; LOCK TABLE reviews');
       const until = Date.now() + PHASE_MS;
-      await waitFor(`phase ${phase} to pass`, () => Date.now() > until, { deadlineMs: 2 * PHASE_MS });
+      await waitFor(`phase ${phase} to pass`, () => Date.now() > until, {
+        deadlineMs: PATIENCE_MS * PHASE_MS,
+      });
       if (phase === 'peak') await locker.query('ROLLBACK');
     }
     await locker.end();

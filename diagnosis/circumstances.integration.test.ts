@@ -7,6 +7,7 @@ import { freePort } from '../stack/freePort.ts';
 import { startPostgres } from '../stack/postgres.ts';
 import { waitFor } from '../stack/waitFor.ts';
 import { createTestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { type DiagnosisOptions, defaultDiagnosis, diagnose } from './run.ts';
 
 const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
@@ -50,7 +51,7 @@ it('a table that is dropped while it is read costs its own findings only', async
                   "SELECT FROM pg_stat_activity WHERE application_name = 'sqltrail-diagnose' AND wait_event_type = 'Lock' AND datname = current_database()",
                 )
               ).rowCount === 1,
-            { deadlineMs: 20_000 },
+            { deadlineMs: PATIENCE_MS },
           );
           await owner.query('COMMIT');
         })();
@@ -80,7 +81,7 @@ it('a database of 2,000 tables is read whole, and what is too much to sample is 
   expect(blind.map(({ what }) => what)).toContain('the model of 20 smaller tables');
   await owner.end();
   await database.drop();
-}, 120_000);
+});
 
 it('on a replica it finds what is there', async () => {
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-replica-'));

@@ -43,7 +43,7 @@ beforeAll(async () => {
     budgetMs: 100_000,
     signal: new AbortController().signal,
   });
-}, 120_000);
+});
 afterAll(() => shop?.close());
 
 it('the refactored shop has nothing of severity warning or above', ({ skip }) => {

@@ -58,7 +58,7 @@ describe('the shop', () => {
     for (const order of placed) if (order) await shop.order(order.orderNumber);
     await pool.end();
     diagnosis = await diagnose(options(database.url('sqltrail_monitor')));
-  }, 120_000);
+  });
   afterAll(() => database?.drop());
 
   it('every planted cause is found, with its table and columns, and little else', () => {

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../stack/freePort.ts';
 import { waitFor } from '../stack/waitFor.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { shopArguments, startNode, type TestProcess, waitUntilServing } from '../test/support/process.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase } from '../test/support/shop.ts';
 
@@ -29,7 +30,7 @@ const metric = async (pattern: RegExp) => {
 const captures = (outcome: string) =>
   metric(new RegExp(`^sqltrail_plan_captures_total\\{outcome="${outcome}"\\}`));
 const until = (what: string, condition: () => Promise<boolean> | boolean) =>
-  waitFor(what, condition, { deadlineMs: 20_000 });
+  waitFor(what, condition, { deadlineMs: PATIENCE_MS });
 
 beforeAll(async () => {
   collector = createServer((request, response) => {
@@ -62,7 +63,7 @@ beforeAll(async () => {
   });
   base = `http://127.0.0.1:${port}`;
   await waitUntilServing(`${base}/healthz`, shop);
-}, 60_000);
+});
 afterAll(async () => {
   await shop?.stop();
   collector?.close();

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { settingsActions } from './settings.ts';
 import { applyShortTerm, undoActions } from './shortTerm.ts';
 
@@ -38,7 +39,7 @@ const reported = (table: string, condition: string) =>
       );
       return rows.length > 0;
     },
-    { deadlineMs: 15_000 },
+    { deadlineMs: PATIENCE_MS },
   );
 
 describe('settings', () => {

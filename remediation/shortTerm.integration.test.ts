@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { alwaysSlower, asItIs, measuredAs } from '../test/support/slower.ts';
 import type { Action } from './action.ts';
 import { indexState } from './indexes.ts';
@@ -119,7 +120,7 @@ describe('indexes', () => {
     const blocker = await inTransaction();
     const child = start({ TEST_URL: database.url, TEST_ACTIONS: JSON.stringify([action()]) });
     await waitFor('the build is on its way', async () => (await indexState(owner, target)) === 'invalid', {
-      deadlineMs: 20_000,
+      deadlineMs: PATIENCE_MS,
     });
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -150,7 +151,7 @@ const waits = () =>
       );
       return rows.length > 0;
     },
-    { deadlineMs: 10_000 },
+    { deadlineMs: PATIENCE_MS },
   );
 
 describe('faults', () => {
@@ -332,7 +333,7 @@ describe('killed with -9 at each write to the journal', () => {
   it.each([
     ['apply', false],
     ['undo', true],
-  ])('%s: the next run comes to the same end', { timeout: 180_000 }, async (_, undo) => {
+  ])('%s: the next run comes to the same end', async (_, undo) => {
     const whole = await outcome(undo);
     expect(whole.state).toMatchObject(
       undo
@@ -373,7 +374,7 @@ const sessionsEnd = (client: pg.Client) =>
       );
       return rows.length === 0;
     },
-    { deadlineMs: 20_000 },
+    { deadlineMs: PATIENCE_MS },
   );
 
 describe('measured', () => {
@@ -603,7 +604,7 @@ describe('measured', () => {
         queryid = rows[0]?.queryid ?? '';
         return queryid !== '';
       },
-      { deadlineMs: 10_000 },
+      { deadlineMs: PATIENCE_MS },
     );
     return queryid;
   }

@@ -186,7 +186,7 @@ describe('figures', () => {
         text.replace(/\d(?=\D*$)/, (digit) => String((Number(digit) + 1) % 10)),
       );
     expect(await changedFiles(FIXTURE, directory)).toEqual([...files.keys()]);
-  }, 60_000);
+  });
 
   it('text from the database cannot become markup', async () => {
     const file = await variant('hostile', ({ diagnosis }) => {

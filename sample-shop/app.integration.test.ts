@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
 
 let database: ShopDatabase;
@@ -12,7 +13,7 @@ beforeAll(async () => {
   shop = await startShop(database.url('shop_app'));
   admin = new pg.Pool({ connectionString: database.url('postgres'), max: 2 });
   admin.on('error', () => {});
-}, 60_000);
+});
 
 afterAll(async () => {
   await shop?.close();
@@ -232,7 +233,7 @@ describe('faults', () => {
           );
           return rowCount === 1;
         },
-        { deadlineMs: 10_000 },
+        { deadlineMs: PATIENCE_MS },
       );
       leaving.abort();
       await expect(left).rejects.toThrow();
@@ -244,7 +245,7 @@ describe('faults', () => {
         return (await response.json()).store;
       };
       await waitFor('the store is exchanged', async () => (await inForce()) === 'tuned', {
-        deadlineMs: 10_000,
+        deadlineMs: PATIENCE_MS,
       });
       await inForce();
       order.push('let go');

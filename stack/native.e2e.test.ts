@@ -6,6 +6,7 @@ import { alerts } from '../alerts/definitions.ts';
 import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../cli/story/clients.ts';
 import { catalogue } from '../kpis/catalogue.ts';
 import { type GivenSpan, otlpTrace } from '../test/support/otlp.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { freePorts } from '../test/support/ports.ts';
 import { runbooks } from '../test/support/runbooks.ts';
 import { startTestStack, type TestStack } from '../test/support/stack.ts';
@@ -69,7 +70,7 @@ describe('the running stack', () => {
         if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
         return true;
       },
-      { deadlineMs: 90_000, everyMs: 1_000 },
+      { deadlineMs: PATIENCE_MS, everyMs: 1_000 },
     );
   });
 
@@ -129,7 +130,7 @@ describe('the running stack', () => {
     await waitFor(
       'the phase',
       async () => (await queryVector(targets, 'sqltrail_phase_info{phase="ordinary"} == 1')).length === 1,
-      { deadlineMs: 30_000, everyMs: 1_000 },
+      { deadlineMs: PATIENCE_MS, everyMs: 1_000 },
     );
   });
 
@@ -156,7 +157,7 @@ describe('the running stack', () => {
         const status = await mutedBy();
         return status?.state === 'suppressed' && status.inhibitedBy.length > 0;
       },
-      { deadlineMs: 30_000, everyMs: 500 },
+      { deadlineMs: PATIENCE_MS, everyMs: 500 },
     );
   });
 
@@ -168,12 +169,12 @@ describe('the running stack', () => {
       process.kill(before, 'SIGKILL');
       if (name !== 'postgres') expect((await fetch(`${stack.urls.shop}/products/1`)).status).toBe(200);
       await waitFor(`${name} to run again`, () => part()?.state === 'ready' && part()?.pid !== before, {
-        deadlineMs: 60_000,
+        deadlineMs: PATIENCE_MS,
       });
       await waitFor(
         'the shop to serve',
         async () => (await fetch(`${stack.urls.shop}/products/1`)).status === 200,
-        { deadlineMs: 30_000 },
+        { deadlineMs: PATIENCE_MS },
       );
     },
   );
@@ -208,7 +209,7 @@ describe('the collector', () => {
     await waitFor(
       'every trace of interest',
       async () => (await kept([...errors, ...failures, ...slow])) === 90,
-      { deadlineMs: 60_000, everyMs: 1_000 },
+      { deadlineMs: PATIENCE_MS, everyMs: 1_000 },
     );
     // A tenth: that 40 of 100 are kept by chance does not happen.
     expect(await kept(rest)).toBeLessThan(40);
@@ -230,18 +231,21 @@ describe('the collector', () => {
             if ((await readFile(path.join(queue, file))).includes(Buffer.from(id, 'hex'))) return true;
           return false;
         },
-        { deadlineMs: 30_000, everyMs: 250 },
+        { deadlineMs: PATIENCE_MS, everyMs: 250 },
       );
       process.kill(killed, 'SIGKILL');
       await waitFor(
         'the collector to run again',
         () => part('otelcol')?.state === 'ready' && part('otelcol')?.pid !== killed,
-        { deadlineMs: 60_000 },
+        { deadlineMs: PATIENCE_MS },
       );
     } finally {
       process.kill(away, 'SIGCONT');
     }
-    await waitFor('the trace', async () => (await kept([id])) === 1, { deadlineMs: 60_000, everyMs: 1_000 });
+    await waitFor('the trace', async () => (await kept([id])) === 1, {
+      deadlineMs: PATIENCE_MS,
+      everyMs: 1_000,
+    });
   });
 
   it('takes values out of spans of whoever did not', async () => {
@@ -254,7 +258,7 @@ describe('the collector', () => {
       },
     });
     await waitFor('the trace', async () => (await kept([id])) === 1, {
-      deadlineMs: 60_000,
+      deadlineMs: PATIENCE_MS,
       everyMs: 1_000,
     });
     const text = await (await fetch(`${stack.urls.console}/api/traces/${id}`)).text();

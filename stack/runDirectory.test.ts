@@ -40,7 +40,7 @@ it('the story says before it starts anything that it could not keep its recordin
   expect(story.stderr).toBe(
     'Cannot write to the directory of the recording /dev/null/out (ENOTDIR): name another one with --out.\n',
   );
-}, 60_000);
+});
 
 it('names the directory that cannot be written', async () => {
   await expect(new RunDirectory('/dev/null/run').open()).rejects.toThrow(

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { type PartEvent, type ProcessSpec, Supervised, startProcess } from './supervisor.ts';
 import { waitFor } from './waitFor.ts';
 
@@ -65,7 +66,7 @@ it('a part that was killed runs again, and its restart is told', async () => {
   const first = part.pid as number;
   process.kill(first, 'SIGKILL');
   await waitFor('another process', () => part.state === 'ready' && part.pid !== first, {
-    deadlineMs: 10_000,
+    deadlineMs: PATIENCE_MS,
   });
   expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['died', 'restarted']));
   expect(events.find(({ kind }) => kind === 'died')?.message).toContain('SIGKILL');

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { freePort } from '../../stack/freePort.ts';
 import { waitFor } from '../../stack/waitFor.ts';
+import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { collectorValues } from './collector.ts';
 
 /** A collector that has the load_balancing exporter, such as otelcol-contrib; ours is built without it. */
@@ -77,7 +78,7 @@ describe.skipIf(!contrib)('two gateways behind the agent of deploy/', () => {
     await start('agent', config);
     agent = `http://${endpoint}/v1/traces`;
     await waitFor('the agent', async () => (await fetch(`http://${health}`)).ok, {
-      deadlineMs: 20_000,
+      deadlineMs: PATIENCE_MS,
       everyMs: 100,
     });
   });
@@ -103,7 +104,7 @@ describe.skipIf(!contrib)('two gateways behind the agent of deploy/', () => {
     }
     const [one = new Map<string, number>(), other = new Map<string, number>()] = seen;
     const all = () => [...one.values(), ...other.values()].reduce((sum, n) => sum + n, 0);
-    await waitFor('all spans', async () => all() === 2_000, { deadlineMs: 30_000, everyMs: 100 });
+    await waitFor('all spans', async () => all() === 2_000, { deadlineMs: PATIENCE_MS, everyMs: 100 });
     expect(one.size + other.size).toBe(200);
     expect(Math.min(one.size, other.size)).toBeGreaterThan(40);
     for (const trace of traces) expect(one.get(trace) ?? other.get(trace)).toBe(10);

@@ -10,6 +10,7 @@ import { TunedStore } from '../../sample-shop/stores/tuned.ts';
 import { freePort } from '../../stack/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { waitFor } from '../../stack/waitFor.ts';
+import { PATIENCE_MS } from '../../test/support/patience.ts';
 
 /** Debian's package; the test is skipped where it is not there. */
 const there =
@@ -73,9 +74,9 @@ describe.skipIf(!there)('the shop behind PgBouncer, with the settings of deploy/
         await client.end();
         return true;
       },
-      { deadlineMs: 15_000, everyMs: 100 },
+      { deadlineMs: PATIENCE_MS, everyMs: 100 },
     );
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.end()));
     bouncer?.kill();

@@ -218,7 +218,7 @@ describe('sqltrail archive', () => {
     await locker.connect();
     await locker.query('BEGIN; SELECT FROM carts FOR UPDATE');
     const running = runArchive(options({ only: ['carts'] }));
-    await expect.poll(() => sessions(), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => sessions()).toBe(1);
     await expect(runArchive(options())).rejects.toThrow(/Another archival is at work/);
     expect(await countOf('carts')).toBe(before);
     await locker.query('ROLLBACK');
@@ -289,7 +289,7 @@ describe('sqltrail archive', () => {
     );
     await expect(cut).rejects.toThrow(/connection was cut.*run it again/);
     await cutting;
-    await expect.poll(() => sessions(), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => sessions()).toBe(0);
     expect((await everywhere('carts')).length).toBe(before);
     await client.query("ALTER TABLE carts ADD COLUMN origin text DEFAULT 'web'");
     const [result] = await runArchive(options({ only: ['carts'] }));

@@ -137,7 +137,7 @@ it('detaches, exports and drops whole months; late rows are told, and a month co
   await expect(late()).rejects.toThrow(/duplicate key/);
   // Held, so that the next run leaves them.
   expect((await runPolicy({ url, policy, directory }))[0]?.units).toBe(0);
-}, 120_000);
+});
 
 it('keeps the sums of days that leave, and they stay right when some of their lines come back', async () => {
   const kept = async () =>
@@ -192,7 +192,7 @@ it('keeps the sums of days that leave, and they stay right when some of their li
     [second.day],
   );
   expect(await kept()).toEqual(before.filter(({ day }) => day !== second.day));
-}, 120_000);
+});
 
 it('has every row in exactly one place, whatever it was killed before', async () => {
   const before = await all();
@@ -215,4 +215,4 @@ it('has every row in exactly one place, whatever it was killed before', async ()
   expect(points.some((point) => point.includes('DETACH PARTITION'))).toBe(true);
   expect(points.some((point) => point.includes('COMMIT'))).toBe(true);
   expect((await listArchive({ url })).some(({ state }) => state === 'archived')).toBe(true);
-}, 180_000);
+});

@@ -8,6 +8,7 @@ import { freePort } from '../../stack/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { waitFor } from '../../stack/waitFor.ts';
 import { createMigratedShop, type MigratedShop } from '../../test/support/migration.ts';
+import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { startNode, type TestProcess, waitUntilServing } from '../../test/support/process.ts';
 import { SHOP_TOKEN } from '../../test/support/shop.ts';
 import { type MigrationOptions, runMigration, verifyMigration } from './engine.ts';
@@ -42,7 +43,7 @@ function startBuying(
     async next() {
       const before = acknowledged.length;
       await waitFor('an order to be placed', () => acknowledged.length > before, {
-        deadlineMs: 20_000,
+        deadlineMs: PATIENCE_MS,
         everyMs: 20,
       });
     },
@@ -129,7 +130,7 @@ async function killPostgres({ pid }: PostgresServer): Promise<void> {
   for (const each of all) isThere(each, 'SIGKILL');
   // One that has ended and was not waited for yet still holds the lock file of the cluster.
   await waitFor('the server to be gone', () => !all.some((each) => isThere(each, 0)), {
-    deadlineMs: 20_000,
+    deadlineMs: PATIENCE_MS,
     everyMs: 20,
   });
 }
@@ -168,7 +169,7 @@ it('goes on after kill -9 of Postgres in every phase, and no acknowledged order 
   expect(acknowledged.length).toBeGreaterThan(phases.length);
   await expectAllThere(shop, acknowledged, ['shop.order_keys']);
   expect((await shop.owner.query("SELECT to_regclass('public.orders') AS t")).rows[0].t).toBeNull();
-}, 180_000);
+});
 
 it('goes on after kill -9 of the shop in every phase, and no acknowledged order is lost', async () => {
   const shop = await createMigratedShop(60);
@@ -193,7 +194,7 @@ it('goes on after kill -9 of the shop in every phase, and no acknowledged order 
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (!response.ok) throw new Error(`${at} answered ${response.status}`);
     return response.json();
@@ -232,4 +233,4 @@ it('goes on after kill -9 of the shop in every phase, and no acknowledged order 
   await customers.next();
   const acknowledged = await customers.stop();
   await expectAllThere(shop, acknowledged, ['shop.order_keys']);
-}, 180_000);
+});

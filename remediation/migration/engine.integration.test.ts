@@ -150,7 +150,7 @@ it('carries any declared mapping through all phases, there and back', async () =
     "INSERT INTO library.loans (member_id, title, due, fine) SELECT min(id), 'Last', '2027-01-01', 0 FROM library.members RETURNING id",
   );
   expect(rows[0].id).toBeGreaterThan(Math.max(...after.map(({ id }) => id)));
-}, 60_000);
+});
 
 it('refuses a server that is too old for its SQL, and names what it needs', async () => {
   options = {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../../stack/waitFor.ts';
+import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { PoissonArrivals } from './arrivals.ts';
 import { Ledger } from './ledger.ts';
 import { now, OpenLoop, ScheduleLag } from './openLoop.ts';
@@ -125,7 +126,7 @@ describe('open loop', () => {
     });
     loop.start();
     await waitFor('a hundred journeys arrive', () => started.length >= 100, {
-      deadlineMs: 10_000,
+      deadlineMs: PATIENCE_MS,
       everyMs: 10,
     });
     loop.stop();
@@ -151,7 +152,7 @@ describe('open loop', () => {
       },
     });
     loop.start();
-    await waitFor('some are refused', () => refused > 20, { deadlineMs: 10_000, everyMs: 10 });
+    await waitFor('some are refused', () => refused > 20, { deadlineMs: PATIENCE_MS, everyMs: 10 });
     loop.stop();
     await loop.idle();
     expect(ran + refused).toBe(loop.arrived);

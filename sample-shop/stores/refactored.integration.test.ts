@@ -15,7 +15,7 @@ beforeAll(async () => {
   await shop.run('reverse-sync');
   legacy = new LegacyStore(shop.app);
   refactored = new RefactoredStore(shop.app);
-}, 120_000);
+});
 afterAll(() => shop?.close());
 
 const runs = { numRuns: 40 };

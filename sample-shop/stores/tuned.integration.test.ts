@@ -20,7 +20,7 @@ beforeAll(async () => {
   for (const { up } of [...tunedIndexes, ...tunedObjects]) await owner.query(up);
   legacy = new LegacyStore(pool);
   tuned = new TunedStore(pool);
-}, 60_000);
+});
 
 afterAll(async () => {
   await pool?.end();

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { waitFor } from '../../stack/waitFor.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -61,7 +62,7 @@ export async function waitUntilServing(url: string, started: TestProcess): Promi
         () => false,
       );
     },
-    { deadlineMs: 30_000 },
+    { deadlineMs: PATIENCE_MS },
   );
   if (ended) throw new Error(`the process ended before ${url} answered:\n${started.output()}`);
 }
