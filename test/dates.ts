@@ -1,0 +1,153 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { localOf, momentOfDay, namedDays, RUN_ZONES, sampleOf } from './support/calendar.ts';
+import { projectsOf, runSuite, type SuiteRun, sayRun, untilInterrupted } from './support/suite.ts';
+
+const HELP = `npm run test:dates -- [options] [files]
+
+The suite under shifted clocks (libfaketime), once a date and time zone.
+
+  --dates    comma-separated: names (below), YYYY-MM-DD (noon), or YYYY-MM-DDTHH:MM as the zone's clocks show it;
+             all names by default
+  --zones    comma-separated IANA time zones, of the tests and of their server (${RUN_ZONES.join(',')})
+  --project  comma-separated: unit, integration, e2e (unit,integration)
+  --sample   one random date of the last years in one of the zones, instead of all; printed, so that it can be repeated
+  --seed     the same random date again
+  --help
+
+Names: ${Object.keys(namedDays).join(', ')}; each is the latest that is over.
+Dates lie in the past: see clockEnvironment in test/dates.ts.
+`;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+/** The preloaded library, where Debian, Ubuntu, Fedora, Arch and a build by hand put it. */
+async function libfaketime(): Promise<string | undefined> {
+  const given = process.env['LIBFAKETIME'];
+  if (given) return given;
+  const namesIn = (directory: string) => readdir(directory).catch((): string[] => []);
+  const multiarch = await namesIn('/usr/lib');
+  const places = [...multiarch.map((name) => `/usr/lib/${name}`), '/usr/lib', '/usr/lib64', '/usr/local/lib'];
+  for (const place of places)
+    if ((await namesIn(path.join(place, 'faketime'))).includes('libfaketime.so.1'))
+      return path.join(place, 'faketime', 'libfaketime.so.1');
+  return undefined;
+}
+
+/**
+ * Makes the clocks of a process and its children show `moment` now, and go on from there.
+ *
+ * A clock that starts at a date (`@`) also shifts what timers go by, and a server under it hangs. With an offset and
+ * the monotonic clock left alone, the event loop of Node and all of Postgres run as ever but for one thing: while a
+ * server process waits in epoll_wait, libfaketime shows the true time to its signal handlers. Postgres compares that
+ * with the shifted end of its timer. Behind a clock that is ahead, no timer of a waiting process ever ends
+ * (statement_timeout in pg_sleep); behind one that is late, whatever timer ends first takes the others with it, which
+ * differs from a true clock only where deadlock_timeout is the first (test/support/postgres.global.ts). So dates lie in
+ * the past.
+ */
+const clockEnvironment = (library: string, moment: number, zone: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  TZ: zone,
+  LD_PRELOAD: library,
+  FAKETIME: `-${Math.round((Date.now() - moment) / 1000)}`,
+  FAKETIME_DONT_FAKE_MONOTONIC: '1',
+});
+
+function table(
+  runs: { day: string; zone: string; run: SuiteRun }[],
+  days: string[],
+  zones: string[],
+): string {
+  const cell = (day: string, zone: string) => {
+    const run = runs.find((each) => each.day === day && each.zone === zone)?.run;
+    if (!run) return '-';
+    return run.ok
+      ? `${run.passed} ok`
+      : `${run.passed} ok, ${Math.max(run.failed, run.failures.length)} FAILED`;
+  };
+  const rows = [['', ...zones], ...days.map((day) => [day, ...zones.map((zone) => cell(day, zone))])];
+  const widths = ['', ...zones].map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((text, at) => text.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      dates: { type: 'string' },
+      zones: { type: 'string' },
+      project: { type: 'string', default: 'unit,integration' },
+      sample: { type: 'boolean', default: false },
+      seed: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    say(HELP);
+    return 0;
+  }
+  const projects = projectsOf(values.project);
+  const now = Date.now();
+  let days = values.dates?.split(',') ?? Object.keys(namedDays);
+  let zones = values.zones?.split(',') ?? RUN_ZONES;
+  if (values.sample || values.seed !== undefined) {
+    const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+    if (!Number.isInteger(seed)) throw new Error(`--seed ${values.seed}: is no whole number`);
+    const sample = sampleOf(seed, now);
+    [days, zones] = [[sample.day], [sample.zone]];
+    say(
+      `Date by seed ${seed}; again: npm run test:dates -- --dates ${sample.day} --zones ${sample.zone} --project ${projects.join(',')}`,
+    );
+  }
+  const planned = days.flatMap((day) =>
+    zones.map((zone) => ({ day, zone, moment: momentOfDay(day, zone, now) })),
+  );
+  for (const { day, zone, moment } of planned)
+    if (moment >= now - 1000)
+      throw new Error(`--dates ${day}: is not over in ${zone}. Give a date in the past.`);
+  const library = await libfaketime();
+  if (!library) {
+    say('Skipped: libfaketime is not installed. Debian and Ubuntu: apt-get install libfaketime.');
+    return 0;
+  }
+  const signal = untilInterrupted();
+  const runs: { day: string; zone: string; run: SuiteRun }[] = [];
+  for (const { day, zone, moment } of planned) {
+    if (signal.aborted) break;
+    const title = `[${runs.length + 1}/${planned.length}] ${localOf(moment, zone)} ${zone.padEnd(16)} ${day.padEnd(16)}`;
+    const log = path.join(
+      import.meta.dirname,
+      '..',
+      'out',
+      'dates',
+      `${localOf(moment, zone).replace(':', '')}-${zone.replaceAll('/', '-')}-${projects.join('-')}.log`,
+    );
+    const env = clockEnvironment(library, moment, zone);
+    const run = await runSuite({ projects, files: positionals, env, log, signal });
+    runs.push({ day, zone, run });
+    sayRun(title, run);
+  }
+  if (planned.length > 1) say(`\n${table(runs, days, zones)}\n`);
+  const failed = runs.filter(({ run }) => !run.ok).length;
+  say(
+    `${runs.length - failed} of ${planned.length} runs passed${signal.aborted ? '; interrupted' : ''}${failed > 0 ? '; output in out/dates' : ''}.`,
+  );
+  return failed > 0 || runs.length < planned.length ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 2;
+}
