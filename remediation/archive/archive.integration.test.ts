@@ -111,7 +111,7 @@ describe('sqltrail archive', () => {
   it('loses no write of a shop that goes on', async () => {
     const before = (await everywhere('orders')).length;
     const { rows } = await client.query(
-      "SELECT id FROM orders WHERE status = 'closed' AND closed_at IS NOT NULL AND placed_at < '2024-06' ORDER BY id",
+      "SELECT id FROM orders WHERE status = 'closed' AND closed_at IS NOT NULL AND placed_at < to_char(now() - interval '30 months', 'YYYY-MM') ORDER BY id",
     );
     const writer = new pg.Client(url);
     await writer.connect();

@@ -3,18 +3,30 @@ import { uniform } from '../../remediation/interval.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
+/** Made once a zone: making one takes longer than using it a hundred times. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  let format = formats.get(zone);
+  if (!format) {
+    format = new Intl.DateTimeFormat('en', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+    formats.set(zone, format);
+  }
+  return format;
+}
+
 /** What the clocks of a time zone show, as the moment at which those of UTC show the same. */
 function shown(moment: number, zone: string): number {
-  const parts = new Intl.DateTimeFormat('en', {
-    timeZone: zone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  }).formatToParts(moment);
+  const parts = formatOf(zone).formatToParts(moment);
   const of = (type: string) => Number(parts.find((part) => part.type === type)?.value);
   return (
     Date.UTC(of('year'), of('month') - 1, of('day'), of('hour'), of('minute'), of('second')) + (moment % 1000)
@@ -33,7 +45,7 @@ const offsetAt = (moment: number, zone: string) => shown(moment, zone) - moment;
 export function momentOf(local: string, zone: string): number {
   const asUtc = Date.parse(`${local}Z`);
   // Rejects 2025-02-29, which Date.parse takes for 1 March.
-  if (Number.isNaN(asUtc) || !new Date(asUtc).toISOString().startsWith(local))
+  if (local.length !== 16 || Number.isNaN(asUtc) || !new Date(asUtc).toISOString().startsWith(local))
     throw new RangeError(`${local} is no date and time as YYYY-MM-DDTHH:MM`);
   const near = asUtc - offsetAt(asUtc, zone);
   return asUtc - offsetAt(near, zone);
@@ -111,7 +123,7 @@ export const momentOfDay = (day: string, zone: string, now: number): number =>
 /** Ahead of UTC and behind it, by whole hours and not, with a change of clocks and without. */
 export const RUN_ZONES = ['Europe/Berlin', 'America/St_Johns', 'Asia/Kathmandu'];
 
-/** A day of the last four years and a time zone, by a seed; the same on whatever day it is asked, for four years. */
+/** A day of the four years before this one, and a time zone; the same for the same seed on whatever day of a year. */
 export function sampleOf(seed: number, now: number): { day: string; zone: string } {
   const random = uniform(seed);
   const zone = RUN_ZONES[Math.floor(random() * RUN_ZONES.length)] as string;
