@@ -10,7 +10,7 @@ import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runti
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationType } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { BatchSpanProcessor } from '@opentelemetry/sdk-trace';
+import { AlwaysOnSampler, BatchSpanProcessor } from '@opentelemetry/sdk-trace';
 import type { TelemetryEnvironment } from './environment.ts';
 import { PlanCapture } from './plans.ts';
 import { PoolInstrumentation } from './pools.ts';
@@ -108,6 +108,8 @@ export async function startTelemetry(env: TelemetryEnvironment): Promise<Telemet
       instrumentName: '*',
       aggregation: { type: AggregationType.DROP } as const,
     })),
+    // Metrics, timeouts and plans are made of spans: a caller's sampling flag must not decide whether they exist.
+    ...(process.env['OTEL_TRACES_SAMPLER'] ? {} : { sampler: new AlwaysOnSampler() }),
     spanProcessors: [spans],
     instrumentations: [
       new HttpInstrumentation({
@@ -126,14 +128,7 @@ export async function startTelemetry(env: TelemetryEnvironment): Promise<Telemet
         requireParentSpan: true,
         requestHook: (span, { query }) => {
           const statement = describeStatement(query.text);
-          span.updateName(statement.summary);
-          span.setAttributes({
-            'db.query.text': statement.text,
-            'db.query.summary': statement.summary,
-            'db.operation.name': statement.operation,
-            ...(statement.collection ? { 'db.collection.name': statement.collection } : {}),
-            ...(statement.fingerprint ? { 'sqltrail.query.fingerprint': statement.fingerprint } : {}),
-          });
+          spans.describe(span, statement);
           plans?.executed(span, query.text, query.values, statement);
         },
       }),

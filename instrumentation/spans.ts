@@ -1,10 +1,21 @@
-import { type Context, type Counter, metrics, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import {
+  type Span as ApiSpan,
+  type Context,
+  type Counter,
+  metrics,
+  SpanKind,
+  SpanStatusCode,
+} from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode, getRPCMetadata } from '@opentelemetry/core';
 import type { ReadableSpan, Span, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { PlanCapture } from './plans.ts';
-import { isSqlState, redactMessage } from './redaction.ts';
+import { framesOf, isSqlState, redactAttributes, redactMessage } from './redaction.ts';
+import type { Statement } from './statement.ts';
 
+/** query_canceled: statement_timeout, and also pg_cancel_backend, which the text tells apart. */
 const STATEMENT_TIMEOUT = '57014';
+/** pg's query_timeout: the client gave up, and the server may still be at it. */
+const QUERY_TIMEOUT = 'query_timeout';
 
 const isQuery = (span: ReadableSpan) => span.attributes['db.system.name'] !== undefined;
 
@@ -22,13 +33,18 @@ function sqlStateOf(span: ReadableSpan): string | undefined {
   return undefined;
 }
 
-/** Searches, session ids and addresses of customers; the route says what is needed of a path. */
-function redactRequest({ attributes }: ReadableSpan): void {
-  const { 'url.query': query, 'url.path': path } = attributes;
-  if (path !== undefined) attributes['url.path'] = attributes['http.route'] ?? '/?';
-  if (typeof query === 'string') attributes['url.query'] = query.replaceAll(/=[^&]*/g, '=?');
-  for (const name of ['client.address', 'network.peer.address', 'network.peer.port']) delete attributes[name];
-}
+/** pg's own words for what ends a statement without a SQLSTATE. */
+const CLIENT_ERRORS: [text: RegExp, type: string][] = [
+  [/^Query read timeout$/, QUERY_TIMEOUT],
+  [/^timeout exceeded when trying to connect$/, 'pool_timeout'],
+  [/not queryable$|^Cannot use a pool after calling end/, 'client_closed'],
+  [/^Connection terminated/, 'connection'],
+  [/^(?:[a-z]+ )?E[A-Z]{3,}\b/, 'connection'],
+];
+
+/** `error.type` of a statement that failed: its SQLSTATE, or what became of it on the way; never part of a text. */
+const errorTypeOf = (message: string, sqlState: string | undefined) =>
+  sqlState ?? CLIENT_ERRORS.find(([text]) => text.test(message))?.[1] ?? '_OTHER';
 
 /**
  * Completes and redacts each span while it can still be written, then hands it on: the route onto query spans,
@@ -40,6 +56,7 @@ export class ShopSpanProcessor implements SpanProcessor {
   readonly #exporter: CountingExporter;
   readonly #plans: PlanCapture | undefined;
   readonly #maxWaiting: number;
+  readonly #described = new WeakSet<object>();
   #accepted = 0;
   #dropped: Counter | undefined;
   #timeouts: Counter | undefined;
@@ -58,7 +75,7 @@ export class ShopSpanProcessor implements SpanProcessor {
       description: 'Finished spans not exported',
     });
     this.#timeouts = meter.createCounter('sqltrail_statement_timeouts', {
-      description: 'Statements cancelled by statement_timeout',
+      description: 'Statements ended by statement_timeout, or given up by the client after query_timeout',
     });
     this.#dropped.add(0, { reason: 'queue_full' });
   }
@@ -70,33 +87,51 @@ export class ShopSpanProcessor implements SpanProcessor {
     this.#next.onStart(span, parent);
   }
 
+  /** Gives a query span what is known of its statement, which is then not looked for again at its end. */
+  describe(span: ApiSpan, statement: Statement): void {
+    this.#described.add(span);
+    span.updateName(statement.summary);
+    span.setAttributes({
+      'db.query.text': statement.text,
+      'db.query.summary': statement.summary,
+      'db.operation.name': statement.operation,
+      ...(statement.collection ? { 'db.collection.name': statement.collection } : {}),
+      ...(statement.fingerprint ? { 'sqltrail.query.fingerprint': statement.fingerprint } : {}),
+    });
+  }
+
   onEnding(span: Span): void {
     const readable = span as unknown as ReadableSpan;
-    if (readable.kind === SpanKind.SERVER) redactRequest(readable);
+    const described = this.#described.has(span);
+    redactAttributes(readable.attributes, described);
+    const summary = readable.attributes['db.query.summary'];
+    // instrumentation-pg puts the first word of the raw text into the name, whatever it is.
+    if (!described && typeof summary === 'string' && readable.name.startsWith('pg.query:'))
+      span.updateName(summary);
     const sqlState = sqlStateOf(readable);
-    const { message } = readable.status;
+    const message = readable.status.message ?? '';
     if (isQuery(readable) && readable.status.code === SpanStatusCode.ERROR) {
+      const errorType = errorTypeOf(message, sqlState);
       if (sqlState) span.setAttribute('db.response.status_code', sqlState);
-      span.setAttribute('error.type', sqlState ?? 'connection');
-      if (sqlState === STATEMENT_TIMEOUT && !message?.includes('user request'))
-        this.#timeouts?.add(1, {
-          db_query_summary: String(readable.attributes['db.query.summary'] ?? readable.name),
-        });
+      span.setAttribute('error.type', errorType);
+      if (
+        errorType === QUERY_TIMEOUT ||
+        (sqlState === STATEMENT_TIMEOUT && !message.includes('user request'))
+      )
+        this.#timeouts?.add(1, { db_query_summary: String(summary ?? 'OTHER') });
     }
     if (message) readable.status.message = redactMessage(message, sqlState);
     for (const { attributes } of readable.events) {
-      const text = attributes?.['exception.message'];
-      if (!attributes || typeof text !== 'string') continue;
+      if (!attributes) continue;
+      redactAttributes(attributes, false);
       const type = attributes['exception.type'];
-      attributes['exception.message'] = redactMessage(text, isSqlState(type) ? type : sqlState);
-      // The first lines of a stack trace repeat the message; its frames have no values.
+      const text = attributes['exception.message'];
+      if (typeof text === 'string')
+        attributes['exception.message'] = redactMessage(text, isSqlState(type) ? type : sqlState);
       const stack = attributes['exception.stacktrace'];
-      if (typeof stack === 'string')
-        attributes['exception.stacktrace'] = stack
-          .split('\n')
-          .filter((line) => /^\s+at /.test(line))
-          .join('\n');
+      if (typeof stack === 'string') attributes['exception.stacktrace'] = framesOf(stack);
     }
+    for (const { attributes } of readable.links) if (attributes) redactAttributes(attributes, false);
   }
 
   onEnd(span: ReadableSpan): void {

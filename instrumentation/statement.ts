@@ -1,5 +1,6 @@
 import { fingerprintSync, loadModule, normalizeSync, parseSync } from 'libpg-query';
 import { LRUCache } from 'lru-cache';
+import { maskLiterals, tokens } from './lexer.ts';
 
 /** What is told about a statement; none of it holds a value. */
 export interface Statement {
@@ -18,10 +19,15 @@ export interface Statement {
 }
 
 /** A longer text is not parsed: it is generated, and its parse would hold up the event loop. */
-const LONGEST_PARSED = 32_768;
-const LONGEST_TEXT = 8_192;
+const MAX_PARSED = 32_768;
+/**
+ * The parser recurses on operators, set operations, joins and parentheses, and its WebAssembly stack ends at some
+ * 1,800 of them, which costs memory that is never given back (bench/parserMemory.ts). Statements of people have tens.
+ */
+const MAX_NESTING = 1_000;
+const MAX_TEXT = 8_192;
 /** The conventions' bound on a summary. */
-const LONGEST_SUMMARY = 255;
+const MAX_SUMMARY = 255;
 
 const operations: Record<string, string> = {
   SelectStmt: 'SELECT',
@@ -37,49 +43,89 @@ const operations: Record<string, string> = {
 };
 const explainable = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
-const firstWord = (sql: string) =>
-  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()*([a-z]+)/i.exec(sql)?.[1]?.toUpperCase() ?? 'OTHER';
-
 /**
- * Replaces what could be a value in a text that the parser does not take: quoted strings, dollar quotes, numbers,
- * comments. Errs on the side of replacing too much; an unclosed quote takes the rest of the text.
+ * First words of SQL commands (the reference's chapter "SQL Commands"). Only these become an operation: the first word
+ * of a text that is no SQL may be anything, and an operation is the label of a metric.
  */
-export function maskLiterals(sql: string): string {
-  return sql.replace(
-    /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|(?:\b[eEbBxXnN]|\b[uU]&)?'(?:[^'\\]|''|\\[\s\S])*(?:'|$)|(\$[A-Za-z_]*\$)[\s\S]*?(?:\1|$)|("(?:[^"]|"")*"|\$\d+|[A-Za-z_][\w$]*)|\d[\w.]*/g,
-    (match, _dollar, keep?: string) => keep ?? (match.startsWith('--') || match.startsWith('/*') ? '' : '?'),
-  );
+const COMMANDS = new Set(
+  (
+    'ABORT ALTER ANALYZE BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT COMMIT COPY CREATE DEALLOCATE DECLARE DELETE ' +
+    'DISCARD DO DROP END EXECUTE EXPLAIN FETCH GRANT IMPORT INSERT LISTEN LOAD LOCK MERGE MOVE NOTIFY PREPARE ' +
+    'REASSIGN REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT SECURITY SELECT SET SHOW START TABLE TRUNCATE ' +
+    'UNLISTEN UPDATE VACUUM VALUES WITH'
+  ).split(' '),
+);
+
+function firstWord(sql: string): string {
+  for (const { kind, text } of tokens(sql)) {
+    if (kind === 'space' || kind === 'comment' || text === '(') continue;
+    const word = kind === 'word' ? text.toUpperCase() : '';
+    return COMMANDS.has(word) ? word : 'OTHER';
+  }
+  return 'OTHER';
+}
+
+const RECURSION = /^(?:UNION|INTERSECT|EXCEPT|JOIN|NOT|CASE|IS|IN|LIKE|ILIKE|BETWEEN|COLLATE|OPERATOR)$/i;
+
+/** Whether the parser takes it without harm: neither too long nor too deeply nested. */
+function isParsable(sql: string): boolean {
+  if (sql.length > MAX_PARSED) return false;
+  let nesting = 0;
+  for (const { kind, text } of tokens(sql)) {
+    if (kind === 'symbol' ? !',;.)'.includes(text) : kind === 'word' && RECURSION.test(text)) nesting += 1;
+    if (nesting > MAX_NESTING) return false;
+  }
+  return true;
 }
 
 type Node = { [key: string]: unknown };
+const isNode = (value: unknown): value is Node => value !== null && typeof value === 'object';
 
-/** Tables in the order of the text, without names of common table expressions. */
+/**
+ * Tables in the order of the text. A name is that of a common table expression, and no table, only where it is in
+ * scope: in the statement that defines it, and in those of its siblings that come later (or all of them, if recursive).
+ */
 function tablesOf(root: unknown): string[] {
   const found: { name: string; at: number }[] = [];
-  const common = new Set<string>();
-  const walk = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(walk);
-    if (value === null || typeof value !== 'object') return;
-    for (const [key, child] of Object.entries(value as Node)) {
-      const node = child as Node;
-      if (key === 'CommonTableExpr' && typeof node?.['ctename'] === 'string') common.add(node['ctename']);
-      if ((key === 'RangeVar' || key === 'relation') && typeof node?.['relname'] === 'string')
-        found.push({ name: node['relname'], at: Number(node['location'] ?? 0) });
-      walk(child);
+  const walk = (value: unknown, scope: ReadonlySet<string>): void => {
+    if (Array.isArray(value)) {
+      for (const item of value) walk(item, scope);
+      return;
+    }
+    if (!isNode(value)) return;
+    let inner = scope;
+    const clause = value['withClause'] as { ctes?: unknown[]; recursive?: boolean } | undefined;
+    if (clause?.ctes) {
+      const name = (cte: unknown) =>
+        String(((cte as Node)['CommonTableExpr'] as Node | undefined)?.['ctename']);
+      const seen = new Set(scope);
+      if (clause.recursive) for (const cte of clause.ctes) seen.add(name(cte));
+      for (const cte of clause.ctes) {
+        walk(cte, new Set(seen));
+        seen.add(name(cte));
+      }
+      inner = seen;
+    }
+    for (const [key, child] of Object.entries(value)) {
+      if (key === 'withClause') continue;
+      if ((key === 'RangeVar' || key === 'relation') && isNode(child) && typeof child['relname'] === 'string')
+        if (child['schemaname'] !== undefined || !inner.has(child['relname']))
+          found.push({ name: child['relname'], at: Number(child['location'] ?? 0) });
+      walk(child, inner);
     }
   };
-  walk(root);
-  return found
-    .filter(({ name }) => !common.has(name))
-    .sort((a, b) => a.at - b.at)
-    .map(({ name }) => name);
+  walk(root, new Set());
+  return found.sort((a, b) => a.at - b.at).map(({ name }) => name);
 }
 
+const cut = (text: string) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} …` : text);
+
 function describeUnparsed(sql: string): Statement {
-  const operation = firstWord(sql);
-  const text = maskLiterals(sql.slice(0, LONGEST_TEXT)).trim();
+  const start = sql.slice(0, MAX_TEXT);
+  const operation = firstWord(start);
+  const text = maskLiterals(start, { keepQuoted: false });
   return {
-    text: sql.length > LONGEST_TEXT ? `${text} …` : text,
+    text: sql.length > MAX_TEXT ? `${text} …` : text,
     summary: operation,
     operation,
     collection: undefined,
@@ -88,28 +134,62 @@ function describeUnparsed(sql: string): Statement {
   };
 }
 
+/** Byte offsets of what SET assigns: there an unquoted word is a value, as in `SET app.tenant TO anna`. */
+function assignedAt(root: unknown): Set<number> {
+  const found = new Set<number>();
+  const walk = (value: unknown, assigned: boolean): void => {
+    if (Array.isArray(value)) for (const item of value) walk(item, assigned);
+    if (!isNode(value)) return;
+    const constant = value['A_Const'];
+    if (assigned && isNode(constant)) found.add(Number(constant['location'] ?? 0));
+    for (const [key, child] of Object.entries(value))
+      walk(child, assigned || key === 'VariableSetStmt' || key === 'setstmt');
+  };
+  walk(root, false);
+  return found;
+}
+
+/**
+ * The statement's text without values. For what pg_stat_statements normalises, Postgres's own normalisation comes
+ * first, so that `$1` is the same constant in both; it leaves comments, and of utility statements nearly everything.
+ */
+function maskedText(sql: string, tree: unknown, normalised: boolean): string {
+  const text = normalised ? normalizeSync(sql) : sql;
+  const used = [...text.matchAll(/\$(\d{1,5})(?!\d)/g)].reduce((max, [, n]) => Math.max(max, Number(n)), 0);
+  const assigned = normalised ? new Set<number>() : assignedAt(tree);
+  return maskLiterals(text, { placeholder: (n) => `$${used + n + 1}`, alsoAt: assigned });
+}
+
 function describeParsed(sql: string): Statement {
-  const tree = parseSync(sql) as { stmts?: { stmt?: Node }[] };
+  const tree = parseSync(sql) as { stmts?: { stmt?: Node; stmt_location?: number; stmt_len?: number }[] };
   const statements = tree.stmts ?? [];
   if (statements.length === 0) return describeUnparsed(sql);
-  const parts = statements.map(({ stmt = {} }) => {
+  // The parser counts bytes.
+  const bytes = statements.length > 1 ? Buffer.from(sql) : undefined;
+  const parts = statements.map(({ stmt = {}, stmt_location: from = 0, stmt_len: length }) => {
     const [type = ''] = Object.keys(stmt);
     const kind = String((stmt[type] as Node | undefined)?.['kind'] ?? '');
     const operation =
       type === 'TransactionStmt'
         ? kind.replace('TRANS_STMT_', '').replace('START', 'BEGIN')
-        : (operations[type] ?? firstWord(sql));
+        : (operations[type] ??
+          firstWord(bytes ? bytes.subarray(from, length ? from + length : undefined).toString() : sql));
     return { operation, tables: [...new Set(tablesOf(stmt))] };
   });
   const [first] = parts as [(typeof parts)[number]];
   const tables = new Set(parts.flatMap((part) => part.tables));
-  const normal = normalizeSync(sql).trim();
   return {
-    text: normal.length > LONGEST_TEXT ? `${normal.slice(0, LONGEST_TEXT)} …` : normal,
+    text: cut(
+      maskedText(
+        sql,
+        tree,
+        parts.every(({ operation }) => explainable.has(operation)),
+      ),
+    ),
     summary: parts
       .map(({ operation, tables: names }) => [operation, ...names].join(' '))
       .join('; ')
-      .slice(0, LONGEST_SUMMARY),
+      .slice(0, MAX_SUMMARY),
     operation: first.operation,
     collection: tables.size === 1 ? [...tables][0] : undefined,
     fingerprint: fingerprintSync(sql),
@@ -133,7 +213,7 @@ export function describeStatement(sql: string): Statement {
   if (known) return known;
   let statement: Statement;
   try {
-    statement = sql.length > LONGEST_PARSED ? describeUnparsed(sql) : describeParsed(sql);
+    statement = isParsable(sql) ? describeParsed(sql) : describeUnparsed(sql);
   } catch {
     statement = describeUnparsed(sql);
   }
