@@ -8,6 +8,7 @@ interface PoolOptions {
   host?: string;
   port?: number;
   database?: string;
+  user?: string;
   connectionString?: string;
   max: number;
 }
@@ -22,15 +23,41 @@ const WAIT_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 
 export const isAcquireTimeout = (error: unknown) =>
   error instanceof Error && error.message === 'timeout exceeded when trying to connect';
 
-function baseName(options: PoolOptions): string {
-  let { host, port, database } = options;
-  if (options.connectionString && URL.canParse(options.connectionString)) {
-    const url = new URL(options.connectionString);
-    host = url.hostname || host;
-    port = Number(url.port) || port;
-    database = decodeURIComponent(url.pathname.slice(1)) || database;
+const decoded = (text: string) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
-  return `${host ?? 'localhost'}:${port ?? 5432}/${database ?? ''}`;
+};
+
+/** What of a connection string says where it leads: URLs, also with several hosts or a socket's directory. */
+function targetOf(connectionString: string): Pick<PoolOptions, 'host' | 'port' | 'database'> {
+  // `/run/postgresql dbname`, as pg takes it.
+  if (connectionString.startsWith('/')) {
+    const [host = '', database] = connectionString.split(' ');
+    return { host, ...(database ? { database } : {}) };
+  }
+  // URL refuses several hosts, and an empty one before a user.
+  const [, authority = '', pathname = '', query = ''] =
+    /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(connectionString) ?? [];
+  const [, hosts = '', port = ''] = /^(.*?)(?::(\d+))?$/s.exec(authority) ?? [];
+  const parameters = new URLSearchParams(query);
+  const host = parameters.get('host') ?? decoded(hosts);
+  return {
+    ...(host ? { host } : {}),
+    ...(Number(parameters.get('port') ?? port) ? { port: Number(parameters.get('port') ?? port) } : {}),
+    ...(pathname ? { database: decoded(pathname) } : {}),
+  };
+}
+
+/** `host:port/database`, with pg's defaults: the variables of libpq, then localhost and the user's own database. */
+export function baseName(options: PoolOptions, env: NodeJS.ProcessEnv = process.env): string {
+  const target = { ...options, ...(options.connectionString ? targetOf(options.connectionString) : {}) };
+  const host = target.host || env['PGHOST'] || 'localhost';
+  const port = target.port || env['PGPORT'] || 5432;
+  const database = target.database || env['PGDATABASE'] || target.user || env['PGUSER'] || '';
+  return `${host}:${port}/${database}`;
 }
 
 /**
@@ -43,7 +70,9 @@ function baseName(options: PoolOptions): string {
  * connection, and the query's span would join that one's trace.
  */
 export class PoolInstrumentation extends InstrumentationBase {
-  #names = new Map<Pool, string>();
+  #names = new WeakMap<Pool, string>();
+  /** Held weakly: a pool that nobody ends or keeps must not live on in here. */
+  #pools = new Map<string, WeakRef<Pool>>();
   #acquiredAt = new WeakMap<PoolClient, number>();
   declare private waitTime: ReturnType<typeof this.meter.createHistogram>;
   declare private useTime: ReturnType<typeof this.meter.createHistogram>;
@@ -69,15 +98,35 @@ export class PoolInstrumentation extends InstrumentationBase {
     });
     this.meter.addBatchObservableCallback(
       (result) => {
-        for (const [pool, name] of this.#names ?? []) {
+        // Field initialisers come after the base class's constructor, which makes the instruments.
+        for (const [name, held] of this.#pools ?? []) {
+          const pool = held.deref();
+          const isOver = !pool || pool.ended;
           const labels = { 'db.client.connection.pool.name': name };
-          result.observe(count, pool.idleCount, { ...labels, 'db.client.connection.state': 'idle' });
-          result.observe(count, pool.totalCount - pool.idleCount, {
-            ...labels,
-            'db.client.connection.state': 'used',
-          });
-          result.observe(max, (pool as unknown as { options: PoolOptions }).options.max, labels);
-          result.observe(pending, pool.waitingCount, labels);
+          const observed = (of: (pool: Pool) => number) => (isOver ? 0 : of(pool));
+          const state = (value: string) => ({ ...labels, 'db.client.connection.state': value });
+          result.observe(
+            count,
+            observed(({ idleCount }) => idleCount),
+            state('idle'),
+          );
+          result.observe(
+            count,
+            observed(({ totalCount, idleCount }) => totalCount - idleCount),
+            state('used'),
+          );
+          result.observe(
+            max,
+            observed((live) => (live as unknown as { options: PoolOptions }).options.max),
+            labels,
+          );
+          result.observe(
+            pending,
+            observed(({ waitingCount }) => waitingCount),
+            labels,
+          );
+          // What is last observed stays in the exposition: zero is what a pool that is over must leave there.
+          if (isOver) this.#pools.delete(name);
         }
       },
       [count, max, pending],
@@ -112,10 +161,10 @@ export class PoolInstrumentation extends InstrumentationBase {
     const known = this.#names.get(pool);
     if (known) return known;
     const base = baseName((pool as unknown as { options: PoolOptions }).options);
-    const taken = new Set(this.#names.values());
     let name = base;
-    for (let i = 2; taken.has(name); i += 1) name = `${base}#${i}`;
+    for (let i = 2; this.#pools.has(name); i += 1) name = `${base}#${i}`;
     this.#names.set(pool, name);
+    this.#pools.set(name, new WeakRef(pool));
     const labels = { 'db.client.connection.pool.name': name };
     this.timeouts.add(0, labels);
     pool.on('release', (_error, client) => {
@@ -123,11 +172,6 @@ export class PoolInstrumentation extends InstrumentationBase {
       this.#acquiredAt.delete(client);
       if (since !== undefined) this.useTime.record((performance.now() - since) / 1000, labels);
     });
-    const end = pool.end.bind(pool);
-    pool.end = ((...args: []) => {
-      this.#names.delete(pool);
-      return end(...args);
-    }) as Pool['end'];
     return name;
   }
 

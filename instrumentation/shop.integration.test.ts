@@ -122,6 +122,28 @@ describe('the shop with telemetry', () => {
     expect(read(`${name}#2`)).toEqual(['2', '0', '3']);
   });
 
+  it('leaves no gauge of a pool that is over, and keeps no pool that nobody else keeps', async () => {
+    const application = startNode(['--expose-gc', ...telemetryArguments, 'test/support/poolsEnd.ts'], {
+      DATABASE_URL: database.url('shop_app'),
+      OTEL_EXPORTER_PROMETHEUS_PORT: String(await freePort()),
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    });
+    expect(await application.exited, application.output()).toBe(0);
+    const [before = '', after = ''] = application.output().split('-----\n');
+    const gauges = (text: string) =>
+      text
+        .split('\n')
+        .filter((line) => /^db_client_connection_(count|pending_requests)\{/.test(line))
+        .map((line) => Number(line.split(' ').at(-1)));
+    expect(gauges(before).toSorted()).toEqual([0, 1, 3]);
+    expect(
+      gauges(after).every((value) => value === 0),
+      after,
+    ).toBe(true);
+    // The last one may still be on the stack.
+    expect(Number(/pools in memory: (\d+)/.exec(after)?.[1])).toBeLessThan(3);
+  }, 60_000);
+
   it('counts statement timeouts by statement', async () => {
     const { shop, base, metric } = await startShop({ SHOP_STATEMENT_TIMEOUT_MS: '100' });
     const locker = new pg.Client(database.url('postgres'));
