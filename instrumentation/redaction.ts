@@ -101,8 +101,8 @@ export function redactQuery(query: string): string {
 /** Scheme and host of an address: its path and query may name a customer, its user part is a password. */
 export function redactUrl(url: string): string {
   if (!URL.canParse(url)) return '?';
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname === '/' ? '/' : '/?'}`;
+  const { protocol, host, pathname, search, hash } = new URL(url);
+  return `${protocol}//${host}/${pathname === '/' && !search && !hash ? '' : '?'}`;
 }
 
 /** Statements, of the conventions of now and of before 1.25. */
