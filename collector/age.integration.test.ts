@@ -59,6 +59,8 @@ const filled = `
   CREATE TABLE public.orders AS SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SS') AS placed_at FROM given;
   ANALYZE shop.carts; ANALYZE public.orders;`;
 
+const anyStyle = fc.constantFrom('ISO, MDY', 'ISO, DMY', 'German');
+
 interface Age {
   relname: string;
   cold_ratio: number;
@@ -66,11 +68,13 @@ interface Age {
 
 it('the cold share is that of the rows themselves on every day of the year and in every time zone', async () => {
   await fc.assert(
-    fc.asyncProperty(anyMoment, anyZone, async (moment, zone) => {
+    fc.asyncProperty(anyMoment, anyZone, anyStyle, async (moment, zone, style) => {
       const now = moment.toISOString();
       await owner.query('BEGIN');
       try {
-        await owner.query(`${model(now)} SET LOCAL TimeZone = ${pg.escapeLiteral(zone)}; ${filled}`);
+        await owner.query(
+          `${model(now)} SET LOCAL TimeZone = ${pg.escapeLiteral(zone)}; ${filled} SET LOCAL DateStyle = ${style}`,
+        );
         const at = (text: string) => text.replaceAll('now()', `'${now}'::timestamptz`);
         const { rows } = await owner.query<Age>(at(query));
         const said = new Map(rows.map((row) => [row.relname, Number(row.cold_ratio)]));

@@ -143,7 +143,7 @@ export class Journal {
   async plan(action: Action, reviewDays: number | null): Promise<ActionState> {
     const { rows } = await this.#client.query<{ state: ActionState }>(
       `INSERT INTO sqltrail.action AS a (id, action, state, review_on)
-       VALUES ($1, $2, 'planned', current_date + $3::int)
+       VALUES ($1, $2, 'planned', (now() AT TIME ZONE 'UTC')::date + $3::int)
        ON CONFLICT (id) DO UPDATE SET action = excluded.action, state = 'planned', review_on = excluded.review_on,
          started_at = now(), ended_at = NULL, applying_at = NULL, applied_at = NULL, before = NULL, after = NULL, note = NULL
        WHERE a.state IN ('taken-back', 'failed')
@@ -165,7 +165,7 @@ export class Journal {
   ): Promise<void> {
     await this.#client.query(
       `UPDATE sqltrail.action SET state = $2, before = coalesce($3, before), after = coalesce($4, after),
-         note = coalesce($5, note), review_on = coalesce(review_on, current_date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END,
+         note = coalesce($5, note), review_on = coalesce(review_on, (now() AT TIME ZONE 'UTC')::date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END,
          applying_at = CASE WHEN $2 = 'applying' THEN clock_timestamp() ELSE applying_at END,
          applied_at = CASE $2 WHEN 'applying' THEN NULL WHEN 'applied' THEN coalesce(applied_at, clock_timestamp()) ELSE applied_at END
        WHERE id = $1`,

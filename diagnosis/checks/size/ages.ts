@@ -20,7 +20,8 @@ export interface Ages {
 
 export const DAY_MS = 86_400_000;
 const LEAST_ROWS = 1_000;
-const isoDate = /^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?/;
+const isoDate =
+  /^(?<day>\d{4}-\d\d-\d\d)([ T](?<time>\d\d:\d\d(:\d\d(\.\d{1,3})?)?)\d*( ?(?<zone>Z|[+-]\d\d(:?\d\d)?))?)?/;
 
 /** Share of rows older than the moment, 0..1, linear within an interval. */
 export function shareOlder({ bounds }: Pick<Ages, 'bounds'>, before: number): number {
@@ -33,9 +34,18 @@ export function shareOlder({ bounds }: Pick<Ages, 'bounds'>, before: number): nu
   return (at - 1 + (high > low ? (before - low) / (high - low) : 1)) / last;
 }
 
-/** Milliseconds since 1970, in the time zone of the server's session; NaN where it is no date. */
-const momentOf = (text: string) =>
-  Date.parse(text.length > 10 ? `${text.slice(0, 19).replace(' ', 'T')}Z` : text);
+/**
+ * Milliseconds since 1970; NaN where it is no date. What names no zone is meant in the server's, `zoneSeconds` ahead of
+ * UTC now: an hour off in the other half of the year where clocks change.
+ */
+export function momentOf(text: string, zoneSeconds: number): number {
+  const { day, time = '00:00', zone } = isoDate.exec(text)?.groups ?? {};
+  if (zone === undefined || zone === 'Z') {
+    const moment = Date.parse(`${day}T${time}Z`);
+    return zone ? moment : moment - zoneSeconds * 1000;
+  }
+  return Date.parse(`${day}T${time}${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}`);
+}
 
 function bytesWithPartitions(tables: readonly Table[], table: Table): number {
   return tables
@@ -66,11 +76,14 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
     table: string;
     column: string;
     bounds: string[];
+    zoneSeconds: number;
   }>(
-    `SELECT schemaname AS schema, tablename AS table, attname AS column, histogram_bounds::text::text[] AS bounds
+    // JSON has dates in one form, whatever the server's DateStyle, and moments with their offset from UTC.
+    `SELECT schemaname AS schema, tablename AS table, attname AS column, to_json(histogram_bounds) AS bounds,
+            extract(timezone FROM now())::float8 AS "zoneSeconds"
        FROM pg_stats
       WHERE schemaname <> ALL ('{pg_catalog,information_schema}') AND histogram_bounds IS NOT NULL
-        AND histogram_bounds::text ~ '^\\{"?[12]\\d{3}-\\d\\d-\\d\\d' `,
+        AND to_json(histogram_bounds)::text ~ '^\\["[12]\\d{3}-\\d\\d-\\d\\d' `,
   );
   const found: Ages[] = [];
   for (const table of context.tables) {
@@ -80,7 +93,7 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
       if ((column.stats?.nullFraction ?? 0) > 0.5) return [];
       const row = own.find((r) => r.column === column.name);
       if (!row?.bounds.every((bound) => isoDate.test(bound))) return [];
-      const bounds = row.bounds.map(momentOf);
+      const bounds = row.bounds.map((bound) => momentOf(bound, row.zoneSeconds));
       return bounds.some(Number.isNaN)
         ? []
         : [

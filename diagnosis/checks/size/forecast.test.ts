@@ -155,22 +155,34 @@ describe('ages', () => {
   const read = (tables: Table[], rows: { table: string; column: string; bounds: string[] }[]) =>
     readAges({
       tables,
-      session: { query: async () => rows.map((row) => ({ schema: 'public', ...row })) },
+      session: { query: async () => rows.map((row) => ({ schema: 'public', zoneSeconds: 3_600, ...row })) },
     } as unknown as CheckContext);
   const row = (bounds: string[], name = 'orders') => ({ table: name, column: 'at', bounds });
 
   it('are read from dates, from moments and from text in any of their forms, as of when ANALYZE looked', async () => {
     const lastAnalyze = new Date(now);
-    const forms = ['2024-06-01', '2025-01-01 12:30', '2025-01-02T01:02:03', '2025-12-31 23:59:59.123+02'];
+    const forms = [
+      '2024-06-01',
+      '2025-01-01 12:30',
+      '2025-01-02T01:02:03',
+      '2025-12-31 23:59:59.123456+02',
+      '2026-01-01T05:44:59.123456+05:45',
+      '2026-01-01 00:30:00 -0030',
+      '2026-01-01T02:00:00Z',
+    ];
     const [ages] = await read(
       [table('orders', { activity: { lastAnalyze } as Table['activity'] })],
       [row(forms)],
     );
     expect(ages?.bounds.map((at) => new Date(at).toISOString().slice(0, 16))).toEqual([
-      '2024-06-01T00:00',
-      '2025-01-01T12:30',
-      '2025-01-02T01:02',
+      // The server's clocks are an hour ahead of UTC.
+      '2024-05-31T23:00',
+      '2025-01-01T11:30',
+      '2025-01-02T00:02',
+      '2025-12-31T21:59',
       '2025-12-31T23:59',
+      '2026-01-01T01:00',
+      '2026-01-01T02:00',
     ]);
     expect(ages).toMatchObject({ text: true, asOf: now, through: null });
   });
