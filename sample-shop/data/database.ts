@@ -11,13 +11,13 @@ export interface ShopDatabaseOptions {
   passwords: RolePasswords;
   scale: Size;
   seed: number;
-  /** Newest moment in the data, `YYYY-MM-DD`; today by default. */
+  /** Newest moment in the data, `YYYY-MM-DD`; the server's today by default, so that none lies ahead of its clock. */
   asOf?: string;
   signal?: AbortSignal;
   onProgress?: (progress: { done: number; total: number; title: string }) => void;
 }
 
-const today = () => new Date().toISOString().slice(0, 10);
+type FillOptions = ShopDatabaseOptions & { asOf: string };
 
 async function connect(adminUrl: string, database?: string): Promise<pg.Client> {
   const url = new URL(adminUrl);
@@ -50,10 +50,7 @@ async function exists(admin: pg.ClientBase, database: string): Promise<boolean> 
 }
 
 /** Runs the fill tasks on `connections` connections, each as soon as what it needs is there. */
-async function fill(
-  clients: pg.Client[],
-  { scale, asOf = today(), signal, onProgress }: ShopDatabaseOptions,
-): Promise<void> {
+async function fill(clients: pg.Client[], { scale, asOf, signal, onProgress }: FillOptions): Promise<void> {
   const open = fillTasks(scaleOf(scale), asOf);
   const total = open.length;
   const done = new Set<string>();
@@ -127,8 +124,11 @@ export async function createShopDatabase(options: ShopDatabaseOptions): Promise<
     await first.query('CREATE EXTENSION pg_stat_statements');
     await first.query(await readFile(new URL('../schema/legacy.sql', import.meta.url), 'utf8'));
     await first.query(helpers(options.seed));
-    await fill(clients, options);
-    await finish(clients, options);
+    // Asked once: at midnight the two would differ.
+    const { rows } = await first.query<{ today: string }>("SELECT to_char(now(), 'YYYY-MM-DD') AS today");
+    const dated = { ...options, asOf: options.asOf ?? (rows[0]?.today as string) };
+    await fill(clients, dated);
+    await finish(clients, dated);
     await Promise.all(clients.splice(0).map((client) => client.end()));
     await admin.query(
       `ALTER DATABASE ${pg.escapeIdentifier(building)} RENAME TO ${pg.escapeIdentifier(template)}`,
@@ -142,10 +142,7 @@ export async function createShopDatabase(options: ShopDatabaseOptions): Promise<
 }
 
 /** The one index that somebody added years ago, sequences after the made rows, owner, grants, statistics. */
-async function finish(
-  clients: pg.Client[],
-  { scale, seed, asOf = today() }: ShopDatabaseOptions,
-): Promise<void> {
+async function finish(clients: pg.Client[], { scale, seed, asOf }: FillOptions): Promise<void> {
   const [first, second = first] = clients as [pg.Client, pg.Client?];
   await Promise.all([
     first.query('CREATE INDEX order_items_order_id_idx ON order_items (order_id)'),
