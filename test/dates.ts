@@ -1,7 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { localOf, momentOfDay, namedDays, RUN_ZONES, sampleOf } from './support/calendar.ts';
+import { libfaketime, withoutWaits } from './support/faketime.ts';
 import { projectsOf, runSuite, type SuiteRun, sayRun, untilInterrupted } from './support/suite.ts';
 
 const HELP = `npm run test:dates -- [options] [files]
@@ -17,42 +18,26 @@ The suite under shifted clocks (libfaketime), once a date and time zone.
   --help
 
 Names: ${Object.keys(namedDays).join(', ')}; each is the latest that is over.
-Dates lie in the past: see clockEnvironment in test/dates.ts.
 `;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** The preloaded library, where Debian, Ubuntu, Fedora, Arch and a build by hand put it. */
-async function libfaketime(): Promise<string | undefined> {
-  const given = process.env['LIBFAKETIME'];
-  if (given) return given;
-  const namesIn = (directory: string) => readdir(directory).catch((): string[] => []);
-  const multiarch = await namesIn('/usr/lib');
-  const places = [...multiarch.map((name) => `/usr/lib/${name}`), '/usr/lib', '/usr/lib64', '/usr/local/lib'];
-  for (const place of places)
-    if ((await namesIn(path.join(place, 'faketime'))).includes('libfaketime.so.1'))
-      return path.join(place, 'faketime', 'libfaketime.so.1');
-  return undefined;
-}
-
 /**
- * Makes the clocks of a process and its children show `moment` now, and go on from there.
+ * Makes the clocks of a process and its children show `moment` now, and go on from there. Not a clock that starts at a
+ * date (FAKETIME=@...), which would begin anew in each process, and not the monotonic clock: timers go by that.
  *
- * A clock that starts at a date (`@`) also shifts what timers go by, and a server under it hangs. With an offset and
- * the monotonic clock left alone, the event loop of Node and all of Postgres run as ever but for one thing: while a
- * server process waits in epoll_wait, libfaketime shows the true time to its signal handlers. Postgres compares that
- * with the shifted end of its timer. Behind a clock that is ahead, no timer of a waiting process ever ends
- * (statement_timeout in pg_sleep); behind one that is late, whatever timer ends first takes the others with it, which
- * differs from a true clock only where deadlock_timeout is the first (test/support/postgres.global.ts). So dates lie in
- * the past.
+ * @param library see withoutWaits
  */
-const clockEnvironment = (library: string, moment: number, zone: string): NodeJS.ProcessEnv => ({
-  ...process.env,
-  TZ: zone,
-  LD_PRELOAD: library,
-  FAKETIME: `-${Math.round((Date.now() - moment) / 1000)}`,
-  FAKETIME_DONT_FAKE_MONOTONIC: '1',
-});
+const clockEnvironment = (library: string, moment: number, zone: string): NodeJS.ProcessEnv => {
+  const seconds = Math.round((moment - Date.now()) / 1000);
+  return {
+    ...process.env,
+    TZ: zone,
+    LD_PRELOAD: library,
+    FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`,
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  };
+};
 
 function table(
   runs: { day: string; zone: string; run: SuiteRun }[],
@@ -112,15 +97,13 @@ async function main(): Promise<number> {
   const planned = days.flatMap((day) =>
     zones.map((zone) => ({ day, zone, moment: momentOfDay(day, zone, now) })),
   );
-  for (const { day, zone, moment } of planned)
-    if (moment >= now - 1000)
-      throw new Error(`--dates ${day}: is not over in ${zone}. Give a date in the past.`);
   const library = await libfaketime();
   if (!library) {
     say('Skipped: libfaketime is not installed. Debian and Ubuntu: apt-get install libfaketime.');
     return 0;
   }
   const signal = untilInterrupted();
+  const clock = await withoutWaits(library);
   const runs: { day: string; zone: string; run: SuiteRun }[] = [];
   for (const { day, zone, moment } of planned) {
     if (signal.aborted) break;
@@ -132,11 +115,12 @@ async function main(): Promise<number> {
       'dates',
       `${localOf(moment, zone).replace(':', '')}-${zone.replaceAll('/', '-')}-${projects.join('-')}.log`,
     );
-    const env = clockEnvironment(library, moment, zone);
+    const env = clockEnvironment(clock.file, moment, zone);
     const run = await runSuite({ projects, files: positionals, env, log, signal });
     runs.push({ day, zone, run });
     sayRun(title, run);
   }
+  await rm(clock.directory, { recursive: true, force: true });
   if (planned.length > 1) say(`\n${table(runs, days, zones)}\n`);
   const failed = runs.filter(({ run }) => !run.ok).length;
   say(

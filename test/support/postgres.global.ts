@@ -32,8 +32,6 @@ export default async function setup(project: TestProject) {
       shared_buffers: '128MB',
       'pg_stat_statements.track': 'all',
       ...(process.env['TZ'] ? { TimeZone: process.env['TZ'] } : {}),
-      // Whatever timer of a wait ends first ends all of them on a shifted clock (test/dates.ts); this one must not be it.
-      ...(process.env['FAKETIME'] ? { deadlock_timeout: '1h' } : {}),
     },
   });
   project.provide('postgresUrl', server.url());

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createWriteStream, existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { waitFor } from '../../stack/waitFor.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 /** A second chance for the runner to stop its servers, before it is ended. */
@@ -28,6 +29,33 @@ interface Report {
     message: string;
     assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
   }[];
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // All of it has ended.
+  }
+}
+
+/**
+ * What an interrupted runner leaves: servers that it started in groups of their own, as the product does, so that no
+ * interrupt of a terminal ends them.
+ */
+async function endServers(directory: string): Promise<void> {
+  for (const file of await readdir(directory, { recursive: true }).catch(() => [])) {
+    if (path.basename(file) !== 'postmaster.pid') continue;
+    const lock = path.join(directory, file);
+    const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
+    if (!pid) continue;
+    try {
+      process.kill(pid, 'SIGQUIT');
+    } catch {
+      continue;
+    }
+    await waitFor(`Postgres ${pid} to end`, () => !existsSync(lock), { deadlineMs: END_MS });
+  }
 }
 
 const firstLine = (text: string | undefined) => (text ?? '').split('\n')[0]?.slice(0, 300) ?? '';
@@ -56,6 +84,8 @@ export async function runSuite(options: {
   signal: AbortSignal;
 }): Promise<SuiteRun> {
   const directory = await mkdtemp(path.join(tmpdir(), 'sqltrail-suite-'));
+  // Its servers run as another user where this is root.
+  await chmod(directory, 0o755);
   const outputFile = path.join(directory, 'report.json');
   await mkdir(path.dirname(options.log), { recursive: true });
   const began = performance.now();
@@ -72,7 +102,12 @@ export async function runSuite(options: {
         ...options.files,
       ],
       // A group of its own: an interrupt from the terminal reaches it once, through the signal.
-      { cwd: ROOT, env: options.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      {
+        cwd: ROOT,
+        env: { ...options.env, TMPDIR: directory },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: true,
+      },
     );
     const log = createWriteStream(options.log);
     child.stdout.pipe(log, { end: false });
@@ -80,7 +115,7 @@ export async function runSuite(options: {
     let late: NodeJS.Timeout | undefined;
     const end = () => {
       child.kill('SIGINT');
-      late = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), END_MS);
+      late = setTimeout(() => killGroup(child.pid), END_MS);
     };
     options.signal.addEventListener('abort', end, { once: true });
     if (options.signal.aborted) end();
@@ -90,6 +125,8 @@ export async function runSuite(options: {
     });
     clearTimeout(late);
     options.signal.removeEventListener('abort', end);
+    // What of its group is left: workers of a runner that was interrupted.
+    if (options.signal.aborted) killGroup(child.pid);
     await new Promise<void>((resolve) => log.end(resolve));
     const text = await readFile(outputFile, 'utf8').catch(() => undefined);
     const seconds = (performance.now() - began) / 1000;
@@ -99,7 +136,11 @@ export async function runSuite(options: {
         failed: 0,
         skipped: 0,
         seconds,
-        failures: [`The run broke (exit code ${code}); its output: ${options.log}`],
+        failures: [
+          options.signal.aborted
+            ? 'Interrupted.'
+            : `The run broke (exit code ${code}); its output: ${options.log}`,
+        ],
         ok: false,
       };
     const report = JSON.parse(text) as Report;
@@ -115,6 +156,7 @@ export async function runSuite(options: {
       ok: failures.length === 0 && code === 0,
     };
   } finally {
+    await endServers(directory);
     await rm(directory, { recursive: true, force: true });
   }
 }
