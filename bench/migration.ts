@@ -9,7 +9,7 @@ import { runArchive } from '../remediation/archive/archive.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
 import { runMigration } from '../remediation/migration/engine.ts';
 import type { Phase } from '../remediation/migration/mapping.ts';
-import { shopMapping } from '../remediation/migration/shop.ts';
+import { sessionTimeZone, shopMapping } from '../remediation/migration/shop.ts';
 import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
@@ -174,7 +174,7 @@ try {
     const migration = runMigration({
       signal: most,
       url: urlOf('bench'),
-      mapping: await shopMapping({ timeZone: 'Etc/UTC' }),
+      mapping: await shopMapping({ timeZone: await sessionTimeZone(urlOf('bench')) }),
       until: 'cutover-writes',
       previousStore: 'tuned',
       async switchStore(store) {

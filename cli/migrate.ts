@@ -11,7 +11,7 @@ import {
   verifyMigration,
 } from '../remediation/migration/engine.ts';
 import { isPhase, type Phase, phases } from '../remediation/migration/mapping.ts';
-import { shopMapping } from '../remediation/migration/shop.ts';
+import { sessionTimeZone, shopMapping } from '../remediation/migration/shop.ts';
 import { type Measured, timeline } from '../remediation/migration/timeline.ts';
 import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
@@ -27,7 +27,7 @@ interface Flags {
   yes: boolean;
   shop?: string;
   previousStore: string;
-  timeZone: string;
+  timeZone?: string;
   duty: number;
   acceptSetAside: boolean;
   productionSize?: number;
@@ -153,7 +153,10 @@ export function migrateCommand(signal: AbortSignal): Command {
     .option('--yes', 'do it', false)
     .option('--shop <url>', 'the shop, to exchange its store at the cutover (token in SQLTRAIL_TOKEN)')
     .option('--previous-store <name>', 'the store in use before the migration', 'legacy')
-    .option('--time-zone <name>', 'the zone in which the dates kept as text are meant', 'Etc/UTC')
+    .option(
+      '--time-zone <name>',
+      'the zone in which the dates kept as text are meant; that of the sessions of the database without it',
+    )
     .option(
       '--duty <share>',
       'share of the time in which the backfill works',
@@ -181,8 +184,9 @@ export function migrateCommand(signal: AbortSignal): Command {
     )
     .action((given: string | undefined, flags: Flags) =>
       reported(async () => {
-        const mapping = await shopMapping({ timeZone: flags.timeZone });
-        const at = { url: ownerUrl(given), mapping };
+        const url = ownerUrl(given);
+        const mapping = await shopMapping({ timeZone: flags.timeZone ?? (await sessionTimeZone(url)) });
+        const at = { url, mapping };
         if (flags.status) {
           const status = await migrationStatus(at);
           if (!status) {

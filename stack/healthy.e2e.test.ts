@@ -7,7 +7,7 @@ import { kpiById } from '../kpis/catalogue.ts';
 import { runArchive } from '../remediation/archive/archive.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
 import { runMigration } from '../remediation/migration/engine.ts';
-import { shopMapping } from '../remediation/migration/shop.ts';
+import { sessionTimeZone, shopMapping } from '../remediation/migration/shop.ts';
 import { startTestStack, type TestStack } from '../test/support/stack.ts';
 import type { NativeStack } from './native.ts';
 import { waitFor } from './waitFor.ts';
@@ -42,7 +42,7 @@ describe('the mended shop', () => {
     });
     const migration = runMigration({
       url,
-      mapping: await shopMapping({ timeZone: 'Etc/UTC' }),
+      mapping: await shopMapping({ timeZone: await sessionTimeZone(url) }),
       until: 'contract',
       yes: true,
       previousStore: 'legacy',

@@ -15,7 +15,7 @@ import {
   type Verdict,
 } from '../../remediation/migration/engine.ts';
 import type { Phase } from '../../remediation/migration/mapping.ts';
-import { shopMapping } from '../../remediation/migration/shop.ts';
+import { sessionTimeZone, shopMapping } from '../../remediation/migration/shop.ts';
 import type { Verification } from '../../remediation/migration/verify.ts';
 import type { Recording } from '../../report/recording.ts';
 import { queryVector, type StoryTargets, setStore } from './clients.ts';
@@ -180,7 +180,7 @@ export async function migrationStage(
   strain?: StrainWatch,
 ): Promise<boolean> {
   const { url, targets, recording, say, status, signal } = options;
-  const mapping = await shopMapping({ timeZone: 'Etc/UTC' });
+  const mapping = await shopMapping({ timeZone: await sessionTimeZone(url) });
   const migration = began(recording);
   let last: string | undefined;
   const note = (progress: Progress) => {

@@ -5,6 +5,22 @@ import type { Mapping, TableMapping } from './mapping.ts';
 const S = 'shop_sync';
 
 /**
+ * The time zone of the sessions of a role: where no one has set another for itself, the one in which the legacy store,
+ * which keeps dates as text, wrote them.
+ */
+export async function sessionTimeZone(url: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ zone: string }>("SELECT current_setting('TimeZone') AS zone");
+    return rows[0]?.zone as string;
+  } finally {
+    await client.end();
+  }
+}
+
+/**
  * The shop's migration: sample-shop/schema/legacy.sql to sample-shop/schema/refactored.sql.
  *
  * Rules by which contradicting copies are resolved:

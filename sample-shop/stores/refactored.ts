@@ -157,7 +157,7 @@ export class RefactoredStore implements ShopStore {
     if (!product) return undefined;
     const reviews = await this.#rows(
       `SELECT coalesce(k.name, '') AS author, r.rating, r.title, r.body,
-              to_char(r.created_at, 'YYYY-MM-DD HH24:MI:SS') AS created
+              to_char(r.created_at AT TIME ZONE shop.time_zone(), 'YYYY-MM-DD HH24:MI:SS') AS created
          FROM shop.reviews AS r
          LEFT JOIN shop.customers AS c ON c.id = r.customer_id
          LEFT JOIN shop.contacts AS k ON k.id = c.contact_id
@@ -455,7 +455,7 @@ const historySql = `WITH mine AS (
    ORDER BY shown.placed_at DESC, shown.order_id DESC`;
 
 /** Orders by id and time: the times are values, so the planner itself leaves out the other months. */
-const ordersSql = `SELECT id, to_char(placed_at, 'YYYY-MM-DD HH24:MI:SS') AS placed_at, status, total, currency
+const ordersSql = `SELECT id, to_char(placed_at AT TIME ZONE shop.time_zone(), 'YYYY-MM-DD HH24:MI:SS') AS placed_at, status, total, currency
     FROM shop.orders WHERE id = ANY($1::int[]) AND placed_at = ANY($2::timestamptz[])`;
 
 const linesSql = `SELECT l.order_id, v.product_id, v.name, l.unit_price, l.quantity

@@ -1,13 +1,14 @@
 /** A process that migrates the shop of DATABASE_URL and kills itself at its nth progress event (tests of resuming). */
 import { runMigration } from '../../remediation/migration/engine.ts';
 import type { Phase } from '../../remediation/migration/mapping.ts';
-import { shopMapping } from '../../remediation/migration/shop.ts';
+import { sessionTimeZone, shopMapping } from '../../remediation/migration/shop.ts';
 
 const [until = 'reverse-sync', events = '4'] = process.argv.slice(2);
+const url = process.env['DATABASE_URL'] ?? '';
 let seen = 0;
 for await (const { phase, step, event } of runMigration({
-  url: process.env['DATABASE_URL'] ?? '',
-  mapping: await shopMapping({ timeZone: 'Etc/UTC' }),
+  url,
+  mapping: await shopMapping({ timeZone: await sessionTimeZone(url) }),
   until: until as Phase,
   yes: until === 'contract',
   switchStore: async () => {},

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { type MigrationOptions, type Progress, runMigration } from '../../remediation/migration/engine.ts';
 import type { Mapping, Phase } from '../../remediation/migration/mapping.ts';
-import { shopMapping } from '../../remediation/migration/shop.ts';
+import { sessionTimeZone, shopMapping } from '../../remediation/migration/shop.ts';
 import { type StoreName, stores } from '../../sample-shop/stores/registry.ts';
 import { createShopTestDatabase, type ShopDatabase } from './shop.ts';
 
@@ -29,9 +29,20 @@ export interface MigratedShop {
 /**
  * @param orders keep so few of the tiny data's orders, those of the last months; all by default
  * @param adminUrl superuser of a server of the test's own; the run's by default
+ * @param timeZone of all sessions on its database; that of the server by default
  */
-export async function createMigratedShop(orders?: number, adminUrl?: string): Promise<MigratedShop> {
+export async function createMigratedShop(
+  orders?: number,
+  adminUrl?: string,
+  timeZone?: string,
+): Promise<MigratedShop> {
   const database = await createShopTestDatabase('tiny', adminUrl);
+  if (timeZone) {
+    const admin = new pg.Client(database.url('postgres'));
+    await admin.connect();
+    await admin.query(`ALTER DATABASE ${database.name} SET TimeZone = ${pg.escapeLiteral(timeZone)}`);
+    await admin.end();
+  }
   const owner = new pg.Pool({ connectionString: database.url('shop_owner'), max: 4 });
   const app = new pg.Pool({ connectionString: database.url('shop_app'), max: 8 });
   for (const pool of [owner, app]) {
@@ -46,7 +57,7 @@ export async function createMigratedShop(orders?: number, adminUrl?: string): Pr
       DELETE FROM activity_log WHERE ctid NOT IN (SELECT ctid FROM activity_log ORDER BY at DESC LIMIT ${Math.trunc(orders)});
       DELETE FROM carts WHERE id > ${Math.trunc(orders)}; DELETE FROM cart_items WHERE cart_id > ${Math.trunc(orders)};
       DELETE FROM reviews WHERE id > ${Math.trunc(orders)}`);
-  const mapping = await shopMapping({ timeZone: 'Etc/UTC' });
+  const mapping = await shopMapping({ timeZone: await sessionTimeZone(database.url('shop_app')) });
   const shop: MigratedShop = {
     database,
     owner,
