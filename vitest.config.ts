@@ -7,7 +7,7 @@ const exclude = ['**/node_modules/**', 'out/**', '.sqltrail/**'];
  * busy programs on each. Here alone; a test with a limit of its own says why.
  */
 const patience = {
-  unit: { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 100_000 } } },
+  unit: { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 100_000 } } },
   integration: { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 100_000 } } },
   e2e: { testTimeout: 900_000, hookTimeout: 1_800_000, expect: { poll: { timeout: 100_000 } } },
 };

@@ -23,7 +23,7 @@ export class AlertHistory {
 
   /** Oldest first. */
   get intervals(): AlertInterval[] {
-    return [...this.#known.values()].sort((a, b) => a.startsAt.localeCompare(b.startsAt));
+    return [...this.#known.values()].sort((a, b) => a.startsAt.localeCompare(b.startsAt, 'en'));
   }
 
   notified({ status, labels, annotations, startsAt, endsAt }: Notification): void {
@@ -46,7 +46,10 @@ export class AlertHistory {
   }
 
   #put(labels: Record<string, string>, summary: string, startsAt: string, endsAt: string | null): string {
-    const key = JSON.stringify([startsAt, ...Object.entries(labels).sort(([a], [b]) => a.localeCompare(b))]);
+    const key = JSON.stringify([
+      startsAt,
+      ...Object.entries(labels).sort(([a], [b]) => a.localeCompare(b, 'en')),
+    ]);
     const known = this.#known.get(key);
     if (known) known.endsAt = endsAt;
     else

@@ -184,13 +184,13 @@ export class Panels {
         })),
       ),
     );
-    const all = ranges.flat().sort((a, b) => b.largest - a.largest || a.name.localeCompare(b.name));
+    const all = ranges.flat().sort((a, b) => b.largest - a.largest || a.name.localeCompare(b.name, 'en'));
     return {
       series: all
         .slice(0, MOST_SERIES)
         .map(({ name, values }) => ({ name, values }))
         // A series keeps its colour while others overtake it.
-        .sort((a, b) => a.name.localeCompare(b.name)),
+        .sort((a, b) => a.name.localeCompare(b.name, 'en')),
       left: Math.max(0, all.length - MOST_SERIES),
     };
   }

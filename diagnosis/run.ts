@@ -100,7 +100,7 @@ export function rank(findings: readonly Finding[], msPerSecond: number | undefin
         (b.cost.msPerSecond ?? 0) - (a.cost.msPerSecond ?? 0) ||
         severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
         (b.cost.bytes ?? 0) - (a.cost.bytes ?? 0) ||
-        a.id.localeCompare(b.id),
+        a.id.localeCompare(b.id, 'en'),
     )
     .map((finding, at) => ({
       ...finding,

@@ -32,7 +32,7 @@ export const tableOf = (tables: readonly Table[], name: string, schema?: string)
 /** Schemas with tables, `public` first: what an application's search_path most likely holds. */
 export function searchPath(session: CheckContext['session'], tables: readonly Table[]): string {
   const schemas = [...new Set(tables.map(({ schema }) => schema))].sort(
-    (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b),
+    (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b, 'en'),
   );
   return ['pg_catalog', ...schemas.slice(0, 20).map((schema) => session.quote(schema))].join(', ');
 }

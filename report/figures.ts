@@ -49,7 +49,7 @@ export class Figures {
   }
 
   all(): Figure[] {
-    return [...this.#figures.values()].sort((a, b) => a.id.localeCompare(b.id));
+    return [...this.#figures.values()].sort((a, b) => a.id.localeCompare(b.id, 'en'));
   }
 }
 

@@ -69,5 +69,5 @@ export async function readAlerts(url: string, signal: AbortSignal): Promise<Aler
         labels,
       }),
     )
-    .sort((a, b) => rank(a) - rank(b) || a.startsAt.localeCompare(b.startsAt));
+    .sort((a, b) => rank(a) - rank(b) || a.startsAt.localeCompare(b.startsAt, 'en'));
 }

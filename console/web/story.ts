@@ -87,5 +87,5 @@ export function eventsOf(
       href: `#/actions/${encodeURIComponent(action.id)}`,
     });
   }
-  return events.sort((a, b) => b.at.localeCompare(a.at));
+  return events.sort((a, b) => b.at.localeCompare(a.at, 'en'));
 }

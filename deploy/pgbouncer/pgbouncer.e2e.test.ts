@@ -87,7 +87,7 @@ describe.skipIf(!there)('the shop behind PgBouncer, with the settings of deploy/
   const url = () => `postgres://shop_app:${passwords.app}@127.0.0.1:${port}/shop`;
   const instance = () => {
     // As sample-shop/server.ts connects.
-    const pool = new pg.Pool({ connectionString: url(), max: 10, statement_timeout: 3_000 });
+    const pool = new pg.Pool({ connectionString: url(), max: 10, statement_timeout: 60_000 });
     pool.on('error', () => {});
     pools.push(pool);
     return pool;

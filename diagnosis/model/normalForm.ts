@@ -96,7 +96,7 @@ export function synthesise(attributes: readonly string[], dependencies: readonly
   }
   let relations = groups.map(({ determinants, dependencies: held }): Relation => {
     const shortest = [...determinants].sort(
-      (a, b) => a.length - b.length || identity(a).localeCompare(identity(b)),
+      (a, b) => a.length - b.length || identity(a).localeCompare(identity(b), 'en'),
     )[0];
     const dependents = held.filter((dependency) => needed.includes(dependency)).map((d) => d.dependent);
     return { attributes: sorted([...determinants.flat(), ...dependents]), key: sorted(shortest ?? []) };

@@ -151,7 +151,7 @@ export function candidatesOf(sample: Sample): Found[] {
   }
   // Columns that determine each other are names of one thing.
   const names = [...holds.keys()].sort(
-    (a, b) => preference(table, a) - preference(table, b) || a.localeCompare(b),
+    (a, b) => preference(table, a) - preference(table, b) || a.localeCompare(b, 'en'),
   );
   const found: Found[] = [];
   const taken = new Set<string>();
