@@ -8,7 +8,7 @@ import { expectedSeconds, secondsText, timeText, withTimes } from '../remediatio
 import { RemediationError } from '../remediation/errors.ts';
 import { type ActionState, HALF_DONE, type JournalEntry } from '../remediation/journal.ts';
 import { adviseOnPool, sightPools } from '../remediation/pool.ts';
-import { findRewrites, isRewrite, type RewriteAnswer } from '../remediation/rewrite.ts';
+import { findRewrites, isRewrite } from '../remediation/rewrite.ts';
 import { settingsActions } from '../remediation/settings.ts';
 import {
   applyShortTerm,
@@ -18,6 +18,7 @@ import {
   undoActions,
 } from '../remediation/shortTerm.ts';
 import { ConfigurationError } from '../stack/errors.ts';
+import { describeRewrite } from './rewriteText.ts';
 import type { ShopTarget } from './story/clients.ts';
 import { poolAction, SHOP_APPLICATION, shopActions, shopHandlers } from './story/shopActions.ts';
 
@@ -77,22 +78,6 @@ export function describeEvent(event: ShortTermEvent): string | undefined {
   if (event.type === 'skipped') return `  – ${title}: ${event.note}`;
   if (event.type === 'failed') return `  ✖ ${title}: ${event.note}`;
   return undefined;
-}
-
-const oneLine = (sql: string) => sql.replaceAll(/\s*\n\s*/g, ' ').trim();
-
-function describeRewrite(answer: RewriteAnswer): string {
-  if (!isRewrite(answer)) return `– ${oneLine(answer.original)}\n     Not rewritten: ${answer.why}.`;
-  const { kind, original, rewritten, parameters, proof } = answer;
-  return [
-    `${proof.equal ? '✔' : '✖'} ${kind}`,
-    `     Now:     ${oneLine(original)}`,
-    `     Instead: ${oneLine(rewritten)}`,
-    ...(parameters ? [`     Pass:    ${parameters}`] : []),
-    proof.equal
-      ? `     Proof:   equal in ${proof.cases} cases with values of the data, ${proof.rows} rows; ${proof.note}.`
-      : `     Do not use it: ${proof.note}.`,
-  ].join('\n');
 }
 
 const IN_FORCE: readonly ActionState[] = ['kept', 'applied'];
@@ -386,17 +371,19 @@ export function fixCommand(signal: AbortSignal): Command {
   fix
     .command('rewrite')
     .description(
-      'statements that can be replaced by faster ones, each compared with the original on the real data; changes nothing',
+      'statements that can be replaced by faster ones, with all that their equality rests on; changes nothing',
     )
     .argument('[url]', 'a role that may read the tables and pg_stat_statements; or set DATABASE_URL')
-    .option('--search-path <schema...>', 'where the application looks for its tables', ['public'])
-    .action((given: string | undefined, { searchPath }: { searchPath: string[] }) =>
+    .option(
+      '--search-path <schema...>',
+      'where the application looks for its tables; needed where two schemas have one of the same name',
+    )
+    .action((given: string | undefined, { searchPath = [] }: { searchPath?: string[] }) =>
       reported(async () => {
         const answers = await findRewrites({ url: ownerUrl(given), searchPath, signal });
-        const proven = answers.filter((answer) => isRewrite(answer) && answer.proof.equal).length;
-        for (const answer of answers) write(`${describeRewrite(answer)}\n`);
+        for (const answer of answers) write(describeRewrite(answer));
         write(
-          `${proven} of ${answers.length} proven on the data. Not looked for, because SQL alone does not tell: which columns of SELECT * are needed, statements run in a loop, whether a count has to be exact.`,
+          `${answers.filter(isRewrite).length} of ${answers.length} rewritten. Not looked for, because SQL alone does not tell: which columns of SELECT * are needed, statements run in a loop, whether a count has to be exact.`,
         );
       }),
     );
