@@ -111,7 +111,7 @@ export function refusalText(refusal: Refusal): string {
     case 'key type':
       return `${refusal.column} is of type ${refusal.type}, whose values may not come back as they went out`;
     case 'key not selected':
-      return `its output does not have ${refusal.columns.join(', ')}, after which the next page begins`;
+      return `its output does not have ${refusal.columns.join(', ')} under that name, after which the next page begins`;
     case 'aggregate':
       return 'its output is a count, which has no pages and no order';
     case 'collation':

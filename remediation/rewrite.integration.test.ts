@@ -17,10 +17,14 @@ let database: TestDatabase;
 let owner: pg.Client;
 let session: OpenSession;
 
+async function version(): Promise<number> {
+  const { rows } = await owner.query("SELECT current_setting('server_version_num')::int AS version");
+  return rows[0].version;
+}
+
 /** What is said of a statement that was not run. */
 async function ask(sql: string, searchPath: string[] = []): Promise<RewriteAnswer[]> {
-  const { rows } = await owner.query("SELECT current_setting('server_version_num')::int AS version");
-  return rewriteStatement(sql, await rewriteContext(session, rows[0].version, searchPath));
+  return rewriteStatement(sql, await rewriteContext(session, await version(), searchPath));
 }
 const offered = async (sql: string, kind?: Rewrite['kind']): Promise<Rewrite> => {
   const answers = await ask(sql);
@@ -265,7 +269,7 @@ describe('a date as text stays as it is', () => {
        ALTER TABLE events ADD CHECK (at ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$' AND at = to_char(at, 'YYYY-MM-DD HH24:MI:SS'))`,
     ],
   ])('%s', async (_what, ddl) => {
-    if (!ddl.includes('NOT ENFORCED') || (await supports('NOT ENFORCED'))) await owner.query(ddl);
+    if (!ddl.includes('NOT ENFORCED') || (await version()) >= 180_000) await owner.query(ddl);
     expect(await refused(DATED)).toMatchObject({ kind: 'no check', column: 'at', form: 'timestamp' });
     // A statement with such a cast has no pages either: which rows raise the error depends on the plan.
     expect(
@@ -285,28 +289,23 @@ describe('a date as text stays as it is', () => {
   });
 
   it('under a collation that equates or reorders', async () => {
-    await owner.query(`CREATE COLLATION backwards (provider = icu, locale = 'und', rules = '&9 < 0');
-      CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false)`);
-    for (const collation of ['backwards', 'loose']) {
-      await owner
-        .query(
-          `DROP TABLE IF EXISTS dated; CREATE TABLE dated (id int, at text COLLATE ${collation} ${CHECK})`,
-        )
-        .catch(async () => {
-          // A regular expression is not taken under a collation that is not deterministic, so there is no such CHECK.
-          await owner.query(`CREATE TABLE dated (id int, at text COLLATE ${collation})`);
-        });
-      expect(['collation', 'no check']).toContain(
-        (await refused('SELECT id FROM dated WHERE at::timestamp > $1')).kind,
+    await owner.query(
+      "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false)",
+    );
+    const hasRules = (await version()) >= 160_000;
+    if (hasRules)
+      await owner.query("CREATE COLLATION backwards (provider = icu, locale = 'und', rules = '&9 < 0')");
+    for (const collation of ['loose', ...(hasRules ? ['backwards'] : [])]) {
+      await owner.query(
+        `DROP TABLE IF EXISTS dated; CREATE TABLE dated (id int, at text COLLATE ${collation} ${CHECK})`,
       );
+      expect(await refused('SELECT id FROM dated WHERE at::timestamp > $1')).toMatchObject({
+        kind: 'collation',
+        column: 'at',
+      });
     }
   });
 });
-
-const supports = async (feature: 'NOT ENFORCED') => {
-  const { rows } = await owner.query("SELECT current_setting('server_version_num')::int AS version");
-  return feature === 'NOT ENFORCED' && rows[0].version >= 180_000;
-};
 
 describe('is refused by its form, whatever the data are', () => {
   it.each<[string, Refusal['kind']]>([
@@ -338,6 +337,7 @@ describe('is refused by its form, whatever the data are', () => {
     ['SELECT id, price FROM events ORDER BY price DESC NULLS LAST, id DESC OFFSET $1', 'nullable key'],
     ['SELECT id, at FROM events ORDER BY at DESC, id LIMIT 10 OFFSET $1', 'both directions'],
     ['SELECT at FROM events ORDER BY at, id LIMIT 10 OFFSET $1', 'key not selected'],
+    ['SELECT big AS id, id AS x FROM events ORDER BY events.id LIMIT 10 OFFSET $1', 'key not selected'],
     ['SELECT id FROM events LIMIT 10 OFFSET $1', 'no order'],
     ['SELECT id FROM events WHERE n::text = $1 LIMIT 1', 'order not total'],
     ['SELECT id FROM events WHERE n::text = $1 ORDER BY at LIMIT 1', 'order not total'],
@@ -487,7 +487,7 @@ describe('is refused by its table', () => {
   });
 
   it('a NOT NULL that was not validated, and a virtual column (Postgres 18)', async () => {
-    if (!(await supports('NOT ENFORCED'))) return;
+    if ((await version()) < 180_000) return;
     await owner.query(
       'CREATE TABLE things (id int, n int, UNIQUE (id)); ALTER TABLE things ADD CONSTRAINT known NOT NULL id NOT VALID',
     );

@@ -55,7 +55,11 @@ export async function keysetOf(reading: Reading, session: Session): Promise<Keys
       refuse({ kind: 'collation', column: column.name, collation: column.collation.name });
   }
   if (total.nullable) refuse({ kind: 'nullable key', column: total.nullable });
-  const missing = sorts.filter(({ column }) => !output.some((each) => each.column === column.name));
+  // The application reads them by their names, which another column of the output must not have.
+  const missing = sorts.filter(({ column }) => {
+    const named = output.filter((each) => each.name === column.name);
+    return named.length === 0 || named.some((each) => each.column !== column.name);
+  });
   if (missing.length > 0)
     refuse({ kind: 'key not selected', columns: missing.map(({ column }) => column.name) });
   const zoned = sorts.filter(({ column }) => column.type === 'timestamp with time zone');
@@ -71,6 +75,7 @@ export async function keysetOf(reading: Reading, session: Session): Promise<Keys
     reference,
   }));
   const { limitOffset: _, ...rest } = copy(select);
+  if (!rest['limitCount']) rest['limitOption'] = 'LIMIT_OPTION_DEFAULT';
   const operator = first?.descending ? '<' : '>';
   const references = keys.map(({ reference }) => copy(reference));
   const values = keys.map((key) => parameter(key.parameter));
