@@ -46,6 +46,8 @@ interface TableRow {
   name: string;
   kind: Table['kind'];
   partition_of: number | null;
+  unlogged: boolean;
+  fixed_columns: boolean;
   estimated_rows: number;
   total_bytes: number | null;
   heap_bytes: number | null;
@@ -65,6 +67,8 @@ export async function readTables(session: Session): Promise<Table[]> {
          CASE WHEN c.relkind = 'p' THEN 'partitioned' WHEN c.relkind = 'm' THEN 'materialized view'
               WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
          (SELECT i.inhparent::int8::float8 FROM pg_inherits i WHERE c.relispartition AND i.inhrelid = c.oid) AS partition_of,
+         c.relpersistence = 'u' AS unlogged,
+         c.reloftype <> 0 OR (c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)) AS fixed_columns,
          c.reltuples::float8 AS estimated_rows, c.relpages AS pages,
          pg_total_relation_size(c.oid)::float8 AS total_bytes, pg_relation_size(c.oid)::float8 AS heap_bytes,
          json_build_object('seqScans', coalesce(s.seq_scan, 0), 'seqRowsRead', coalesce(s.seq_tup_read, 0),
@@ -82,7 +86,7 @@ export async function readTables(session: Session): Promise<Table[]> {
   }>(
     `SELECT a.attrelid::int8::float8 AS oid,
          json_agg(json_build_object('name', a.attname, 'position', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
-           'notNull', a.attnotnull, 'hasDefault', a.atthasdef OR a.attidentity <> '',
+           'notNull', a.attnotnull, 'hasDefault', a.atthasdef OR a.attidentity <> '', 'virtual', a.attgenerated = 'v',
            'stats', CASE WHEN s.attname IS NULL THEN NULL ELSE json_build_object('nullFraction', s.null_frac,
              'distinct', CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * greatest(c.reltuples, 0) ELSE s.n_distinct END,
              'averageWidth', s.avg_width, 'correlation', s.correlation) END) ORDER BY a.attnum) AS columns
@@ -104,11 +108,17 @@ export async function readTables(session: Session): Promise<Table[]> {
            'unique', i.indisunique, 'primary', i.indisprimary, 'valid', i.indisvalid AND i.indisready, 'method', m.amname,
            'predicate', pg_get_expr(i.indpred, i.indrelid), 'definition', pg_get_indexdef(i.indexrelid),
            'bytes', pg_relation_size(i.indexrelid), 'scans', coalesce(s.idx_scan, 0),
-           'constraint', (SELECT conname FROM pg_constraint o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x') LIMIT 1))
+           'constraint', o.backed,
+           'parent', (SELECT parent.relname FROM pg_inherits h JOIN pg_class parent ON parent.oid = h.inhparent WHERE h.inhrelid = i.indexrelid),
+           'foreignKeys', coalesce(o.referring, '[]'),
+           'replicaIdentity', i.indisreplident AND c.relreplident = 'i', 'clustered', i.indisclustered, 'immediate', i.indimmediate)
          ORDER BY x.relname) AS indexes
     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_am m ON m.oid = x.relam JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_stat_all_indexes s ON s.indexrelid = i.indexrelid
+    LEFT JOIN (SELECT conindid, min(conname::text) FILTER (WHERE contype IN ('p', 'u', 'x')) AS backed,
+                      json_agg(conname ORDER BY conname) FILTER (WHERE contype = 'f') AS referring
+                 FROM pg_constraint WHERE conindid <> 0 GROUP BY conindid) AS o ON o.conindid = i.indexrelid
    WHERE c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
    GROUP BY i.indrelid`);
   const keys = await session.query<{
@@ -147,6 +157,8 @@ export async function readTables(session: Session): Promise<Table[]> {
         name: table.name,
         kind: table.kind,
         partitionOf: table.partition_of,
+        unlogged: table.unlogged,
+        fixedColumns: table.fixed_columns,
         estimatedRows: table.estimated_rows,
         totalBytes: table.total_bytes,
         heapBytes: table.heap_bytes,
@@ -187,7 +199,8 @@ export async function readStatements(
   const view = session.quote(place.schema, 'pg_stat_statements');
   const statements = await session.query<Statement>(
     `SELECT queryid::text AS queryid, min(query) AS text, sum(calls)::float8 AS calls, sum(total_exec_time)::float8 AS "totalMs",
-         (sum(total_exec_time) / greatest(sum(calls), 1))::float8 AS "meanMs", sum(rows)::float8 AS rows,
+         (sum(total_exec_time) / greatest(sum(calls), 1))::float8 AS "meanMs",
+         min(min_exec_time)::float8 AS "minMs", coalesce(array_agg(DISTINCT r.rolname::text) FILTER (WHERE r.rolname IS NOT NULL), '{}') AS roles, sum(rows)::float8 AS rows,
          sum(shared_blks_read)::float8 AS "sharedBlocksRead", sum(shared_blks_hit)::float8 AS "sharedBlocksHit",
          sum(temp_blks_written)::float8 AS "tempBlocksWritten"
     FROM ${view} s JOIN pg_database d ON d.oid = s.dbid

@@ -8,6 +8,8 @@ export interface Column {
   type: string;
   notNull: boolean;
   hasDefault: boolean;
+  /** A virtual generated column (Postgres 18) is stored nowhere: neither an index nor a foreign key can be on it. */
+  virtual: boolean;
   /** pg_stats; absent where the role may not read them or the table was never analysed. */
   stats?: { nullFraction: number; distinct: number; averageWidth: number; correlation: number | null };
 }
@@ -27,6 +29,16 @@ export interface Index {
   scans: number;
   /** Backs a constraint, so it cannot simply be dropped. */
   constraint: string | null;
+  /** Index of the partitioned table that it is a part of; it can be dropped with that one only. */
+  parent: string | null;
+  /** Foreign keys that refer to the columns of this unique index; Postgres keeps it for them. */
+  foreignKeys: string[];
+  /** Logical replication tells rows apart by it. */
+  replicaIdentity: boolean;
+  /** CLUSTER orders the table by it. */
+  clustered: boolean;
+  /** Uniqueness is checked at each row; that of a deferrable constraint serves neither ON CONFLICT nor a foreign key. */
+  immediate: boolean;
 }
 
 export interface ForeignKey {
@@ -43,6 +55,9 @@ export interface Table {
   kind: 'table' | 'partitioned' | 'partition' | 'materialized view';
   /** oid of the table that it is a partition of. */
   partitionOf: number | null;
+  unlogged: boolean;
+  /** Other tables inherit from it (not as partitions), or it has the columns of a composite type. */
+  fixedColumns: boolean;
   /** reltuples; -1 when never analysed. */
   estimatedRows: number;
   /** Heap, TOAST and indexes, bytes. */
@@ -79,6 +94,10 @@ export interface Statement {
   calls: number;
   totalMs: number;
   meanMs: number;
+  /** Of the fastest call since the statistics began; undefined where it is not known. */
+  minMs?: number;
+  /** Names of the roles that run it. */
+  roles?: string[];
   rows: number;
   sharedBlocksRead: number;
   sharedBlocksHit: number;

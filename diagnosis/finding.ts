@@ -39,12 +39,30 @@ export interface Confidence {
   note?: string;
 }
 
+/** An index that a fix builds; its SQL is written when the server has been asked whether it would build it. */
+export interface IndexProposal {
+  method: 'btree' | 'hash' | 'gin';
+  /** In order. `expression` is SQL with every name quoted or found without a search_path. */
+  keys: { expression: string; column: string; operatorClass?: string }[];
+  /** Rows are wanted in its order, or within a range: no hash will do. */
+  ordered: boolean;
+  /** Of a statement that has to be written anew first: the index serves nothing before. */
+  afterRewrite?: boolean;
+}
+
 /** A way to mend the cause, with its own price. */
 export interface Fix {
   summary: string;
-  /** Statements in order; identifiers quoted. Never run by the diagnosis. */
+  /**
+   * Statements in order; identifiers quoted. Never run by the diagnosis. Those of a finding that is reported are such
+   * as the server will carry out, as far as it can be asked without changing anything.
+   */
   sql: string[];
   undo: string[];
+  /** The index that `sql` builds. */
+  index?: IndexProposal;
+  /** Why there is no SQL, or what of it could not be checked. */
+  caveats?: string[];
   /** Strongest table lock taken, in Postgres's words, and for about how long. */
   lock: string;
   /** Disk that the fix needs, bytes. */

@@ -19,14 +19,25 @@ interface Running {
   text: string;
 }
 
+const counters = [
+  'calls',
+  'totalMs',
+  'rows',
+  'sharedBlocksRead',
+  'sharedBlocksHit',
+  'tempBlocksWritten',
+] as const;
+
 /** What happened between two looks at pg_stat_statements, the most time-consuming first. */
 export function workloadBetween(before: readonly Statement[], after: readonly Statement[]): Statement[] {
   const earlier = new Map(before.map((statement) => [statement.queryid, statement]));
   return after
     .flatMap((now): Statement[] => {
       const then = earlier.get(now.queryid);
-      // Its counters began anew in between, or it came in between.
-      if (!then || now.calls < then.calls) return now.calls > 0 ? [now] : [];
+      // Its counters began anew in between, or it came in between. After a reset it may have been called more often than
+      // before, and taken less time.
+      if (!then || counters.some((counter) => now[counter] < then[counter]))
+        return now.calls > 0 ? [now] : [];
       const calls = now.calls - then.calls;
       if (calls === 0) return [];
       const totalMs = now.totalMs - then.totalMs;

@@ -3,6 +3,7 @@ import type { Blind, Capabilities, Check, CheckContext, SpanSource } from './che
 import { allChecks } from './checks/index.ts';
 import type { Finding, Severity } from './finding.ts';
 import { observe } from './observe.ts';
+import { verifyFix } from './proposals/verify.ts';
 import { BudgetExceeded, ConnectionFailed, describeTarget, type OwnLoad, openSession } from './session.ts';
 import { readWorkload, type WorkloadEntry } from './workload.ts';
 
@@ -250,7 +251,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       let problem: string | undefined;
       try {
         signal.throwIfAborted();
-        for await (const finding of check.run(context)) found.push(finding);
+        for await (const finding of check.run(context)) found.push(await verifyFix(context, finding));
       } catch (error) {
         options.signal.throwIfAborted();
         problem = reason(error);

@@ -1,6 +1,7 @@
 import { describeStatement, loadParser as loadStatementParser } from '../instrumentation/statement.ts';
 import type { CheckContext, Statement, Table } from './check.ts';
 import { genericPlan, type PlanNode, type Scan, scansOf } from './plans.ts';
+import { readNames } from './searchPath.ts';
 import { loadParser, type StatementShape, shapeOf } from './sql/shape.ts';
 
 /** A statement of the workload with what could be understood of it. */
@@ -11,6 +12,8 @@ export interface WorkloadEntry {
   shape: StatementShape | undefined;
   /** The generic plan of the schema as it is now. */
   plan: PlanNode | undefined;
+  /** Schemas that the statement looks through. */
+  path: string[];
   scans: Scan[];
   /** Rows read by scans for one call, by the planner's estimates; undefined without a plan. */
   rowsReadPerCall: number | undefined;
@@ -24,39 +27,40 @@ export interface WorkloadEntry {
 const MOST_PLANNED = 120;
 const LEAST_SHARE = 0.000_02;
 
-export const tableOf = (tables: readonly Table[], name: string, schema?: string): Table | undefined =>
-  tables.find(
-    (table) => table.name === name && (schema ? table.schema === schema : table.kind !== 'partition'),
-  ) ?? tables.find((table) => table.name === name);
-
-/** Schemas with tables, `public` first: what an application's search_path most likely holds. */
-export function searchPath(session: CheckContext['session'], tables: readonly Table[]): string {
-  const schemas = [...new Set(tables.map(({ schema }) => schema))].sort(
-    (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b, 'en'),
-  );
-  return ['pg_catalog', ...schemas.slice(0, 20).map((schema) => session.quote(schema))].join(', ');
+/** The table of that name; without a schema the only one, or that of `public`. */
+export function tableOf(tables: readonly Table[], name: string, schema?: string): Table | undefined {
+  const named = tables.filter((table) => table.name === name && (schema ?? table.schema) === table.schema);
+  const [first, ...more] = named.filter(({ kind }) => kind !== 'partition');
+  if (more.length > 0) return named.find((table) => table.schema === 'public');
+  return first ?? named[0];
 }
+
+/** The value of search_path that looks through the schemas. */
+export const searchPath = (session: CheckContext['session'], schemas: readonly string[]): string =>
+  ['pg_catalog', ...schemas.slice(0, 20).map((schema) => session.quote(schema))].join(', ');
 
 /** Parses and plans the statements that matter; the others are left without a plan. */
 export async function readWorkload(context: Omit<CheckContext, 'workload'>): Promise<WorkloadEntry[]> {
   const { session, statements, tables, capabilities, windowSeconds } = context;
   await Promise.all([loadParser(), loadStatementParser()]);
-  const byName = new Map<string, Set<string>>();
-  for (const table of tables) {
-    const columns = new Set(table.columns.map(({ name }) => name));
-    byName.set(`${table.schema}\0${table.name}`, columns);
-    if (!byName.has(table.name)) byName.set(table.name, columns);
-  }
+  const byName = new Map(
+    tables.map((table) => [`${table.schema}\0${table.name}`, new Set(table.columns.map(({ name }) => name))]),
+  );
+  const names = await readNames(session, tables, await temporaryTables(context));
   const totalMs = statements.reduce((sum, { totalMs: ms }) => sum + ms, 0);
-  await session.query("SELECT set_config('search_path', $1, false)", [searchPath(session, tables)]);
   const entries: WorkloadEntry[] = [];
   let unplanned = 0;
+  let current = '';
   try {
     for (const [at, statement] of statements.entries()) {
       context.signal.throwIfAborted();
+      const { roles } = statement;
+      const schemaOf = (table: string, schema: string | undefined) => schema ?? names.schemaOf(table, roles);
       const shape = shapeOf(statement.text, (table, schema) =>
-        byName.get(schema ? `${schema}\0${table}` : table),
+        byName.get(`${schemaOf(table, schema)}\0${table}`),
       );
+      for (const use of shape?.tables ?? []) use.schema = schemaOf(use.table, use.schema);
+      const path = names.path(roles);
       const share = totalMs > 0 ? statement.totalMs / totalMs : 0;
       // What reads no table, such as INSERT … VALUES, has no plan to learn from.
       const known =
@@ -64,14 +68,21 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
         shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
       const worth =
         at < MOST_PLANNED && share >= LEAST_SHARE && shape && shape.operation !== 'OTHER' && known;
+      if (worth && searchPath(session, path) !== current) {
+        current = searchPath(session, path);
+        await session.query("SELECT set_config('search_path', $1, false)", [current]);
+      }
       const plan = worth ? await genericPlan(session, capabilities.version, statement.text) : undefined;
       if (worth && !plan) unplanned += 1;
       const scans = plan ? scansOf(plan) : [];
+      for (const scan of scans)
+        scan.node.Schema ??= schemaOfScan(scan, shape, tables) ?? schemaOf(scan.relation, undefined);
       entries.push({
         statement,
         summary: describeStatement(statement.text).summary,
         shape,
         plan,
+        path,
         scans,
         rowsReadPerCall: plan
           ? scans.reduce((sum, scan) => sum + rowsRead(scan, tables) * scan.loops, 0)
@@ -83,6 +94,11 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
   } finally {
     await session.query("SELECT set_config('search_path', 'pg_catalog', false)").catch(() => {});
   }
+  for (const [name, schemas] of names.untold)
+    context.blind({
+      what: `which table ${name} is in some statements: there ${schemas.length === 1 ? `is one in ${schemas[0]}` : `are some in ${schemas.join(', ')}`}, and a temporary one, a view or the application’s own search_path may stand before it`,
+      remedy: `Statements on it are not judged. Set the application’s search_path with ALTER ROLE … SET search_path, or name the schema in the statement.`,
+    });
   if (unplanned > 0)
     context.blind({
       what: `plans of ${unplanned} statements`,
@@ -92,9 +108,44 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
   return entries;
 }
 
+/** The schema of the table that is scanned: one that the statement names, or a partition of one. */
+function schemaOfScan(
+  { relation, alias }: Scan,
+  shape: StatementShape | undefined,
+  tables: readonly Table[],
+): string | undefined {
+  const named = shape?.tables.find((use) => use.table === relation && use.alias === alias);
+  if (named?.schema) return named.schema;
+  const uses = shape?.tables.map(({ table, schema }) => tableOf(tables, table, schema)) ?? [];
+  const below = (table: Table): boolean =>
+    uses.includes(table) ||
+    (table.partitionOf !== null &&
+      tables.some((parent) => parent.oid === table.partitionOf && below(parent)));
+  return tables.find((table) => table.name === relation && below(table))?.schema;
+}
+
+/** Statements that make temporary tables: a table of that name is then not the one that is meant. */
+async function temporaryTables({
+  session,
+  capabilities,
+  statements,
+}: Omit<CheckContext, 'workload'>): Promise<string[]> {
+  const texts = statements.map(({ text }) => text);
+  if (!capabilities.pgStatStatements) return texts;
+  const [place] = await session.query<{ schema: string }>(
+    "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'",
+  );
+  if (!place) return texts;
+  const made = await session.query<{ text: string }>(
+    `SELECT DISTINCT query AS text FROM ${session.quote(place.schema, 'pg_stat_statements')} s JOIN pg_database d ON d.oid = s.dbid
+      WHERE d.datname = current_database() AND query ~* '\\mtemp(orary)?\\s+table\\M'`,
+  );
+  return [...texts, ...made.map(({ text }) => text)];
+}
+
 /** Rows that one run of the scan reads: a sequential scan reads all, an index scan what it is expected to find. */
 function rowsRead(scan: Scan, tables: readonly Table[]): number {
   if (!scan.sequential) return scan.node['Plan Rows'] * scan.processes;
-  const table = tableOf(tables, scan.relation);
+  const table = tableOf(tables, scan.relation, scan.node.Schema);
   return Math.max(table?.estimatedRows ?? 0, scan.node['Plan Rows']);
 }

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { CheckContext, QueryLimits, Table } from '../check.ts';
+import type { CheckContext, QueryLimits } from '../check.ts';
 import { BudgetExceeded, ConnectionFailed, NoTimeLeft } from '../session.ts';
 
 /** A statement's text on one line, cut for a title. */
@@ -9,13 +9,6 @@ export function shortly(sql: string, length = 120): string {
 }
 
 export const literal = (text: string) => pg.escapeLiteral(text);
-
-/** Name of an index that sqltrail suggests, within Postgres's 63 bytes. */
-export function indexName(table: Pick<Table, 'name'>, columns: readonly string[], suffix = 'idx'): string {
-  let name = `${table.name}_${columns.join('_')}`;
-  while (Buffer.byteLength(`${name}_${suffix}`) > 63) name = name.slice(0, -1);
-  return `${name}_${suffix}`;
-}
 
 export const count = (value: number) => Math.round(value).toLocaleString('en');
 
@@ -28,9 +21,8 @@ export function bytesText(bytes: number): string {
   return `${value >= 100 || at === 0 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
 }
 
-/** Casts of text to these depend on settings, so Postgres refuses them in an index. */
-export const mutableCasts =
-  /::(timestamp|timestamptz|date|time|timetz|interval|regclass|timestamp with(out)? time zone)\b/;
+/** What a fix that builds an index gets its statements and its locks from when it is verified. */
+export const toBeBuilt = { sql: [], undo: [], lock: '' };
 
 /** Of what is left of its share, what one statement of {@link askWithin} may take. */
 const LARGEST_PART = 1 / 3;

@@ -9,6 +9,8 @@ export interface ColumnUse {
   wrapped: string | null;
   /** It is compared with a column of another table of the statement. */
   join: boolean;
+  /** The condition is IS NULL, which a share of the rows meets that has nothing to do with the values. */
+  isNull?: true;
 }
 
 /** One appearance of a table in a statement. */
@@ -20,6 +22,10 @@ export interface TableUse {
   equal: ColumnUse[];
   /** `<`, `>`, BETWEEN conditions that must hold. */
   range: ColumnUse[];
+  /** `value = ANY (column)`: the column is an array, and what is asked is whether it holds the value. */
+  member: ColumnUse[];
+  /** `@@`: full-text search in it. */
+  search: ColumnUse[];
   /** LIKE, ILIKE and regular expressions, also below OR. `anchored` is false when the pattern is a parameter or begins with a wildcard. */
   pattern: (ColumnUse & { anchored: boolean; parameter: boolean })[];
   /** In order; only of the scope that the table is in. */
@@ -72,6 +78,24 @@ const list = (value: unknown) => (Array.isArray(value) ? (value as Node[]) : [])
 const child = (node: unknown, key: string) => (node as Node | undefined)?.[key] as Node | undefined;
 const nameOf = (node: unknown) => child(node, 'String')?.['sval'] as string | undefined;
 const lastName = (nodes: unknown) => nameOf(list(nodes).at(-1)) ?? '';
+
+const bare = ({ column, wrapped }: { column: string; wrapped: string | null }) => ({ column, wrapped });
+/** A name as SQL has it: quoted where it would be read as another. */
+const written = (name: string) =>
+  /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+/** A qualified name; that of Postgres itself is found without its schema. */
+const qualified = (nodes: unknown) => {
+  const names = list(nodes).map((node) => nameOf(node) ?? '');
+  return (names[0] === 'pg_catalog' ? names.slice(1) : names).map(written).join('.');
+};
+
+/** The type of a cast with its length and dimensions; undefined where these are no plain numbers. */
+function typeOf(type: Node | undefined): string | undefined {
+  const sizes = list(type?.['typmods']).map((size) => child(child(size, 'A_Const'), 'ival')?.['ival']);
+  if (sizes.some((size) => typeof size !== 'number')) return undefined;
+  const array = list(type?.['arrayBounds']).map(() => '[]');
+  return `${qualified(type?.['names'])}${sizes.length > 0 ? `(${sizes.join(', ')})` : ''}${array.join('')}`;
+}
 
 interface Scope {
   uses: TableUse[];
@@ -202,6 +226,8 @@ class ShapeReader {
       alias: (child(relation, 'alias')?.['aliasname'] as string | undefined) ?? table,
       equal: [],
       range: [],
+      member: [],
+      search: [],
       pattern: [],
       order: [],
       limited: false,
@@ -239,7 +265,7 @@ class ShapeReader {
     if (nullTest) {
       const found = this.#column(nullTest['arg'] as Node, scope);
       if (found && required && nullTest['nulltesttype'] === 'IS_NULL')
-        found.use.equal.push({ column: found.column, wrapped: found.wrapped, join: false });
+        found.use.equal.push({ column: found.column, wrapped: found.wrapped, join: false, isNull: true });
       return;
     }
     const link = child(node, 'SubLink');
@@ -277,6 +303,16 @@ class ShapeReader {
       return;
     }
     if (!required) return;
+    if (operator === '@@') {
+      const found = left ?? right;
+      found?.use.search.push({ ...bare(found), join: false });
+      return;
+    }
+    if (kind === 'AEXPR_OP_ANY' && right) {
+      // A list of values on the right is no column; a column there is an array.
+      if (operator === '=' && !left) right.use.member.push({ ...bare(right), join: false });
+      return;
+    }
     const sides = [left, right].filter((side) => side !== undefined);
     const join = sides.length === 2 && left?.use !== right?.use;
     if (sides.length === 2 && !join) return;
@@ -301,11 +337,16 @@ class ShapeReader {
     scope: Scope,
   ): { use: TableUse; column: string; wrapped: string | null } | undefined {
     if (!node) return undefined;
+    const collate = child(node, 'CollateClause');
+    // An index has one collation, and a comparison with another does not use it.
+    if (collate) return undefined;
     const cast = child(node, 'TypeCast');
     if (cast) {
       const inner = this.#column(cast['arg'] as Node, scope);
-      const type = lastName(child(cast, 'typeName')?.['names']);
-      return inner && { ...inner, wrapped: `(${inner.wrapped ?? '%'})::${type}` };
+      const type = typeOf(child(cast, 'typeName'));
+      return inner && type !== undefined
+        ? { ...inner, wrapped: `(${inner.wrapped ?? '%'})::${type}` }
+        : undefined;
     }
     const call = child(node, 'FuncCall');
     if (call) {
@@ -313,7 +354,7 @@ class ShapeReader {
       const name = lastName(call['funcname']);
       if (args.length !== 1 || aggregates.has(name)) return undefined;
       const inner = this.#column(args[0], scope);
-      return inner && { ...inner, wrapped: `${name}(${inner.wrapped ?? '%'})` };
+      return inner && { ...inner, wrapped: `${qualified(call['funcname'])}(${inner.wrapped ?? '%'})` };
     }
     const names = list(child(node, 'ColumnRef')?.['fields']).map(nameOf);
     const column = names.at(-1);

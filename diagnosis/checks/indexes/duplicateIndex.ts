@@ -1,4 +1,5 @@
 import type { Check, Index } from '../../check.ts';
+import { keptFor } from '../../proposals/drop.ts';
 import { bytesText } from '../shared.ts';
 import { finding } from './finding.ts';
 
@@ -10,6 +11,8 @@ const keysOf = (index: Index) =>
 /** The definition without the name: it tells orders, collations and operator classes (text_pattern_ops) apart. */
 const bodyOf = ({ definition }: Index) => definition.replace(/^CREATE (UNIQUE )?INDEX .+? ON /, '');
 
+const INCLUDED = / INCLUDE \([^)]*\)/;
+
 export const check: Check = {
   id: 'duplicate-index',
   group: 'indexes',
@@ -20,13 +23,20 @@ export const check: Check = {
     for (const table of context.tables) {
       const given = new Set<string>();
       for (const index of table.indexes) {
-        if (!index.valid || index.constraint || index.primary) continue;
+        if (!index.valid || index.primary || keptFor(index)) continue;
         const twin = table.indexes.find((other) => {
           if (other === index || given.has(other.name) || !other.valid) return false;
           if (index.unique && !other.unique) return false;
+          // What a deferrable constraint checks at the end serves neither ON CONFLICT nor a foreign key.
+          if (index.unique && index.immediate && !other.immediate) return false;
           if (index.columns.includes(null) || other.columns.includes(null))
             return bodyOf(index) === bodyOf(other);
           if (keysOf(other) === keysOf(index)) return bodyOf(index) === bodyOf(other);
+          if (keysOf({ ...other, included: [] }) === keysOf({ ...index, included: [] }))
+            return (
+              index.included.every((column) => other.included.includes(column)) &&
+              bodyOf(index).replace(INCLUDED, '') === bodyOf(other).replace(INCLUDED, '')
+            );
           return (
             !index.unique &&
             index.method === 'btree' &&
@@ -41,9 +51,10 @@ export const check: Check = {
         });
         if (!twin) continue;
         given.add(index.name);
-        const same = twin.columns.length === index.columns.length;
+        const same = keysOf(twin) === keysOf(index);
+        const covers = !same && twin.columns.length === index.columns.length;
         yield finding(context, 'duplicate-index', table, index, {
-          title: `${index.name} on ${table.name} ${same ? 'does the same as' : 'is the beginning of'} ${twin.name}`,
+          title: `${index.name} on ${table.name} ${same ? 'does the same as' : covers ? 'has the keys of' : 'is the beginning of'} ${twin.name}${covers ? ', which includes more columns' : ''}`,
           explanation: `${twin.name} serves every statement that ${index.name} serves. The copy costs ${bytesText(index.bytes)} and work at each write.`,
           severity: index.bytes >= LEAST_BYTES ? 'warning' : 'info',
           level: same ? 1 : 0.9,

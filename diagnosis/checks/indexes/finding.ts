@@ -1,12 +1,11 @@
 import type { CheckContext, Index, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
+import { dropStatements } from '../../proposals/drop.ts';
 import { bytesText, literal } from '../shared.ts';
 
 const dropFix = (context: CheckContext, table: Table, index: Index) => ({
   summary: `drop ${index.name}`,
-  sql: [`DROP INDEX CONCURRENTLY ${context.session.quote(table.schema, index.name)}`],
-  undo: [index.definition.replace(/INDEX /, 'INDEX CONCURRENTLY ')],
-  lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
+  ...dropStatements(context.session.quote, table, index),
   risk: 'A statement that was not seen in the window may have used it; building it again takes a scan of the table.',
   expectedEffect: `${bytesText(index.bytes)} less on disk and in cache, and one index entry less at each write`,
 });

@@ -1,5 +1,5 @@
 import type { Check } from '../../check.ts';
-import { count, indexName } from '../shared.ts';
+import { count, toBeBuilt } from '../shared.ts';
 
 const LEAST_ROWS = 1_000;
 
@@ -20,8 +20,6 @@ export const check: Check = {
             key.columns.every((column) => index.columns.slice(0, key.columns.length).includes(column)),
         );
         if (covered) continue;
-        const target = context.session.quote(table.schema, table.name);
-        const name = indexName(table, key.columns);
         const list = key.columns.map((column) => context.session.quote(column)).join(', ');
         const parent = context.tables.find(
           ({ schema, name: other }) => schema === key.referenced.schema && other === key.referenced.table,
@@ -55,9 +53,12 @@ export const check: Check = {
           explains: { kpis: ['unindexed-references', 'blocked-sessions'], traces: [] },
           fix: {
             summary: `index on ${table.name} (${list})`,
-            sql: [`CREATE INDEX CONCURRENTLY ${context.session.quote(name)} ON ${target} (${list})`],
-            undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${context.session.quote(table.schema, name)}`],
-            lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
+            ...toBeBuilt,
+            index: {
+              method: 'btree',
+              keys: key.columns.map((column) => ({ column, expression: context.session.quote(column) })),
+              ordered: false,
+            },
             risk: 'Each insert writes one more index entry.',
             expectedEffect: 'a delete of a parent row no longer reads the child table',
           },

@@ -14,7 +14,7 @@ export const check: Check = {
     if (building.length > 0) return;
     for (const table of context.tables)
       for (const index of table.indexes)
-        if (!index.valid && table.kind !== 'partitioned')
+        if (!index.valid && table.kind !== 'partitioned' && index.parent === null)
           yield finding(context, 'invalid-index', table, index, {
             title: `${index.name} on ${table.name} is invalid`,
             explanation:

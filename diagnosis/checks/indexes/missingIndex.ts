@@ -1,9 +1,10 @@
 import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { ASSUMED_LIMIT, genericPlan, type Scan } from '../../plans.ts';
+import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
 import { searchPath, tableOf, type WorkloadEntry } from '../../workload.ts';
-import { endIfOver, indexName, literal, mutableCasts, shortly } from '../shared.ts';
+import { endIfOver, literal, shortly, toBeBuilt } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */
 const LEAST_ROWS = 500;
@@ -30,6 +31,8 @@ interface Use {
 interface Candidate {
   table: Table;
   keys: Key[];
+  /** A statement wants a range of it, or its order. */
+  ordered: boolean;
   uses: Use[];
 }
 
@@ -41,50 +44,81 @@ const keyOf = (context: CheckContext, { column, wrapped }: ColumnUse): Key => {
     wrapped: wrapped !== null,
   };
 };
-const indexable = (use: ColumnUse) => use.wrapped === null || !mutableCasts.test(use.wrapped);
+
+/** A column, or an expression that Postgres would index, with all its names found without a search_path. */
+async function indexable(
+  context: CheckContext,
+  table: Table,
+  use: ColumnUse,
+  path: readonly string[],
+): Promise<Key | undefined> {
+  const key = keyOf(context, use);
+  if (!key.wrapped) return key;
+  const expression = await qualify(context, key.expression, path);
+  if (expression === undefined) return undefined;
+  const { refused } = await expressionFacts(context, table, { ...key, expression });
+  return refused === undefined ? { ...key, expression } : undefined;
+}
 
 function distinctOf(table: Table, column: string): number {
   const distinct = table.columns.find(({ name }) => name === column)?.stats?.distinct;
   return distinct && distinct > 0 ? distinct : 1;
 }
 
+/** Rows of which one value of the column, or its being NULL, is shared. */
+function rowsOf(table: Table, { column, isNull }: Pick<ColumnUse, 'column' | 'isNull'>): number {
+  if (!isNull) return table.estimatedRows / distinctOf(table, column);
+  const stats = table.columns.find(({ name }) => name === column)?.stats;
+  return table.estimatedRows * (stats?.nullFraction ?? 1);
+}
+
 /** Key columns in the order that serves: equality first (most selective first), then one range or the sort order. */
-function keysFor(
+async function keysFor(
   context: CheckContext,
   table: Table,
   use: TableUse,
-): { keys: Key[]; rows: number; instead: { key: Key; rows: number }[] } | undefined {
-  const usable = use.equal.filter(indexable);
+  path: readonly string[],
+): Promise<
+  { keys: Key[]; rows: number; ordered: boolean; instead: { key: Key; rows: number }[] } | undefined
+> {
+  const usable: { key: Key; join: boolean; rows: number }[] = [];
+  for (const column of use.equal) {
+    const key = await indexable(context, table, column, path);
+    if (key && (!column.isNull || rowsOf(table, column) <= table.estimatedRows * LARGEST_SELECTIVITY))
+      usable.push({ key, join: column.join, rows: rowsOf(table, column) });
+  }
   const direct = usable.filter(({ join }) => !join);
   const equal = direct.length > 0 ? direct : usable;
   const seen = new Set<string>();
   const keys = equal
-    .map((column) => keyOf(context, column))
-    .filter(({ expression }) => !seen.has(expression) && seen.add(expression))
-    .sort((a, b) => distinctOf(table, b.column) - distinctOf(table, a.column));
+    .filter(({ key: { expression } }) => !seen.has(expression) && seen.add(expression))
+    .sort((a, b) => a.rows - b.rows);
   // A column of few values after a selective one adds bytes, and hardly selects.
   let rows = table.estimatedRows;
+  let ordered = false;
   const chosen: Key[] = [];
-  for (const key of keys) {
+  for (const { key, rows: found } of keys) {
     if (chosen.length >= MOST_COLUMNS || (chosen.length > 0 && rows <= 20)) break;
-    if (chosen.length > 0 && distinctOf(table, key.column) < 3) continue;
+    if (chosen.length > 0 && found > table.estimatedRows / 3) continue;
     chosen.push(key);
-    rows = Math.max(1, rows / distinctOf(table, key.column));
+    rows = Math.max(1, (rows * found) / Math.max(1, table.estimatedRows));
   }
-  const range = use.range.find((column) => indexable(column) && !column.join);
+  let range: Key | undefined;
+  for (const column of use.range) if (!column.join) range ??= await indexable(context, table, column, path);
   const [order] = use.order;
+  const sorted = order && use.limited ? await indexable(context, table, order, path) : undefined;
   if (range && chosen.length < MOST_COLUMNS && rows > 20) {
-    chosen.push(keyOf(context, range));
+    chosen.push(range);
+    ordered = true;
     rows *= 0.1;
-  } else if (chosen.length > 0 && use.limited && order && indexable(order) && rows > 20)
-    chosen.push(keyOf(context, order));
+  } else if (chosen.length > 0 && sorted && rows > 20) {
+    chosen.push(sorted);
+    ordered = true;
+  }
   const instead = keys
-    .filter((key) => !chosen.includes(key))
-    .map((key) => ({
-      key,
-      rows: Math.max(1, table.estimatedRows / distinctOf(table, key.column)),
-    }));
-  return chosen.length > 0 ? { keys: chosen, rows, instead } : undefined;
+    .filter(({ key }) => !chosen.includes(key))
+    .map(({ key, rows: found }) => ({ key, rows: Math.max(1, found) }));
+  return chosen.length > 0 ? { keys: chosen, rows, ordered, instead } : undefined;
 }
 
 const setting = (context: CheckContext, name: string, fallback: number) =>
@@ -163,8 +197,10 @@ function consolidate(candidates: Candidate[]): Candidate[] {
   const kept: Candidate[] = [];
   for (const candidate of longest) {
     const host = kept.find(({ table, keys }) => table === candidate.table && sameKeys(candidate.keys, keys));
-    if (host) host.uses.push(...candidate.uses);
-    else kept.push(candidate);
+    if (host) {
+      host.uses.push(...candidate.uses);
+      host.ordered ||= candidate.ordered;
+    } else kept.push(candidate);
   }
   const time = ({ uses }: Candidate) => uses.reduce((sum, { entry }) => sum + entry.statement.totalMs, 0);
   for (const candidate of [...kept].sort((a, b) => time(a) - time(b))) {
@@ -207,13 +243,13 @@ async function hypotheticalSpeedups(
   const costs = async () => {
     const plans = new Map<Use, number>();
     for (const use of uses) {
+      await set('search_path', searchPath(session, use.entry.path));
       const plan = await genericPlan(session, capabilities.version, use.entry.statement.text);
       if (plan) plans.set(use, plan['Total Cost']);
     }
     return plans;
   };
   try {
-    await set('search_path', searchPath(session, context.tables));
     await set('random_page_cost', String(randomPageCost(context)));
     const without = await costs();
     await session.query(`SELECT ${session.quote(place.schema, 'hypopg_create_index')}($1)`, [definition]);
@@ -258,7 +294,7 @@ export const check: Check = {
         const table = tableOf(context.tables, scan.relation, scan.node.Schema);
         const use = entry.shape?.tables.find(({ alias }) => alias === scan.alias);
         if (!scan.sequential || !table || !use || table.estimatedRows < LEAST_ROWS) continue;
-        const answer = keysFor(context, table, use);
+        const answer = await keysFor(context, table, use, entry.path);
         if (!answer || answer.rows / table.estimatedRows > LARGEST_SELECTIVITY) continue;
         if (exists(table, answer.keys, (name) => session.quote(name))) continue;
         const planRows = scan.node['Plan Rows'] * scan.processes;
@@ -284,7 +320,13 @@ export const check: Check = {
           continue;
         const speedup = speedupWith(answer.keys, answer.rows);
         const key = `${table.oid}(${answer.keys.map(({ expression }) => expression).join(', ')})`;
-        const candidate = candidates.get(key) ?? { table, keys: answer.keys, uses: [] };
+        const candidate = candidates.get(key) ?? {
+          table,
+          keys: answer.keys,
+          ordered: false,
+          uses: [],
+        };
+        candidate.ordered ||= answer.ordered;
         const instead = answer.instead.map(({ key: other, rows }) => ({
           expression: other.expression,
           speedup: speedupWith([other], rows),
@@ -296,16 +338,12 @@ export const check: Check = {
   },
 };
 
-async function describe(context: CheckContext, { table, keys, uses }: Candidate): Promise<Finding> {
+async function describe(context: CheckContext, { table, keys, ordered, uses }: Candidate): Promise<Finding> {
   const { session } = context;
   const target = session.quote(table.schema, table.name);
   const list = keys
     .map(({ expression, column }) => (expression === session.quote(column) ? expression : `(${expression})`))
     .join(', ');
-  const name = indexName(
-    table,
-    keys.map(({ column }) => column),
-  );
   const unique = new Map(uses.map((use) => [use.entry.statement.queryid, use]));
   const ranked = [...unique.values()].sort((a, b) => b.entry.statement.totalMs - a.entry.statement.totalMs);
   const [first] = ranked;
@@ -392,9 +430,12 @@ async function describe(context: CheckContext, { table, keys, uses }: Candidate)
     },
     fix: {
       summary: `index on ${table.name} (${list})`,
-      sql: [`CREATE INDEX CONCURRENTLY ${session.quote(name)} ON ${target} (${list})`],
-      undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${session.quote(table.schema, name)}`],
-      lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
+      ...toBeBuilt,
+      index: {
+        method: 'btree',
+        keys: keys.map(({ expression, column }) => ({ expression, column })),
+        ordered,
+      },
       bytes,
       risk: 'Each insert, and each update of these columns, writes one more index entry. A build that fails leaves an invalid index, to be dropped.',
       expectedEffect: `statements about ${speedup >= 10 ? Math.round(speedup) : Math.round(speedup * 10) / 10} times faster`,

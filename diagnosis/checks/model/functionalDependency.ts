@@ -2,6 +2,7 @@ import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { type DependencyMeasure, measureInDatabase, measureRows } from '../../model/g3.ts';
 import { synthesise } from '../../model/normalForm.ts';
+import { freeName } from '../../proposals/names.ts';
 import { askWithin, bytesText, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, prepareSamples, readSamples, type Sample } from './sample.ts';
 
@@ -275,7 +276,13 @@ async function confirm(
       primaryKey.length === 1 &&
       [stem(determinant), `${stem(determinant)}s`].includes(name),
   );
-  const relation = parent?.name ?? `${stem(determinant)}${/s$/.test(stem(determinant)) ? '' : 's'}`;
+  const relation =
+    parent?.name ??
+    (await freeName(context, {
+      schema: table.schema,
+      name: `${stem(determinant)}${/s$/.test(stem(determinant)) ? '' : 's'}`,
+      definition: `${table.name}: ${determinant} determines ${columns.join(', ')}`,
+    }));
   const relations = synthesise(
     table.columns.map(({ name }) => name),
     [

@@ -1,4 +1,5 @@
 import type { Check } from '../../check.ts';
+import { freeName } from '../../proposals/names.ts';
 import { count } from '../shared.ts';
 import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
@@ -21,12 +22,14 @@ interface List {
 export function looksLikeList(all: readonly string[]): List | undefined {
   const values = all.slice(0, MOST_VALUES);
   if (values.length < LEAST_VALUES || values.some((value) => /^[[{<]/.test(value))) return undefined;
+  if (values.filter((value) => DECIMAL_COMMA.test(value)).length >= values.length * MOSTLY) return undefined;
   const fewest = Math.max(FEWEST_LISTS, values.length * SMALLEST_SHARE);
   for (const separator of SEPARATORS) {
     if (values.filter((value) => value.includes(separator)).length < fewest) continue;
     const split = values.map((value) => value.split(separator).map((part) => part.trim()));
     const lists = split.filter((parts) => parts.length > 1 && parts.every((part) => part.length > 0));
     const tokens = split.flat();
+    if (isRecord(lists, tokens)) continue;
     const bare = tokens.filter((token) => !/\s/.test(token)).length;
     if (bare < tokens.length * 0.9) continue;
     const mean = tokens.length / values.length;
@@ -37,6 +40,29 @@ export function looksLikeList(all: readonly string[]): List | undefined {
     if (lists.length >= fewest && joinsWholeValues(values, lists)) return { separator, mean };
   }
   return undefined;
+}
+
+/** `12,50`: one number as much of Europe writes it. */
+const DECIMAL_COMMA = /^-?\d{1,3}(\.?\d{3})*,\d{1,2}$/;
+const MOSTLY = 0.9;
+/** A name, alone or with a hyphen or an apostrophe. */
+const PROPER = /^\p{Lu}[\p{L}\p{M}'’.-]*$/u;
+
+/**
+ * The parts of a value mean different things by their place or name, so the value is one: the parameters of a calendar
+ * rule (`FREQ=WEEKLY;BYDAY=MO`), a surname and a forename, a provider and its id of a user.
+ */
+function isRecord(lists: readonly (readonly string[])[], tokens: readonly string[]): boolean {
+  const parameters = tokens.filter((token) => /^[A-Za-z][\w-]*=/.test(token)).length;
+  if (parameters >= tokens.length * 0.5) return true;
+  if (lists.length === 0 || !lists.every((parts) => parts.length === 2)) return false;
+  const [first, second] = [0, 1].map((place) => new Set(lists.map((parts) => parts[place] ?? '')));
+  if (!first || !second) return false;
+  const apart = [...second].filter((part) => first.has(part)).length <= second.size * 0.1;
+  if (!apart) return false;
+  const names = lists.filter((parts) => parts.every((part) => PROPER.test(part))).length;
+  const identifiers = second.size >= lists.length * 0.9 && first.size <= lists.length * 0.1;
+  return names >= lists.length * MOSTLY || (identifiers && !/^https?:/.test(lists[0]?.[0] ?? ''));
 }
 
 /**
@@ -67,8 +93,13 @@ export const check: Check = {
         const { table } = sample;
         const list = looksLikeList(valuesOf(sample, column));
         if (!list) continue;
-        const child = `${table.name}_${column.name}`.slice(0, 63);
+        const child = await freeName(context, {
+          schema: table.schema,
+          name: `${table.name}_${column.name}`,
+          definition: `list in ${table.name}.${column.name}`,
+        });
         const key = table.primaryKey[0] ?? 'id';
+        const entry = key === 'entry' ? 'item' : 'entry';
         const keyType = table.columns.find(({ name }) => name === key)?.type ?? 'bigint';
         yield {
           id: `list-in-column:${table.schema}.${table.name}(${column.name})`,
@@ -97,7 +128,7 @@ export const check: Check = {
           fix: {
             summary: `a table with one row for each entry, or an array with a GIN index`,
             sql: [
-              `CREATE TABLE ${context.session.quote(table.schema, child)} (${context.session.quote(key)} ${keyType} NOT NULL, entry text NOT NULL, PRIMARY KEY (entry, ${context.session.quote(key)}))`,
+              `CREATE TABLE ${context.session.quote(table.schema, child)} (${context.session.quote(key)} ${keyType} NOT NULL, ${entry} text NOT NULL, PRIMARY KEY (${entry}, ${context.session.quote(key)}))`,
             ],
             undo: [`DROP TABLE ${context.session.quote(table.schema, child)}`],
             lock: 'none on the existing table',

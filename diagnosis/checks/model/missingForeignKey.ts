@@ -1,4 +1,6 @@
 import type { Check, CheckContext, Column, Table } from '../../check.ts';
+import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
+import { freeName } from '../../proposals/names.ts';
 import { askWithin, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
 
@@ -147,7 +149,17 @@ export const check: Check = {
         const { message } = error as Error;
         uncounted.set(message, [...(uncounted.get(message) ?? []), `${table.name}.${column.name}`]);
       }
-      const name = `${table.name}_${column.name}_fkey`.slice(0, 63);
+      const name = await freeName(context, {
+        schema: table.schema,
+        name: `${table.name}_${column.name}`,
+        suffix: '_fkey',
+        definition: `${column.name} to ${parent.schema}.${parent.name}.${key}`,
+        constraintOf: table.oid,
+      });
+      const definition = `ALTER TABLE ${child} ADD CONSTRAINT ${session.quote(name)} FOREIGN KEY (${session.quote(column.name)}) REFERENCES ${other} (${session.quote(key)})`;
+      const atOnce = table.kind === 'partitioned' && context.capabilities.version < NOT_VALID_ON_PARTITIONED;
+      // With rows that refer to nothing a foreign key that is not validated keeps new ones out.
+      const validate = `ALTER TABLE ${child} VALIDATE CONSTRAINT ${session.quote(name)}`;
       yield {
         id: `missing-foreign-key:${table.schema}.${table.name}(${column.name})`,
         check: 'missing-foreign-key',
@@ -176,15 +188,25 @@ export const check: Check = {
         explains: { kpis: ['missing-foreign-keys', 'unindexed-references'], traces: [] },
         fix: {
           summary: `foreign key from ${table.name}.${column.name} to ${parent.name}`,
-          sql: [
-            `ALTER TABLE ${child} ADD CONSTRAINT ${session.quote(name)} FOREIGN KEY (${session.quote(column.name)}) REFERENCES ${other} (${session.quote(key)}) NOT VALID`,
-            `ALTER TABLE ${child} VALIDATE CONSTRAINT ${session.quote(name)}`,
-          ],
+          sql: atOnce
+            ? orphans === 0
+              ? [definition]
+              : []
+            : [`${definition} NOT VALID`, ...(orphans === 0 ? [validate] : [])],
           undo: [`ALTER TABLE ${child} DROP CONSTRAINT ${session.quote(name)}`],
-          lock: 'SHARE ROW EXCLUSIVE on both for a moment; validation takes SHARE UPDATE EXCLUSIVE',
-          risk: orphans
-            ? 'Validation fails until the orphans are resolved.'
-            : 'Writes that break the rule will be refused.',
+          lock: atOnce
+            ? 'SHARE ROW EXCLUSIVE on both while every row is checked: writes wait'
+            : 'SHARE ROW EXCLUSIVE on both for a moment; validation takes SHARE UPDATE EXCLUSIVE',
+          risk: 'Writes that break the rule will be refused.',
+          ...(orphans === 0
+            ? {}
+            : {
+                caveats: [
+                  atOnce
+                    ? `before Postgres 18 a partitioned table takes no NOT VALID foreign key, so the rows that refer to nothing have to be resolved first${orphans === undefined ? '; they were not counted' : ''}`
+                    : `${orphans === undefined ? 'whether each row refers to one was not counted' : `${count(orphans)} rows refer to nothing, which the foreign key leaves as they are`}; when none is left: ${validate}`,
+                ],
+              }),
           expectedEffect: 'no new orphans; joins can be planned better',
         },
       };

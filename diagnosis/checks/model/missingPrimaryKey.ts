@@ -16,6 +16,8 @@ export const check: Check = {
       );
       if (table.primaryKey.length > 0 || unique) continue;
       const target = context.session.quote(table.schema, table.name);
+      const taken = (name: string) => table.columns.some((column) => column.name === name);
+      const column = ['row_id', 'row_key', 'row_number_id'].find((name) => !taken(name)) ?? 'row_id';
       yield {
         id: `missing-primary-key:${table.schema}.${table.name}`,
         check: 'missing-primary-key',
@@ -38,8 +40,8 @@ export const check: Check = {
         explains: { kpis: ['missing-foreign-keys'], traces: [] },
         fix: {
           summary: 'a natural key where there is one, otherwise an identity column',
-          sql: [`ALTER TABLE ${target} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY`],
-          undo: [`ALTER TABLE ${target} DROP COLUMN row_id`],
+          sql: [`ALTER TABLE ${target} ADD COLUMN ${column} bigint GENERATED ALWAYS AS IDENTITY`],
+          undo: [`ALTER TABLE ${target} DROP COLUMN ${column}`],
           lock: 'ACCESS EXCLUSIVE while the table is rewritten; do it in a migration for a large one',
           risk: 'Statements that insert without naming columns still work: the identity is last.',
           expectedEffect: 'each row has a name',

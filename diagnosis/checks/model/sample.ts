@@ -44,10 +44,22 @@ export async function readSamples(context: CheckContext): Promise<Sample[]> {
   return found.toReversed();
 }
 
-/** Tables whose model is judged: partitions are their parent's, the journal of sqltrail is its own. */
+/**
+ * Where migration tools keep what they have run, and pg_partman what it has to do: Rails, Flyway, Liquibase, Django,
+ * Alembic, Knex, Prisma, Sequelize, TypeORM, Entity Framework, goose, Atlas, Diesel, sqlx, Refinery, node-pg-migrate,
+ * Drizzle, golang-migrate, Ecto, Doctrine, Synapse. Their model is the tool's.
+ */
+const BOOKKEEPING =
+  /^(schema_migrations?|ar_internal_metadata|flyway_schema_history|schema_version|databasechangelog(lock)?|django_migrations|alembic_version|knex_migrations(_lock)?|_prisma_migrations|sequelizemeta|migrations|typeorm_metadata|__efmigrationshistory|goose_db_version|atlas_schema_revisions|__diesel_schema_migrations|_sqlx_migrations|refinery_schema_history|pgmigrations|__drizzle_migrations|doctrine_migration_versions|gorp_migrations|schema_compat_version|applied_(module_schemas|schema_deltas)|part_config(_sub)?)$/i;
+
+/** A table of a tool, not of the application. */
+export const isBookkeeping = ({ schema, name }: Pick<Table, 'schema' | 'name'>) =>
+  schema === 'sqltrail' || BOOKKEEPING.test(name) || (schema === 'partman' && name.startsWith('template_'));
+
+/** Tables whose model is judged: partitions are their parent's, what tools keep for themselves is theirs. */
 export const modelTables = (context: CheckContext) =>
   context.tables.filter(
-    ({ kind, schema }) => (kind === 'table' || kind === 'partitioned') && schema !== 'sqltrail',
+    (table) => (table.kind === 'table' || table.kind === 'partitioned') && !isBookkeeping(table),
   );
 
 async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<void> {

@@ -1,11 +1,38 @@
 import type { Check, Column } from '../../check.ts';
+import { fitName } from '../../proposals/names.ts';
 import { bytesText, count } from '../shared.ts';
 import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';
 
-/** The type that all values of a text column have, judged by their form; undefined when it is text indeed. */
-export function trueTypeOf(values: readonly string[]): TrueType | undefined {
+/** A number that names something is not reckoned with: its digits are a code, whatever their form. */
+const NAMES_SOMETHING =
+  /(^|_)(external|remote|foreign|provider|account|phone|mobile|fax|zip|post(al)?(code)?|isbn|ean|gtin|sku|barcode|imei|iban|vat|ref|reference|serial|version|release|revision|hash|token|uid|build)(_?(id|no|nr|number|code|key|ref))?$/;
+/** So many digits, all different, are an identifier of another system. */
+const DIGITS_OF_AN_ID = 10;
+const DECIMAL_COMMA = /^-?\d{1,3}(\.?\d{3})*,\d{1,2}$/;
+
+const snake = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+
+/**
+ * `1.9` and `1.10` in one column: versions. As numbers, values would be the same that are not (`1.1` and `1.10`), or the
+ * decimals have no fixed number although none is rounded.
+ */
+function isVersions(values: readonly string[]): boolean {
+  const decimals = new Set(values.map((value) => value.length - value.indexOf('.') - 1));
+  return (
+    decimals.size > 1 &&
+    (values.some((value) => value.endsWith('0') && values.includes(value.replace(/0+$/, ''))) ||
+      (values.every((value) => /^\d{1,3}\.\d{1,3}$/.test(value) && !/^0\./.test(value)) &&
+        values.some((value) => /\.\d*0$/.test(value))))
+  );
+}
+
+/**
+ * The type that all values of a text column have, judged by their form and, for numbers, by the column's name; undefined
+ * when it is text indeed.
+ */
+export function trueTypeOf(values: readonly string[], column = ''): TrueType | undefined {
   if (values.length < LEAST_VALUES) return undefined;
   const all = (form: RegExp) => values.every((value) => form.test(value));
   if (all(/^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$/)) return 'date';
@@ -15,10 +42,15 @@ export function trueTypeOf(values: readonly string[]): TrueType | undefined {
     )
   )
     return 'timestamp';
-  if (all(/^-?\d{1,15}\.\d{1,6}$/)) return 'money';
+  if (NAMES_SOMETHING.test(snake(column))) return undefined;
+  if (all(DECIMAL_COMMA)) return 'money';
+  if (all(/^-?\d{1,15}\.\d{1,6}$/)) return isVersions(values) ? undefined : 'money';
   if (!all(/^-?\d{1,15}(\.\d+)?$/)) return undefined;
   // A leading zero, or one length for all of several digits, is a code: a postcode, an account, a part number.
   if (values.some((value) => /^-?0\d/.test(value))) return undefined;
+  const distinct = new Set(values).size;
+  if (distinct === values.length && values.every((value) => value.length >= DIGITS_OF_AN_ID))
+    return undefined;
   const lengths = new Set(values.map(({ length }) => length));
   return lengths.size === 1 && !lengths.has(1) ? undefined : 'number';
 }
@@ -29,6 +61,18 @@ const targets: Record<TrueType, { type: string; width: number; says: string }> =
   money: { type: 'numeric(12,2)', width: 6, says: 'decimal numbers' },
   number: { type: 'integer', width: 4, says: 'whole numbers' },
 };
+
+/** A type that takes all the values that were looked at, and some more. */
+function sqlTypeOf(type: TrueType, values: readonly string[]): string {
+  if (type === 'date' || type === 'timestamp') return targets[type].type;
+  const parts = values.map((value) =>
+    value.replace(/^-/, '').split(type === 'money' && /,\d{1,2}$/.test(value) ? ',' : '.'),
+  );
+  const whole = Math.max(...parts.map(([digits = '']) => digits.replaceAll('.', '').length));
+  const decimals = Math.max(...parts.map(([, digits = '']) => digits.length));
+  if (decimals > 0) return `numeric(${Math.max(12, whole + decimals + 2)},${Math.max(2, decimals)})`;
+  return whole > 9 ? 'bigint' : 'integer';
+}
 
 export const check: Check = {
   id: 'typed-as-text',
@@ -41,12 +85,23 @@ export const check: Check = {
     for (const sample of await readSamples(context)) {
       const { table } = sample;
       const groups = new Map<TrueType, string[]>();
+      const sqlTypes = new Map<string, string>();
       for (const column of table.columns.filter(isText)) {
-        const type = trueTypeOf(valuesOf(sample, column));
-        if (type) groups.set(type, [...(groups.get(type) ?? []), column.name]);
+        const values = valuesOf(sample, column);
+        const type = trueTypeOf(values, column.name);
+        if (!type) continue;
+        groups.set(type, [...(groups.get(type) ?? []), column.name]);
+        sqlTypes.set(column.name, sqlTypeOf(type, values));
       }
       for (const [type, columns] of groups) {
-        const { type: sqlType, width, says } = targets[type];
+        const { width, says } = targets[type];
+        const typed = columns.map((name) => {
+          const taken = (candidate: string) => table.columns.some((column) => column.name === candidate);
+          const candidates = ['_typed', '_typed2', '_typed3'].map((suffix) => fitName(name, suffix));
+          return context.session.quote(
+            candidates.find((candidate) => !taken(candidate)) ?? fitName(name, '_typed'),
+          );
+        });
         const saved = columns.reduce((sum, name) => {
           const stats = table.columns.find((column) => column.name === name)?.stats;
           return sum + Math.max(0, (stats?.averageWidth ?? 0) - width) * (1 - (stats?.nullFraction ?? 0));
@@ -75,15 +130,11 @@ export const check: Check = {
           },
           explains: { kpis: ['statement-latency-p95', 'database-size'], traces: [] },
           fix: {
-            summary: `give ${columns.join(', ')} the type ${sqlType}`,
+            summary: `give ${columns.map((name) => `${name} the type ${sqlTypes.get(name)}`).join(', ')}`,
             sql: columns.map(
-              (name) =>
-                `ALTER TABLE ${target} ADD COLUMN ${context.session.quote(`${name}_typed`.slice(0, 63))} ${sqlType}`,
+              (name, at) => `ALTER TABLE ${target} ADD COLUMN ${typed[at]} ${sqlTypes.get(name)}`,
             ),
-            undo: columns.map(
-              (name) =>
-                `ALTER TABLE ${target} DROP COLUMN ${context.session.quote(`${name}_typed`.slice(0, 63))}`,
-            ),
+            undo: typed.map((name) => `ALTER TABLE ${target} DROP COLUMN ${name}`),
             lock: 'ACCESS EXCLUSIVE for a moment (a new column without default); the values follow in batches',
             risk: 'ALTER … TYPE in place would rewrite the table under ACCESS EXCLUSIVE; a new column, backfilled and switched to, does not.',
             expectedEffect: 'ranges and sorting by index, wrong values refused',

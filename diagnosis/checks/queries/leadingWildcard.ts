@@ -1,8 +1,35 @@
-import type { Check } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
+import { qualify } from '../../proposals/expression.ts';
+import type { ColumnUse } from '../../sql/shape.ts';
 import { tableOf } from '../../workload.ts';
-import { count, indexName } from '../shared.ts';
+import { count, toBeBuilt } from '../shared.ts';
 import { about, merger } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
+
+/** The operator class of pg_trgm, by its schema where that is on nobody's search_path. */
+async function trigramClass({ session }: CheckContext): Promise<string> {
+  const [place] = await session.query<{ schema: string }>(
+    "SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'",
+  );
+  const schema = place?.schema ?? 'public';
+  return schema === 'public' ? 'gin_trgm_ops' : `${session.quote(schema)}.gin_trgm_ops`;
+}
+
+/** What the patterns are compared with: an index on the column does not serve a pattern on lower(column). */
+async function keysOf(
+  context: CheckContext,
+  patterns: readonly ColumnUse[],
+  path: readonly string[],
+): Promise<{ expression: string; column: string }[]> {
+  const keys = new Map<string, { expression: string; column: string }>();
+  for (const { column, wrapped } of patterns) {
+    const name = context.session.quote(column);
+    const expression = wrapped === null ? name : wrapped.replaceAll('%', () => name);
+    const found = (await qualify(context, expression, path)) ?? expression;
+    keys.set(found, { expression: found, column });
+  }
+  return [...keys.values()];
+}
 
 export const check: Check = {
   id: 'leading-wildcard',
@@ -24,9 +51,8 @@ export const check: Check = {
         const patterns = use.pattern.filter(({ anchored }) => !anchored);
         if (!table || !scan || patterns.length === 0 || table.estimatedRows < 500) continue;
         const columns = [...new Set(patterns.map(({ column }) => column))];
-        const target = context.session.quote(table.schema, table.name);
-        const name = indexName(table, columns, 'trgm_idx');
-        const list = columns.map((column) => `${context.session.quote(column)} gin_trgm_ops`).join(', ');
+        const keys = await keysOf(context, patterns, entry.path);
+        const operatorClass = await trigramClass(context);
         merge(
           about('leading-wildcard', entry, {
             table,
@@ -37,12 +63,13 @@ export const check: Check = {
             note: 'The pattern itself is a parameter and is not seen; the plan shows that every row is read.',
             fix: {
               summary: `trigram index on ${columns.join(', ')}`,
-              sql: [
-                'CREATE EXTENSION IF NOT EXISTS pg_trgm',
-                `CREATE INDEX CONCURRENTLY ${context.session.quote(name)} ON ${target} USING gin (${list})`,
-              ],
-              undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${context.session.quote(table.schema, name)}`],
-              lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
+              ...toBeBuilt,
+              sql: ['CREATE EXTENSION IF NOT EXISTS pg_trgm'],
+              index: {
+                method: 'gin',
+                keys: keys.map((key) => ({ ...key, operatorClass })),
+                ordered: false,
+              },
               risk: 'A GIN index makes changes of these columns slower; patterns below three characters still read all.',
               expectedEffect: 'a search reads the rows that hold the pattern’s trigrams instead of all',
             },

@@ -1,7 +1,18 @@
 import type { Check } from '../../check.ts';
+import type { PlanNode } from '../../plans.ts';
 import { count } from '../shared.ts';
 import { about, largest, merger, rewrite, tablesOf } from './about.ts';
 import { matters, rowsPerCall, withoutStatements } from './shared.ts';
+
+/** Of fewer rows the last page costs hardly more than the first. */
+const LEAST_PAGED_ROWS = 500;
+
+/** Rows that the topmost LIMIT of a plan chooses from; undefined without one. */
+function rowsBelowLimit(plan: PlanNode): number | undefined {
+  for (let node: PlanNode | undefined = plan; node; node = node.Plans?.[0])
+    if (node['Node Type'] === 'Limit') return node.Plans?.[0]?.['Plan Rows'];
+  return undefined;
+}
 
 export const check: Check = {
   id: 'offset-paging',
@@ -15,6 +26,9 @@ export const check: Check = {
       if (!entry.shape?.offset || !matters(entry)) continue;
       const table = largest(tablesOf(context, entry));
       if (!table || table.estimatedRows < 1_000) continue;
+      // All pages together: what the LIMIT takes its rows from.
+      const paged = entry.plan ? rowsBelowLimit(entry.plan) : undefined;
+      if (paged !== undefined && paged < LEAST_PAGED_ROWS) continue;
       const order = entry.shape.tables.flatMap(({ order: columns }) => columns.map(({ column }) => column));
       merge(
         about('offset-paging', entry, {

@@ -1,4 +1,11 @@
 import type { Check } from '../../check.ts';
+import { literal } from '../shared.ts';
+
+const librariesOf = (value: string) =>
+  value
+    .split(',')
+    .map((name) => name.trim().replaceAll('"', ''))
+    .filter(Boolean);
 
 export const check: Check = {
   id: 'telemetry-blind',
@@ -14,7 +21,8 @@ export const check: Check = {
         what: 'pg_stat_statements',
         sql: preloaded.includes('pg_stat_statements')
           ? 'CREATE EXTENSION pg_stat_statements'
-          : `ALTER SYSTEM SET shared_preload_libraries = '${[...preloaded.split(',').filter(Boolean), 'pg_stat_statements'].join(', ').replaceAll("'", "''")}'`,
+          : // Each library is a value of its own: of one text with commas Postgres makes one name, and does not start again.
+            `ALTER SYSTEM SET shared_preload_libraries = ${[...librariesOf(preloaded), 'pg_stat_statements'].map(literal).join(', ')}`,
       });
     const logs = value('log_min_duration_statement') !== '-1' || preloaded.includes('auto_explain');
     if (!logs)
