@@ -218,7 +218,7 @@ async function alteration(context: CheckContext, table: Table, command: Node): P
   switch (command['subtype']) {
     case 'AT_AddColumn': {
       const name = child(child(command, 'def'), 'ColumnDef')?.['colname'];
-      if (table.kind === 'partition') throw new Refused('a partition has the columns of its table');
+      if (table.partitionOf !== null) throw new Refused('a partition has the columns of its table');
       if (table.kind === 'materialized view') throw new Refused('a materialized view has those of its query');
       if (table.fixedColumns)
         throw new Refused('other tables inherit from it, or its columns are those of a type');

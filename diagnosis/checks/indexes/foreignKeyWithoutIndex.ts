@@ -11,7 +11,7 @@ export const check: Check = {
     'Foreign keys whose columns begin no index: each delete or key change of a parent row reads the whole child table, and so do joins from the parent.',
   async *run(context) {
     for (const table of context.tables) {
-      if (table.kind === 'partition' || table.estimatedRows < LEAST_ROWS) continue;
+      if (table.partitionOf !== null || table.estimatedRows < LEAST_ROWS) continue;
       for (const key of table.foreignKeys) {
         const covered = table.indexes.some(
           (index) =>
