@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { allChecks } from '../diagnosis/checks/index.ts';
 import type { Severity } from '../diagnosis/finding.ts';
@@ -10,6 +8,7 @@ import { atLeast, chooseChecks, type Diagnosis, defaultDiagnosis, diagnose } fro
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { ConfigurationError } from '../stack/errors.ts';
+import { writeOutput } from './output.ts';
 
 const seconds = (least: number) => (text: string) => {
   const value = Number(text);
@@ -154,8 +153,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
       }
       const text = formats[options.format]?.(diagnosis, options.verbose) ?? '';
       if (options.output) {
-        await mkdir(path.dirname(path.resolve(options.output)), { recursive: true });
-        await writeFile(options.output, text);
+        await writeOutput(options.output, text);
         process.stderr.write(`${diagnosis.findings.length} findings in ${options.output}\n`);
       } else process.stdout.write(text);
       const { failOn } = options;

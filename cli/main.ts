@@ -25,6 +25,20 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     abort.abort(new DOMException(signal, 'AbortError'));
   });
 
+// Who reads the output may have seen enough (`sqltrail diagnose | head`): that is no error, and ends the program.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+    process.exitCode = 1;
+    if (stream === process.stdout)
+      process.stderr.write(`The output could not be written: ${error.message}\n`);
+  });
+for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+  process.on(event, (error: unknown) => {
+    process.stderr.write(`${describeError(error)}\n`);
+    process.exit(1);
+  });
+
 const program = new Command('sqltrail')
   .description('From alert to trace to SQL to cause, on a shop whose Postgres has reached its critical size.')
   .showHelpAfterError();

@@ -1,10 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { Command, Option } from 'commander';
 import { readModel, toMermaid, toSvg } from '../diagnosis/format/diagram.ts';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
 import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
 import { ConfigurationError } from '../stack/errors.ts';
+import { writeOutput } from './output.ts';
 
 /** `sqltrail model`. */
 export function modelCommand(signal: AbortSignal): Command {
@@ -43,8 +42,7 @@ export function modelCommand(signal: AbortSignal): Command {
             process.stdout.write(text);
             return;
           }
-          await mkdir(path.dirname(path.resolve(output)), { recursive: true });
-          await writeFile(output, text);
+          await writeOutput(output, text);
         } finally {
           await session.close();
         }

@@ -182,6 +182,9 @@ export async function readTables(session: Session): Promise<Table[]> {
   });
 }
 
+/** SQLSTATEs untranslatable_character and character_not_in_repertoire. */
+const UNTRANSLATABLE = ['22P05', '22021'];
+
 /**
  * The statements of this database, the most time-consuming first, at most `limit`; and the seconds that they cover.
  * Statements of sqltrail itself and of the exporter are left out: the diagnosis does not diagnose its own load.
@@ -197,8 +200,9 @@ export async function readStatements(
   );
   if (!place) return { statements: [], windowSeconds: undefined };
   const view = session.quote(place.schema, 'pg_stat_statements');
-  const statements = await session.query<Statement>(
-    `SELECT queryid::text AS queryid, min(query) AS text, sum(calls)::float8 AS calls, sum(total_exec_time)::float8 AS "totalMs",
+  const statements = await session
+    .query<Statement>(
+      `SELECT queryid::text AS queryid, min(query) AS text, sum(calls)::float8 AS calls, sum(total_exec_time)::float8 AS "totalMs",
          (sum(total_exec_time) / greatest(sum(calls), 1))::float8 AS "meanMs",
          min(min_exec_time)::float8 AS "minMs", coalesce(array_agg(DISTINCT r.rolname::text) FILTER (WHERE r.rolname IS NOT NULL), '{}') AS roles, sum(rows)::float8 AS rows,
          sum(shared_blks_read)::float8 AS "sharedBlocksRead", sum(shared_blks_hit)::float8 AS "sharedBlocksHit",
@@ -209,8 +213,16 @@ export async function readStatements(
      AND query <> '<insufficient privilege>' AND r.rolname IS DISTINCT FROM 'sqltrail_monitor'
      AND position($2 in query) = 0 AND query !~* '^\\s*(begin|commit|rollback|set|show|explain|discard|deallocate|savepoint|release)\\M'
    GROUP BY queryid ORDER BY sum(total_exec_time) DESC LIMIT $1`,
-    [limit, OWN_STATEMENT],
-  );
+      [limit, OWN_STATEMENT],
+    )
+    .catch((error: Error & { code?: string }) => {
+      if (!UNTRANSLATABLE.includes(error.code ?? '')) throw error;
+      // The view is of all databases, and each text is written in the encoding of this one, before any is left out.
+      capabilities.pgStatStatements = false;
+      capabilities.statementsUnreadable = `The texts in pg_stat_statements are of all databases of the server, and one of another database cannot be written in the encoding of this one (${error.message}). Forget that database’s statements with SELECT pg_stat_statements_reset(0, (SELECT oid FROM pg_database WHERE datname = '…')), then run the diagnosis again.`;
+      return undefined;
+    });
+  if (!statements) return { statements: [], windowSeconds: undefined };
   const [window] = await session.query<{ seconds: number | null }>(
     `SELECT extract(epoch FROM now() - stats_reset)::float8 AS seconds FROM ${session.quote(place.schema, 'pg_stat_statements_info')}`,
   );

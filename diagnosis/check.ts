@@ -144,6 +144,8 @@ export interface Capabilities {
   isSuperuser: boolean;
   canReadAllStats: boolean;
   pgStatStatements: boolean;
+  /** Why the view cannot be read although it is there, and what helps. */
+  statementsUnreadable?: string;
   hypopg: boolean;
   pgstattuple: boolean;
 }

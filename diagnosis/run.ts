@@ -216,7 +216,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         }
       }
     };
-    if (options.observeMs > 0) {
+    if (options.observeMs > 0 && !capabilities.statementsUnreadable) {
       options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
       try {
         const observed = await observe(
@@ -240,6 +240,10 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
           `the workload of now: ${reason(error)}; statements are judged by all since the statistics were reset`,
         );
       }
+    }
+    if (capabilities.statementsUnreadable) {
+      partial = true;
+      notes.push(`the workload: ${capabilities.statementsUnreadable}`);
     }
     const total = context.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
     const msPerSecond = context.windowSeconds ? total / context.windowSeconds : undefined;

@@ -115,24 +115,55 @@ export async function readModel(session: Session, schema: string): Promise<DataM
   return { boxes, references: references.sort((a, b) => (order(a) < order(b) ? -1 : 1)) };
 }
 
+/** Words of Mermaid's erDiagram, which are no names of entities. */
+const MERMAID_WORDS =
+  /^(erdiagram|one|many|zero|only|optionally|to|or|more|title|direction|style|class|classdef|acctitle|accdescr|pk|fk|uk|tb|bt|lr|rl|u)$/i;
+const PLAIN = /^[A-Za-z][A-Za-z0-9_]*$/;
+
+/** Text between quotation marks as Mermaid reads it: its own escapes for what would end or change it. */
+const quoted = (text: string) =>
+  `"${text.replaceAll(/["#%\\]/g, (character) => `#${character.charCodeAt(0)};`).replaceAll(/[\r\n]+/g, ' ')}"`;
+
+/** A word that Mermaid takes for an attribute or its type. */
+function wordOf(text: string, otherwise: string): string {
+  const word = text.replaceAll(/[^A-Za-z0-9_]+/g, '_').replace(/_$/, '');
+  return /[A-Za-z0-9]/.test(word) ? word.replace(/^(?=\d)/, '_') : otherwise;
+}
+
 /** Mermaid's erDiagram; dashed lines are references that nothing enforces. */
 export function toMermaid({ boxes, references }: DataModel): string {
-  const word = (text: string) => text.replaceAll(/[^A-Za-z0-9_]+/g, '_').replace(/_$/, '');
-  const nameOf = (key: string) => word(key.slice(key.indexOf('.') + 1));
+  // A name that is no word of Mermaid is shown beside one that is.
+  const plain = new Set(
+    boxes.map(({ name }) => name).filter((name) => PLAIN.test(name) && !MERMAID_WORDS.test(name)),
+  );
+  const entities = new Map<string, string>();
+  const entityOf = (key: string) => {
+    const name = key.slice(key.indexOf('.') + 1);
+    const known = plain.has(name) ? name : entities.get(name);
+    if (known !== undefined) return known;
+    let number = entities.size + 1;
+    while (plain.has(`table_${number}`) || [...entities.values()].includes(`table_${number}`)) number += 1;
+    entities.set(name, `table_${number}`);
+    return `table_${number}`;
+  };
   const foreign = (box: Box, column: string) =>
     references.some(
       ({ from, columns, enforced }) => enforced && from === keyOf(box) && columns.includes(column),
     );
   const lines = boxes.map((box) => {
-    const columns = box.columns.map(({ name, type, notNull, key }) => {
+    const columns = box.columns.map(({ name, type, notNull, key }, at) => {
       const keys = [key ? 'PK' : '', foreign(box, name) ? 'FK' : ''].filter((each) => each !== '').join(', ');
-      return `    ${word(type)} ${word(name)}${keys ? ` ${keys}` : ''}${notNull ? '' : ' "may be NULL"'}`;
+      const word = wordOf(name, `column_${at + 1}`);
+      const remark = [word === name ? '' : name, notNull ? '' : 'may be NULL'].filter(Boolean).join(', ');
+      return `    ${wordOf(type, 'type')} ${word}${keys ? ` ${keys}` : ''}${remark ? ` ${quoted(remark)}` : ''}`;
     });
-    return `  ${word(box.name)} {\n${columns.join('\n')}\n  }`;
+    const entity = entityOf(keyOf(box));
+    const label = entity === box.name ? '' : `[${quoted(box.name)}]`;
+    return `  ${entity}${label} {\n${columns.join('\n')}\n  }`;
   });
   const links = references.map(
     ({ from, to, columns, enforced, required, unique }) =>
-      `  ${nameOf(from)} ${unique ? '|o' : '}o'}${enforced ? '--' : '..'}${required ? '||' : 'o|'} ${nameOf(to)} : "${columns.join(', ')}"`,
+      `  ${entityOf(from)} ${unique ? '|o' : '}o'}${enforced ? '--' : '..'}${required ? '||' : 'o|'} ${entityOf(to)} : ${quoted(columns.join(', '))}`,
   );
   return `erDiagram\n${[...lines, ...links].join('\n')}\n`;
 }
@@ -142,6 +173,9 @@ const escape = (text: string) =>
 
 /** Okabe and Ito's colours, as in the charts. */
 const colours = { head: '#0072B2', split: '#009E73', missing: '#D55E00', line: '#444444', rule: '#BBBBBB' };
+
+/** A name in Graphviz's own quotation marks. */
+const dotId = (name: string) => `"${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 
 /** All text is monospaced: its width is the same in every viewer, whatever fonts it has. */
 function toDot({ boxes, references }: DataModel): string {
@@ -154,10 +188,10 @@ function toDot({ boxes, references }: DataModel): string {
     const split = box.partitionKey
       ? `<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT COLOR="${colours.split}">partitions by ${escape(box.partitionKey)}</FONT></TD></TR>`
       : '';
-    return `"${keyOf(box)}" [label=<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="${colours.rule}"><TR><TD COLSPAN="2" BGCOLOR="${head}"><FONT COLOR="white"><B>${escape(box.name)}</B></FONT></TD></TR>${split}${rows.join('')}</TABLE>>];`;
+    return `${dotId(keyOf(box))} [label=<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="${colours.rule}"><TR><TD COLSPAN="2" BGCOLOR="${head}"><FONT COLOR="white"><B>${escape(box.name)}</B></FONT></TD></TR>${split}${rows.join('')}</TABLE>>];`;
   };
   const edge = ({ from, to, columns, enforced, required }: Reference) =>
-    `"${from}":"${columns[0]}" -> "${to}" [${[
+    `${dotId(from)}:${dotId(columns[0] ?? '')} -> ${dotId(to)} [${[
       `color="${enforced ? colours.line : colours.missing}"`,
       `style=${enforced ? 'solid' : 'dashed'}`,
       'dir=both arrowtail=crow',

@@ -29,7 +29,7 @@ function article(finding: RankedFinding) {
 <p>${explanation}</p>
 ${
   fix
-    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${fix.sql.length > 0 ? html`<pre>${fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}<p class="meta">Lock: ${fix.lock}. Risk: ${fix.risk}</p>`
+    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${fix.sql.length > 0 ? html`<pre>${fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}${(fix.caveats ?? []).map((caveat) => html`<p class="meta">Note: ${caveat}.</p>`)}<p class="meta">Lock: ${fix.lock || 'none'}. Risk: ${fix.risk}</p>`
     : ''
 }
 <details><summary>Evidence</summary><table>${evidence.map(

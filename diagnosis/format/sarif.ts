@@ -37,7 +37,13 @@ export function toSarif(diagnosis: Diagnosis): object {
           level: levels[finding.severity],
           rank: Math.round((finding.shareOfLostTime ?? 0) * 1000) / 10,
           message: {
-            text: [finding.title, finding.explanation, costText(finding.cost), finding.fix?.sql.join(';\n')]
+            text: [
+              finding.title,
+              finding.explanation,
+              costText(finding.cost),
+              finding.fix?.sql.join(';\n'),
+              ...(finding.fix?.caveats ?? []),
+            ]
               .filter(Boolean)
               .join('\n'),
           },

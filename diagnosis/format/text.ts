@@ -49,7 +49,8 @@ function one(finding: RankedFinding, columns: number, verbose: boolean): string 
     lines.push(wrap(`Fix: ${fix.summary}. ${fix.expectedEffect}.`, columns, '     '));
     for (const sql of fix.sql.slice(0, verbose ? undefined : 3))
       lines.push(`       ${styleText('cyan', `${sql};`)}`);
-    if (verbose) lines.push(wrap(`Lock: ${fix.lock}. Risk: ${fix.risk}`, columns, '       '));
+    for (const caveat of fix.caveats ?? []) lines.push(wrap(`Note: ${caveat}.`, columns, '       '));
+    if (verbose && fix.lock) lines.push(wrap(`Lock: ${fix.lock}. Risk: ${fix.risk}`, columns, '       '));
   }
   if (verbose)
     for (const { label, value, unit, how } of finding.evidence) {

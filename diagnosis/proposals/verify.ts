@@ -192,10 +192,10 @@ const checks: Record<string, (context: CheckContext, node: Node, sql: string) =>
         ? [
             `this server has the role ${managed.role} of a managed service, where ${name} is set in the service’s own settings and not by SQL`,
           ]
-        : [`${name} is set by a superuser`]),
+        : ['ALTER SYSTEM is for a superuser']),
       setting.context === 'postmaster'
         ? `${name} takes effect after a restart of the server`
-        : `${name} takes effect after SELECT pg_reload_conf()`,
+        : 'it takes effect after SELECT pg_reload_conf()',
     ];
   },
   async AlterDatabaseSetStmt(context, node) {

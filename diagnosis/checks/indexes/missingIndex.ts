@@ -284,7 +284,9 @@ export const check: Check = {
     if (!context.capabilities.pgStatStatements) {
       context.blind({
         what: 'which statements read whole tables',
-        remedy: 'CREATE EXTENSION pg_stat_statements, and GRANT pg_read_all_stats to this role.',
+        remedy:
+          context.capabilities.statementsUnreadable ??
+          'CREATE EXTENSION pg_stat_statements, and GRANT pg_read_all_stats to this role.',
       });
       return;
     }

@@ -59,7 +59,8 @@ export const isBookkeeping = ({ schema, name }: Pick<Table, 'schema' | 'name'>) 
 /** Tables whose model is judged: partitions are their parent's, what tools keep for themselves is theirs. */
 export const modelTables = (context: CheckContext) =>
   context.tables.filter(
-    (table) => (table.kind === 'table' || table.kind === 'partitioned') &&
+    (table) =>
+      (table.kind === 'table' || table.kind === 'partitioned') &&
       table.partitionOf === null &&
       !isBookkeeping(table),
   );

@@ -16,7 +16,9 @@ export function withoutStatements(context: CheckContext, what: string): boolean 
   if (context.capabilities.pgStatStatements) return false;
   context.blind({
     what,
-    remedy: 'CREATE EXTENSION pg_stat_statements, and GRANT pg_read_all_stats to this role.',
+    remedy:
+      context.capabilities.statementsUnreadable ??
+      'CREATE EXTENSION pg_stat_statements, and GRANT pg_read_all_stats to this role.',
   });
   return true;
 }

@@ -16,7 +16,7 @@ export const check: Check = {
     const value = (name: string) => context.settings.get(name)?.value ?? '';
     const preloaded = value('shared_preload_libraries');
     const missing: { what: string; sql: string }[] = [];
-    if (!context.capabilities.pgStatStatements)
+    if (!context.capabilities.pgStatStatements && !context.capabilities.statementsUnreadable)
       missing.push({
         what: 'pg_stat_statements',
         sql: preloaded.includes('pg_stat_statements')
