@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Capabilities, Session, Statement } from './check.ts';
-import { observe } from './observe.ts';
+import { observe, workloadBetween } from './observe.ts';
 
 const capabilities = { pgStatStatements: false } as Capabilities;
 const full = { pgStatStatements: true } as Capabilities;
@@ -75,4 +75,25 @@ it('believes the view where steps leave too few looks to know better', async () 
   const often = server(3);
   const corrected = await observe(often.session, full, [of(100, 4)], 1_500, signal);
   expect(corrected.statements[0]?.totalMs).toBeGreaterThan(300);
+});
+
+it('after a reset of the statistics what is counted since is the workload, and no time is negative', () => {
+  const statement = (more: Partial<Statement>): Statement => ({
+    queryid: '1',
+    text: 'SELECT 1',
+    calls: 10,
+    totalMs: 500,
+    meanMs: 50,
+    rows: 10,
+    sharedBlocksRead: 5,
+    sharedBlocksHit: 5,
+    tempBlocksWritten: 0,
+    ...more,
+  });
+  // Called more often since the reset than before it, in less time.
+  const after = statement({ calls: 12, totalMs: 24, meanMs: 2, rows: 12 });
+  expect(workloadBetween([statement({})], [after])).toEqual([after]);
+  expect(workloadBetween([statement({})], [statement({ calls: 12, totalMs: 524, rows: 12 })])).toMatchObject([
+    { calls: 2, totalMs: 24 },
+  ]);
 });

@@ -105,6 +105,22 @@ describe('what text columns really hold', () => {
     ['months that do not exist', many(() => '2026-13-01'), undefined],
   ])('%s', (_name, values, type) => expect(trueTypeOf(values)).toBe(type));
 
+  it.each([
+    ['versions', many((at) => `${1 + (at % 18)}.${at % 12}`), 'release', undefined],
+    ['versions whatever the name', many((at) => `1.${at % 12}`), 'runs_on', undefined],
+    ['ids of another system', many((at) => String(1_000_000_007 * (at + 1))), 'remote_id', undefined],
+    ['ids that are all different', many((at) => String(10 ** (10 + (at % 3)) + at)), 'message', undefined],
+    ['prices with a decimal comma', many((at) => `${at},${10 + (at % 90)}`), 'price', 'money'],
+    ['weights', many((at) => `${at}.5`), 'weight', 'money'],
+  ])('%s', (_name, values, column, type) => expect(trueTypeOf(values, column)).toBe(type));
+
+  it.each([
+    ['calendar rules', many((at) => `FREQ=WEEKLY;BYDAY=MO,WE;INTERVAL=${at % 4}`)],
+    ['surnames and forenames', many((at) => `${['Doe', 'Roe', 'Poe'][at % 3]},${['Ann', 'Bob'][at % 2]}`)],
+    ['a provider and its id', many((at) => `${['auth0', 'google'][at % 2]}|5f7c8ec7${at}`)],
+    ['decimal commas', many((at) => `${at},${10 + (at % 90)}`)],
+  ])('no list: %s', (_name, values) => expect(looksLikeList(values)).toBeUndefined());
+
   it('lists are told from names, addresses and sentences', () => {
     expect(looksLikeList(many((at) => `red,blue,${at % 3 ? 'oak' : 'steel'}`))?.mean).toBeCloseTo(3);
     expect(looksLikeList(many((at) => `https://a/${at}.jpg,https://a/${at}-2.jpg`))).toBeDefined();

@@ -33,6 +33,30 @@ describe('conditions', () => {
     expect(orders.range).toEqual([{ column: 'placed_at', wrapped: '(%)::timestamp', join: false }]);
   });
 
+  it('a member of an array is no equality, and IS NULL is told from it', () => {
+    const products = use(
+      'SELECT id FROM products WHERE $1 = ANY (tags) AND name IS NULL AND id = ANY ($2)',
+      'products',
+    );
+    expect(products.member).toEqual([{ column: 'tags', wrapped: null, join: false }]);
+    expect(products.equal).toEqual([
+      { column: 'name', wrapped: null, join: false, isNull: true },
+      { column: 'id', wrapped: null, join: false },
+    ]);
+  });
+
+  it('a wrapping keeps schemas, lengths and dimensions, and one with a collation is none', () => {
+    const orders = use(
+      'SELECT id FROM orders WHERE audit.plain(status) = $1 AND total::numeric(10, 2) = $2 AND status::varchar(3)[] = $3 AND status COLLATE "C" = $4',
+      'orders',
+    );
+    expect(orders.equal.map(({ wrapped }) => wrapped)).toEqual([
+      'audit.plain(%)',
+      '(%)::numeric(10, 2)',
+      '(%)::varchar(3)[]',
+    ]);
+  });
+
   it('what stands below OR narrows nothing, but patterns are noted', () => {
     const products = use('SELECT id FROM products WHERE name ILIKE $1 OR tags LIKE $2 OR id = 3', 'products');
     expect(products.equal).toEqual([]);

@@ -9,6 +9,7 @@ const table = (name: string, estimatedRows: number) =>
     schema: 'public',
     name,
     kind: 'table',
+    partitionOf: null,
     estimatedRows,
     columns: Array.from({ length: 10 }, (_, at) => ({ name: `c${at}`, type: 'text' })),
   }) as unknown as Table;
