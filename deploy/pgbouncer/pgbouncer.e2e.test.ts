@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -9,18 +8,14 @@ import { tunedObjects } from '../../sample-shop/schema/tuned.ts';
 import { TunedStore } from '../../sample-shop/stores/tuned.ts';
 import { freePort } from '../../stack/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
-import { waitFor } from '../../stack/waitFor.ts';
-import { PATIENCE_MS } from '../../test/support/patience.ts';
+import { isPgBouncerInstalled, pgBouncerNote, runPgBouncer } from '../../test/support/pgbouncer.ts';
 
-/** Debian's package; the test is skipped where it is not there. */
-const there =
-  spawnSync('pgbouncer', ['--version'], { env: { PATH: `/usr/sbin:${process.env['PATH']}` } }).status === 0;
-
-describe.skipIf(!there)('the shop behind PgBouncer, with the settings of deploy/', () => {
+const what = `the shop behind PgBouncer, with the settings of deploy/${pgBouncerNote}`;
+describe.skipIf(!isPgBouncerInstalled)(what, () => {
   const passwords = { owner: 'owner-only', app: 'app-only', monitor: 'monitor-only' };
   let dir: string;
   let server: PostgresServer;
-  let bouncer: ChildProcess;
+  let bouncer: Awaited<ReturnType<typeof runPgBouncer>>;
   let port: number;
   const pools: pg.Pool[] = [];
 
@@ -49,15 +44,10 @@ describe.skipIf(!there)('the shop behind PgBouncer, with the settings of deploy/
     await mkdir(path.join(dir, 'run'));
     await writeFile(path.join(dir, 'pgbouncer.ini'), ini);
     await writeFile(path.join(dir, 'password'), passwords.app);
-    // It refuses to run as root, as Postgres does.
-    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-    if (nobody.uid) await chown(path.join(dir, 'run'), nobody.uid, nobody.gid);
-    bouncer = spawn('sh', [path.join(import.meta.dirname, 'entrypoint.sh')], {
-      ...nobody,
-      stdio: 'ignore',
-      cwd: dir,
+    bouncer = await runPgBouncer(['sh', path.join(import.meta.dirname, 'entrypoint.sh')], {
+      owned: path.join(dir, 'run'),
+      url: url(),
       env: {
-        PATH: `/usr/sbin:${process.env['PATH']}`,
         DB_HOST: '127.0.0.1',
         DB_PORT: String(server.port),
         PGPASSWORD_FILE: path.join(dir, 'password'),
@@ -65,21 +55,10 @@ describe.skipIf(!there)('the shop behind PgBouncer, with the settings of deploy/
         PGBOUNCER_INI: path.join(dir, 'pgbouncer.ini'),
       },
     });
-    await waitFor(
-      'PgBouncer to answer',
-      async () => {
-        const client = new pg.Client({ connectionString: url() });
-        client.on('error', () => {});
-        await client.connect();
-        await client.end();
-        return true;
-      },
-      { deadlineMs: PATIENCE_MS, everyMs: 100 },
-    );
   });
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.end()));
-    bouncer?.kill();
+    await bouncer?.stop();
     await server?.stop();
     await rm(dir, { recursive: true, force: true });
   });
