@@ -122,8 +122,19 @@ export interface Session {
   /**
    * EXPLAIN (FORMAT JSON) of one statement, which is not run; it may hold `$n` placeholders with `GENERIC_PLAN, `
    * among the options.
+   *
+   * @param index an index that is not there, for the planner to consider
    */
-  plan(statement: string, options: 'GENERIC_PLAN, ' | ''): Promise<unknown>;
+  plan(
+    statement: string,
+    options: 'GENERIC_PLAN, ' | '',
+    index?: { definition: string; hypopgSchema: string },
+  ): Promise<unknown>;
+  /**
+   * The same session, whose statements run with these settings too. A setting ends with its statement's transaction, so
+   * `set_config` in a statement of its own does nothing for the next.
+   */
+  withSettings(settings: Readonly<Record<string, string>>): Session;
   /** A Postgres identifier, quoted: `schema.table`. */
   quote(...parts: string[]): string;
 }

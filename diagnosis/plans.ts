@@ -62,6 +62,7 @@ export const castParameters = (sql: string): string =>
  * statement). The statement is not run. Planning a change needs the right to make it; a role without gets the plan of
  * the SELECT that finds the rows.
  *
+ * @param index an index that is not there, for the planner to consider (HypoPG)
  * @returns undefined where the server cannot, or the statement cannot be planned so (a type that cannot be inferred,
  *   a table that is gone, no permission)
  */
@@ -69,9 +70,10 @@ export async function genericPlan(
   session: Session,
   version: number,
   sql: string,
+  index?: Parameters<Session['plan']>[2],
 ): Promise<PlanNode | undefined> {
   const plan = async (text: string) => {
-    const plans = await session.plan(text, version >= 160_000 ? 'GENERIC_PLAN, ' : '');
+    const plans = await session.plan(text, version >= 160_000 ? 'GENERIC_PLAN, ' : '', index);
     return (plans as { Plan: PlanNode }[] | undefined)?.[0]?.Plan;
   };
   const statement = castParameters(sql);

@@ -172,6 +172,10 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const signal = AbortSignal.any([options.signal, deadline]);
   const session = await openSession({ ...options, signal });
   const notes: string[] = [];
+  if (session.pooled)
+    notes.push(
+      'connected through a connection pooler: the diagnosis leaves nothing on its connections, but to apply a fix, archive or migrate, give the URL of the Postgres server itself',
+    );
   const blind: Blind[] = [];
   const runs: CheckRun[] = [];
   const found: Finding[] = [];

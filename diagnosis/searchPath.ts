@@ -62,7 +62,7 @@ export async function readNames(
     ...texts.flatMap((text) => temporaryIn(text) ?? []),
   ]);
   const schemas = [...new Set(tables.map(({ schema }) => schema))].sort(
-    (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b),
+    (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b, 'en'),
   );
   const valueFor = (role: string | undefined) => {
     const set = (of: string | null, here: boolean) =>

@@ -4,6 +4,8 @@ import { createTestDatabase } from '../test/support/database.ts';
 import { readCapabilities, readStatements } from './catalogue.ts';
 import { NoTimeLeft, openSession } from './session.ts';
 
+const options = { statementTimeoutMs: 5_000, lockTimeoutMs: 500, budgetMs: 60_000, dutyCycle: 1 };
+
 it('a statement and the rest after it keep within their time, and the next one has all of it again', async () => {
   const database = await createTestDatabase();
   const session = await openSession({
@@ -49,5 +51,53 @@ it('its own statements are no workload, whatever role it runs as', async () => {
   ).toEqual([]);
   await session.close();
   await owner.end();
+  await database.drop();
+});
+
+it('what a statement sets, prepares or fails at is over with it', async () => {
+  const database = await createTestDatabase();
+  const owner = new pg.Client(database.url);
+  await owner.connect();
+  await owner.query('CREATE TABLE t AS SELECT 1 AS a');
+  const session = await openSession({ ...options, url: database.url });
+  const state = `SELECT current_setting('search_path') AS path, current_setting('transaction_read_only') AS read_only,
+    current_setting('plan_cache_mode') AS cache, (SELECT count(*)::int FROM pg_prepared_statements) AS prepared`;
+  const clean = [{ path: 'pg_catalog', read_only: 'on', cache: 'auto', prepared: 0 }];
+  expect(await session.query(state)).toEqual(clean);
+  await session.query("SELECT set_config('search_path', 'public', false)");
+  await session.query("SET plan_cache_mode = 'force_custom_plan'");
+  expect(await session.query(state)).toEqual(clean);
+  // As before Postgres 16: a prepared statement, which ROLLBACK does not take away.
+  expect(await session.plan('SELECT a FROM public.t WHERE a = $1', '')).toHaveLength(1);
+  for (const wrong of ['SELECT b FROM public.t WHERE a = $1', 'SELECT a FROM public.gone WHERE a = $1'])
+    await expect(session.plan(wrong, '')).rejects.toThrow(/does not exist/);
+  expect(await session.query(state)).toEqual(clean);
+  const inPublic = session.withSettings({ search_path: 'public' });
+  expect(await inPublic.query('SELECT a FROM t')).toEqual([{ a: 1 }]);
+  await expect(session.query('SELECT a FROM t')).rejects.toMatchObject({ code: '42P01' });
+  for (const leave of ['COMMIT', 'ROLLBACK', 'SET TRANSACTION READ WRITE'])
+    await session.query(leave).catch(() => {});
+  await expect(session.query('INSERT INTO public.t VALUES (2)')).rejects.toMatchObject({ code: '25006' });
+  expect(await session.query(state)).toEqual(clean);
+  await session.close();
+  await owner.end();
+  await database.drop();
+});
+
+it('statements of callers that do not wait for each other do not mix', async () => {
+  const database = await createTestDatabase();
+  const session = await openSession({ ...options, url: database.url });
+  const asked = Array.from({ length: 20 }, async (_, i) => {
+    const own = session.withSettings({ search_path: `s${i}` });
+    if (i % 3 === 0) await expect(own.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' });
+    else
+      expect(
+        await own.query(
+          "SELECT current_setting('search_path') AS path, current_setting('transaction_read_only') AS read_only",
+        ),
+      ).toEqual([{ path: `s${i}`, read_only: 'on' }]);
+  });
+  await Promise.all(asked);
+  await session.close();
   await database.drop();
 });

@@ -1,4 +1,7 @@
 import pg from 'pg';
+import { clientConfig } from '../lib/pg/connect.ts';
+import { isPooled, refusedParameter } from '../lib/pg/pooler.ts';
+import { readOnlyTransaction, type Settings } from '../lib/pg/transaction.ts';
 import { OWN_STATEMENT } from './catalogue.ts';
 import type { QueryLimits, Session } from './check.ts';
 import { isOneStatement, loadParser } from './sql/shape.ts';
@@ -37,6 +40,8 @@ export class NoTimeLeft extends Error {
 /** The connection could not be made, or was cut; `message` names the cause and the next step, never the password. */
 export class ConnectionFailed extends Error {}
 
+const APPLICATION_NAME = 'sqltrail-diagnose';
+
 /** A shorter timeout would cancel nearly anything on a busy server, setting the next timeout too. Milliseconds. */
 const LEAST_TIMEOUT_MS = 100;
 
@@ -51,6 +56,8 @@ export interface OpenSession extends Session {
   ownLoad(): OwnLoad;
   /** The connection was lost; nothing more can be read. */
   readonly lost: boolean;
+  /** It goes through a connection pooler. */
+  readonly pooled: boolean;
   close(): Promise<void>;
 }
 
@@ -81,26 +88,27 @@ function explainFailure(error: unknown, url: string): ConnectionFailed {
     return say('the host name is not known. Check it for a typing error.');
   if (code === 'ETIMEDOUT' || message?.includes('timeout'))
     return say('no answer within 10 s. A firewall, a wrong host or an overloaded server?');
+  const parameter = refusedParameter(error);
+  if (parameter)
+    return say(
+      `the connection pooler there does not take the parameter "${parameter}". Remove it from the URL (or from PGOPTIONS), or give the URL of the Postgres server itself.`,
+    );
   if (message?.includes('does not support SSL'))
     return say('the server speaks no TLS. Add ?sslmode=disable if that is intended.');
   return say(`the connection failed (${code ?? message ?? 'unknown cause'}).`);
 }
 
 /**
- * Opens a session that cannot change anything: the connection defaults to READ ONLY transactions, every statement runs
- * in one of its own (so no snapshot is held and vacuum is not kept back), with statement and lock timeouts.
+ * Opens a session that cannot change anything, and leaves nothing on the server's connection, which a pooler may give
+ * to the application next: every statement runs in a READ ONLY transaction of its own (so no snapshot is held and vacuum
+ * is not kept back), and statement and lock timeouts end with it.
  *
  * @throws ConnectionFailed
  */
 export async function openSession(options: SessionOptions): Promise<OpenSession> {
   let client: pg.Client;
   try {
-    client = new pg.Client({
-      connectionString: options.url,
-      connectionTimeoutMillis: 10_000,
-      application_name: 'sqltrail-diagnose',
-      keepAlive: true,
-    });
+    client = new pg.Client({ ...clientConfig(options.url), pipeline: true });
   } catch (error) {
     throw explainFailure(error, options.url);
   }
@@ -109,30 +117,23 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
   client.on('error', () => {
     lost = true;
   });
+  let pooled: boolean;
   try {
     await client.connect();
-    await client.query(
-      `SELECT set_config('default_transaction_read_only', 'on', false),
-              set_config('statement_timeout', $1, false),
-              set_config('lock_timeout', $2, false),
-              set_config('idle_in_transaction_session_timeout', '10000', false),
-              set_config('search_path', 'pg_catalog', false) ${OWN_STATEMENT}`,
-      [String(options.statementTimeoutMs), String(options.lockTimeoutMs)],
-    );
+    pooled = await isPooled(client, OWN_STATEMENT);
+    if (!pooled) await client.query(`SET application_name = '${APPLICATION_NAME}' ${OWN_STATEMENT}`);
   } catch (error) {
     await client.end().catch(() => {});
     throw explainFailure(error, options.url);
   }
   const load: OwnLoad = { statements: 0, busyMs: 0 };
-  let timeoutMs = options.statementTimeoutMs;
-  const setTimeoutMs = async (wanted: number) => {
-    if (wanted === timeoutMs) return;
-    await client.query(`SELECT set_config('statement_timeout', $1, false) ${OWN_STATEMENT}`, [
-      String(wanted),
-    ]);
-    timeoutMs = wanted;
-  };
-  const run = async <Row extends object>(query: pg.QueryConfig, limits?: QueryLimits): Promise<Row[]> => {
+  interface Work {
+    statements: readonly pg.QueryConfig[];
+    settings: Settings;
+    cleanUp?: string;
+    limits?: QueryLimits | undefined;
+  }
+  const run = async <Row extends object>({ statements, settings, cleanUp, limits }: Work): Promise<Row[]> => {
     const wantedMs = Math.min(
       options.statementTimeoutMs,
       Math.round((limits?.withinMs ?? Infinity) * options.dutyCycle),
@@ -146,8 +147,25 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
     const started = performance.now();
     try {
-      await setTimeoutMs(wantedMs);
-      return (await client.query({ ...query, text: `${query.text}\n${OWN_STATEMENT}` })).rows as Row[];
+      const { rows } = await readOnlyTransaction(client, {
+        settings: {
+          application_name: APPLICATION_NAME,
+          lock_timeout: String(options.lockTimeoutMs),
+          idle_in_transaction_session_timeout: '10000',
+          search_path: 'pg_catalog',
+          // Statements of the workload are read as the parser reads them.
+          standard_conforming_strings: 'on',
+          ...settings,
+          statement_timeout: String(wantedMs),
+        },
+        statements: statements.map((statement) => ({
+          ...statement,
+          text: `${statement.text}\n${OWN_STATEMENT}`,
+        })) as [pg.QueryConfig],
+        cleanUp,
+        tag: OWN_STATEMENT,
+      });
+      return rows as Row[];
     } catch (error) {
       if (lost || (error as { code?: string }).code === '57P01') {
         lost = true;
@@ -167,35 +185,64 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)));
     }
   };
+  const explain = async (
+    statement: string,
+    options: string,
+    settings: Settings,
+    index?: { definition: string; hypopgSchema: string },
+  ): Promise<unknown> => {
+    // Only the simple protocol takes placeholders without values; the parser has seen that it is one statement.
+    if (!isOneStatement(statement)) throw new Error('not one statement');
+    const parameters = Math.max(
+      0,
+      ...[...statement.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number)),
+    );
+    const statements: pg.QueryConfig[] = [];
+    const cleanUps: string[] = [];
+    // Neither a hypothetical index nor a prepared statement ends with the transaction: they are taken away by the same
+    // message that ends it, so that nobody else can get the connection in between.
+    if (index) {
+      const hypopg = (name: string) => `${quote(index.hypopgSchema, name)}`;
+      statements.push({
+        text: `SELECT ${hypopg('hypopg_create_index')}($1)`,
+        values: [index.definition],
+      });
+      cleanUps.push(`SELECT ${hypopg('hypopg_reset')}()`);
+    }
+    // Before Postgres 16 a prepared statement gives its generic plan; the values, all null, do not count in it.
+    const prepared = options === '' && parameters > 0;
+    if (prepared) {
+      const nulls = Array.from({ length: parameters }, () => 'NULL').join(', ');
+      statements.push(
+        { text: `PREPARE sqltrail_plan AS ${statement}` },
+        { text: `EXPLAIN (FORMAT JSON) EXECUTE sqltrail_plan(${nulls})` },
+      );
+      cleanUps.push('DEALLOCATE sqltrail_plan');
+    } else statements.push({ text: `EXPLAIN (${options}FORMAT JSON) ${statement}` });
+    const [row] = await run<{ 'QUERY PLAN': unknown }>({
+      statements,
+      settings: prepared ? { ...settings, plan_cache_mode: 'force_generic_plan' } : settings,
+      ...(cleanUps.length > 0
+        ? { cleanUp: cleanUps.map((each) => `${each} ${OWN_STATEMENT}`).join('; ') }
+        : {}),
+    });
+    return row?.['QUERY PLAN'];
+  };
+  const quote = (...parts: string[]) => parts.map((part) => pg.escapeIdentifier(part)).join('.');
+  const withSettings = (settings: Settings): Session => ({
+    quote,
+    // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.
+    query: async <Row extends object>(text: string, values: unknown[] = [], limits?: QueryLimits) =>
+      run<Row>({ statements: [{ text, values, queryMode: 'extended' } as pg.QueryConfig], settings, limits }),
+    plan: (statement, options, index) => explain(statement, options, settings, index),
+    withSettings: (more) => withSettings({ ...settings, ...more }),
+  });
   return {
+    ...withSettings({}),
     get lost() {
       return lost;
     },
-    quote: (...parts) => parts.map((part) => pg.escapeIdentifier(part)).join('.'),
-    query: async <Row extends object>(sql: string, values: unknown[] = [], limits?: QueryLimits) => {
-      // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.
-      return run<Row>({ text: sql, values, queryMode: 'extended' } as pg.QueryConfig, limits);
-    },
-    plan: async (statement, options) => {
-      // Only the simple protocol takes placeholders without values; the parser has seen that it is one statement.
-      if (!isOneStatement(statement)) throw new Error('not one statement');
-      const parameters = Math.max(
-        0,
-        ...[...statement.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number)),
-      );
-      const explain = async (text: string) =>
-        (await run<{ 'QUERY PLAN': unknown }>({ text }))[0]?.['QUERY PLAN'];
-      if (options !== '' || parameters === 0) return explain(`EXPLAIN (${options}FORMAT JSON) ${statement}`);
-      // Before Postgres 16 a prepared statement gives its generic plan; the values, all null, do not count in it.
-      await run({ text: "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)" });
-      await run({ text: `PREPARE sqltrail_plan AS ${statement}` });
-      try {
-        const nulls = Array.from({ length: parameters }, () => 'NULL').join(', ');
-        return await explain(`EXPLAIN (FORMAT JSON) EXECUTE sqltrail_plan(${nulls})`);
-      } finally {
-        await run({ text: 'DEALLOCATE sqltrail_plan' }).catch(() => {});
-      }
-    },
+    pooled,
     ownLoad: () => ({ ...load }),
     close: () => client.end().catch(() => {}),
   };

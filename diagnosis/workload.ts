@@ -50,49 +50,40 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
   const totalMs = statements.reduce((sum, { totalMs: ms }) => sum + ms, 0);
   const entries: WorkloadEntry[] = [];
   let unplanned = 0;
-  let current = '';
-  try {
-    for (const [at, statement] of statements.entries()) {
-      context.signal.throwIfAborted();
-      const { roles } = statement;
-      const schemaOf = (table: string, schema: string | undefined) => schema ?? names.schemaOf(table, roles);
-      const shape = shapeOf(statement.text, (table, schema) =>
-        byName.get(`${schemaOf(table, schema)}\0${table}`),
-      );
-      for (const use of shape?.tables ?? []) use.schema = schemaOf(use.table, use.schema);
-      const path = names.path(roles);
-      const share = totalMs > 0 ? statement.totalMs / totalMs : 0;
-      // What reads no table, such as INSERT … VALUES, has no plan to learn from.
-      const known =
-        (shape?.tables.length ?? 0) > 0 &&
-        shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
-      const worth =
-        at < MOST_PLANNED && share >= LEAST_SHARE && shape && shape.operation !== 'OTHER' && known;
-      if (worth && searchPath(session, path) !== current) {
-        current = searchPath(session, path);
-        await session.query("SELECT set_config('search_path', $1, false)", [current]);
-      }
-      const plan = worth ? await genericPlan(session, capabilities.version, statement.text) : undefined;
-      if (worth && !plan) unplanned += 1;
-      const scans = plan ? scansOf(plan) : [];
-      for (const scan of scans)
-        scan.node.Schema ??= schemaOfScan(scan, shape, tables) ?? schemaOf(scan.relation, undefined);
-      entries.push({
-        statement,
-        summary: describeStatement(statement.text).summary,
-        shape,
-        plan,
-        path,
-        scans,
-        rowsReadPerCall: plan
-          ? scans.reduce((sum, scan) => sum + rowsRead(scan, tables) * scan.loops, 0)
-          : undefined,
-        msPerSecond: windowSeconds ? statement.totalMs / windowSeconds : undefined,
-        share,
-      });
-    }
-  } finally {
-    await session.query("SELECT set_config('search_path', 'pg_catalog', false)").catch(() => {});
+  for (const [at, statement] of statements.entries()) {
+    context.signal.throwIfAborted();
+    const { roles } = statement;
+    const schemaOf = (table: string, schema: string | undefined) => schema ?? names.schemaOf(table, roles);
+    const shape = shapeOf(statement.text, (table, schema) =>
+      byName.get(`${schemaOf(table, schema)}\0${table}`),
+    );
+    for (const use of shape?.tables ?? []) use.schema = schemaOf(use.table, use.schema);
+    const path = names.path(roles);
+    const share = totalMs > 0 ? statement.totalMs / totalMs : 0;
+    // What reads no table, such as INSERT … VALUES, has no plan to learn from.
+    const known =
+      (shape?.tables.length ?? 0) > 0 &&
+      shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
+    const worth = at < MOST_PLANNED && share >= LEAST_SHARE && shape && shape.operation !== 'OTHER' && known;
+    const planner = session.withSettings({ search_path: searchPath(session, path) });
+    const plan = worth ? await genericPlan(planner, capabilities.version, statement.text) : undefined;
+    if (worth && !plan) unplanned += 1;
+    const scans = plan ? scansOf(plan) : [];
+    for (const scan of scans)
+      scan.node.Schema ??= schemaOfScan(scan, shape, tables) ?? schemaOf(scan.relation, undefined);
+    entries.push({
+      statement,
+      summary: describeStatement(statement.text).summary,
+      shape,
+      plan,
+      path,
+      scans,
+      rowsReadPerCall: plan
+        ? scans.reduce((sum, scan) => sum + rowsRead(scan, tables) * scan.loops, 0)
+        : undefined,
+      msPerSecond: windowSeconds ? statement.totalMs / windowSeconds : undefined,
+      share,
+    });
   }
   for (const [name, schemas] of names.untold)
     context.blind({

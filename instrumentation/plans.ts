@@ -100,27 +100,31 @@ export class PlanCapture {
     const { default: driver } = await import('pg');
     const client = new driver.Client({
       connectionString: this.#options.databaseUrl,
-      application_name: 'sqltrail-plans',
       connectionTimeoutMillis: EXPLAIN_TIMEOUT_MS,
-      statement_timeout: EXPLAIN_TIMEOUT_MS,
       query_timeout: EXPLAIN_TIMEOUT_MS * 2,
     });
     client.on('error', () => {
       if (this.#client === client) this.#client = undefined;
     });
     await client.connect();
+    this.#client = client;
+    // Not asked for when connecting, because a pooler gives the name to the application next. Without one, the process
+    // is the one that the server named for cancel requests (lib/pg/pooler.ts has the sources), and the session is ours.
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    if (rows[0]?.pid === (client as unknown as { processID: number }).processID)
+      await client.query("SET application_name = 'sqltrail-plans'");
     // Not in the types; without it an idle connection would keep the application from ending.
     (client as unknown as { unref(): void }).unref();
-    this.#client = client;
     return client;
   }
 
   async #capture({ sql, values, statement, span }: Wanted): Promise<void> {
     const client = await this.#connection();
     const startTime = Date.now();
-    await client.query('BEGIN TRANSACTION READ ONLY');
     let plan: string;
     try {
+      // Nor is the timeout: poolers refuse that parameter.
+      await client.query(`BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = ${EXPLAIN_TIMEOUT_MS}`);
       const { rows } = await client.query({
         text: `EXPLAIN (FORMAT JSON, SETTINGS) ${sql}`,
         values,

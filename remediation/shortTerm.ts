@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { describeTarget } from '../diagnosis/session.ts';
+import { openDirect, openReadOnly } from '../lib/pg/connect.ts';
 import type { Action } from './action.ts';
 import { isConnectionLost, RemediationError } from './errors.ts';
 import { buildIndex, runStatements } from './indexes.ts';
@@ -65,20 +66,14 @@ export interface ShortTermOptions {
 const ADVISORY_LOCK = 7_236_544_101;
 
 async function connect(url: string, name: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: name,
-    connectionTimeoutMillis: 10_000,
-  });
-  client.on('error', () => {});
   try {
-    await client.connect();
+    const client = await openDirect({ url, applicationName: name, what: 'A fix' });
     // An index of a large table takes longer than what is good for the application's statements.
     await client.query("SELECT set_config('statement_timeout', '0', false)");
+    return client;
   } catch (error) {
     throw new RemediationError(`${describeTarget(url)}: ${(error as Error).message}`, { cause: error });
   }
-  return client;
 }
 
 /**
@@ -98,7 +93,9 @@ async function takeTurn(client: pg.Client): Promise<void> {
 
 /** Reads the journal. */
 export async function readJournal(url: string): Promise<JournalEntry[]> {
-  const client = await connect(url, 'sqltrail-fix');
+  const client = await openReadOnly({ url, applicationName: 'sqltrail-fix' }).catch((error: Error) => {
+    throw new RemediationError(`${describeTarget(url)}: ${error.message}`, { cause: error });
+  });
   try {
     return await new Journal(client).list();
   } finally {

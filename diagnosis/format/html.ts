@@ -50,7 +50,7 @@ export function toHtml(diagnosis: Diagnosis): string {
       ? ''
       : ` Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`
   }</p>
-${diagnosis.partial ? html`<article class="warning"><h3>Partial</h3><ul>${diagnosis.notes.map((note) => html`<li>${note}</li>`)}</ul></article>` : ''}
+${diagnosis.notes.length > 0 ? html`<article class="warning"><h3>${diagnosis.partial ? 'Partial' : 'Notes'}</h3><ul>${diagnosis.notes.map((note) => html`<li>${note}</li>`)}</ul></article>` : ''}
 <h2>From KPI to cause</h2><ul>${causeTree(diagnosis).map(
     ({ name, symptoms }) =>
       html`<li>${name}<ul>${symptoms.map(({ table, findings: causes }) => html`<li>${table}: ${causes.map((cause, at) => html`${at ? ', ' : ''}<a href="#f${cause.rank}">${cause.check}</a>`)}</li>`)}</ul></li>`,

@@ -74,11 +74,8 @@ export function toText(
   const out = [
     `${styleText('bold', diagnosis.target)}  Postgres ${version}${server.isReplica ? ', replica' : ''}, ${count(diagnosis.tables)} tables, ${bytesText(diagnosis.bytes)}`,
   ];
-  if (diagnosis.partial)
-    out.push(
-      styleText('yellow', 'Partial: not everything could be looked at.'),
-      ...diagnosis.notes.map((note) => wrap(note, columns, '  ')),
-    );
+  if (diagnosis.partial) out.push(styleText('yellow', 'Partial: not everything could be looked at.'));
+  out.push(...diagnosis.notes.map((note) => wrap(note, columns, '  ')));
   if (diagnosis.msPerSecond !== null)
     out.push(
       `Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`,

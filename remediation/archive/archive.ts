@@ -335,7 +335,7 @@ export class Archival {
     const remove = () => client.query('DELETE FROM sqltrail.archive_segment WHERE id = $1', [segment]);
     const files: (SegmentFile & { source: string })[] = [];
     // A session of its own: a COPY that the disk refuses can only be ended together with its connection.
-    const reader = await openArchive(this.options.url, 'read');
+    const reader = await openArchive(this.options.url, 'copy');
     await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const duck = await openDuck();
     try {

@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { describeTarget } from '../../diagnosis/session.ts';
+import { openDirect, openReadOnly } from '../../lib/pg/connect.ts';
 import { RemediationError } from '../errors.ts';
 import type { Column } from './parquet.ts';
 import type { ArchiveUnit } from './policy.ts';
@@ -74,22 +75,32 @@ COMMENT ON TABLE sqltrail.archive_segment IS 'What sqltrail archive moved out of
 COMMENT ON TABLE sqltrail.archive_excluded IS 'Units of a segment that its files do not speak for: changed before they were removed, or restored';`;
 
 /** Text of values must not depend on who asks. */
-const SETTINGS =
-  "SET DateStyle = 'ISO, YMD'; SET TimeZone = 'UTC'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET jit = off; SET statement_timeout = 0";
+const SETTINGS = {
+  DateStyle: 'ISO, YMD',
+  TimeZone: 'UTC',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  jit: 'off',
+  statement_timeout: '0',
+};
 /** One archival at a time. */
 const ADVISORY_LOCK = 7_236_544_102;
 
-/** @throws RemediationError when the database is not to be had, or another archival runs */
-export async function openArchive(url: string, purpose: 'change' | 'read'): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'sqltrail-archive',
-    connectionTimeoutMillis: 10_000,
-  });
-  client.on('error', () => {});
+/**
+ * @param purpose `change` is the one archival at work, `copy` a second session of it; both need a connection that is
+ *   theirs alone. `read` takes single statements only, and may go through a pooler.
+ * @throws RemediationError when the database is not to be had, another archival runs, or a pooler is in between
+ */
+export async function openArchive(url: string, purpose: 'change' | 'copy' | 'read'): Promise<pg.Client> {
+  const to = { url, applicationName: 'sqltrail-archive' };
+  let client: pg.Client | undefined;
   try {
-    await client.connect();
-    await client.query(SETTINGS);
+    if (purpose === 'read') return await openReadOnly({ ...to, settings: SETTINGS });
+    client = await openDirect({ ...to, what: 'The archive' });
+    await client.query('SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)', [
+      SETTINGS,
+    ]);
     if (purpose === 'change') {
       await client.query(schemaSql);
       const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [ADVISORY_LOCK]);
@@ -100,7 +111,7 @@ export async function openArchive(url: string, purpose: 'change' | 'read'): Prom
     }
     return client;
   } catch (error) {
-    await client.end().catch(() => {});
+    await client?.end().catch(() => {});
     if (error instanceof RemediationError) throw error;
     throw new RemediationError(`${describeTarget(url)}: ${(error as Error).message}`, { cause: error });
   }

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { describeTarget } from '../../diagnosis/session.ts';
+import { DirectConnectionNeeded, openDirect, openReadOnly } from '../../lib/pg/connect.ts';
+import type { Settings } from '../../lib/pg/transaction.ts';
 import { RemediationError } from '../errors.ts';
 import {
   type DerivedTable,
@@ -24,7 +27,7 @@ import {
 } from './state.ts';
 import { type Facts, isHarmless, readFacts, type Step, stepsOf } from './steps.ts';
 import { Throttle } from './throttle.ts';
-import { differences, type Verification, verify } from './verify.ts';
+import { COMPARING, differences, type Verification, verify } from './verify.ts';
 
 const id = pg.escapeIdentifier;
 
@@ -113,17 +116,27 @@ const isPassing = (error: unknown) => passing.has((error as { code?: string }).c
 export const hashOf = (mapping: Mapping): string =>
   createHash('sha256').update(JSON.stringify(mapping)).digest('hex').slice(0, 16);
 
-/** A session of the engine. One run at a time: the lock goes with the connection. */
-async function openSession(url: string, mapping: Mapping, purpose: 'change' | 'read'): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'sqltrail-migrate',
-    connectionTimeoutMillis: 10_000,
-  });
-  client.on('error', () => {});
+const APPLICATION_NAME = 'sqltrail-migrate';
+/** The settings of each session of the engine. */
+const SETTINGS = { jit: 'off', idle_in_transaction_session_timeout: '60000' };
+
+/**
+ * A session that may change things. One run at a time: the lock goes with the connection.
+ *
+ * @throws RemediationError when another run holds it, the role may not, or a pooler is in between
+ */
+async function openSession(url: string, mapping: Mapping): Promise<pg.Client> {
+  const client = await openDirect({ url, applicationName: APPLICATION_NAME, what: 'The migration' }).catch(
+    (error) => {
+      if (error instanceof DirectConnectionNeeded)
+        throw new RemediationError(`${describeTarget(url)}: ${error.message}`, { cause: error });
+      throw error;
+    },
+  );
   try {
-    await client.connect();
-    await client.query('SET jit = off; SET idle_in_transaction_session_timeout = 60000');
+    await client.query('SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)', [
+      SETTINGS,
+    ]);
     const { rows: owners } = await client.query<{ owner: string; is: boolean; may: boolean }>(
       `SELECT r.rolname AS owner, r.rolname = current_user AS is, pg_has_role(current_user, r.oid, 'MEMBER') AS may
          FROM pg_tables AS t JOIN pg_roles AS r ON r.rolname = t.tableowner
@@ -131,34 +144,32 @@ async function openSession(url: string, mapping: Mapping, purpose: 'change' | 'r
       [[mapping.legacySchema, mapping.targetSchema], [...mapping.tables.map(({ table }) => table)]],
     );
     const [owner] = owners;
-    if (purpose === 'change') {
-      if (owner && !owner.is && !owner.may)
-        throw new RemediationError(
-          `The tables belong to ${owner.owner}; the migration has to run as that role or as a superuser.`,
-        );
-      await client.query(stateSql);
-      if (owner && !owner.is) {
-        // Everything is made in the name of the owner, so that its triggers run with the owner's rights and no more.
-        await client.query(
-          `GRANT USAGE ON SCHEMA sqltrail TO ${id(owner.owner)};
+    if (owner && !owner.is && !owner.may)
+      throw new RemediationError(
+        `The tables belong to ${owner.owner}; the migration has to run as that role or as a superuser.`,
+      );
+    await client.query(stateSql);
+    if (owner && !owner.is) {
+      // Everything is made in the name of the owner, so that its triggers run with the owner's rights and no more.
+      await client.query(
+        `GRANT USAGE ON SCHEMA sqltrail TO ${id(owner.owner)};
            GRANT SELECT, INSERT, UPDATE, DELETE ON sqltrail.migration, sqltrail.migration_step, sqltrail.migration_cursor,
              sqltrail.migration_resolution, sqltrail.migration_journal TO ${id(owner.owner)};
            SET ROLE ${id(owner.owner)}`,
+      );
+    }
+    const deadline = Date.now() + 15_000;
+    for (;;) {
+      const { rows } = await client.query(
+        "SELECT pg_try_advisory_lock(hashtextextended('sqltrail migration ' || $1, 0)) AS mine",
+        [mapping.name],
+      );
+      if (rows[0].mine) break;
+      if (Date.now() > deadline)
+        throw new RemediationError(
+          `Another run of the migration ${mapping.name} is at work. Wait for it, or end it first.`,
         );
-      }
-      const deadline = Date.now() + 15_000;
-      for (;;) {
-        const { rows } = await client.query(
-          "SELECT pg_try_advisory_lock(hashtextextended('sqltrail migration ' || $1, 0)) AS mine",
-          [mapping.name],
-        );
-        if (rows[0].mine) break;
-        if (Date.now() > deadline)
-          throw new RemediationError(
-            `Another run of the migration ${mapping.name} is at work. Wait for it, or end it first.`,
-          );
-        await sleep(100);
-      }
+      await sleep(100);
     }
     return client;
   } catch (error) {
@@ -166,6 +177,10 @@ async function openSession(url: string, mapping: Mapping, purpose: 'change' | 'r
     throw error;
   }
 }
+
+/** For what only reads: directly, or through any pooler. */
+const openReader = (url: string, settings: Settings = {}): Promise<pg.Client> =>
+  openReadOnly({ url, applicationName: APPLICATION_NAME, settings: { ...SETTINGS, ...settings } });
 
 /** One run: the session, the options with their defaults, and what both runs and rollbacks do. */
 class Run {
@@ -281,7 +296,9 @@ class Run {
   async verify(): Promise<Verification> {
     const { signal } = this.options;
     let began = performance.now();
-    return verify(this.client, this.mapping, {
+    const settings = Object.entries(COMPARING);
+    for (const [name, value] of settings) await this.client.query(`SET ${name} = ${value}`);
+    const verification = await verify(this.client, this.mapping, {
       ...(signal ? { signal } : {}),
       pace: async () => {
         const tookMs = performance.now() - began;
@@ -290,6 +307,8 @@ class Run {
         began = performance.now();
       },
     });
+    for (const [name] of settings) await this.client.query(`RESET ${name}`);
+    return verification;
   }
 
   /** @throws RemediationError naming what differs, or what was set aside */
@@ -664,7 +683,7 @@ export async function* runMigration(
     throw new RemediationError(
       'The contract drops the legacy tables and cannot be undone: it needs an explicit yes.',
     );
-  const client = await openSession(options.url, mapping, 'change');
+  const client = await openSession(options.url, mapping);
   try {
     const run = new Run(client, options);
     const { state, facts } = await begin(run);
@@ -697,7 +716,7 @@ export async function* runMigration(
 export async function* rollbackMigration(
   options: MigrationOptions & { to: Reached },
 ): AsyncGenerator<Progress> {
-  const client = await openSession(options.url, options.mapping, 'change');
+  const client = await openSession(options.url, options.mapping);
   try {
     const run = new Run(client, options);
     const state = await readState(client, options.mapping.name);
@@ -741,7 +760,7 @@ export interface MigrationStatus {
 export async function migrationStatus(
   options: Pick<MigrationOptions, 'url' | 'mapping'>,
 ): Promise<MigrationStatus | undefined> {
-  const client = await openSession(options.url, options.mapping, 'read');
+  const client = await openReader(options.url);
   try {
     const { name } = options.mapping;
     const state = await readState(client, name);
@@ -792,7 +811,7 @@ export async function migrationStatus(
 export async function verifyMigration(
   options: Pick<MigrationOptions, 'url' | 'mapping' | 'signal'>,
 ): Promise<Verification> {
-  const client = await openSession(options.url, options.mapping, 'read');
+  const client = await openReader(options.url, COMPARING);
   try {
     return await verify(client, options.mapping, options.signal ? { signal: options.signal } : {});
   } finally {
@@ -820,7 +839,7 @@ export async function planMigration(
   options: Pick<MigrationOptions, 'url' | 'mapping' | 'previousStore'>,
 ): Promise<MigrationPlan> {
   const { mapping } = options;
-  const client = await openSession(options.url, mapping, 'read');
+  const client = await openReader(options.url);
   try {
     const state = await readState(client, mapping.name);
     const done = new Set(state?.steps.map(({ phase, step }) => `${phase}/${step}`));

@@ -130,10 +130,17 @@ async function compareTable(
 }
 
 /**
+ * Settings for the session that compares. A chunk is some thousand keys: through the indexes of the partitions,
+ * whatever the planner makes of their sum.
+ */
+export const COMPARING = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' };
+
+/**
  * Compares both models: for each legacy table, by chunks of keys, counts, a hash and the two-way difference between
  * its rows and the view that rebuilds them from the new model; sums of money over the typed columns; the ledger's
  * entries; constraints and indexes. Exact while writes go on, because each comparison is one statement.
  *
+ * @param client with the settings of {@link COMPARING}
  * @param pace called before each chunk; may wait, or throw to stop
  */
 export async function verify(
@@ -147,14 +154,11 @@ export async function verify(
 ): Promise<Verification> {
   const started = performance.now();
   const tables: TableComparison[] = [];
-  // A chunk is some thousand keys: through the indexes of the partitions, whatever the planner makes of their sum.
-  await client.query('SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off');
   for (const table of mapping.tables) {
     const done = await compareTable(client, mapping, table, options.signal, options.pace ?? (async () => {}));
     options.onTable?.(done);
     tables.push(done);
   }
-  await client.query('RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin');
   const money: Verification['money'] = [];
   for (const { name, legacy, target } of mapping.money) {
     const { rows } = await client.query<{ legacy: string | null; target: string | null }>(

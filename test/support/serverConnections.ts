@@ -86,6 +86,8 @@ const NOTICED = [
   'idle_in_transaction_session_timeout',
   'TimeZone',
   'DateStyle',
+  // PgBouncer leaves another client's name there for a client that has none.
+  'application_name',
   'role',
 ];
 
@@ -121,7 +123,7 @@ export async function startApplication({
     writes += 1;
   };
   const visit = async (until: () => boolean) => {
-    const client = new pg.Client({ connectionString: url, application_name: 'application' });
+    const client = new pg.Client({ connectionString: url });
     client.on('error', (error) => problems.add(`connection: ${error.message}`));
     try {
       await client.connect();

@@ -238,31 +238,32 @@ async function hypotheticalSpeedups(
     "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'",
   );
   if (!place) return found;
-  const set = (name: string, value: string) =>
-    session.query('SELECT set_config($1, $2, false)', [name, value]);
-  const costs = async () => {
+  const planner = ({ path }: WorkloadEntry) =>
+    session.withSettings({
+      search_path: searchPath(session, path),
+      random_page_cost: String(randomPageCost(context)),
+    });
+  const costs = async (index?: Parameters<typeof session.plan>[2]) => {
     const plans = new Map<Use, number>();
     for (const use of uses) {
-      await set('search_path', searchPath(session, use.entry.path));
-      const plan = await genericPlan(session, capabilities.version, use.entry.statement.text);
+      const plan = await genericPlan(
+        planner(use.entry),
+        capabilities.version,
+        use.entry.statement.text,
+        index,
+      );
       if (plan) plans.set(use, plan['Total Cost']);
     }
     return plans;
   };
   try {
-    await set('random_page_cost', String(randomPageCost(context)));
     const without = await costs();
-    await session.query(`SELECT ${session.quote(place.schema, 'hypopg_create_index')}($1)`, [definition]);
-    for (const [use, cost] of await costs())
+    for (const [use, cost] of await costs({ definition, hypopgSchema: place.schema }))
       found.set(use, Math.max(1, (without.get(use) ?? cost) / Math.max(cost, 0.01)));
     return found;
   } catch (error) {
     endIfOver(context, error);
     return new Map();
-  } finally {
-    await set('search_path', 'pg_catalog').catch(() => {});
-    await set('random_page_cost', String(setting(context, 'random_page_cost', 4))).catch(() => {});
-    await session.query(`SELECT ${session.quote(place.schema, 'hypopg_reset')}()`).catch(() => {});
   }
 }
 

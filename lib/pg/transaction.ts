@@ -1,0 +1,102 @@
+import pg from 'pg';
+
+/** Settings of Postgres by name, as SET takes them. */
+export type Settings = Readonly<Record<string, string>>;
+
+export interface ReadOnlyTransaction {
+  /** They hold for this transaction only. */
+  settings: Settings;
+  /** The last one's result is returned. */
+  statements: readonly [...(string | pg.QueryConfig)[], string | pg.QueryConfig];
+  /** Run on the same connection once the transaction is over, however it ended; its own failure counts for nothing. */
+  cleanUp?: string | undefined;
+  /** A comment that marks the statements as ours. */
+  tag?: string;
+}
+
+/**
+ * Runs statements in a read-only transaction of their own that leaves nothing on the connection, which a pooler gives to
+ * somebody else next. Nor does it when this process dies in between: a pooler closes, or rolls back, a connection whose
+ * client left it within a transaction (PgBouncer: "client disconnect while server was not ready"). Therefore what does
+ * not end with the transaction may be cleaned up by its last message, and by none after that.
+ *
+ * It takes two round trips, because the statements are sent only once the transaction is known to be read-only. The
+ * savepoint undoes a SET in a statement as ROLLBACK would, and yet the transaction does not count among those of the
+ * database that were rolled back, which people watch. What surrounds the statements has no tag, because
+ * pg_stat_statements would count the application's own BEGIN and COMMIT under it.
+ *
+ * @param client made with `pipeline: true`
+ * @throws the server's error of the first statement that failed
+ */
+export async function readOnlyTransaction<Row extends pg.QueryResultRow>(
+  client: Pick<pg.Client, 'query'>,
+  transaction: ReadOnlyTransaction,
+): Promise<pg.QueryResult<Row>> {
+  // Callers may not wait for each other, and their transactions must not mix.
+  const turn = (last.get(client) ?? Promise.resolve()).then(() => run<Row>(client, transaction));
+  last.set(
+    client,
+    turn.catch(() => {}),
+  );
+  return turn;
+}
+
+const last = new WeakMap<object, Promise<unknown>>();
+
+async function run<Row extends pg.QueryResultRow>(
+  client: Pick<pg.Client, 'query'>,
+  { settings, statements, cleanUp, tag = '' }: ReadOnlyTransaction,
+): Promise<pg.QueryResult<Row>> {
+  const end = () =>
+    client
+      .query(`ROLLBACK TO SAVEPOINT sqltrail; COMMIT${cleanUp ? `; ${cleanUp}` : ''}`)
+      // There may be no savepoint, where a statement before it was cancelled.
+      .catch(() => client.query('ROLLBACK'))
+      // Then the connection is lost, and each statement has said so.
+      .catch(() => {});
+  const begun = await Promise.allSettled([
+    client.query('BEGIN READ ONLY; SAVEPOINT sqltrail'),
+    // Names and values as parameters, so that pg_stat_statements has one entry for them and not one for each timeout.
+    client.query({
+      text: `SELECT pg_catalog.set_config(name, value, true)
+  FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS wanted (name, value) ${tag}`,
+      values: [Object.keys(settings), Object.values(settings)],
+    }),
+  ]);
+  for (const result of begun)
+    if (result.status === 'rejected') {
+      await end();
+      throw result.reason;
+    }
+  const sent = statements.map((statement) => client.query<Row>(statement as pg.QueryConfig));
+  const [results] = await Promise.all([Promise.allSettled(sent), end()]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return (results.at(-1) as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
+}
+
+/**
+ * A client whose every statement runs in a read-only transaction of its own with the given settings, so that it can be
+ * used through any pooler. It takes single statements; no COPY, no cursor, no transaction over several calls.
+ */
+export class ReadOnlyClient extends pg.Client {
+  readonly #settings: Settings;
+
+  constructor(config: pg.ClientConfig, settings: Settings) {
+    super({ ...config, pipeline: true });
+    this.#settings = settings;
+  }
+
+  // The many forms of the original come down to these two where promises are used.
+  override query = (async (statement: string | pg.QueryConfig, values?: unknown[]) =>
+    readOnlyTransaction(this.#plain, {
+      settings: this.#settings,
+      statements: [
+        {
+          ...(typeof statement === 'string' ? { text: statement } : statement),
+          ...(values ? { values } : {}),
+        },
+      ],
+    })) as pg.Client['query'];
+
+  readonly #plain = { query: super.query.bind(this) } as Pick<pg.Client, 'query'>;
+}
