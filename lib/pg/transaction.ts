@@ -86,17 +86,15 @@ export class ReadOnlyClient extends pg.Client {
     this.#settings = settings;
   }
 
-  // The many forms of the original come down to these two where promises are used.
-  override query = (async (statement: string | pg.QueryConfig, values?: unknown[]) =>
-    readOnlyTransaction(this.#plain, {
+  // The many forms of the original come down to these two where promises are used. The extended protocol takes one
+  // statement only, so a read-only transaction cannot be left from within.
+  override query = (async (statement: string | pg.QueryConfig, values?: unknown[]) => {
+    const config = typeof statement === 'string' ? { text: statement } : statement;
+    return readOnlyTransaction(this.#plain, {
       settings: this.#settings,
-      statements: [
-        {
-          ...(typeof statement === 'string' ? { text: statement } : statement),
-          ...(values ? { values } : {}),
-        },
-      ],
-    })) as pg.Client['query'];
+      statements: [{ ...config, ...(values ? { values } : {}), queryMode: 'extended' } as pg.QueryConfig],
+    });
+  }) as pg.Client['query'];
 
   readonly #plain = { query: super.query.bind(this) } as Pick<pg.Client, 'query'>;
 }

@@ -28,6 +28,7 @@ import { findRewrites } from '../../remediation/rewrite.ts';
 import { settingsActions } from '../../remediation/settings.ts';
 import { applyShortTerm, readJournal, undoActions } from '../../remediation/shortTerm.ts';
 import { waitFor } from '../../stack/waitFor.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 const { signal } = new AbortController();
 
@@ -86,7 +87,7 @@ async function capturePlan(url: string): Promise<void> {
         plans.close();
       }
     },
-    { deadlineMs: 60_000 },
+    { deadlineMs: PATIENCE_MS },
   );
 }
 
