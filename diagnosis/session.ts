@@ -121,7 +121,11 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
   try {
     await client.connect();
     pooled = await isPooled(client, OWN_STATEMENT);
-    if (!pooled) await client.query(`SET application_name = '${APPLICATION_NAME}' ${OWN_STATEMENT}`);
+    // Without a pooler the session is ours, and ends with us.
+    if (!pooled)
+      await client.query(
+        `SET application_name = '${APPLICATION_NAME}' ${OWN_STATEMENT}; SET default_transaction_read_only = on ${OWN_STATEMENT}`,
+      );
   } catch (error) {
     await client.end().catch(() => {});
     throw explainFailure(error, options.url);
@@ -164,6 +168,7 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
         })) as [pg.QueryConfig],
         cleanUp,
         tag: OWN_STATEMENT,
+        readOnlySession: !pooled,
       });
       return rows as Row[];
     } catch (error) {

@@ -12,6 +12,11 @@ export interface ReadOnlyTransaction {
   cleanUp?: string | undefined;
   /** A comment that marks the statements as ours. */
   tag?: string;
+  /**
+   * The session itself is read-only, as one that is ours alone can be: nothing then has to wait until the transaction
+   * is known to have begun.
+   */
+  readOnlySession?: boolean;
 }
 
 /**
@@ -20,8 +25,8 @@ export interface ReadOnlyTransaction {
  * client left it within a transaction (PgBouncer: "client disconnect while server was not ready"). Therefore what does
  * not end with the transaction may be cleaned up by its last message, and by none after that.
  *
- * It takes two round trips, because the statements are sent only once the transaction is known to be read-only. The
- * savepoint undoes a SET in a statement as ROLLBACK would, and yet the transaction does not count among those of the
+ * It takes two round trips, because the statements are sent only once the transaction is known to be read-only, and one
+ * where the session is so anyway: on a busy server each of them waits for the processor. The savepoint undoes a SET in a statement as ROLLBACK would, and yet the transaction does not count among those of the
  * database that were rolled back, which people watch. What surrounds the statements has no tag, because
  * pg_stat_statements would count the application's own BEGIN and COMMIT under it.
  *
@@ -45,7 +50,7 @@ const last = new WeakMap<object, Promise<unknown>>();
 
 async function run<Row extends pg.QueryResultRow>(
   client: Pick<pg.Client, 'query'>,
-  { settings, statements, cleanUp, tag = '' }: ReadOnlyTransaction,
+  { settings, statements, cleanUp, tag = '', readOnlySession = false }: ReadOnlyTransaction,
 ): Promise<pg.QueryResult<Row>> {
   const end = () =>
     client
@@ -54,7 +59,7 @@ async function run<Row extends pg.QueryResultRow>(
       .catch(() => client.query('ROLLBACK'))
       // Then the connection is lost, and each statement has said so.
       .catch(() => {});
-  const begun = await Promise.allSettled([
+  const begin = Promise.allSettled([
     client.query('BEGIN READ ONLY; SAVEPOINT sqltrail'),
     // Names and values as parameters, so that pg_stat_statements has one entry for them and not one for each timeout.
     client.query({
@@ -63,13 +68,18 @@ async function run<Row extends pg.QueryResultRow>(
       values: [Object.keys(settings), Object.values(settings)],
     }),
   ]);
-  for (const result of begun)
+  const send = () =>
+    Promise.all([
+      Promise.allSettled(statements.map((statement) => client.query<Row>(statement as pg.QueryConfig))),
+      end(),
+    ]);
+  const sent = readOnlySession ? send() : undefined;
+  for (const result of await begin)
     if (result.status === 'rejected') {
-      await end();
+      await (sent ?? end());
       throw result.reason;
     }
-  const sent = statements.map((statement) => client.query<Row>(statement as pg.QueryConfig));
-  const [results] = await Promise.all([Promise.allSettled(sent), end()]);
+  const [results] = await (sent ?? send());
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   return (results.at(-1) as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
 }
