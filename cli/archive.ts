@@ -35,6 +35,8 @@ export function describeUnitPlan({
   oldest,
   bytes,
   childRows,
+  left,
+  notes,
   problems,
 }: UnitPlan): string {
   const table = `${unit.table.schema}.${unit.table.table}`;
@@ -43,6 +45,8 @@ export function describeUnitPlan({
     `  Moves:   ${count(eligible)} of ${count(total)} rows of ${table} (${total === 0 ? 0 : Math.round((100 * eligible) / total)} %)${unit.children.length > 0 ? `, with ${count(childRows)} rows of ${unit.children.map((child) => `${child.table.schema}.${child.table.table}`).join(', ')}` : ''}; all of it takes ${bytesText(bytes)} today`,
     `  Which:   ${unit.age} before ${cutoff}${unit.where ? `, ${unit.where}` : ''}${oldest ? `; the oldest is of ${oldest.slice(0, 10)}` : ''}`,
     `  Stays:   ${unit.holds.length === 0 ? 'no holds' : `${count(held)} held: ${unit.holds.map(({ reason }) => reason).join('; ')}`}`,
+    ...left.map(({ reason, units }) => `           ${count(units)} due, but ${reason}`),
+    ...notes.map((note) => `  Note:    ${note}`),
     `  Why:     ${unit.reason.trim()}`,
     `  Keep:    ${unit.retention.months} months: ${unit.retention.rule}`,
     unit.partition
@@ -60,7 +64,7 @@ export function describeArchiveProgress(progress: ArchiveProgress): string | und
     case 'exported':
       return `segment ${progress.segment} of ${progress.unit}: ${count(progress.units)} units written and compared, ${bytesText(progress.bytes)} in ${progress.seconds.toFixed(1)} s`;
     case 'archived':
-      return `segment ${progress.segment} of ${progress.unit}: removed from the database${progress.kept > 0 ? `, but for ${progress.kept} that had changed` : ''}`;
+      return `segment ${progress.segment} of ${progress.unit}: removed from the database${progress.kept > 0 ? `, but for ${progress.kept} that stay` : ''}`;
     case 'detached':
       return `${progress.table} is detached from ${progress.unit}`;
     case 'vacuum':
@@ -178,10 +182,14 @@ export function archiveCommand(signal: AbortSignal): Command {
                   );
               },
             });
-            for (const { unit, units, rows, bytes, kept } of results)
+            for (const { unit, units, rows, bytes, kept, left, problems } of results) {
               write(
                 `${unit}: ${count(units)} units (${count(rows)} rows) are in ${bytesText(bytes)} of files${kept > 0 ? `; ${count(kept)} stayed where they are` : ''}`,
               );
+              for (const { reason, units: staying } of left) write(`  ${count(staying)} stay: ${reason}`);
+              for (const problem of problems) process.stderr.write(`${unit}: ${problem}\n`);
+              if (problems.length > 0) process.exitCode = 1;
+            }
           };
           if (!flags.yes || flags.every === undefined) return run();
           while (!signal.aborted) {

@@ -86,6 +86,8 @@ export async function archivalStage(options: MediumTermOptions): Promise<void> {
         );
     },
   });
+  const problems = units.flatMap((unit) => unit.problems);
+  if (problems.length > 0) throw new RemediationError(problems.join('\n'));
   const files = await verifyArchive({ url, directory });
   recording.archival = {
     units,
@@ -95,7 +97,7 @@ export async function archivalStage(options: MediumTermOptions): Promise<void> {
   };
   for (const { unit, units: moved, rows, bytes, kept } of units)
     say(
-      `  ${unit}: ${number.format(moved)} units, ${number.format(rows)} rows, in ${bytesText(bytes)} of Parquet${kept > 0 ? `; ${kept} changed meanwhile and stayed` : ''}`,
+      `  ${unit}: ${number.format(moved)} units, ${number.format(rows)} rows, in ${bytesText(bytes)} of Parquet${kept > 0 ? `; ${kept} stayed` : ''}`,
     );
   const segments = await listArchive({ url });
   say(

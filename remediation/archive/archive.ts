@@ -8,6 +8,7 @@ import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { describeTarget } from '../../diagnosis/session.ts';
 import { isConnectionLost, RemediationError } from '../errors.ts';
+import { beyond, locksWholeTable, readEffects, readObstacles, refusal } from './effects.ts';
 import {
   type Column,
   csv,
@@ -20,6 +21,16 @@ import {
   text,
 } from './parquet.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
+import {
+  describeReference,
+  type Member,
+  type Named,
+  ReferenceSql,
+  readMember,
+  readReferences,
+  tableName,
+  tableSql,
+} from './references.ts';
 import { openArchive, readColumns, readSegments, type Segment, type SegmentFile } from './session.ts';
 
 const id = pg.escapeIdentifier;
@@ -53,15 +64,47 @@ export type ArchiveProgress =
   | { event: 'detached'; unit: string; table: string }
   | { event: 'vacuum'; table: string };
 
+/** Units that are due and stay, by the reason why. */
+export interface LeftOut {
+  reason: string;
+  units: number;
+}
+
 export interface ArchivedUnit {
   unit: string;
   units: number;
-  /** Changed while they were being moved, so that they stayed in the database. */
+  /** Written to files, but not removed from the database; `left` has the reasons. */
   kept: number;
   /** Rows of all tables. */
   rows: number;
   /** Of the files. */
   bytes: number;
+  left: LeftOut[];
+  /** Why the unit could not be archived, or not to its end; the others of the policy were. */
+  problems: string[];
+}
+
+export const noneOf = (unit: string): ArchivedUnit => ({
+  unit,
+  units: 0,
+  kept: 0,
+  rows: 0,
+  bytes: 0,
+  left: [],
+  problems: [],
+});
+
+export function addTo(total: ArchivedUnit, { units, kept, rows, bytes, left, problems }: ArchivedUnit): void {
+  total.units += units;
+  total.kept += kept;
+  total.rows += rows;
+  total.bytes += bytes;
+  for (const { reason, units: more } of left) {
+    const same = total.left.find((each) => each.reason === reason);
+    if (same) same.units += more;
+    else total.left.push({ reason, units: more });
+  }
+  total.problems.push(...problems.filter((problem) => !total.problems.includes(problem)));
 }
 
 export interface UnitPlan {
@@ -76,18 +119,21 @@ export interface UnitPlan {
   bytes: number;
   /** Rows of the children that would go with the units. */
   childRows: number;
+  /** Due and not held, but referred to by rows that stay. */
+  left: LeftOut[];
+  /** What is good to know: triggers on DELETE, tables that inherit. */
+  notes: string[];
   /** What has to be there first. */
   problems: string[];
 }
 
 const LOCK_TIMEOUT_MS = 300;
 const ATTEMPTS = 30;
+/** Units in a row that others keep locked; after so many it is the table rather than they. */
+const LOCKED_UNITS = 3;
 const LONGEST_REST_MS = 5_000;
 const defaults = { segmentUnits: 20_000, batchMs: 50, dutyCycle: 0.25 };
 const passing = new Set(['55P03', '40P01', '40001']);
-
-const tableSql = ({ schema, table }: { schema: string; table: string }) => `${id(schema)}.${id(table)}`;
-const tableName = ({ schema, table }: { schema: string; table: string }) => `${schema}.${table}`;
 
 /** What of a unit's table goes, as SQL conditions on its alias `t`. */
 function conditions(
@@ -114,14 +160,25 @@ function conditions(
 export interface Prepared {
   unit: ArchiveUnit;
   /** The name by which the files call a table, where it is not its own (partitions.ts). */
-  named?: (table: { schema: string; table: string }) => { schema: string; table: string };
+  named?: (table: Named) => Named;
   cutoff: string;
   columns: Column[];
-  children: { table: { schema: string; table: string }; column: string; columns: Column[] }[];
+  children: { table: Named; column: string; columns: Column[] }[];
+  /** The unit's own table first, then its children. */
+  members: Member[];
+  references: ReferenceSql;
+  /** Due, not held, and not referred to by rows that stay for certain. */
   goes: string;
+  /** Due and not held. */
+  wanted: string;
   due: string;
   held: string;
   problems: string[];
+  /** Rows that cannot be seen, in the unit's tables or in those that refer to them. */
+  hidden: string[];
+  notes: string[];
+  /** Have its tables triggers on DELETE? */
+  triggers: boolean;
 }
 
 export async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise<Prepared> {
@@ -169,14 +226,99 @@ export async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise
       );
     children.push({ ...child, columns: found });
   }
+  const members = [
+    await readMember(client, unit.table, (alias) => `${alias}.${unit.key ? id(unit.key) : 'ctid'}`),
+  ];
+  for (const { table, column } of unit.children)
+    members.push(await readMember(client, table, (alias) => `${alias}.${id(column)}`));
+  const hidden: string[] = [];
+  const notes: string[] = [];
+  let triggers = false;
+  for (const { table } of members) {
+    const found = await readObstacles(client, table);
+    problems.push(...found.problems);
+    hidden.push(...found.hidden);
+    notes.push(...found.notes);
+    triggers ||= found.triggers;
+  }
+  for (const [at, { table, family }] of members.entries())
+    if (members.findIndex((member) => member.family === family) < at)
+      problems.push(
+        `${tableName(table)} is in the unit twice, so that a row of it could belong to two units. Leave it out of the children.`,
+      );
+  const found = await readReferences(client, members);
+  for (const { from, readable, hidden: some } of found) {
+    if (!readable)
+      hidden.push(
+        `${tableName(from)} refers to rows of the unit and cannot be read by this role. GRANT SELECT ON ${tableSql(from)} (and USAGE on its schema) first.`,
+      );
+    if (some)
+      hidden.push(
+        `Row-level security hides rows of ${tableName(from)}, which refer to rows of the unit; run it as a role that sees all of them (BYPASSRLS).`,
+      );
+  }
+  const references = new ReferenceSql(members, found, unit.partition === 'detach');
+  const { goes: wanted, ...which } = conditions(unit, { ageType, ...fact });
   return {
     unit,
     cutoff: fact.cutoff,
     columns,
     children,
+    members,
+    references,
     problems,
-    ...conditions(unit, { ageType, ...fact }),
+    hidden: [...new Set(hidden)],
+    notes,
+    triggers,
+    ...which,
+    wanted,
+    goes: `${wanted} AND ${references.unreferred}`,
   };
+}
+
+/** `prepare`, where nothing is in the way. @throws RemediationError naming all that is */
+async function prepareFor(client: pg.ClientBase, unit: ArchiveUnit): Promise<Prepared> {
+  const prepared = await prepare(client, unit);
+  const problems = [...prepared.problems, ...prepared.hidden];
+  if (problems.length > 0) throw new RemediationError(problems.join('\n'));
+  return prepared;
+}
+
+/**
+ * Places of rows without a key tell them apart within one table only, so that a partitioned table is archived one
+ * partition at a time; the files have the name of the whole.
+ */
+async function placesOf(client: pg.ClientBase, unit: ArchiveUnit): Promise<ArchiveUnit[]> {
+  if (unit.key) return [unit];
+  const { rows } = await client.query<Named>(
+    `SELECT n.nspname AS schema, c.relname AS table
+       FROM pg_partition_tree(to_regclass($1)) AS t JOIN pg_class AS c ON c.oid = t.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE t.isleaf AND t.level > 0 ORDER BY 1, 2`,
+    [tableSql(unit.table)],
+  );
+  return rows.length === 0 ? [unit] : rows.map((table) => ({ ...unit, table }));
+}
+
+/** Units that are due and stay because rows refer to them that stay as well. */
+export async function leftOut(
+  client: pg.ClientBase,
+  { members, references, wanted }: Prepared,
+): Promise<LeftOut[]> {
+  const left: LeftOut[] = [];
+  const count = async (sql: string) => (await client.query<{ n: number }>(sql)).rows[0]?.n ?? 0;
+  for (const reference of references.external)
+    left.push({
+      reason: describeReference(reference),
+      units: await count(
+        `SELECT count(*)::int AS n FROM ${members[0]?.from} AS t WHERE ${wanted} AND ${references.refersTo(reference)}`,
+      ),
+    });
+  if (references.internal.length > 0)
+    left.push({
+      reason: `rows of the unit that stay refer to them, directly or through others (${[...new Set(references.internal.map(({ from, columns }) => `${tableName(from)} (${columns.join(', ')})`))].join('; ')})`,
+      units: await count(`SELECT count(*)::int AS n FROM (${references.blocked(wanted)}) AS b`),
+    });
+  return left.filter(({ units }) => units > 0);
 }
 
 export const chosen = ({ policy, only }: Pick<ArchiveOptions, 'policy' | 'only'>): ArchiveUnit[] => {
@@ -188,7 +330,7 @@ export const chosen = ({ policy, only }: Pick<ArchiveOptions, 'policy' | 'only'>
   return policy.units.filter(({ name: each }) => !only || only.includes(each));
 };
 
-/** What the policy would move today. Reads only. */
+/** What the policy would move today. Reads only; what is in the way of a unit is said with it. */
 export async function planArchive(
   options: Pick<ArchiveOptions, 'url' | 'policy' | 'only'>,
 ): Promise<UnitPlan[]> {
@@ -196,32 +338,14 @@ export async function planArchive(
   try {
     const plans: UnitPlan[] = [];
     for (const unit of chosen(options)) {
-      const prepared = await prepare(client, unit);
-      const { rows } = await client.query(
-        `SELECT count(*)::int AS total, count(*) FILTER (WHERE ${prepared.goes})::int AS eligible,
-                count(*) FILTER (WHERE ${prepared.due} AND ${prepared.held})::int AS held,
-                min(t.${id(unit.age)}) FILTER (WHERE ${prepared.goes})::text AS oldest
-           FROM ${tableSql(unit.table)} AS t`,
-      );
-      let childRows = 0;
-      for (const { table, column } of unit.children) {
-        const { rows: counted } = await client.query(
-          `SELECT count(*)::int AS n FROM ${tableSql(table)} AS c JOIN ${tableSql(unit.table)} AS t ON t.${id(unit.key as string)} = c.${id(column)} WHERE ${prepared.goes}`,
-        );
-        childRows += counted[0].n;
+      const plan = noPlan(unit);
+      plans.push(plan);
+      try {
+        for (const place of await placesOf(client, unit)) await planOne(client, place, plan);
+      } catch (error) {
+        if (isFatal(error)) throw error;
+        plan.problems.push((error as Error).message);
       }
-      const { rows: sized } = await client.query(
-        'SELECT sum(pg_total_relation_size(x::regclass))::bigint AS bytes FROM unnest($1::text[]) AS x',
-        [[unit.table, ...unit.children.map(({ table }) => table)].map(tableSql)],
-      );
-      plans.push({
-        unit,
-        cutoff: prepared.cutoff,
-        ...rows[0],
-        bytes: Number(sized[0].bytes),
-        childRows,
-        problems: prepared.problems,
-      });
     }
     return plans;
   } finally {
@@ -229,17 +353,91 @@ export async function planArchive(
   }
 }
 
+export const noPlan = (unit: ArchiveUnit): UnitPlan => ({
+  unit,
+  cutoff: '',
+  total: 0,
+  eligible: 0,
+  held: 0,
+  oldest: null,
+  bytes: 0,
+  childRows: 0,
+  left: [],
+  notes: [],
+  problems: [],
+});
+
+async function planOne(client: pg.ClientBase, unit: ArchiveUnit, plan: UnitPlan): Promise<void> {
+  const prepared = await prepare(client, unit);
+  const { references, members, wanted, due, held, goes } = prepared;
+  const add = (to: string[], more: readonly string[]) =>
+    to.push(...more.filter((text) => !to.includes(text)));
+  plan.cutoff = prepared.cutoff;
+  add(plan.notes, prepared.notes);
+  add(plan.problems, [...prepared.problems, ...prepared.hidden]);
+  // Counts of what cannot be seen would be wrong.
+  if (prepared.hidden.length > 0) return;
+  const key = (members[0] as Member).unitOf('t');
+  const moves =
+    references.internal.length > 0
+      ? `${goes} AND NOT EXISTS (SELECT FROM (${references.blocked(wanted)}) AS b WHERE b.key = ${key})`
+      : goes;
+  const from = `${members[0]?.from} AS t`;
+  const { rows } = await client.query<{ total: number; held: number }>(
+    `SELECT count(*)::int AS total, count(*) FILTER (WHERE ${due} AND ${held})::int AS held FROM ${from}`,
+  );
+  const { rows: moving } = await client.query<{ eligible: number; oldest: string | null }>(
+    `SELECT count(*)::int AS eligible, min(t.${id(unit.age)})::text AS oldest FROM ${from} WHERE ${moves}`,
+  );
+  plan.total += rows[0]?.total ?? 0;
+  plan.held += rows[0]?.held ?? 0;
+  plan.eligible += moving[0]?.eligible ?? 0;
+  const oldest = moving[0]?.oldest ?? null;
+  if (oldest !== null && (plan.oldest === null || oldest < plan.oldest)) plan.oldest = oldest;
+  for (const { from: child, unitOf } of members.slice(1)) {
+    const { rows: counted } = await client.query(
+      `SELECT count(*)::int AS n FROM ${child} AS c JOIN ${from} ON ${key} = ${unitOf('c')} WHERE ${moves}`,
+    );
+    plan.childRows += counted[0].n;
+  }
+  const { rows: sized } = await client.query(
+    'SELECT coalesce(sum(pg_total_relation_size(x::oid)), 0)::bigint AS bytes FROM unnest($1::bigint[]) AS x',
+    [members.flatMap(({ oids }) => oids)],
+  );
+  plan.bytes += Number(sized[0].bytes);
+  for (const { reason, units } of await leftOut(client, prepared)) {
+    const same = plan.left.find((each) => each.reason === reason);
+    if (same) same.units += units;
+    else plan.left.push({ reason, units });
+  }
+}
+
+/** The directory or its disk: no unit can be written there. */
+class DiskError extends RemediationError {}
+
+/** Does a failure concern the whole run, rather than the unit at hand? */
+export function isFatal(error: unknown): boolean {
+  if (error instanceof DiskError || error instanceof TypeError || isConnectionLost(error)) return true;
+  if (error instanceof RemediationError) return false;
+  const { code = '', name: kind = '' } = error as { code?: string; name?: string };
+  // What the server says of itself, and not of a statement.
+  return (
+    kind === 'AbortError' ||
+    (/^[0-9A-Z]{5}$/.test(code) && refusal(error) === undefined && !passing.has(code))
+  );
+}
+
 /** A fault of the disk in words, with the next step. */
 function diskFault(directory: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   const said = `${code ?? ''} ${message}`;
   if (/ENOSPC|No space left/i.test(said))
-    return new RemediationError(
+    return new DiskError(
       `The disk of ${directory} is full. Nothing was removed from the database; make room or give another directory, and run it again.`,
       { cause: error },
     );
   if (/EACCES|EROFS|EPERM|ENOTDIR|EEXIST|Permission denied|Read-only/i.test(said))
-    return new RemediationError(
+    return new DiskError(
       `${directory} cannot be written to (${message}). Nothing was removed from the database; give a directory that can.`,
       { cause: error },
     );
@@ -261,7 +459,7 @@ export async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-const contentOf = (hash: string, rows: string) =>
+export const contentOf = (hash: string, rows: string) =>
   `SELECT count(*)::int AS rows, encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY h COLLATE "C"), ''), 'UTF8')), 'hex') AS content FROM (SELECT ${hash} AS h FROM ${rows}) AS x`;
 const duckContentOf = (columns: readonly Column[], file: string) =>
   `SELECT count(*)::INTEGER AS rows, sha256(coalesce(string_agg(h, '' ORDER BY h), '')) AS content FROM (SELECT ${duckRowHash(columns)} AS h FROM read_parquet(${text(file)}))`;
@@ -271,6 +469,17 @@ interface UnitRow {
   key: string;
   /** Hashes of all rows of the unit, each with the number of its table, sorted. */
   hashes: string;
+}
+
+interface Batched extends UnitRow {
+  /** Its number in the segment. */
+  unit: number;
+}
+
+interface Excluded {
+  unit: number;
+  reason: 'changed' | 'gone' | 'referred' | 'refused' | 'locked';
+  why: string;
 }
 
 const sorted = (hashes: string[]) => hashes.sort().join(' ');
@@ -304,6 +513,52 @@ export class Archival {
     return pending;
   }
 
+  /** Exports and removes all units of a table that may leave. */
+  async all(given: Prepared, of: Named): Promise<ArchivedUnit> {
+    const { unit, references } = given;
+    const ordered = references.internal.length > 0;
+    const total = noneOf(unit.name);
+    const prepared = {
+      ...given,
+      named: (table: Named) => (tableName(table) === tableName(unit.table) ? of : table),
+      ...(ordered ? { goes: `${given.goes} AND ${unblocked(given)}` } : {}),
+    };
+    let pass = noneOf(unit.name);
+    // Rows mostly refer to earlier ones. Where they do not, the other direction takes what this one had to leave.
+    for (let down = ordered, vain = 0; vain < 2; down = !down) {
+      if (ordered) await this.#findBlocked(given);
+      pass = noneOf(unit.name);
+      let exported = false;
+      let from: string | undefined;
+      do {
+        this.options.signal?.throwIfAborted();
+        const { segment, next } = await this.export(prepared, from, down);
+        if (segment) addTo(pass, await this.remove(prepared, segment));
+        exported ||= segment !== undefined;
+        from = next;
+      } while (from !== undefined);
+      addTo(total, { ...pass, kept: 0, left: [] });
+      if (!ordered || !exported) break;
+      vain = pass.units > 0 ? 0 : vain + 1;
+    }
+    // What one pass left, the next one may have taken.
+    addTo(total, { ...noneOf(unit.name), kept: pass.kept, left: pass.left });
+    addTo(total, { ...noneOf(unit.name), left: await leftOut(this.client, given) });
+    return total;
+  }
+
+  /** Notes the units that others refer to which stay, so that they are not exported in vain. */
+  async #findBlocked({ unit, references, wanted }: Prepared): Promise<void> {
+    await this.client.query(referredSql);
+    await this.client.query('BEGIN');
+    await this.client.query('DELETE FROM sqltrail.archive_referred WHERE unit = $1', [unit.name]);
+    await this.client.query(
+      `INSERT INTO sqltrail.archive_referred (unit, key) SELECT $1, key::text FROM (${references.blocked(wanted)}) AS b`,
+      [unit.name],
+    );
+    await this.client.query('COMMIT');
+  }
+
   async #removeFiles(unit: string, segment: number): Promise<void> {
     for (const directory of [this.options.directory, ...(this.options.copies ?? [])]) {
       const left = await readdir(directory).catch(() => []);
@@ -318,12 +573,18 @@ export class Archival {
     this.say({ event: 'dropped', unit, segment, why });
   }
 
-  /** Writes one snapshot of the next units; undefined when there are none. */
+  /**
+   * Writes one snapshot of the next units; undefined when there are none.
+   *
+   * @param from where the last one ended; undefined for the first
+   * @param down from the highest key or place, so that what refers to earlier rows leaves before them
+   */
   async export(
     prepared: Prepared,
-    from: string,
+    from?: string,
+    down = false,
   ): Promise<{ segment: Segment | undefined; next: string | undefined }> {
-    const { unit, cutoff, columns, children, goes, named = (table) => table } = prepared;
+    const { unit, cutoff, columns, children, members, goes, named = (table) => table } = prepared;
     const { client } = this;
     const { directory, copies = [] } = this.options;
     const started = performance.now();
@@ -336,10 +597,10 @@ export class Archival {
     const files: (SegmentFile & { source: string })[] = [];
     // A session of its own: a COPY that the disk refuses can only be ended together with its connection.
     const reader = await openArchive(this.options.url, 'copy');
-    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off');
     const duck = await openDuck();
     try {
-      const range = await this.#range(reader, prepared, from);
+      const range = await this.#range(reader, prepared, from, down);
       if (!range) {
         await remove();
         return { segment: undefined, next: undefined };
@@ -348,8 +609,9 @@ export class Archival {
         await remove();
         return { segment: undefined, next: range.next };
       }
-      const parent = `${tableSql(unit.table)} AS t WHERE ${range.sql} AND ${goes}`;
-      const order = unit.key ? `ORDER BY t.${id(unit.key)}` : 'ORDER BY t.ctid';
+      const root = `${members[0]?.from} AS t`;
+      const parent = `${root} WHERE ${range.sql} AND ${goes}`;
+      const order = `ORDER BY ${unit.key ? `t.${id(unit.key)}` : 't.ctid'}${down ? ' DESC' : ''}`;
       const parts = [
         {
           table: unit.table,
@@ -361,13 +623,13 @@ export class Archival {
           unitOf: 'row_number() OVER () - 1',
           join: '',
         },
-        ...children.map((child) => ({
+        ...children.map((child, i) => ({
           table: child.table,
           columns: child.columns,
           extra: [],
-          rows: `${tableSql(child.table)} AS c JOIN ${parent.replace(' WHERE ', ` ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE `)}`,
+          rows: `${members[i + 1]?.from} AS c JOIN ${root} ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${range.sql} AND ${goes}`,
           alias: 'c',
-          select: `SELECT ${child.columns.map((column) => `c.${id(column.name)}`).join(', ')} FROM ${tableSql(child.table)} AS c JOIN ${tableSql(unit.table)} AS t ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${range.sql} AND ${goes} ORDER BY c.${id(child.column)}`,
+          select: `SELECT ${child.columns.map((column) => `c.${id(column.name)}`).join(', ')} FROM ${members[i + 1]?.from} AS c JOIN ${root} ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${range.sql} AND ${goes} ORDER BY c.${id(child.column)}`,
           unitOf: 'p.sqltrail_unit',
           join: `JOIN read_parquet(${text(this.at(`${fileName(unit.name, segment, named(unit.table))}.tmp`))}) AS p ON p.${name(unit.key ?? '')} = s.${name(child.column)}`,
         })),
@@ -470,39 +732,43 @@ export class Archival {
   }
 
   /** The next units as a range of keys, or of blocks of the table. `next` is where the one after it begins. */
-  async #range(reader: pg.Client, { unit, goes }: Prepared, from: string) {
+  async #range(
+    reader: pg.Client,
+    { unit, members, goes }: Prepared,
+    from: string | undefined,
+    down: boolean,
+  ) {
     const { segmentUnits } = this.options;
-    const table = tableSql(unit.table);
+    const table = members[0]?.from as string;
     if (unit.key) {
       const key = `t.${id(unit.key)}`;
+      const [after, upTo, order, last] = down ? ['<', '>=', 'DESC', 'min'] : ['>', '<=', 'ASC', 'max'];
+      const beyondLast = from === undefined ? 'true' : `${key} ${after} ${literal(from)}::bigint`;
       const { rows } = await reader.query<{ units: number; last: string | null }>(
-        `SELECT count(*)::int AS units, max(key)::text AS last
-           FROM (SELECT ${key} AS key FROM ${table} AS t WHERE ${key} > $1::bigint AND ${goes} ORDER BY ${key} LIMIT $2) AS x`,
-        [from, segmentUnits],
+        `SELECT count(*)::int AS units, ${last}(key)::text AS last
+           FROM (SELECT ${key} AS key FROM ${table} AS t WHERE ${beyondLast} AND ${goes} ORDER BY ${key} ${order} LIMIT $1) AS x`,
+        [segmentUnits],
       );
-      const { units, last } = rows[0] as { units: number; last: string | null };
-      if (last === null) return undefined;
-      return {
-        units,
-        next: last,
-        sql: `${key} > ${literal(from)}::bigint AND ${key} <= ${literal(last)}::bigint`,
-      };
+      const { units, last: next } = rows[0] as { units: number; last: string | null };
+      if (next === null) return undefined;
+      return { units, next, sql: `${beyondLast} AND ${key} ${upTo} ${literal(next)}::bigint` };
     }
     const { rows } = await reader.query<{ pages: number; tuples: number }>(
       `SELECT (pg_relation_size(c.oid) / current_setting('block_size')::int)::int AS pages,
               CASE WHEN c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages ELSE 50 END::float8 AS tuples
          FROM pg_class AS c WHERE c.oid = $1::regclass`,
-      [table],
+      [tableSql(unit.table)],
     );
     const { pages, tuples } = rows[0] as { pages: number; tuples: number };
-    const first = Math.max(0, Number(from));
-    if (first >= pages) return undefined;
-    const next = Math.min(pages, first + Math.max(1, Math.floor(segmentUnits / tuples)));
-    const sql = `t.ctid >= '(${first},0)'::tid AND t.ctid < '(${next},0)'::tid`;
+    const step = Math.max(1, Math.floor(segmentUnits / tuples));
+    const begun = from === undefined ? (down ? pages : 0) : Number(from);
+    const [first, end] = down ? [Math.max(0, begun - step), begun] : [begun, Math.min(pages, begun + step)];
+    if (first >= end) return undefined;
+    const sql = `t.ctid >= '(${first},0)'::tid AND t.ctid < '(${end},0)'::tid`;
     const { rows: counted } = await reader.query<{ units: number }>(
       `SELECT count(*)::int AS units FROM ${table} AS t WHERE ${sql} AND ${goes}`,
     );
-    return { units: counted[0]?.units ?? 0, next: String(next), sql };
+    return { units: counted[0]?.units ?? 0, next: String(down ? first : end), sql };
   }
 
   /** Deletes what the files hold, and only what is the same in both, in short transactions. */
@@ -513,62 +779,67 @@ export class Archival {
       if ((await sha256Of(this.at(file)).catch(() => '')) !== sha256) {
         if (segment.removed === 0) {
           await this.drop(segment, `${file} is not what was written; it is exported again`);
-          return { unit: unit.name, units: 0, kept: 0, rows: 0, bytes: 0 };
+          return noneOf(unit.name);
         }
         throw new RemediationError(
           `${this.at(file)} has changed since it was written, and ${segment.removed} units are in it alone. Put back an intact copy, then run it again.`,
         );
       }
     const units = await this.#unitRows(segment);
+    const result = { ...noneOf(unit.name), kept: segment.excluded };
     let done = segment.removed;
     let size = 50;
-    let kept = segment.excluded;
+    let locked = 0;
     for (let retries = 0; done < units.length; ) {
       this.options.signal?.throwIfAborted();
       const started = performance.now();
-      let batch = units.slice(done, done + size).map((row, at) => ({ ...row, unit: done + at }));
+      const batch = units.slice(done, done + size).map((row, at) => ({ ...row, unit: done + at }));
       const end = done + batch.length;
+      let refused: Excluded | undefined;
+      let excluded: Excluded[] = [];
       try {
-        const excluded: { unit: number; reason: 'changed' | 'gone' }[] = [];
-        // The first try tells which units differ; they are left, and the rest is deleted in the second.
-        for (;;) {
-          await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-          const found = await this.#delete(
-            prepared,
-            batch.map(({ key }) => key),
-          );
-          const differing = batch.filter(({ key, hashes }) => sorted(found.get(key) ?? []) !== hashes);
-          if (differing.length === 0) break;
-          await client.query('ROLLBACK');
-          for (const { key, unit: at } of differing)
-            excluded.push({ unit: at, reason: found.has(key) ? 'changed' : 'gone' });
-          batch = batch.filter((each) => !differing.includes(each));
-        }
-        for (const { unit: at, reason } of excluded)
-          await client.query(
-            'INSERT INTO sqltrail.archive_excluded (segment, unit, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
-            [segment.id, at, reason],
-          );
-        await client.query('UPDATE sqltrail.archive_segment SET removed = $2 WHERE id = $1', [
-          segment.id,
-          end,
-        ]);
-        await client.query('COMMIT');
-        kept += excluded.length;
-        retries = 0;
+        const attempt = await this.#attempt(prepared, batch);
+        if (typeof attempt === 'string') refused = { unit: done, reason: 'refused', why: attempt };
+        else excluded = attempt;
+        locked = 0;
       } catch (error) {
         await client.query('ROLLBACK').catch(() => {});
-        retries += 1;
-        if (!passing.has((error as { code?: string }).code ?? '')) throw error;
-        if (retries > ATTEMPTS)
-          throw new RemediationError(
-            `Rows of ${unit.name} have been locked by others for too long. Everything removed so far is in the files; look for long transactions in pg_stat_activity, then run it again.`,
-            { cause: error },
-          );
-        size = Math.max(1, Math.floor(size / 2));
-        await sleep(50 + Math.random() * 100 * retries);
+        if (passing.has((error as { code?: string }).code ?? '')) {
+          retries += 1;
+          // Once one unit was given up, the next ones are not waited for as long.
+          if (retries <= (locked > 0 ? ATTEMPTS / 3 : ATTEMPTS)) {
+            size = Math.max(1, Math.floor(size / 2));
+            await sleep(50 + Math.random() * 100 * retries);
+            continue;
+          }
+          locked += 1;
+          if (locked === LOCKED_UNITS)
+            throw new RemediationError(
+              `Rows of ${unit.name} have been locked by others for too long. Everything removed so far is in the files; look for long transactions in pg_stat_activity, then run it again.`,
+              { cause: error },
+            );
+          refused = { unit: done, reason: 'locked', why: 'others keep them locked' };
+        } else {
+          const why = refusal(error);
+          if (why === undefined) throw error;
+          refused = { unit: done, reason: 'refused', why };
+        }
+      }
+      if (refused && batch.length > 1) {
+        // Which of them it is, smaller batches find out.
+        size = Math.floor(batch.length / 2);
         continue;
       }
+      if (refused) {
+        await client.query('BEGIN');
+        excluded = [refused];
+      }
+      await this.#leave(segment, excluded, end);
+      result.kept += excluded.length;
+      // What is referred to is counted when all is done, by the reference.
+      for (const { reason, why } of excluded)
+        if (reason !== 'referred') addTo(result, { ...noneOf(unit.name), left: [{ reason: why, units: 1 }] });
+      retries = 0;
       done = end;
       const tookMs = performance.now() - started;
       this.say({
@@ -584,18 +855,126 @@ export class Archival {
       );
       await this.#rest(tookMs);
     }
+    if (result.kept === units.length) {
+      await this.drop(segment, 'all of its units stay where they are');
+      return result;
+    }
     await client.query(
       "UPDATE sqltrail.archive_segment SET state = 'archived', archived_at = now() WHERE id = $1",
       [segment.id],
     );
-    this.say({ event: 'archived', unit: unit.name, segment: segment.id, units: units.length - kept, kept });
-    return {
+    result.units = units.length - result.kept;
+    this.say({
+      event: 'archived',
       unit: unit.name,
-      units: units.length - kept,
-      kept,
-      rows: segment.files.reduce((sum, { rows }) => sum + rows, 0),
-      bytes: segment.files.reduce((sum, { bytes }) => sum + bytes, 0),
-    };
+      segment: segment.id,
+      units: result.units,
+      kept: result.kept,
+    });
+    result.rows = segment.files.reduce((sum, { rows }) => sum + rows, 0);
+    result.bytes = segment.files.reduce((sum, { bytes }) => sum + bytes, 0);
+    return result;
+  }
+
+  /** Ends the transaction that deleted units up to `end`, but for those excluded. */
+  async #leave(segment: Segment, excluded: readonly Excluded[], end: number): Promise<void> {
+    for (const { unit, reason } of excluded)
+      await this.client.query(
+        'INSERT INTO sqltrail.archive_excluded (segment, unit, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+        [segment.id, unit, reason],
+      );
+    await this.client.query('UPDATE sqltrail.archive_segment SET removed = $2 WHERE id = $1', [
+      segment.id,
+      end,
+    ]);
+    await this.client.query('COMMIT');
+  }
+
+  /**
+   * Deletes a batch in a transaction that is left open, and tells which units it had to leave; or rolls it back and
+   * tells why, when more would have changed than these rows.
+   */
+  async #attempt(prepared: Prepared, units: readonly Batched[]): Promise<Excluded[] | string> {
+    const { client } = this;
+    const { unit, members } = prepared;
+    const excluded: Excluded[] = [];
+    // The first try tells which units differ; they are left, and the rest is deleted in the second.
+    for (let batch = units; ; ) {
+      // Each statement has to see what was committed before it, whatever the role's own default is.
+      await client.query(
+        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL row_security = off`,
+      );
+      const referred = await this.#referred(
+        prepared,
+        batch.map(({ key }) => key),
+      );
+      batch = batch.filter(({ key, unit: at }) => {
+        const why = referred.get(key);
+        if (why) excluded.push({ unit: at, reason: 'referred', why });
+        return !why;
+      });
+      if (batch.length === 0) return excluded;
+      const before = await readEffects(client);
+      const found = await this.#delete(
+        prepared,
+        batch.map(({ key }) => key),
+      );
+      await client.query('SET CONSTRAINTS ALL IMMEDIATE');
+      const differing = batch.filter(({ key, hashes }) => sorted(found.get(key) ?? []) !== hashes);
+      if (differing.length === 0) {
+        const more =
+          beyond(before, await readEffects(client), {
+            oids: new Set(members.flatMap(({ oids }) => oids)),
+            deleted: [...found.values()].reduce((sum, { length }) => sum + length, 0),
+            allowed: unit.triggersMayWrite ?? [],
+          }) ?? (prepared.triggers ? await locksWholeTable(client) : undefined);
+        if (!more) return excluded;
+        await client.query('ROLLBACK');
+        return more;
+      }
+      await client.query('ROLLBACK');
+      const there = await this.#hashes(
+        prepared,
+        differing.map(({ key }) => key),
+      );
+      for (const { key, hashes, unit: at } of differing) {
+        const now = there.get(key);
+        excluded.push(
+          !now
+            ? { unit: at, reason: 'gone', why: 'they were deleted by others' }
+            : sorted(now) === hashes
+              ? { unit: at, reason: 'refused', why: 'a trigger keeps or changes their rows' }
+              : { unit: at, reason: 'changed', why: 'they changed while they were being moved' },
+        );
+      }
+      batch = batch.filter((each) => !differing.includes(each));
+      if (batch.length === 0) {
+        await client.query('BEGIN');
+        return excluded;
+      }
+    }
+  }
+
+  /**
+   * Locks units against new references, and tells which of them rows refer to that do not leave in this transaction. A
+   * foreign key's row has to lock what it refers to, so that none comes until the transaction has ended.
+   */
+  async #referred({ unit, references }: Prepared, keys: readonly string[]): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    const check = references.check(unit.key ? 'bigint' : 'tid');
+    if (!check) return found;
+    for (const lock of check.locks) await this.client.query(lock, [keys]);
+    // One that stays keeps those that it refers to.
+    for (let leaving = keys; leaving.length > 0; ) {
+      const { rows } = await this.client.query<{ key: string; reference: number }>(check.referred, [leaving]);
+      for (const { key, reference } of rows) {
+        const by = references.references[reference];
+        if (by) found.set(key, describeReference(by));
+      }
+      if (rows.length === 0) break;
+      leaving = leaving.filter((key) => !found.has(key));
+    }
+    return found;
   }
 
   /** After work that took so long, as the duty cycle has it. */
@@ -626,43 +1005,75 @@ export class Archival {
   }
 
   /** Deletes units, and tells the hashes of all rows that it deleted, by unit. */
-  async #delete({ unit, columns, children }: Prepared, keys: string[]): Promise<Map<string, string[]>> {
+  async #delete(prepared: Prepared, keys: string[]): Promise<Map<string, string[]>> {
+    const parts = this.#parts(prepared);
+    // In one statement, so that no referential action meets a row that is yet to leave.
+    const gone = parts.map(
+      ({ from, is, key, hash }, at) =>
+        `gone${at === 0 ? '' : `_${at}`} AS (DELETE FROM ${from} AS t WHERE ${is} RETURNING ${key}::text AS key, ${hash} AS h)`,
+    );
+    return this.#hashesOf(
+      `WITH ${gone.join(', ')} ${parts.map(({ number }, at) => `SELECT key, ${number} AS part, array_agg(h) AS hashes FROM gone${at === 0 ? '' : `_${at}`} GROUP BY key`).join(' UNION ALL ')}`,
+      keys,
+    );
+  }
+
+  /** As `#delete`, of rows that stay. */
+  #hashes(prepared: Prepared, keys: string[]): Promise<Map<string, string[]>> {
+    return this.#hashesOf(
+      this.#parts(prepared)
+        .map(
+          ({ from, is, key, hash, number }) =>
+            `SELECT ${key}::text AS key, ${number} AS part, array_agg(${hash}) AS hashes FROM ${from} AS t WHERE ${is} GROUP BY 1`,
+        )
+        .join(' UNION ALL '),
+      keys,
+    );
+  }
+
+  async #hashesOf(sql: string, keys: string[]): Promise<Map<string, string[]>> {
     const found = new Map<string, string[]>();
-    const tables = [
-      ...children.map((child, i) => ({
-        ...child,
-        number: i + 1,
-        is: `t.${id(child.column)} = ANY ($1::bigint[])`,
-        key: `t.${id(child.column)}`,
-      })),
-      {
-        table: unit.table,
-        columns,
-        number: 0,
-        is: unit.key ? `t.${id(unit.key)} = ANY ($1::bigint[])` : 't.ctid = ANY ($1::tid[])',
-        key: unit.key ? `t.${id(unit.key)}` : 't.ctid',
-      },
-    ];
-    for (const { table, columns: all, number, is, key } of tables) {
-      const { rows } = await this.client.query<{ key: string; hashes: string[] }>(
-        `WITH gone AS (DELETE FROM ${tableSql(table)} AS t WHERE ${is}
-                       RETURNING ${key}::text AS key, ${postgresRowHash(all, (column) => `t.${id(column)}`)} AS h)
-         SELECT key, array_agg(h) AS hashes FROM gone GROUP BY key`,
-        [keys],
-      );
-      for (const { key: of, hashes } of rows) {
-        const all = found.get(of) ?? [];
-        all.push(...hashes.map((h) => `${number}${h}`));
-        found.set(of, all);
-      }
-    }
+    const { rows } = await this.client.query<{ key: string; part: number; hashes: string[] }>(sql, [keys]);
+    for (const { key, part, hashes } of rows)
+      found.set(key, [...(found.get(key) ?? []), ...hashes.map((h) => `${part}${h}`)]);
     return found;
+  }
+
+  #parts({ unit, columns, children, members }: Prepared) {
+    const type = unit.key ? 'bigint' : 'tid';
+    return members.map(({ from, unitOf }, number) => ({
+      from,
+      number,
+      is: `${unitOf('t')} = ANY ($1::${type}[])`,
+      key: unitOf('t'),
+      hash: postgresRowHash(
+        number === 0 ? columns : (children[number - 1]?.columns ?? []),
+        (column) => `t.${id(column)}`,
+      ),
+    }));
   }
 }
 
 export const stem = (unit: string, segment: number): string => `${unit}-${String(segment).padStart(6, '0')}`;
 const fileName = (unit: string, segment: number, table: { schema: string; table: string }): string =>
   `${stem(unit, segment)}.${`${table.schema}.${table.table}`.replaceAll(/[^\w.-]/g, '_')}.parquet`;
+
+/** Units that rows refer to which stay, as of the current pass over a table with references to itself. */
+const referredSql = `CREATE TABLE IF NOT EXISTS sqltrail.archive_referred (
+  unit  text NOT NULL,
+  key   text NOT NULL,
+  PRIMARY KEY (unit, key)
+)`;
+const unblocked = ({ unit, members }: Prepared) =>
+  `NOT EXISTS (SELECT FROM sqltrail.archive_referred AS b WHERE b.unit = ${literal(unit.name)} AND b.key = ${members[0]?.unitOf('t')}::text)`;
+
+/** Journals of earlier versions know fewer reasons. */
+const reasonsSql = `DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'sqltrail.archive_excluded'::regclass AND pg_get_constraintdef(oid) LIKE '%referred%') THEN
+    ALTER TABLE sqltrail.archive_excluded DROP CONSTRAINT IF EXISTS archive_excluded_reason_check,
+      ADD CONSTRAINT archive_excluded_reason_check CHECK (reason IN ('changed', 'gone', 'referred', 'refused', 'locked', 'restored'));
+  END IF;
+END $$`;
 
 /**
  * Moves what the policy names from the tables to Parquet files, whole units at a time. A unit's files are written from
@@ -680,40 +1091,40 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
       } catch (error) {
         throw diskFault(directory, error);
       }
+    await client.query(reasonsSql);
     const archival = new Archival(client, options);
     const results = new Map<string, ArchivedUnit>();
-    const count = (result: ArchivedUnit) => {
-      const all = results.get(result.unit) ?? { unit: result.unit, units: 0, kept: 0, rows: 0, bytes: 0 };
-      for (const field of ['units', 'kept', 'rows', 'bytes'] as const) all[field] += result[field];
-      results.set(result.unit, all);
+    /** What keeps one unit does not keep the others. */
+    const each = async (unit: string, work: () => Promise<ArchivedUnit | undefined>) => {
+      const total = results.get(unit) ?? noneOf(unit);
+      results.set(unit, total);
+      try {
+        const done = await work();
+        if (done) addTo(total, done);
+      } catch (error) {
+        if (options.signal?.aborted || isFatal(error)) throw error;
+        await client.query('ROLLBACK');
+        addTo(total, { ...noneOf(unit), problems: [(error as Error).message] });
+      }
     };
     // A partition is gone on with where it was begun (partitions.ts).
     for (const segment of await archival.clearUp())
       if (!segment.policy.partition)
-        count(await archival.remove(await prepare(client, segment.policy), segment));
-    const prepared: Prepared[] = [];
-    for (const unit of chosen(options)) prepared.push(await prepare(client, unit));
-    const problems = prepared.flatMap((each) => each.problems);
-    if (problems.length > 0) throw new RemediationError(problems.join('\n'));
-    for (const each of prepared) {
-      count({ unit: each.unit.name, units: 0, kept: 0, rows: 0, bytes: 0 });
-      for (
-        let from: string | undefined = each.unit.key ? '-9223372036854775808' : '0';
-        from !== undefined;
-      ) {
-        options.signal?.throwIfAborted();
-        const { segment, next } = await archival.export(each, from);
-        if (segment) count(await archival.remove(each, segment));
-        from = next;
-      }
-      if ((results.get(each.unit.name)?.units ?? 0) > 0)
-        for (const { table } of [each.unit, ...each.unit.children]) {
-          archival.say({ event: 'vacuum', table: tableName(table) });
-          // As gentle as autovacuum.
-          await client.query('SET vacuum_cost_delay = 2');
-          await client.query(`VACUUM (ANALYZE) ${tableSql(table)}`);
-        }
-    }
+        await each(segment.unit, async () => archival.remove(await prepare(client, segment.policy), segment));
+    for (const unit of chosen(options))
+      await each(unit.name, async () => {
+        const total = noneOf(unit.name);
+        for (const place of await placesOf(client, unit))
+          addTo(total, await archival.all(await prepareFor(client, place), unit.table));
+        if (total.units > 0)
+          for (const { table } of [unit, ...unit.children]) {
+            archival.say({ event: 'vacuum', table: tableName(table) });
+            // As gentle as autovacuum.
+            await client.query('SET vacuum_cost_delay = 2');
+            await client.query(`VACUUM (ANALYZE) ${tableSql(table)}`);
+          }
+        return total;
+      });
     return [...results.values()];
   } catch (error) {
     if (!isConnectionLost(error)) throw error;

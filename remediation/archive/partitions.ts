@@ -5,23 +5,26 @@ import {
   Archival,
   type ArchivedUnit,
   type ArchiveOptions,
+  addTo,
   chosen,
+  contentOf,
+  isFatal,
+  leftOut,
+  noneOf,
+  noPlan,
   planArchive,
   prepare,
   runArchive,
   type UnitPlan,
 } from './archive.ts';
+import { postgresRowHash } from './parquet.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { type RestoreOptions, restoreArchive } from './read.ts';
-import { openArchive, readSegments } from './session.ts';
+import { type Named, tableSql as sqlName, tableName as textName } from './references.ts';
+import { openArchive, readColumns, readSegments, type Segment } from './session.ts';
 
 const id = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
-
-interface Named {
-  schema: string;
-  table: string;
-}
 
 /** A range of the unit's table, with the partitions of its children for the same range. */
 interface Range {
@@ -56,8 +59,9 @@ BEGIN
           HINT = 'Bring them back before writing there: sqltrail archive list, sqltrail archive restore.';
 END $$`;
 
-const sqlName = ({ schema, table }: Named) => `${id(schema)}.${id(table)}`;
-const textName = ({ schema, table }: Named) => `${schema}.${table}`;
+/** What a partition has from its parent before it is attached; indexes, keys and triggers come with that. */
+const LIKE =
+  'INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION';
 /** An empty partition in the place of an archived one: whoever writes there is told so, whichever way the row comes. */
 const standIn = ({ schema, table }: Named): Named => ({ schema, table: `${table.slice(0, 54)}_archived` });
 
@@ -157,13 +161,20 @@ class PartitionArchival {
     return { ...prepared, named: (table: Named) => parents.get(textName(table)) ?? table };
   }
 
-  /** Rows that the policy keeps: not closed, or held. With one of them the range stays. */
-  async staying(unit: ArchiveUnit, range: Range): Promise<{ all: number; stay: number }> {
-    const { goes } = await this.#prepared(unit, range);
-    const { rows } = await this.client.query<{ all: number; stay: number }>(
-      `SELECT count(*)::int AS "all", count(*) FILTER (WHERE (${goes}) IS NOT TRUE)::int AS stay FROM ${sqlName((range.tables[0] as Range['tables'][number]).partition)} AS t`,
+  /**
+   * Rows that have to stay, and with one of them the whole range: `held` by the policy, or `left` because others refer to
+   * them.
+   */
+  async staying(unit: ArchiveUnit, range: Range) {
+    const prepared = await this.#prepared(unit, range);
+    if (prepared.hidden.length > 0) throw new RemediationError(prepared.hidden.join('\n'));
+    const { rows } = await this.client.query<{ all: number; held: number; stay: number }>(
+      `SELECT count(*)::int AS "all", count(*) FILTER (WHERE (${prepared.wanted}) IS NOT TRUE)::int AS held,
+              count(*) FILTER (WHERE (${prepared.goes}) IS NOT TRUE)::int AS stay
+         FROM ${sqlName((range.tables[0] as Range['tables'][number]).partition)} AS t`,
     );
-    return rows[0] as { all: number; stay: number };
+    const found = rows[0] as { all: number; held: number; stay: number };
+    return { ...found, left: found.stay > found.held ? await leftOut(this.client, prepared) : [] };
   }
 
   async #attached({ parent, partition }: Range['tables'][number]): Promise<{ pending: boolean } | undefined> {
@@ -203,8 +214,13 @@ class PartitionArchival {
       });
   }
 
-  /** What of the policy was not known before it was detached: it goes back where it was. */
+  /** What was not known before it was detached, or is in the way of leaving: it goes back where it was. */
   async #attachAgain(unit: ArchiveUnit, { tables, lower, upper }: Range): Promise<void> {
+    for (const pair of tables)
+      if ((await this.#attached(pair))?.pending)
+        await this.client.query(
+          `ALTER TABLE ${sqlName(pair.parent)} DETACH PARTITION ${sqlName(pair.partition)} FINALIZE`,
+        );
     await briefly(this.client, unit.name, async () => {
       for (const pair of tables)
         if (!(await this.#attached(pair)))
@@ -218,10 +234,35 @@ class PartitionArchival {
     });
   }
 
-  /** Detach, export, drop. May be called again after it was killed at any point. */
+  /** Files of a range that were written before its partitions are dropped. */
+  async #exported({ tables }: Range): Promise<Segment | undefined> {
+    const own = textName((tables[0] as Range['tables'][number]).partition);
+    return (await readSegments(this.client)).find(
+      ({ state, policy }) => state === 'exported' && policy.partition && textName(policy.table) === own,
+    );
+  }
+
+  /** Detach, export, drop; where that cannot be done, the range stays. May be called again after it was killed at any point. */
   async leave(unit: ArchiveUnit, range: Range): Promise<ArchivedUnit> {
+    try {
+      return await this.#leave(unit, range);
+    } catch (error) {
+      if (this.options.signal?.aborted || isFatal(error)) throw error;
+      const why = (error as Error).message;
+      const exported = await this.#exported(range);
+      if (exported) await new Archival(this.client, this.options).drop(exported, why);
+      const { rows } = await this.client.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM ${sqlName((range.tables[0] as Range['tables'][number]).partition)}`,
+      );
+      await this.#attachAgain(unit, range);
+      const units = rows[0]?.n ?? 0;
+      const reason = `those from ${range.lower} to ${range.upper}: ${why}`;
+      return { ...noneOf(unit.name), kept: units, left: [{ reason, units }] };
+    }
+  }
+
+  async #leave(unit: ArchiveUnit, range: Range): Promise<ArchivedUnit> {
     const { client } = this;
-    const nothing = { unit: unit.name, units: 0, kept: 0, rows: 0, bytes: 0 };
     await client.query(
       `INSERT INTO sqltrail.archive_partition (unit, lower, upper, tables, state) VALUES ($1, $2, $3, $4, 'leaving')
        ON CONFLICT (unit, lower) DO UPDATE SET state = 'leaving', tables = EXCLUDED.tables`,
@@ -233,29 +274,24 @@ class PartitionArchival {
       await this.#detach(pair, unit.table);
       this.options.onProgress?.({ event: 'detached', unit: unit.name, table: textName(pair.partition) });
     }
-    const { all, stay } = await this.staying(unit, range);
+    const { all, stay, left } = await this.staying(unit, range);
     if (stay > 0) {
       await this.#attachAgain(unit, range);
-      return { ...nothing, kept: stay };
+      return { ...noneOf(unit.name), kept: stay, left };
     }
-    const own = (range.tables[0] as Range['tables'][number]).partition;
-    const find = async () =>
-      (await readSegments(client)).find(
-        ({ state, policy }) =>
-          state === 'exported' && policy.partition && textName(policy.table) === textName(own),
-      );
-    let segment = await find();
+    let segment = await this.#exported(range);
     if (!segment && all > 0) {
       // One file a table: nobody writes to it any more.
       const archival = new Archival(client, { ...this.options, segmentUnits: 2 ** 31 - 1 });
-      await archival.export(await this.#prepared(unit, range), '-9223372036854775808');
-      segment = await find();
+      await archival.export(await this.#prepared(unit, range));
+      segment = await this.#exported(range);
     }
     await briefly(client, unit.name, async () => {
+      for (const [at, { partition }] of range.tables.entries()) await this.#compare(partition, segment, at);
       for (const { parent, partition } of range.tables) {
         const empty = standIn(partition);
         await client.query(
-          `CREATE TABLE ${sqlName(empty)} (LIKE ${sqlName(parent)} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+          `CREATE TABLE ${sqlName(empty)} (LIKE ${sqlName(parent)} ${LIKE});
            CREATE TRIGGER sqltrail_archived BEFORE INSERT ON ${sqlName(empty)} FOR EACH ROW
              EXECUTE FUNCTION sqltrail.refuse_archived(${[textName(parent), range.lower, range.upper].map((text) => literal(text)).join(', ')});
            ALTER TABLE ${sqlName(parent)} ATTACH PARTITION ${sqlName(empty)} FOR VALUES FROM (${literal(range.lower)}) TO (${literal(range.upper)})`,
@@ -273,7 +309,7 @@ class PartitionArchival {
         [unit.name, range.lower, segment?.id ?? null],
       );
     });
-    if (!segment) return nothing;
+    if (!segment) return noneOf(unit.name);
     this.options.onProgress?.({
       event: 'archived',
       unit: unit.name,
@@ -282,25 +318,76 @@ class PartitionArchival {
       kept: 0,
     });
     const sum = (of: 'rows' | 'bytes') => segment.files.reduce((total, file) => total + file[of], 0);
-    return { unit: unit.name, units: segment.units, kept: 0, rows: sum('rows'), bytes: sum('bytes') };
+    return { ...noneOf(unit.name), units: segment.units, rows: sum('rows'), bytes: sum('bytes') };
+  }
+
+  /**
+   * Each row of a partition that is about to be dropped has to be in its file: also one that a session wrote to it by its
+   * own name, and one of a child whose parent is elsewhere. Nobody can write any more, once it is locked.
+   */
+  async #compare(partition: Named, segment: Segment | undefined, at: number): Promise<void> {
+    await this.client.query(`LOCK TABLE ${sqlName(partition)} IN ACCESS EXCLUSIVE MODE`);
+    const columns = await readColumns(this.client, partition);
+    const { rows } = await this.client.query<{ rows: number; content: string }>(
+      contentOf(
+        postgresRowHash(columns, (column) => `t.${id(column)}`),
+        `${sqlName(partition)} AS t`,
+      ),
+    );
+    const file = segment?.files[at];
+    if (rows[0]?.rows !== (file?.rows ?? 0) || (file && rows[0].content !== file.content))
+      throw new RemediationError(
+        `${textName(partition)} has rows that are not in the file of their unit (${rows[0]?.rows} rows, ${file?.rows ?? 0} of them in the file); they may belong to a row of another partition`,
+      );
+  }
+
+  /** What would leave today, added to an empty plan. */
+  async plan(unit: ArchiveUnit, plan: UnitPlan): Promise<void> {
+    const { ranges, cutoff } = await this.due(unit);
+    plan.cutoff = cutoff;
+    const count = async (table: Named) =>
+      (await this.client.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${sqlName(table)}`)).rows[0]
+        ?.n ?? 0;
+    plan.total = await count(unit.table);
+    for (const range of ranges) {
+      const { all, stay, held, left } = await this.staying(unit, range);
+      plan.held += held;
+      for (const { reason, units } of left) {
+        const same = plan.left.find((each) => each.reason === reason);
+        if (same) same.units += units;
+        else plan.left.push({ reason, units });
+      }
+      if (stay > 0) continue;
+      plan.eligible += all;
+      plan.oldest ??= range.lower;
+      for (const [at, { partition }] of range.tables.entries()) {
+        if (at > 0) plan.childRows += await count(partition);
+        const { rows: sized } = await this.client.query<{ bytes: string }>(
+          'SELECT pg_total_relation_size($1::regclass)::text AS bytes',
+          [sqlName(partition)],
+        );
+        plan.bytes += Number(sized[0]?.bytes ?? 0);
+      }
+    }
   }
 
   async run(unit: ArchiveUnit): Promise<ArchivedUnit> {
     const { client } = this;
-    const total: ArchivedUnit = { unit: unit.name, units: 0, kept: 0, rows: 0, bytes: 0 };
-    const add = (done: ArchivedUnit) => {
-      for (const field of ['units', 'kept', 'rows', 'bytes'] as const) total[field] += done[field];
-    };
-    const { rows: begun } = await client.query<Range>(
-      "SELECT lower, upper, tables FROM sqltrail.archive_partition WHERE unit = $1 AND state = 'leaving' ORDER BY lower",
-      [unit.name],
-    );
-    for (const range of begun) add(await this.leave(unit, range));
-    for (const range of (await this.due(unit)).ranges) {
-      this.options.signal?.throwIfAborted();
-      const { stay } = await this.staying(unit, range);
-      if (stay > 0) total.kept += stay;
-      else add(await this.leave(unit, range));
+    const total = noneOf(unit.name);
+    try {
+      const { rows: begun } = await client.query<Range>(
+        "SELECT lower, upper, tables FROM sqltrail.archive_partition WHERE unit = $1 AND state = 'leaving' ORDER BY lower",
+        [unit.name],
+      );
+      for (const range of begun) addTo(total, await this.leave(unit, range));
+      for (const range of (await this.due(unit)).ranges) {
+        this.options.signal?.throwIfAborted();
+        const { stay, left } = await this.staying(unit, range);
+        addTo(total, stay > 0 ? { ...noneOf(unit.name), kept: stay, left } : await this.leave(unit, range));
+      }
+    } catch (error) {
+      if (this.options.signal?.aborted || isFatal(error)) throw error;
+      addTo(total, { ...noneOf(unit.name), problems: [(error as Error).message] });
     }
     return total;
   }
@@ -342,38 +429,14 @@ export async function planPolicy(
   try {
     const partitions = new PartitionArchival(client, { ...options, directory: '' });
     for (const unit of whole) {
-      const { ranges, cutoff } = await partitions.due(unit);
-      const plan: UnitPlan = {
-        unit,
-        cutoff,
-        total: 0,
-        eligible: 0,
-        held: 0,
-        oldest: null,
-        bytes: 0,
-        childRows: 0,
-        problems: [],
-      };
-      const count = async (table: Named) =>
-        (await client.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${sqlName(table)}`)).rows[0]?.n ??
-        0;
-      plan.total = await count(unit.table);
-      for (const range of ranges) {
-        const { all, stay } = await partitions.staying(unit, range);
-        plan.held += stay;
-        if (stay > 0) continue;
-        plan.eligible += all;
-        plan.oldest ??= range.lower;
-        for (const [at, { partition }] of range.tables.entries()) {
-          if (at > 0) plan.childRows += await count(partition);
-          const { rows: sized } = await client.query<{ bytes: string }>(
-            'SELECT pg_total_relation_size($1::regclass)::text AS bytes',
-            [sqlName(partition)],
-          );
-          plan.bytes += Number(sized[0]?.bytes ?? 0);
-        }
-      }
+      const plan = noPlan(unit);
       plans.push(plan);
+      try {
+        await partitions.plan(unit, plan);
+      } catch (error) {
+        if (isFatal(error)) throw error;
+        plan.problems.push((error as Error).message);
+      }
     }
     return plans;
   } finally {
@@ -401,7 +464,7 @@ export async function restorePolicy(options: RestoreOptions): Promise<number> {
           );
         for (const { parent, partition } of tables)
           await client.query(
-            `CREATE TABLE ${sqlName(partition)} (LIKE ${sqlName(parent)} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+            `CREATE TABLE ${sqlName(partition)} (LIKE ${sqlName(parent)} ${LIKE});
              ALTER TABLE ${sqlName(parent)} ATTACH PARTITION ${sqlName(partition)} FOR VALUES FROM (${literal(lower)}) TO (${literal(upper)})`,
           );
         await client.query(

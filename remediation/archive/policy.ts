@@ -41,6 +41,11 @@ const unit = z.strictObject({
     .default([]),
   /** Rows of other tables that belong to a unit and go with it. */
   children: z.array(z.strictObject({ table: qualified, column: identifier })).default([]),
+  /**
+   * Tables that triggers on the unit's tables may write to when its rows are deleted. What they write is not in the
+   * files, and `restore` does not undo it. A unit for which a trigger writes elsewhere stays.
+   */
+  triggersMayWrite: z.array(qualified).optional(),
   /** How long the files are to be kept at least, by which rule. */
   retention: z.strictObject({
     months: z.number().int().positive(),

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS sqltrail.archive_segment (
 CREATE TABLE IF NOT EXISTS sqltrail.archive_excluded (
   segment  bigint NOT NULL REFERENCES sqltrail.archive_segment ON DELETE CASCADE,
   unit     integer NOT NULL,
-  reason   text NOT NULL CHECK (reason IN ('changed', 'gone', 'restored')),
+  reason   text NOT NULL CHECK (reason IN ('changed', 'gone', 'referred', 'refused', 'locked', 'restored')),
   at       timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (segment, unit)
 );
