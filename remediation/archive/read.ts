@@ -8,6 +8,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { RemediationError } from '../errors.ts';
 import { sha256Of } from './archive.ts';
 import { duckRowHash, name, openDuck, postgresRowHash, rowsOf, text } from './parquet.ts';
+import { prepareTables } from './restoring.ts';
 import { openArchive, readSegments, type Segment, type SegmentFile } from './session.ts';
 
 const id = pg.escapeIdentifier;
@@ -180,8 +181,10 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     const chosen = keys
       ? `sqltrail_unit IN (${units.map(({ unit }) => unit).join(', ')})`
       : inForce(segment, excluded);
-    await client.query('BEGIN; SET LOCAL lock_timeout = 5000');
-    for (const [at, { file, columns, table }] of files.entries()) {
+    await client.query('BEGIN; SET LOCAL lock_timeout = 5000; SET LOCAL row_security = off');
+    const tables = await prepareTables(client, files);
+    for (const at of tables.order) {
+      const { file, columns, table } = files[at] as SegmentFile;
       const [schema, relation] = table.split('.') as [string, string];
       const raw = path.join(tmpdir(), `sqltrail-restore-${process.pid}-${wanted}-${at}.csv`);
       temporary.push(raw);
@@ -192,7 +195,7 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
       const list = columns.map((column) => id(column.name)).join(', ');
       // What is compared is what arrived, whatever defaults or triggers did to it.
       const target = `${id(schema)}.${id(relation)}`;
-      // For triggers that keep aggregates of the table: these rows are in them since they were archived.
+      // For triggers that keep aggregates of the table and that are not ours to disable: the rows are in these since they left.
       await client.query("SELECT set_config('sqltrail.restoring', $1, true)", [table]);
       const stream = client.query(copyFrom(`COPY ${target} (${list}) FROM STDIN (FORMAT csv)`));
       await pipeline(createReadStream(raw), stream);
@@ -201,19 +204,19 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
         `SELECT count(*)::INTEGER AS rows, sha256(coalesce(string_agg(h, '' ORDER BY h), '')) AS content FROM (SELECT ${duckRowHash(columns)} AS h FROM ${source})`,
       );
       const column = at === 0 ? policy.key : policy.children[at - 1]?.column;
-      const where = policy.key
-        ? `t.${id(column as string)} = ANY ($1::bigint[])`
-        : 't.xmin = pg_current_xact_id()::xid AND $1::text[] IS NOT NULL';
+      // What came just now; a child that was written meanwhile, or stayed when its parent left, is none of it.
+      const where = `t.xmin = pg_current_xact_id()::xid AND ${policy.key ? `t.${id(column as string)} = ANY ($1::bigint[])` : '$1::text[] IS NOT NULL'}`;
       const { rows } = await client.query(
         `SELECT count(*)::int AS rows, encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY h COLLATE "C"), ''), 'UTF8')), 'hex') AS content
-           FROM (SELECT ${postgresRowHash(columns, (each) => `t.${id(each)}`)} AS h FROM ${target} AS t WHERE ${where}) AS x`,
+           FROM (SELECT ${postgresRowHash(columns, (each) => `t.${id(each)}`)} AS h FROM ${tables.from[at]} AS t WHERE ${where}) AS x`,
         [units.map((unit) => unit.key)],
       );
       if (rows[0].rows !== said?.rows || rows[0].content !== said?.content)
         throw new RemediationError(
-          `${table} does not take the rows as they were (${rows[0].rows} of ${said?.rows} there); nothing was restored. Look for rows of the same keys, and for triggers.`,
+          `${table} does not take the rows as they were (${rows[0].rows} of ${said?.rows} there); nothing was restored. Look for rows of the same keys${tables.firing.length > 0 ? `, and for triggers that only the owner of their table can disable: ${tables.firing.join(', ')}` : ''}.`,
         );
     }
+    await tables.asBefore();
     if (keys)
       await client.query(
         "INSERT INTO sqltrail.archive_excluded (segment, unit, reason) SELECT $1, u, 'restored' FROM unnest($2::int[]) AS u",
@@ -231,7 +234,10 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
     if (error instanceof RemediationError || !(error as { code?: string }).code) throw error;
-    throw new RemediationError(`Nothing was restored: ${(error as Error).message}`, { cause: error });
+    throw new RemediationError(
+      `Nothing was restored: ${(error as Error).message}${(error as { code?: string }).code === '23503' ? '. If what they refer to is archived too, restore that first: it is in a later segment' : ''}`,
+      { cause: error },
+    );
   } finally {
     for (const file of temporary) await rm(file, { force: true });
     duck.close();
