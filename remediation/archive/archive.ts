@@ -429,6 +429,8 @@ export function isFatal(error: unknown): boolean {
 
 /** A fault of the disk in words, with the next step. */
 function diskFault(directory: string, error: unknown): unknown {
+  // "Permission denied" of the database is no fault of the directory.
+  if (error instanceof pg.DatabaseError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   const said = `${code ?? ''} ${message}`;
   if (/ENOSPC|No space left/i.test(said))

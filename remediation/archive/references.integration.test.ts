@@ -293,6 +293,7 @@ describe('what else happens on a deletion', () => {
       CREATE TABLE ruled (id int PRIMARY KEY, day date); INSERT INTO ruled VALUES (1, '2020-01-01');
       CREATE RULE soft AS ON DELETE TO ruled DO INSTEAD NOTHING;
       CREATE TABLE hidden (id int PRIMARY KEY, day date); INSERT INTO hidden SELECT i, '2020-01-01' FROM generate_series(1, 4) AS i;
+      CREATE TABLE denied (id int PRIMARY KEY, day date); INSERT INTO denied VALUES (1, '2020-01-01');
       CREATE TABLE parents (id int PRIMARY KEY, day date); INSERT INTO parents VALUES (1, '2020-01-01');
       CREATE TABLE secrets (id int REFERENCES parents ON DELETE CASCADE); INSERT INTO secrets VALUES (1);
       CREATE ROLE ${database.name} LOGIN PASSWORD 'x';
@@ -309,6 +310,7 @@ describe('what else happens on a deletion', () => {
         unit('hidden'),
         unit('parents'),
         unit('nowhere'),
+        unit('denied'),
         unit('orders'),
       );
       const expected = [
@@ -316,12 +318,13 @@ describe('what else happens on a deletion', () => {
         [/Row-level security hides rows of public\.hidden/],
         [/public\.secrets refers to rows of the unit and cannot be read/],
         [/public\.nowhere, which this database does not have/],
+        [/permission denied for table denied/],
         [],
       ].map((problems) => ({ problems: problems.map((each) => expect.stringMatching(each)) }));
       expect(await planPolicy({ url: as.href, policy })).toMatchObject(expected);
       const results = await run(policy, { url: as.href });
       expect(results).toMatchObject(expected);
-      expect(results.map(({ units }) => units)).toEqual([0, 0, 0, 0, 9]);
+      expect(results.map(({ units }) => units)).toEqual([0, 0, 0, 0, 0, 9]);
       expect(await text('hidden')).toHaveLength(4);
       expect(await text('secrets')).toHaveLength(1);
     } finally {
