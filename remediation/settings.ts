@@ -1,7 +1,7 @@
 import { readCapabilities, readSettings, readStatements, readTables } from '../diagnosis/catalogue.ts';
 import type { Session, Statement, Table } from '../diagnosis/check.ts';
 import { bytesText, count } from '../diagnosis/checks/shared.ts';
-import { openSession } from '../diagnosis/session.ts';
+import { BudgetExceeded, NoTimeLeft, openSession } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
 
 type Settings = Awaited<ReturnType<typeof readSettings>>;
@@ -102,7 +102,8 @@ function* fillfactor(facts: Facts): Generator<Action> {
   for (const table of facts.tables) {
     const { updated, hotUpdated } = table.activity;
     const share = hotUpdated / Math.max(1, updated);
-    if (table.kind === 'partitioned' || facts.own.get(table.oid)?.has('fillfactor')) continue;
+    if (table.kind === 'partitioned' || table.kind === 'materialized view') continue;
+    if (facts.own.get(table.oid)?.has('fillfactor')) continue;
     if (updated < LEAST_UPDATES || share >= LEAST_HOT || table.indexes.length === 0) continue;
     yield settingsAction({
       id: `settings:fillfactor:${table.schema}.${table.name}`,
@@ -111,6 +112,28 @@ function* fillfactor(facts: Facts): Generator<Action> {
       ...storage(facts, table, { fillfactor: String(ROOM) }),
       risk: 'New pages hold a fifth less. Old pages change as they are written; updates of an indexed column gain nothing.',
     });
+  }
+}
+
+/** What the keys of one column may take, milliseconds. */
+const KEYS_TIMEOUT_MS = 2_000;
+
+/**
+ * @returns undefined for a table that cannot be read in time, or not by this role; `over` when there is no time for any
+ *   further one
+ */
+async function asked<Row extends object>(
+  session: Session,
+  sql: string,
+  values: unknown[],
+): Promise<Row | undefined | 'over'> {
+  try {
+    const [row] = await session.query<Row>(sql, values, { withinMs: KEYS_TIMEOUT_MS });
+    return row;
+  } catch (error) {
+    if (error instanceof BudgetExceeded || error instanceof NoTimeLeft) return 'over';
+    if ((error as { code?: string }).code) return undefined;
+    throw error;
   }
 }
 
@@ -129,20 +152,27 @@ async function* distinctValues({ session, tables }: Facts): AsyncGenerator<Actio
     for (const column of table.columns) {
       const estimated = column.stats?.distinct ?? 0;
       const indexed = table.indexes.some(
-        ({ columns, valid, predicate }) => valid && predicate === null && columns[0] === column.name,
+        // GIN finds no equal values, and BRIN reads the table to find one.
+        ({ columns, valid, predicate, method }) =>
+          valid &&
+          predicate === null &&
+          columns[0] === column.name &&
+          (method === 'btree' || method === 'hash'),
       );
       if (!indexed || estimated < 100 || estimated >= table.estimatedRows * 0.99) continue;
       const target = session.quote(table.schema, table.name);
       const name = session.quote(column.name);
       // Values of random pages, each once: as random as keys can be had without reading the table.
       const percent = Math.min(100, (KEYS * 500) / table.pages);
-      const [found] = await session.query<{ per_key: number | null; keys: number; given: boolean }>(
+      const found = await asked<{ per_key: number | null; keys: number; given: boolean }>(
+        session,
         `WITH keys AS MATERIALIZED (SELECT DISTINCT ${name} AS key FROM ${target} TABLESAMPLE SYSTEM (${percent.toFixed(4)})
                         WHERE ${name} IS NOT NULL LIMIT ${KEYS})
          SELECT avg((SELECT count(*) FROM ${target} WHERE ${name} = keys.key))::float8 AS per_key, count(*)::int AS keys,
                 (SELECT attoptions IS NOT NULL FROM pg_attribute WHERE attrelid = $1::oid AND attname = $2) AS given FROM keys`,
         [table.oid, column.name],
       );
+      if (found === 'over') return;
       if (!found?.per_key || found.given || found.keys < KEYS / 2) continue;
       const believed = table.estimatedRows / estimated;
       if (believed / found.per_key < OFF) continue;
@@ -224,7 +254,7 @@ export async function settingsActions(options: { url: string; signal: AbortSigna
     const { statements } = await readStatements(session, await readCapabilities(session));
     const rows = await session.query<{ oid: number; options: Record<string, string> }>(
       `SELECT c.oid::int8::float8 AS oid, (SELECT json_object_agg(option_name, option_value) FROM pg_options_to_table(c.reloptions)) AS options
-         FROM pg_class AS c WHERE c.reloptions IS NOT NULL AND c.relkind = 'r'`,
+         FROM pg_class AS c WHERE c.reloptions IS NOT NULL AND c.relkind IN ('r', 'm')`,
     );
     const [row] = await session.query<{ database: string }>('SELECT current_database() AS database');
     const facts: Facts = {
