@@ -4,8 +4,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { defaultDiagnosis, diagnose, type RankedFinding } from '../diagnosis/run.ts';
-import { indexTarget } from '../remediation/action.ts';
-import { buildIndex } from '../remediation/indexes.ts';
+import { carryOut, takeBack } from '../remediation/carryOut.ts';
+import type { Work } from '../remediation/change.ts';
 import { mean, ratioOf } from '../remediation/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { LOG_FILE, startRig } from './rig.ts';
@@ -216,16 +216,13 @@ try {
   const build = async ({ fix }: RankedFinding) => {
     // Extensions are a superuser's.
     for (const sql of fix?.sql ?? []) if (sql.startsWith('CREATE EXTENSION')) await admin.query(sql);
-    const target = indexTarget(fix?.sql ?? []);
-    if (!target) throw new Error(`${fix?.summary}: no index in ${fix?.sql.join('; ')}`);
-    await buildIndex(owner, {
-      target,
-      sql: fix?.sql.filter((sql) => !sql.startsWith('CREATE EXTENSION')) ?? [],
-      bytes: fix?.bytes ?? null,
-      comment: 'bench',
-      connect: () => connect(rig.url('owner', DATABASE)),
-      signal,
-    });
+    const work: Work = { client: owner, changes: [], save: async () => {}, signal };
+    await carryOut(
+      work,
+      { sql: fix?.sql.filter((sql) => !sql.startsWith('CREATE EXTENSION')) ?? [], bytes: fix?.bytes ?? null },
+      { comment: 'bench', connect: () => connect(rig.url('owner', DATABASE)) },
+    );
+    return work;
   };
   const rows: Row[] = [];
   for (const finding of findings) {
@@ -235,9 +232,9 @@ try {
       continue;
     }
     const before = together(await measure(statements, bare), calls);
-    await build(finding);
+    const built = await build(finding);
     const after = together(await measure(statements), calls);
-    for (const sql of finding.fix.undo) await owner.query(sql);
+    await takeBack(built, finding.fix, []);
     const ratio = ratioOf(
       before.map(({ ms }) => ms),
       after.map(({ ms }) => ms),

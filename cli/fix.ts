@@ -3,10 +3,11 @@ import { bytesText } from '../diagnosis/checks/shared.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
-import { type Action, actionKinds, actionsFor } from '../remediation/action.ts';
+import { type Action, actionKinds, actionsFor, distinguish } from '../remediation/action.ts';
 import { expectedSeconds, secondsText, timeText, withTimes } from '../remediation/duration.ts';
 import { RemediationError } from '../remediation/errors.ts';
 import { type ActionState, HALF_DONE, type JournalEntry } from '../remediation/journal.ts';
+import { checkActions } from '../remediation/planCheck.ts';
 import { adviseOnPool, sightPools } from '../remediation/pool.ts';
 import { findRewrites, isRewrite } from '../remediation/rewrite.ts';
 import { settingsActions } from '../remediation/settings.ts';
@@ -61,7 +62,9 @@ export function describeAction(action: Action, at: number): string {
   return [
     `${String(at).padStart(3)}. ${action.title}   [${action.id}]`,
     `     Why:  ${action.reason}`,
-    ...action.sql.map((sql) => `     SQL:  ${sql};`),
+    ...(action.blocked === undefined ? [] : [`     Not possible: ${action.blocked}`]),
+    ...(action.notes ?? []).map((note) => `     Note: ${note}`),
+    ...(action.steps ?? action.sql).map((sql) => `     SQL:  ${sql};`),
     `     Lock: ${action.lock}`,
     `     Risk: ${action.risk}`,
     `     Time: ${action.time ? timeText(action.time) : 'not known: a sample of its table could not be timed'}`,
@@ -94,6 +97,32 @@ function describeEntry(
     `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
     `            by ${owner}${took}${review ? `; ${why}review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
   ].join('\n');
+}
+
+/** What undo will do, as far as it is noted; by the SQL that was planned otherwise. */
+function describeUndo({ action, changes }: JournalEntry): string {
+  const parts = (changes ?? []).flatMap((change): string[] => {
+    if (change.undone) return [];
+    switch (change.change) {
+      case 'index':
+        return [`drop the index ${change.name} of ${change.schema}.${change.table}`];
+      case 'dropped-index':
+        return [`build the index ${change.name} of ${change.schema}.${change.table} again`];
+      case 'extension':
+        return [`drop the extension ${change.name}, if nothing else uses it`];
+      case 'setting':
+        return [`${change.name} back to ${change.before ?? 'no value of its own'}`];
+      case 'statistics':
+        return [`statistics target of ${change.table}.${change.column} back to ${change.before}`];
+      default:
+        return [
+          `options of ${change.schema}.${change.table}${change.column === null ? '' : `.${change.column}`} back to ${change.before.join(', ') || 'none'}`,
+        ];
+    }
+  });
+  if (parts.length > 0) return parts.join('; ');
+  if (changes !== null && action.kind !== 'query' && action.kind !== 'pool') return 'nothing to do';
+  return action.undo.join('; ') || 'in the application';
 }
 
 const SHOP_OPTION = [
@@ -138,7 +167,12 @@ function handlersOf({ shop, prometheus }: Pick<ShortTermFlags, 'shop' | 'prometh
   return target ? shopHandlers(prometheus ? { ...target, prometheus } : target) : {};
 }
 
-async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSignal): Promise<Action[]> {
+async function planRound(
+  url: string,
+  readUrl: string,
+  flags: ShortTermFlags,
+  signal: AbortSignal,
+): Promise<Action[]> {
   const diagnosis = await diagnose({
     ...defaultDiagnosis,
     url: readUrl,
@@ -159,7 +193,9 @@ async function planRound(readUrl: string, flags: ShortTermFlags, signal: AbortSi
     ...(await settingsActions({ url: readUrl, signal })),
     ...ofTheShop.filter(({ id }) => !found.some((action) => action.id === id)),
   ];
-  return withTimes({ ...lookingOf(flags), url: readUrl, actions, signal });
+  const journal = await readJournal(url);
+  const checked = await checkActions({ url, actions: distinguish(actions, journal), signal });
+  return withTimes({ ...lookingOf(flags), url: readUrl, actions: checked, signal });
 }
 
 const lookingOf = (flags: ShortTermFlags) => ({
@@ -168,8 +204,9 @@ const lookingOf = (flags: ShortTermFlags) => ({
   handlers: handlersOf(flags),
 });
 
-function together(actions: readonly Action[], flags: ShortTermFlags): string {
+function together(all: readonly Action[], flags: ShortTermFlags): string {
   const looking = lookingOf(flags);
+  const actions = all.filter(({ blocked }) => blocked === undefined);
   const seconds = actions.reduce((sum, action) => sum + expectedSeconds(action, looking), 0);
   const untimed = actions.filter(({ time }) => !time).length;
   return `Together ${secondsText(seconds)}, measuring included${untimed > 0 ? `, at the least: ${untimed} of ${actions.length} could not be timed` : ''}.`;
@@ -316,7 +353,7 @@ function shortTermCommand(signal: AbortSignal): Command {
         const tried = new Set<string>();
         for (let round = 1; round <= flags.rounds; round += 1) {
           // A name that was there in an earlier round is known in the later ones, although its action is done.
-          const found = await planRound(readUrl, flags, signal);
+          const found = await planRound(url, readUrl, flags, signal);
           planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
           const journal = await readJournal(url);
           const actions = withUse(chosenActions(planned, flags), journal).filter(({ id }) => !tried.has(id));
@@ -439,21 +476,26 @@ export function fixCommand(signal: AbortSignal): Command {
             write('Nothing to undo.');
             return;
           }
-          for (const { action } of entries.reverse())
-            write(
-              `${action.title}   [${action.id}]\n     ${action.undo.join('; ') || 'in the application'};`,
-            );
+          for (const entry of entries.reverse()) {
+            const { action } = entry;
+            write(`${action.title}   [${action.id}]\n     ${describeUndo(entry)};`);
+          }
           if (!yes) {
             write('\nNothing was changed. Run it again with --yes to undo these.');
             return;
           }
-          await undoActions({
+          const failed = await undoActions({
             url,
             ...(only ? { ids: only } : {}),
             handlers,
             signal,
-            onUndone: ({ title }) => write(`  ↩ ${title}`),
+            onUndone: ({ title }, left) =>
+              write(`  ↩ ${title}${left.length > 0 ? `; ${left.join('; ')}` : ''}`),
           });
+          for (const { action, reason } of failed) write(`  ✖ ${action.title}: not undone: ${reason}`);
+          if (failed.length === 0) return;
+          write('\nWhat was not undone stays in the journal: mend the reason, then run this again.');
+          process.exitCode = 1;
         }),
     );
   return fix;

@@ -1,4 +1,4 @@
-import { type Action, type ActionKind, actionsFor } from '../remediation/action.ts';
+import { type Action, type ActionKind, actionsFor, distinguish } from '../remediation/action.ts';
 import { RemediationError } from '../remediation/errors.ts';
 import { type ActionState, BY_HAND, type JournalEntry } from '../remediation/journal.ts';
 import { type Comparison, compare } from '../remediation/measure.ts';
@@ -96,7 +96,9 @@ export class ActionDesk {
   async read(): Promise<ActionsReading> {
     const { database, ownerUrl, diagnosis } = this.#options;
     const journal = await database.journal(ownerUrl);
-    const proposals = new Map(actionsFor(diagnosis.findings).map((action) => [action.id, action]));
+    const proposals = new Map(
+      distinguish(actionsFor(diagnosis.findings), journal).map((action) => [action.id, action]),
+    );
     const entries = journal.map((entry) => {
       const again = AGAIN.includes(entry.state) ? proposals.get(entry.action.id) : undefined;
       proposals.delete(entry.action.id);
@@ -177,8 +179,10 @@ export class ActionDesk {
     const { database, windows, windowMs, signal, onChange, log } = this.#options;
     const { id } = action;
     try {
-      if (verb === 'undo') await undoActions({ url, ids: [id], signal, onUndone: () => {} });
-      else
+      if (verb === 'undo') {
+        const [failed] = await undoActions({ url, ids: [id], signal, onUndone: () => {} });
+        if (failed) this.#failure = { id, text: failed.reason };
+      } else
         await applyShortTerm({
           url,
           readUrl: database.url,

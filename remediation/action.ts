@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Finding } from '../diagnosis/finding.ts';
+import { indexStatement } from './statement.ts';
 
 /** What an action does; also the order in which they are applied: the quickest relief first. */
 export const actionKinds = ['index', 'settings', 'maintenance', 'query', 'pool'] as const;
@@ -38,6 +40,12 @@ export interface Action {
   time?: ExpectedTime;
   /** Tables that its SQL reads whole, where the SQL itself does not say so. */
   reads?: TableName[];
+  /** Why it cannot be done; then it is only shown. */
+  blocked?: string;
+  /** What is done in place of `sql`, in words, where the server would refuse that as it stands. */
+  steps?: string[];
+  /** What else was found when it was checked against the database. */
+  notes?: string[];
   /** For a pool: its size before and after. */
   pool?: { from: number; to: number };
 }
@@ -72,22 +80,18 @@ const kinds: Record<string, ActionKind> = {
   'dead-rows': 'maintenance',
 };
 
-const indexStatement =
-  /^CREATE INDEX CONCURRENTLY ("(?:[^"]|"")+") ON (?:("(?:[^"]|"")+")\.)?("(?:[^"]|"")+")/;
 const unquote = (name: string) => name.slice(1, -1).replaceAll('""', '"');
 
-/** The index that the fix of a finding builds; the diagnosis writes these statements, always quoted. */
+/** The index that the fix of a finding builds: that of the whole table, where there are others for its partitions. */
 export function indexTarget(sql: readonly string[]): IndexTarget | null {
-  for (const statement of sql) {
-    const [, name, schema, table] = indexStatement.exec(statement) ?? [];
-    if (name && table)
-      return { schema: schema ? unquote(schema) : 'public', table: unquote(table), name: unquote(name) };
-  }
-  return null;
+  const builds = sql.flatMap((statement) => indexStatement(statement) ?? []);
+  const build = builds.find(({ only }) => only) ?? builds[0];
+  if (build?.name === undefined) return null;
+  return { schema: build.table.schema ?? 'public', table: build.table.name, name: build.name };
 }
 
 const keysOf =
-  /^CREATE INDEX CONCURRENTLY .*? ON (?:"(?:[^"]|"")+"\.)?"(?:[^"]|"")+" (?:USING (\w+) )?\((.*)\)$/s;
+  /^CREATE INDEX .*? ON (?:ONLY )?(?:"(?:[^"]|"")+"\.)?"(?:[^"]|"")+" (?:USING (\w+) )?\((.*)\)$/s;
 
 /** Access method and list of key expressions of the index that the fix of a finding builds. */
 export function indexKeys(sql: readonly string[]): { method: string; keys: string } | null {
@@ -112,6 +116,26 @@ export function tablesRead({ sql, reads = [] }: Action): (TableName & { whole: b
   return [...reads.map((table) => ({ ...table, whole: true })), ...named];
 }
 
+const sameBuild = (a: Pick<Action, 'sql'>, b: Pick<Action, 'sql'>) =>
+  JSON.stringify(a.sql.map((sql) => indexStatement(sql)?.rest)) ===
+  JSON.stringify(b.sql.map((sql) => indexStatement(sql)?.rest));
+
+const otherId = (id: string, sql: readonly string[]) =>
+  `${id}~${createHash('sha256').update(sql.join(';')).digest('hex').slice(0, 8)}`;
+
+/**
+ * The same actions, each with an id of its own: the id of an index is its name, which an entry of the journal may have for
+ * another definition.
+ */
+export function distinguish(actions: readonly Action[], journal: readonly { action: Action }[]): Action[] {
+  return actions.map((action) => {
+    const known = journal.find((entry) => entry.action.id === action.id)?.action;
+    return known?.index && action.index && !sameBuild(known, action)
+      ? { ...action, id: otherId(action.id, action.sql) }
+      : action;
+  });
+}
+
 /** What can be applied of the findings, the dearest cause first within each kind. */
 export function actionsFor(findings: readonly Finding[]): Action[] {
   const actions = new Map<string, Action>();
@@ -125,13 +149,15 @@ export function actionsFor(findings: readonly Finding[]): Action[] {
     if (kind === 'index' && !index) continue;
     const id = index ? `index:${index.schema}.${index.name}` : `${kind}:${finding.id}`;
     const known = actions.get(id);
-    if (known) {
+    if (known && (!index || sameBuild(known, { sql: fix.sql }))) {
       known.findings.push(finding.id);
       known.statements = [...new Set([...known.statements, ...finding.statements])];
       continue;
     }
-    actions.set(id, {
-      id,
+    // Another definition of the same name is another index, and gets another name when it is built.
+    const own = known ? otherId(id, fix.sql) : id;
+    actions.set(own, {
+      id: own,
       kind,
       title: fix.summary,
       findings: [finding.id],

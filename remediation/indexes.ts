@@ -1,10 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import type { IndexTarget } from './action.ts';
+import type pg from 'pg';
 import { RemediationError } from './errors.ts';
-
-const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
 
 const concurrently = /^(CREATE (UNIQUE )?INDEX|DROP INDEX|REINDEX INDEX) CONCURRENTLY/;
 
@@ -14,34 +11,10 @@ const LOCK_TIMEOUT_MS = 500;
  * A concurrent build waits for the transactions that run, not for a lock that others queue behind (SHARE UPDATE
  * EXCLUSIVE conflicts with no read or write), so it may wait as long as the longest ordinary transaction.
  */
-const CONCURRENT_LOCK_TIMEOUT_MS = 30_000;
+export const CONCURRENT_LOCK_TIMEOUT_MS = 30_000;
 const ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
-
-export interface BuildOptions {
-  target: IndexTarget;
-  /** CREATE INDEX CONCURRENTLY …; what comes before it (an extension) is run first. */
-  sql: readonly string[];
-  comment: string;
-  /** Disk that the index needs, bytes; null when not known. */
-  bytes: number | null;
-  /** Opens one more connection for the progress. */
-  connect: () => Promise<pg.Client>;
-  onProgress?: (progress: { phase: string; done: number | null }) => void;
-  signal: AbortSignal;
-}
-
-export type IndexState = 'absent' | 'invalid' | 'valid';
-
-export async function indexState(client: pg.ClientBase, { schema, name }: IndexTarget): Promise<IndexState> {
-  const { rows } = await client.query<{ valid: boolean }>(
-    `SELECT i.indisvalid AND i.indisready AS valid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-       JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
-    [schema, name],
-  );
-  return rows[0] === undefined ? 'absent' : rows[0].valid ? 'valid' : 'invalid';
-}
 
 /** How long a statement may wait for a lock, milliseconds: briefly where others would queue behind it. */
 const lockTimeoutFor = (sql: string) =>
@@ -62,7 +35,13 @@ export async function withLockRetries(
     signal,
     onRetry,
     lockTimeoutMs = LOCK_TIMEOUT_MS,
-  }: { signal: AbortSignal; onRetry?: (attempt: number) => Promise<void> | void; lockTimeoutMs?: number },
+    alsoRetry = () => false,
+  }: {
+    signal: AbortSignal;
+    onRetry?: (attempt: number) => Promise<void> | void;
+    lockTimeoutMs?: number;
+    alsoRetry?: (error: unknown) => boolean;
+  },
 ): Promise<void> {
   await client.query("SELECT set_config('lock_timeout', $1, false)", [`${lockTimeoutMs}ms`]);
   for (let attempt = 0; ; attempt += 1) {
@@ -71,7 +50,7 @@ export async function withLockRetries(
       await run();
       return;
     } catch (error) {
-      if (!retryable(error)) throw error;
+      if (!retryable(error) && !alsoRetry(error)) throw error;
       if (attempt + 1 >= ATTEMPTS)
         throw new RemediationError(
           `another session holds the lock: given up after ${ATTEMPTS} attempts of ${lockTimeoutMs} ms. Look for long transactions in pg_stat_activity, then run this again.`,
@@ -96,16 +75,6 @@ export async function runStatements(
     });
 }
 
-/** An invalid index is what a failed concurrent build leaves; it is never one that serves. */
-async function dropInvalid(client: pg.ClientBase, target: IndexTarget, signal: AbortSignal): Promise<void> {
-  if ((await indexState(client, target)) !== 'invalid') return;
-  await withLockRetries(
-    client,
-    () => client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${quote(target.schema, target.name)}`),
-    { signal, lockTimeoutMs: CONCURRENT_LOCK_TIMEOUT_MS },
-  );
-}
-
 /**
  * Free bytes where the server keeps its data, when that is on this machine and may be asked; otherwise undefined.
  */
@@ -126,52 +95,29 @@ export async function freeBytes(client: pg.ClientBase): Promise<number | undefin
 /** Beyond the index itself: sorting, WAL, and what the shop writes meanwhile. */
 const SPARE_BYTES = 200_000_000;
 
-/**
- * Builds an index while reads and writes go on. An index that is there and valid is left; an invalid one of a build
- * that failed or was killed is dropped and built anew.
- *
- * @returns false when nothing had to be done
- * @throws RemediationError when the disk is too full, or a lock is not to be had
- */
-export async function buildIndex(client: pg.Client, options: BuildOptions): Promise<boolean> {
-  const { target, signal } = options;
-  if ((await indexState(client, target)) === 'valid') return false;
+/** @throws RemediationError when the disk, where it can be seen, has no room for an index of that many bytes */
+export async function enoughRoom(client: pg.ClientBase, name: string, bytes: number | null): Promise<void> {
   const free = await freeBytes(client);
-  const needed = (options.bytes ?? 0) * 2 + SPARE_BYTES;
+  const needed = (bytes ?? 0) * 2 + SPARE_BYTES;
   if (free !== undefined && free < needed)
     throw new RemediationError(
-      `the disk has ${Math.round(free / 1e6)} MB free; building ${target.name} needs up to ${Math.round(needed / 1e6)} MB. Free some first (sqltrail archive), then run this again.`,
+      `the disk has ${Math.round(free / 1e6)} MB free; building ${name} needs up to ${Math.round(needed / 1e6)} MB. Free some first (sqltrail archive), then run this again.`,
     );
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  const progress = watchProgress(options, rows[0]?.pid ?? 0);
-  try {
-    await dropInvalid(client, target, signal);
-    await withLockRetries(
-      client,
-      async () => {
-        for (const statement of options.sql) await client.query(statement);
-      },
-      {
-        signal,
-        lockTimeoutMs: CONCURRENT_LOCK_TIMEOUT_MS,
-        onRetry: () => dropInvalid(client, target, signal),
-      },
-    );
-    await client.query(
-      `COMMENT ON INDEX ${quote(target.schema, target.name)} IS ${pg.escapeLiteral(options.comment)}`,
-    );
-    return true;
-  } catch (error) {
-    await dropInvalid(client, target, AbortSignal.timeout(30_000)).catch(() => {});
-    throw error;
-  } finally {
-    await progress.stop();
-  }
 }
 
 const LOOK_EVERY_MS = 500;
 
-function watchProgress({ connect, onProgress }: BuildOptions, pid: number) {
+/** Reports how far the build of a session is, until it is stopped. */
+export function watchProgress(
+  {
+    connect,
+    onProgress,
+  }: {
+    connect: () => Promise<pg.Client>;
+    onProgress?: ((progress: { phase: string; done: number | null }) => void) | undefined;
+  },
+  pid: number,
+) {
   const ended = new AbortController();
   const work = async () => {
     if (!onProgress) return;

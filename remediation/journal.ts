@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Action } from './action.ts';
+import type { Change } from './change.ts';
 import { withLockRetries } from './indexes.ts';
 import type { Effect } from './measure.ts';
 
@@ -29,6 +30,8 @@ export interface JournalEntry {
   before: Effect | null;
   after: Effect | null;
   note: string | null;
+  /** What it changed, with what was there before; null in journals that did not note it: then its SQL undoes it. */
+  changes: Change[] | null;
 }
 
 const schemaSql = `CREATE SCHEMA IF NOT EXISTS sqltrail;
@@ -44,7 +47,8 @@ CREATE TABLE IF NOT EXISTS sqltrail.action (
   after       jsonb,
   note        text,
   applying_at timestamptz,
-  applied_at  timestamptz
+  applied_at  timestamptz,
+  changes     jsonb
 );
 COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.';
 -- Who may see what the server does may see what was done to it.
@@ -52,7 +56,11 @@ GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
 GRANT SELECT ON sqltrail.action TO pg_monitor`;
 
 /** Columns that a journal of an earlier version does not have. */
-const LATER_COLUMNS = ['applying_at', 'applied_at'];
+const LATER_COLUMNS: Readonly<Record<string, string>> = {
+  applying_at: 'timestamptz',
+  applied_at: 'timestamptz',
+  changes: 'jsonb',
+};
 
 /** What is left out stays as it is. */
 interface JournalChange {
@@ -74,6 +82,7 @@ interface Row {
   before: Effect | null;
   after: Effect | null;
   note: string | null;
+  changes: Change[] | null;
 }
 
 /**
@@ -98,7 +107,7 @@ export class Journal {
       `SELECT to_regclass('sqltrail.action') IS NOT NULL AS there,
               ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS (
                       SELECT FROM pg_attribute WHERE attrelid = to_regclass('sqltrail.action') AND attname = name AND NOT attisdropped)) AS missing`,
-      [LATER_COLUMNS],
+      [Object.keys(LATER_COLUMNS)],
     );
     const { there = false, missing = [] } = rows[0] ?? {};
     if (!there) await this.#client.query(schemaSql);
@@ -107,7 +116,7 @@ export class Journal {
         this.#client,
         () =>
           this.#client.query(
-            `ALTER TABLE sqltrail.action ${missing.map((name) => `ADD COLUMN IF NOT EXISTS ${name} timestamptz`).join(', ')}`,
+            `ALTER TABLE sqltrail.action ${missing.map((name) => `ADD COLUMN IF NOT EXISTS ${name} ${LATER_COLUMNS[name]}`).join(', ')}`,
           ),
         { signal },
       );
@@ -121,7 +130,7 @@ export class Journal {
     if (!exists[0]?.there) return [];
     const { rows } = await this.#client.query<Row>(
       // As JSON, because a journal of an earlier version has no column for it.
-      `SELECT action, state, owner, review_on::text, started_at, ended_at, before, after, note,
+      `SELECT action, state, owner, review_on::text, started_at, ended_at, before, after, note, to_jsonb(a) -> 'changes' AS changes,
               extract(epoch FROM (to_jsonb(a) ->> 'applied_at')::timestamptz - (to_jsonb(a) ->> 'applying_at')::timestamptz)::float8 AS apply_seconds
          FROM sqltrail.action AS a ORDER BY started_at, id`,
     );
@@ -136,16 +145,20 @@ export class Journal {
       before: row.before,
       after: row.after,
       note: row.note,
+      changes: row.changes,
     }));
   }
 
   /** Notes the intention. An action that was taken back or failed begins anew; any other stays as it is. */
   async plan(action: Action, reviewDays: number | null): Promise<ActionState> {
     const { rows } = await this.#client.query<{ state: ActionState }>(
-      `INSERT INTO sqltrail.action AS a (id, action, state, review_on)
-       VALUES ($1, $2, 'planned', (now() AT TIME ZONE 'UTC')::date + $3::int)
+      `INSERT INTO sqltrail.action AS a (id, action, state, review_on, changes)
+       VALUES ($1, $2, 'planned', (now() AT TIME ZONE 'UTC')::date + $3::int, '[]')
        ON CONFLICT (id) DO UPDATE SET action = excluded.action, state = 'planned', review_on = excluded.review_on,
-         started_at = now(), ended_at = NULL, applying_at = NULL, applied_at = NULL, before = NULL, after = NULL, note = NULL
+         started_at = now(), ended_at = NULL, applying_at = NULL, applied_at = NULL, before = NULL, after = NULL, note = NULL,
+         -- What could not be undone then is to be undone with this one.
+         changes = coalesce((SELECT jsonb_agg(change ORDER BY at)
+           FROM jsonb_array_elements(a.changes) WITH ORDINALITY AS c(change, at) WHERE NOT change ? 'undone'), '[]')
        WHERE a.state IN ('taken-back', 'failed')
        RETURNING state`,
       [action.id, JSON.stringify(action), reviewDays],
@@ -178,5 +191,13 @@ export class Journal {
         reviewDays ?? null,
       ],
     );
+  }
+
+  /** Notes what an action has changed, in whatever transaction is open. */
+  async record(id: string, changes: readonly Change[]): Promise<void> {
+    await this.#client.query('UPDATE sqltrail.action SET changes = $2 WHERE id = $1', [
+      id,
+      JSON.stringify(changes),
+    ]);
   }
 }

@@ -1,9 +1,11 @@
 import type pg from 'pg';
 import { describeTarget } from '../diagnosis/session.ts';
 import { openDirect, openReadOnly } from '../lib/pg/connect.ts';
-import type { Action } from './action.ts';
+import { type Action, distinguish } from './action.ts';
+import { carryOut, takeBack } from './carryOut.ts';
+import type { Change, Work } from './change.ts';
 import { isConnectionLost, RemediationError } from './errors.ts';
-import { buildIndex, runStatements } from './indexes.ts';
+import { runStatements } from './indexes.ts';
 import { BY_HAND, HALF_DONE, Journal, type JournalEntry } from './journal.ts';
 import { Looks } from './looks.ts';
 import {
@@ -17,6 +19,7 @@ import {
   type Verdict,
   type Windows,
 } from './measure.ts';
+import { StillUsed, undoNoted } from './settled.ts';
 
 /** An action that is not plain SQL (switching the application's queries, archival) is carried out by its handler. */
 export interface Handler {
@@ -150,7 +153,7 @@ class ShortTerm {
 
   async run(): Promise<void> {
     await this.#takeUp();
-    for (const action of this.#options.actions) {
+    for (const action of distinguish(this.#options.actions, await this.#journal.list())) {
       this.#options.signal.throwIfAborted();
       await this.#one(action);
     }
@@ -162,21 +165,22 @@ class ShortTerm {
    */
   async #takeUp(): Promise<void> {
     const { actions, handlers, onEvent } = this.#options;
-    const asked = new Set(actions.map(({ id }) => id));
-    for (const { action, state, note } of await this.#journal.list()) {
+    const entries = await this.#journal.list();
+    const asked = new Set(distinguish(actions, entries).map(({ id }) => id));
+    for (const { action, state, note } of entries) {
       if (needsHandler(action, handlers)) {
         if (HALF_DONE.includes(state))
           onEvent({ type: 'skipped', action, note: `half done, and ${NEEDS_HANDLER}` });
         continue;
       }
       if (state === 'undoing') {
-        await this.#undo(action);
-        onEvent({
-          type: 'taken-back',
-          action,
-          comparison: undefined,
-          note: note ?? 'as an earlier run began to',
-        });
+        if (await this.#undo(action, note ?? undefined))
+          onEvent({
+            type: 'taken-back',
+            action,
+            comparison: undefined,
+            note: note ?? 'as an earlier run began to',
+          });
       } else if (HALF_DONE.includes(state) && !asked.has(action.id)) await this.#one(action);
       // A run may also have ended between an action that did not help and what only that needed.
       if (['undoing', 'taken-back'].includes(state) && note !== BY_HAND) await this.#undoWhatItNeeded(action);
@@ -185,10 +189,18 @@ class ShortTerm {
 
   async #one(action: Action): Promise<void> {
     const { onEvent } = this.#options;
+    if (action.blocked) {
+      onEvent({ type: 'skipped', action, note: action.blocked });
+      return;
+    }
     const state = await this.#journal.plan(action, action.temporary ? this.#options.reviewDays : null);
     if (state === 'kept' || state === 'applied') {
       if (state === 'applied') await this.#judge(action, null);
       else onEvent({ type: 'skipped', action, note: 'already done' });
+      return;
+    }
+    if (state === 'undoing') {
+      onEvent({ type: 'skipped', action, note: 'an earlier undo of it has not come to its end' });
       return;
     }
     // It may be in force already where a run ended while applying it: then only that run has seen the time before.
@@ -196,39 +208,60 @@ class ShortTerm {
       state === 'applying' ? await this.#measuredBefore(action) : await this.#measure(action, 'before');
     await this.#journal.set(action.id, 'applying', { before });
     onEvent({ type: 'applying', action });
+    let result: { built: boolean; note?: string } | undefined;
     try {
-      await this.#apply(action);
+      result = await this.#apply(action);
     } catch (error) {
-      if (this.#options.signal.aborted) throw error;
-      const note = (error as Error).message;
+      if (this.#options.signal.aborted || isConnectionLost(error)) throw error;
+      const left = await this.#giveBack(action);
+      const note = [(error as Error).message, ...left].join(' ');
       await this.#journal.set(action.id, 'failed', { note });
       onEvent({ type: 'failed', action, note });
       return;
     }
-    await this.#journal.set(action.id, 'applied');
-    this.#last = undefined;
-    await this.#judge(action, before);
-  }
-
-  async #apply(action: Action): Promise<void> {
-    const { signal, onEvent, url } = this.#options;
-    const handler = this.#options.handlers?.[action.kind];
-    if (handler) return handler.apply(this.#client, action, signal);
-    if (needsHandler(action, this.#options.handlers))
-      throw new RemediationError(`${action.title} ${NEEDS_HANDLER}.`);
-    if (action.index) {
-      await buildIndex(this.#client, {
-        target: action.index,
-        sql: action.sql,
-        bytes: action.bytes,
-        comment: `temporary, by sqltrail: ${action.title}. Review in ${this.#options.reviewDays} days (sqltrail fix list).`,
-        connect: () => connect(url, 'sqltrail-fix-progress'),
-        onProgress: ({ phase, done }) => onEvent({ type: 'progress', action, phase, done }),
-        signal,
-      });
+    if (!result.built) {
+      await this.#giveBack(action);
+      const note = `nothing to do: ${result.note}`;
+      await this.#journal.set(action.id, 'taken-back', { note });
+      onEvent({ type: 'skipped', action, note });
       return;
     }
-    await runStatements(this.#client, action.sql, signal);
+    await this.#journal.set(action.id, 'applied');
+    this.#last = undefined;
+    await this.#judge(action, before, result.note);
+  }
+
+  /** What a failed action has done so far. @returns what is left of it, in words */
+  async #giveBack(action: Action): Promise<string[]> {
+    if (this.#options.handlers?.[action.kind]) return [];
+    const entry = (await this.#journal.list()).find((each) => each.action.id === action.id);
+    if (!entry) return [];
+    try {
+      return (await undoEntry(this.#client, this.#journal, entry, this.#options)).map((left) => `${left}.`);
+    } catch (error) {
+      if (this.#options.signal.aborted || isConnectionLost(error)) throw error;
+      return [`What it had done could not be undone: ${(error as Error).message}`];
+    }
+  }
+
+  async #apply(action: Action): Promise<{ built: boolean; note?: string }> {
+    const { signal, onEvent, url, reviewDays } = this.#options;
+    const handler = this.#options.handlers?.[action.kind];
+    if (handler) {
+      await handler.apply(this.#client, action, signal);
+      return { built: true };
+    }
+    if (needsHandler(action, this.#options.handlers))
+      throw new RemediationError(`${action.title} ${NEEDS_HANDLER}.`);
+    const entry = (await this.#journal.list()).find(({ action: { id } }) => id === action.id);
+    // A journal of an earlier version does not say what it changed before it was interrupted.
+    if (entry && entry.changes === null && !action.index)
+      await runStatements(this.#client, action.undo, signal);
+    return carryOut(workOn(this.#client, this.#journal, action.id, entry?.changes ?? [], signal), action, {
+      comment: `temporary, by sqltrail: ${action.title}. Review in ${reviewDays} days (sqltrail fix list).`,
+      connect: () => connect(url, 'sqltrail-fix-progress'),
+      onProgress: ({ phase, done }) => onEvent({ type: 'progress', action, phase, done }),
+    });
   }
 
   async #measure(action: Action, what: 'before' | 'after' | 'again'): Promise<Effect | null> {
@@ -267,7 +300,8 @@ class ShortTerm {
     return undefined;
   }
 
-  async #judge(action: Action, measured: Effect | null): Promise<void> {
+  /** @param about what is to be known of how it was applied */
+  async #judge(action: Action, measured: Effect | null, about?: string): Promise<void> {
     const { onEvent, reviewDays } = this.#options;
     const handler = this.#options.handlers?.[action.kind];
     const known = measured ?? (await this.#measuredBefore(action));
@@ -283,16 +317,17 @@ class ShortTerm {
           ? words
           : `no gain in two looks one after the other, in ${looked.sides.after.meanMs.length} windows: ${words}`;
       await this.#journal.set(action.id, 'applied', looked.sides);
-      await this.#undo(action, note);
+      if (!(await this.#undo(action, note))) return;
       onEvent({ type: 'taken-back', action, comparison: time, note });
       await this.#undoWhatItNeeded(action);
       return;
     }
-    const note = unmeasured
+    const said = unmeasured
       ? `${NOT_MEASURED}${known?.nothingToGain ?? known?.failed ?? looked?.sides.after.failed ?? this.#whyUnmeasured(action)}`
       : is === 'better'
         ? words
         : `${words}; it cannot be undone`;
+    const note = about ? `${said}; ${about}` : said;
     await this.#journal.set(action.id, 'kept', {
       ...(looked?.sides ?? {}),
       note,
@@ -322,17 +357,23 @@ class ShortTerm {
     );
     for (const { action } of entries.reverse()) {
       const note = `only “${title}” needed it, which was taken back`;
-      await this.#undo(action, note);
-      this.#options.onEvent({ type: 'taken-back', action, comparison: undefined, note });
+      if (await this.#undo(action, note))
+        this.#options.onEvent({ type: 'taken-back', action, comparison: undefined, note });
     }
   }
 
-  /** @param note why; without it the one that was written before an interruption holds */
-  async #undo(action: Action, note?: string): Promise<void> {
-    await this.#journal.set(action.id, 'undoing', { note });
-    await undoSql(this.#client, action, this.#options.handlers, this.#options.signal);
-    await this.#journal.set(action.id, 'taken-back');
+  /** @param note why. @returns whether it came to its end; otherwise it is told, and the next run tries again */
+  async #undo(action: Action, note?: string): Promise<boolean> {
+    const { signal, onEvent } = this.#options;
+    const left = await undoJournalled(this.#client, this.#journal, action.id, note, this.#options).catch(
+      (error: Error) => {
+        if (signal.aborted || isConnectionLost(error)) throw error;
+        onEvent({ type: 'failed', action, note: `not undone: ${error.message}` });
+        return undefined;
+      },
+    );
     this.#last = undefined;
+    return left !== undefined;
   }
 }
 
@@ -354,21 +395,98 @@ function inWords(what: string, { is, time, work }: Verdict): string {
   return parts.join('; ');
 }
 
-async function undoSql(
+interface Undoing {
+  handlers?: Handlers | undefined;
+  signal: AbortSignal;
+}
+
+const workOn = (
   client: pg.Client,
-  action: Action,
-  handlers: ShortTermOptions['handlers'],
+  journal: Journal,
+  id: string,
+  changes: Change[],
   signal: AbortSignal,
-): Promise<void> {
+): Work => ({ client, changes, save: () => journal.record(id, changes), signal });
+
+/** An index that an earlier version built bears its comment; any other of the name is somebody else's. */
+async function undoUnnoted(
+  client: pg.Client,
+  { index, undo }: Action,
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (!index) {
+    await runStatements(client, undo, signal);
+    return [];
+  }
+  const { rows } = await client.query<{ ours: boolean }>(
+    `SELECT coalesce(obj_description(i.indexrelid, 'pg_class') LIKE 'temporary, by sqltrail%', false) AS ours
+       FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = $2`,
+    [index.schema, index.name],
+  );
+  if (!rows[0]) return [];
+  if (!rows[0].ours) return [`${index.name} was left: nothing shows that sqltrail built it`];
+  await runStatements(client, undo, signal);
+  return [];
+}
+
+/** @returns what was left, in words */
+async function undoEntry(
+  client: pg.Client,
+  journal: Journal,
+  { action, changes }: JournalEntry,
+  { handlers, signal }: Undoing,
+): Promise<string[]> {
   const handler = handlers?.[action.kind];
-  if (handler) return handler.undo(client, action, signal);
+  if (handler) {
+    await handler.undo(client, action, signal);
+    return [];
+  }
   if (needsHandler(action, handlers)) throw new RemediationError(`${action.title} ${NEEDS_HANDLER}.`);
-  await runStatements(client, action.undo, signal);
+  if (changes === null) return undoUnnoted(client, action, signal);
+  const entries = await journal.list();
+  const at = entries.findIndex((entry) => entry.action.id === action.id);
+  const later = entries.slice(at + 1).flatMap((entry) => {
+    const { changes: theirs } = entry;
+    if (!theirs || entry.state === 'taken-back') return [];
+    return [{ changes: theirs, save: () => journal.record(entry.action.id, theirs) }];
+  });
+  return (await takeBack(workOn(client, journal, action.id, changes, signal), action, later)).remarks;
+}
+
+/** Undoes an action of the journal and notes it. @returns what was left, in words */
+async function undoJournalled(
+  client: pg.Client,
+  journal: Journal,
+  id: string,
+  note: string | undefined,
+  undoing: Undoing,
+): Promise<string[]> {
+  await journal.set(id, 'undoing', { note });
+  const entry = (await journal.list()).find(({ action }) => action.id === id);
+  const left = entry ? await undoEntry(client, journal, entry, undoing) : [];
+  const whole = [...(note ? [note] : []), ...left].join('; ');
+  await journal.set(id, 'taken-back', { note: whole || undefined });
+  await dropUnused(client, journal, undoing.signal);
+  return left;
+}
+
+/** Extensions that stayed because an action which is undone by now used them. */
+async function dropUnused(client: pg.Client, journal: Journal, signal: AbortSignal): Promise<void> {
+  for (const { action, state, changes } of await journal.list()) {
+    if (state !== 'taken-back' || !changes) continue;
+    for (const change of changes)
+      if (change.change === 'extension' && !change.undone)
+        await undoNoted(workOn(client, journal, action.id, changes, signal), change).catch((error) => {
+          if (!(error instanceof StillUsed)) throw error;
+        });
+  }
 }
 
 /**
- * Undoes actions of the journal, the last one first.
+ * Undoes actions of the journal, the last one first. One that cannot be undone does not keep the others from it.
  *
+ * @returns those that could not be undone, each with the reason; they stay in the journal as on their way
  * @throws RemediationError for an id that is not in force, for what only its application can undo, and when another
  *   run works on the database
  */
@@ -378,9 +496,11 @@ export async function undoActions(options: {
   ids?: readonly string[];
   handlers?: ShortTermOptions['handlers'];
   signal: AbortSignal;
-  onUndone: (action: Action) => void;
-}): Promise<void> {
+  /** `left`: what the owner changed since or others use, in words. */
+  onUndone: (action: Action, left: readonly string[]) => void;
+}): Promise<{ action: Action; reason: string }[]> {
   const client = await connect(options.url, 'sqltrail-fix');
+  const failed: { action: Action; reason: string }[] = [];
   try {
     await takeTurn(client);
     const journal = new Journal(client);
@@ -393,12 +513,15 @@ export async function undoActions(options: {
     for (const { action } of chosen)
       if (needsHandler(action, options.handlers))
         throw new RemediationError(`${action.id} ${NEEDS_HANDLER}, or choose others with --only.`);
-    for (const { action } of chosen.reverse()) {
-      await journal.set(action.id, 'undoing', { note: BY_HAND });
-      await undoSql(client, action, options.handlers, options.signal);
-      await journal.set(action.id, 'taken-back');
-      options.onUndone(action);
-    }
+    for (const { action } of chosen.reverse())
+      try {
+        const left = await undoJournalled(client, journal, action.id, BY_HAND, options);
+        options.onUndone(action, left);
+      } catch (error) {
+        if (options.signal.aborted || isConnectionLost(error)) throw error;
+        failed.push({ action, reason: (error as Error).message });
+      }
+    return failed;
   } finally {
     await client.end().catch(() => {});
   }

@@ -5,9 +5,10 @@ import { asItIs } from './slower.ts';
 
 /**
  * A process of its own, for tests that kill it: applies or undoes actions, and ends by kill -9 just before or after a
- * given write to the journal (`before:3`, `after:3`). It tells the states that it wrote when it gets to its end.
+ * given write to the journal (`before:3`, `after:3`). It tells the states that it wrote when it gets to its end, and
+ * `changes` for each note of what it changed. `TEST_PLAIN`: without handlers and measurements.
  */
-const { TEST_URL: url = '', TEST_ACTIONS = '[]', TEST_KILL, TEST_UNDO } = process.env;
+const { TEST_URL: url = '', TEST_ACTIONS = '[]', TEST_KILL, TEST_UNDO, TEST_PLAIN } = process.env;
 const die = () => process.kill(process.pid, 'SIGKILL');
 const writes: string[] = [];
 const { query } = pg.Client.prototype;
@@ -15,19 +16,21 @@ pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
   const run = () => Reflect.apply(query, this, args);
   if (!/^(INSERT INTO|UPDATE) sqltrail\.action/.test(String(args[0]))) return run();
   const values = args[1] as [string, string];
-  writes.push(String(args[0]).startsWith('INSERT') ? 'planned' : values[1]);
+  const text = String(args[0]);
+  writes.push(text.startsWith('INSERT') ? 'planned' : text.includes('SET changes') ? 'changes' : values[1]);
   if (TEST_KILL === `before:${writes.length}`) die();
   return TEST_KILL === `after:${writes.length}` ? run().then(die) : run();
 };
 
+const handlers = TEST_PLAIN ? {} : asItIs(url);
 const signal = new AbortController().signal;
-if (TEST_UNDO) await undoActions({ url, handlers: asItIs(url), signal, onUndone: () => {} });
+if (TEST_UNDO) await undoActions({ url, handlers, signal, onUndone: () => {} });
 else
   await applyShortTerm({
     url,
     actions: JSON.parse(TEST_ACTIONS) as Action[],
-    handlers: asItIs(url),
-    windows: 1,
+    handlers,
+    windows: TEST_PLAIN ? 0 : 1,
     windowMs: 10,
     reviewDays: 30,
     signal,
