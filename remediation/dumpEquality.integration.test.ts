@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../stack/waitFor.ts';
 import { dumpBinDir, pgDump, startDumpServer } from '../test/support/dump.ts';
 import { actionsOf, type FixCase, fixCase, ownersSql, schemaSql } from '../test/support/fixCase.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
+import { propertyRuns } from '../test/support/property.ts';
 import type { Action } from './action.ts';
 import { applyShortTerm, readJournal, undoActions } from './shortTerm.ts';
 
-const RUNS = Number(process.env['SQLTRAIL_PROPERTY_RUNS'] ?? 12);
+const RUNS = propertyRuns(12);
 const SEED = process.env['SQLTRAIL_PROPERTY_SEED'];
 const signal = new AbortController().signal;
 
@@ -75,7 +77,7 @@ const ended = (client: pg.Client) =>
           "SELECT FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND datname = current_database()",
         )
       ).rowCount === 0,
-    { deadlineMs: 120_000 },
+    { deadlineMs: PATIENCE_MS },
   );
 
 /** A process of its own, which ends by kill -9 at a write to the journal, or comes to its end before. */
