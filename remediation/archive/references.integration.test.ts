@@ -281,6 +281,26 @@ describe('what else happens on a deletion', () => {
     expect(await text('orders')).toEqual(before);
   });
 
+  it('a rule of a table that refers to the unit makes the foreign key fail: these units stay, the run goes on', async () => {
+    await client.query(`${ORDERS} CREATE TABLE other (id int PRIMARY KEY, day date); INSERT INTO other VALUES (1, '2020-01-01');
+      CREATE TABLE payments (id int PRIMARY KEY, order_id int REFERENCES orders ON DELETE CASCADE);
+      CREATE RULE soft AS ON DELETE TO payments DO INSTEAD NOTHING;
+      INSERT INTO payments VALUES (1, 4)`);
+    expect(await run(policyOf(unit('orders'), unit('other')))).toMatchObject([
+      {
+        units: 0,
+        left: [
+          { units: 8, reason: expect.stringMatching(/refuses it \(referential integrity query/) },
+          { units: 1, reason: 'public.payments (order_id) refers to them, ON DELETE CASCADE' },
+        ],
+        problems: [],
+      },
+      { units: 1, problems: [] },
+    ]);
+    expect(await text('orders')).toHaveLength(9);
+    expect(await text('payments')).toEqual(['(1,4)']);
+  });
+
   it('writes elsewhere that the policy allows are allowed', async () => {
     await client.query(triggered('INSERT INTO audit VALUES (OLD.id);', 'AFTER DELETE'));
     const allowed = unit('orders', { triggersMayWrite: [{ schema: 'public', table: 'audit' }] });
