@@ -5,6 +5,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { bytesText } from '../diagnosis/checks/shared.ts';
 import type { ArchiveProgress, UnitPlan } from '../remediation/archive/archive.ts';
 import { expireArchive, keepUntil, planExpiry } from '../remediation/archive/expire.ts';
+import { tighten } from '../remediation/archive/files.ts';
+import { printable } from '../remediation/archive/names.ts';
 import { planPolicy, restorePolicy, runPolicy } from '../remediation/archive/partitions.ts';
 import { readPolicy } from '../remediation/archive/policy.ts';
 import { listArchive, type QueryResult, queryArchive, verifyArchive } from '../remediation/archive/read.ts';
@@ -75,10 +77,11 @@ export function describeArchiveProgress(progress: ArchiveProgress): string | und
 }
 
 function table({ columns, rows }: QueryResult): string {
+  // A value must not move the cursor of whoever reads it, or look like another line.
   const cell = (value: unknown) =>
-    value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+    printable(value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value));
   const width = columns.map((column) =>
-    Math.max(column.length, ...rows.map((row) => cell(row[column]).length)),
+    rows.reduce((widest, row) => Math.max(widest, cell(row[column]).length), printable(column).length),
   );
   const line = (cells: string[]) =>
     cells
@@ -86,11 +89,17 @@ function table({ columns, rows }: QueryResult): string {
       .join('  ')
       .trimEnd();
   return [
-    line(columns),
+    line(columns.map(printable)),
     line(width.map((n) => '-'.repeat(n))),
     ...rows.map((row) => line(columns.map((column) => cell(row[column])))),
     `(${rows.length} rows)`,
   ].join('\n');
+}
+
+/** Files of before could be read by others; says what was changed. */
+async function tightened(...directories: string[]): Promise<void> {
+  for (const place of directories)
+    for (const note of await tighten(place)) process.stderr.write(`Note: ${note}\n`);
 }
 
 /** `sqltrail archive`: plan, run, list, verify, query, restore, expire. */
@@ -165,6 +174,7 @@ export function archiveCommand(signal: AbortSignal): Command {
               write('Nothing was changed. Run it again with --yes to do this.');
               return;
             }
+            await tightened(flags.dir, ...(flags.copyDir ?? []));
             const tty = process.stderr.isTTY;
             const results = await runPolicy({
               ...options,
@@ -235,6 +245,7 @@ export function archiveCommand(signal: AbortSignal): Command {
     ),
   ).action((given: string | undefined, flags: { dir: string }) =>
     reported(async () => {
+      await tightened(flags.dir);
       const verdicts = await verifyArchive({ url: ownerUrl(given), directory: flags.dir });
       const bad = verdicts.filter(({ problem }) => problem);
       for (const { segment, file, problem } of bad) write(`segment ${segment}: ${file}: ${problem}`);
@@ -290,18 +301,37 @@ export function archiveCommand(signal: AbortSignal): Command {
   directory(
     archive
       .command('query')
-      .description("SQL over what is archived (DuckDB's dialect); tables have their names without the schema")
+      .description("one SELECT over what is archived (DuckDB's dialect); SHOW TABLES names the tables")
       .argument('<sql>', "for example: SELECT id, total FROM orders WHERE customer_email = 'a@example.org'")
       .argument('[url]', 'the database that it was archived from; or set DATABASE_URL'),
   )
     .addOption(
       new Option('--format <format>', 'how to write the answer').choices(['table', 'json']).default('table'),
     )
-    .action((sql: string, given: string | undefined, flags: { dir: string; format: 'table' | 'json' }) =>
-      reported(async () => {
-        const result = await queryArchive({ url: ownerUrl(given), directory: flags.dir, sql });
-        write(flags.format === 'json' ? JSON.stringify(result.rows, null, 1) : table(result));
-      }),
+    .option('--max-rows <n>', 'of the answer; it says when there are more', whole, 100_000)
+    .option('--timeout <seconds>', 'end a query that takes longer', whole, 600)
+    .action(
+      (
+        sql: string,
+        given: string | undefined,
+        flags: { dir: string; format: 'table' | 'json'; maxRows: number; timeout: number },
+      ) =>
+        reported(async () => {
+          await tightened(flags.dir);
+          const result = await queryArchive({
+            url: ownerUrl(given),
+            directory: flags.dir,
+            sql,
+            maxRows: flags.maxRows,
+            timeoutSeconds: flags.timeout,
+            signal,
+          });
+          write(flags.format === 'json' ? JSON.stringify(result.rows, null, 1) : table(result));
+          if (result.truncated)
+            process.stderr.write(
+              `Only the first ${count(result.rows.length)} rows: there are more. Narrow the query, or give it --max-rows.\n`,
+            );
+        }),
     );
 
   directory(
@@ -331,9 +361,11 @@ export function archiveCommand(signal: AbortSignal): Command {
           );
           return;
         }
+        await tightened(flags.dir);
         const restored = await restorePolicy({
           url,
           directory: flags.dir,
+          signal,
           segment: flags.segment,
           ...(flags.keys ? { keys: flags.keys } : {}),
           holdDays: flags.holdDays,

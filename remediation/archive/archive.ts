@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -9,12 +8,16 @@ import { to as copyTo } from 'pg-copy-streams';
 import { describeTarget } from '../../diagnosis/session.ts';
 import { isConnectionLost, RemediationError } from '../errors.ts';
 import { beyond, locksWholeTable, readEffects, readObstacles, refusal } from './effects.ts';
+import { explained } from './failure.ts';
+import { DiskError, diskFault, makeDirectory, seal, sha256Of } from './files.ts';
+import { fileName, stem, type TableName } from './names.ts';
 import {
-  type Column,
   csv,
+  type Duck,
   duckRowHash,
   name,
   openDuck,
+  parquet,
   parquetType,
   postgresRowHash,
   rowsOf,
@@ -32,6 +35,20 @@ import {
   tableSql,
 } from './references.ts';
 import { openArchive, readColumns, readSegments, type Segment, type SegmentFile } from './session.ts';
+import {
+  type Column,
+  checkKeyForm,
+  type Form,
+  fileColumn,
+  formOf,
+  keyType,
+  PINNED,
+  readableSql,
+  stored,
+  unreadableColumns,
+  unreadableValue,
+  valueSql,
+} from './types.ts';
 
 const id = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
@@ -192,8 +209,17 @@ export async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise
     return found.type;
   };
   const problems: string[] = [];
-  if (unit.key && !['smallint', 'integer', 'bigint'].includes(typeOf(unit.key)))
-    problems.push(`${tableName(unit.table)}.${unit.key} is no integer; a key has to be one.`);
+  if (unit.key && !keyType(typeOf(unit.key)))
+    problems.push(
+      `${tableName(unit.table)}.${unit.key} is of the type ${typeOf(unit.key)}; a key is a whole number, a uuid or a text.`,
+    );
+  const readable = (table: TableName, all: readonly Column[]) => {
+    for (const { name: column, type } of unreadableColumns(all))
+      problems.push(
+        `${tableName(table)}.${column} is of the type ${type}, which Postgres writes and cannot read back; a restore could not be done.`,
+      );
+  };
+  readable(unit.table, columns);
   const ageType = typeOf(unit.age);
   const { rows: facts } = await client.query<{ cutoff: string; today: string; listed: boolean }>(
     `SELECT to_char(now() - make_interval(days => $1), 'YYYY-MM-DD') AS cutoff, to_char(now(), 'YYYY-MM-DD') AS today,
@@ -224,6 +250,7 @@ export async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise
       problems.push(
         `${tableName(child.table)}.${child.column} has no index, so each batch would read the whole table. Run sqltrail fix short-term first, or CREATE INDEX CONCURRENTLY ON ${tableSql(child.table)} (${id(child.column)}).`,
       );
+    readable(child.table, found);
     children.push({ ...child, columns: found });
   }
   const members = [
@@ -412,9 +439,6 @@ async function planOne(client: pg.ClientBase, unit: ArchiveUnit, plan: UnitPlan)
   }
 }
 
-/** The directory or its disk: no unit can be written there. */
-class DiskError extends RemediationError {}
-
 /** Does a failure concern the whole run, rather than the unit at hand? */
 export function isFatal(error: unknown): boolean {
   if (error instanceof DiskError || error instanceof TypeError || isConnectionLost(error)) return true;
@@ -427,44 +451,10 @@ export function isFatal(error: unknown): boolean {
   );
 }
 
-/** A fault of the disk in words, with the next step. */
-function diskFault(directory: string, error: unknown): unknown {
-  // "Permission denied" of the database is no fault of the directory.
-  if (error instanceof pg.DatabaseError) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
-  const said = `${code ?? ''} ${message}`;
-  if (/ENOSPC|No space left/i.test(said))
-    return new DiskError(
-      `The disk of ${directory} is full. Nothing was removed from the database; make room or give another directory, and run it again.`,
-      { cause: error },
-    );
-  if (/EACCES|EROFS|EPERM|ENOTDIR|EEXIST|Permission denied|Read-only/i.test(said))
-    return new DiskError(
-      `${directory} cannot be written to (${message}). Nothing was removed from the database; give a directory that can.`,
-      { cause: error },
-    );
-  return error;
-}
-
-async function sync(file: string): Promise<void> {
-  const handle = await open(file, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-export async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
-}
-
-export const contentOf = (hash: string, rows: string) =>
-  `SELECT count(*)::int AS rows, encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY h COLLATE "C"), ''), 'UTF8')), 'hex') AS content FROM (SELECT ${hash} AS h FROM ${rows}) AS x`;
-const duckContentOf = (columns: readonly Column[], file: string) =>
-  `SELECT count(*)::INTEGER AS rows, sha256(coalesce(string_agg(h, '' ORDER BY h), '')) AS content FROM (SELECT ${duckRowHash(columns)} AS h FROM read_parquet(${text(file)}))`;
+export const contentOf = (hash: string, rows: string, readable = 'true') =>
+  `SELECT count(*)::int AS rows, encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY h COLLATE "C"), ''), 'UTF8')), 'hex') AS content, coalesce(bool_and(r), true) AS readable FROM (SELECT ${hash} AS h, ${readable} AS r FROM ${rows}) AS x`;
+export const duckContentOf = (columns: readonly Column[], source: string) =>
+  `SELECT count(*)::INTEGER AS rows, sha256(coalesce(string_agg(h, '' ORDER BY h), '')) AS content FROM (SELECT ${duckRowHash(columns)} AS h FROM ${source})`;
 
 interface UnitRow {
   /** The key, or the place of a row without one. */
@@ -483,6 +473,32 @@ interface Excluded {
   reason: 'changed' | 'gone' | 'referred' | 'refused' | 'locked';
   why: string;
 }
+
+/** A table of a unit, as it is written to a file. */
+interface Part {
+  table: TableName;
+  columns: Column[];
+  extra: Column[];
+  /** Of the table within `rows`. */
+  alias: string;
+  rows: string;
+  order: string;
+  unitOf: string;
+  /** Of a child: the column that names its parent. */
+  column?: string;
+}
+
+/** Of a file, or of the names in a directory. */
+async function sync(place: string): Promise<void> {
+  const handle = await open(place, 'r');
+  await handle.sync().finally(() => handle.close());
+}
+
+/** Of the key of a unit, or of the place of a row. */
+const keyTypeOf = ({ key }: ArchiveUnit, columns: readonly Column[]): 'bigint' | 'uuid' | 'text' | 'tid' =>
+  key === undefined ? 'tid' : (keyType(columns.find(({ name: each }) => each === key)?.type ?? '') ?? 'text');
+
+const formsOf = ({ files }: Segment): Form[] => files.map(({ form = 'plain' }) => form);
 
 const sorted = (hashes: string[]) => hashes.sort().join(' ');
 
@@ -565,7 +581,8 @@ export class Archival {
     for (const directory of [this.options.directory, ...(this.options.copies ?? [])]) {
       const left = await readdir(directory).catch(() => []);
       for (const file of left)
-        if (file.startsWith(`${stem(unit, segment)}.`)) await rm(path.join(directory, file), { force: true });
+        if (file.startsWith(`${stem(unit, segment)}.`))
+          await rm(path.join(directory, file), { recursive: true, force: true });
     }
   }
 
@@ -599,7 +616,9 @@ export class Archival {
     const files: (SegmentFile & { source: string })[] = [];
     // A session of its own: a COPY that the disk refuses can only be ended together with its connection.
     const reader = await openArchive(this.options.url, 'copy');
-    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off');
+    await reader.query(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${PINNED}; SET LOCAL row_security = off`,
+    );
     const duck = await openDuck();
     try {
       const range = await this.#range(reader, prepared, from, down);
@@ -612,86 +631,103 @@ export class Archival {
         return { segment: undefined, next: range.next };
       }
       const root = `${members[0]?.from} AS t`;
-      const parent = `${root} WHERE ${range.sql} AND ${goes}`;
-      const order = `ORDER BY ${unit.key ? `t.${id(unit.key)}` : 't.ctid'}${down ? ' DESC' : ''}`;
-      const parts = [
+      const { rows: server } = await reader.query('SHOW server_version_num');
+      const serverVersion = Number(server[0].server_version_num);
+      // Files that are not complete are where nobody else can look, and go with their directory.
+      const unfinished = this.at(`${stem(unit.name, segment)}.tmp`);
+      await mkdir(unfinished, { mode: 0o700 });
+      const due = `${range.sql} AND ${goes}`;
+      const parts: Part[] = [
         {
           table: unit.table,
           columns,
           extra: unit.key ? [] : [{ name: 'sqltrail_ctid', type: 'tid' }],
-          rows: parent,
           alias: 't',
-          select: `SELECT ${[...columns.map((column) => `t.${id(column.name)}`), ...(unit.key ? [] : ['t.ctid'])].join(', ')} FROM ${parent} ${order}`,
+          rows: `${root} WHERE ${due}`,
+          order: `${unit.key ? `t.${id(unit.key)}` : 't.ctid'}${down ? ' DESC' : ''}`,
           unitOf: 'row_number() OVER () - 1',
-          join: '',
         },
         ...children.map((child, i) => ({
           table: child.table,
           columns: child.columns,
           extra: [],
-          rows: `${members[i + 1]?.from} AS c JOIN ${root} ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${range.sql} AND ${goes}`,
           alias: 'c',
-          select: `SELECT ${child.columns.map((column) => `c.${id(column.name)}`).join(', ')} FROM ${members[i + 1]?.from} AS c JOIN ${root} ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${range.sql} AND ${goes} ORDER BY c.${id(child.column)}`,
+          rows: `${members[i + 1]?.from} AS c JOIN ${root} ON t.${id(unit.key as string)} = c.${id(child.column)} WHERE ${due}`,
+          order: `c.${id(child.column)}`,
           unitOf: 'p.sqltrail_unit',
-          join: `JOIN read_parquet(${text(this.at(`${fileName(unit.name, segment, named(unit.table))}.tmp`))}) AS p ON p.${name(unit.key ?? '')} = s.${name(child.column)}`,
+          column: child.column,
         })),
       ];
-      for (const part of parts) {
+      for (const [at, part] of parts.entries()) {
         this.options.signal?.throwIfAborted();
-        const file = fileName(unit.name, segment, named(part.table));
-        const raw = this.at(`${file}.csv.tmp`);
-        const parquet = this.at(`${file}.tmp`);
+        const source = path.join(unfinished, `${at}.parquet`);
+        const quote = (column: string) => `${part.alias}.${id(column)}`;
+        const form = await formOf(reader, part.columns, quote, part.rows);
+        if (unit.key)
+          checkKeyForm(form, columns.find((each) => each.name === unit.key)?.type, tableName(part.table));
+        const selected = part.columns.map((column) => valueSql(column, quote(column.name), form));
+        if (part.extra.length > 0) selected.push('t.ctid');
+        const raw = path.join(unfinished, `${at}.csv`);
         await pipeline(
-          reader.query(copyTo(`COPY (${part.select}) TO STDOUT (FORMAT csv)`)),
-          createWriteStream(raw),
+          reader.query(
+            copyTo(
+              `COPY (SELECT ${selected.join(', ')} FROM ${part.rows} ORDER BY ${part.order}) TO STDOUT (FORMAT csv)`,
+            ),
+          ),
+          createWriteStream(raw, { mode: 0o600 }),
         );
-        const all = [...part.columns, ...part.extra];
-        await duck.connection.run(
-          `COPY (SELECT ${all.map((column) => `s.${name(column.name)}`).join(', ')}, (${part.unitOf})::INTEGER AS sqltrail_unit
-                   FROM ${csv(
-                     raw,
-                     all.map((column) => ({ name: column.name, type: parquetType(column.type) })),
-                   )} AS s ${part.join}${part.join ? ' ORDER BY p.sqltrail_unit' : ''})
-             TO ${text(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
-        );
+        await this.#writeParquet(duck, part, form, raw, source, {
+          file: path.join(unfinished, '0.parquet'),
+          key: columns.find((each) => each.name === unit.key),
+        });
         await rm(raw);
-        await sync(parquet);
+        await seal(source);
         const { rows: said } = await reader.query(
           contentOf(
-            postgresRowHash(part.columns, (column) => `${part.alias}.${id(column)}`),
+            postgresRowHash(part.columns, quote, form),
             part.rows,
+            readableSql(part.columns, quote, form, serverVersion),
           ),
         );
+        if (!said[0].readable)
+          throw new RemediationError(
+            `${tableName(part.table)} has a value that Postgres writes and cannot read back (${await unreadableValue(reader, part.columns, quote, part.rows)}); a restore could not be done. Correct it, or hold its unit in the policy. Nothing was removed from the database.`,
+          );
         const [written] = await rowsOf<{ rows: number; content: string }>(
           duck.connection,
-          duckContentOf(part.columns, parquet),
+          duckContentOf(part.columns, parquet(source)),
         );
         if (!written || written.rows !== said[0].rows || written.content !== said[0].content)
           throw new RemediationError(
-            `${file}: the file does not say what ${tableName(part.table)} says (${written?.rows ?? 0} rows of ${said[0].rows}). Nothing was removed from the database.`,
+            `The file of ${tableName(part.table)} does not say what the table says (${written?.rows ?? 0} rows of ${said[0].rows}). Nothing was removed from the database.`,
           );
+        const called = named(part.table);
         files.push({
-          table: tableName(named(part.table)),
-          file,
+          table: tableName(called),
+          name: { schema: called.schema, table: called.table },
+          file: fileName(unit.name, segment, called),
           rows: written.rows,
-          bytes: (await stat(parquet)).size,
-          sha256: await sha256Of(parquet),
+          bytes: (await stat(source)).size,
+          sha256: await sha256Of(source),
           content: written.content,
           columns: part.columns,
-          source: parquet,
+          ...(form === 'plain' ? {} : { form }),
+          source,
         });
       }
       await reader.query('COMMIT');
       for (const { source, file } of files) {
         for (const copy of copies) {
-          await copyFile(source, path.join(copy, file));
+          await copyFile(source, path.join(copy, `${file}.tmp`));
+          await rename(path.join(copy, `${file}.tmp`), path.join(copy, file));
           await sync(path.join(copy, file));
         }
         await rename(source, this.at(file));
       }
+      await rm(unfinished, { recursive: true });
       const described = files.map(({ source: _, ...file }) => file);
       const manifest = {
-        format: 1,
+        format: 2,
         segment,
         unit: unit.name,
         reason: unit.reason,
@@ -702,11 +738,10 @@ export class Archival {
       };
       for (const at of [directory, ...copies]) {
         const to = path.join(at, `${stem(unit.name, segment)}.json`);
-        await writeFile(`${to}.tmp`, `${JSON.stringify(manifest, null, 1)}\n`, { flush: true });
+        await writeFile(`${to}.tmp`, `${JSON.stringify(manifest, null, 1)}\n`, { flush: true, mode: 0o400 });
         await rename(`${to}.tmp`, to);
+        await sync(at);
       }
-      const handle = await open(directory, 'r');
-      await handle.sync().finally(() => handle.close());
       await client.query(
         `UPDATE sqltrail.archive_segment SET state = 'exported', files = $2, units = $3 WHERE id = $1`,
         [segment, JSON.stringify(described), range.units],
@@ -728,15 +763,50 @@ export class Archival {
       await remove().catch(() => {});
       throw diskFault(directory, error);
     } finally {
-      duck.close();
+      await duck.close();
       await reader.end().catch(() => {});
+    }
+  }
+
+  /** The rows of a CSV, with the unit that each belongs to: by its place, or as the file of its parent has it. */
+  async #writeParquet(
+    { connection }: Duck,
+    { columns, extra, unitOf, column }: Part,
+    form: Form,
+    raw: string,
+    to: string,
+    parent: { file: string; key: Column | undefined },
+  ): Promise<void> {
+    const all = [...columns, ...extra];
+    const wanted = columns.find((each) => each.name === column);
+    const join =
+      wanted && parent.key
+        ? `JOIN ${parquet(parent.file)} AS p ON p.${name(fileColumn(parent.key))} = s.${name(fileColumn(wanted))} ORDER BY p.sqltrail_unit`
+        : '';
+    const write = (wide: boolean) => {
+      const typed = all.map((each) => ({
+        name: fileColumn(each),
+        type: parquetType(each.type, { wide, form }),
+      }));
+      return connection.run(
+        `COPY (SELECT ${all.map((each) => `s.${name(fileColumn(each))}`).join(', ')}, (${unitOf})::INTEGER AS sqltrail_unit FROM ${csv(raw, typed)} AS s ${join})
+           TO ${text(path.resolve(to))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`,
+      );
+    };
+    try {
+      await write(false);
+    } catch (error) {
+      // A NaN among numbers of a fixed precision.
+      if (!/Conversion Error|could not convert|Error when converting/i.test((error as Error).message))
+        throw error;
+      await write(true);
     }
   }
 
   /** The next units as a range of keys, or of blocks of the table. `next` is where the one after it begins. */
   async #range(
     reader: pg.Client,
-    { unit, members, goes }: Prepared,
+    { unit, columns, members, goes }: Prepared,
     from: string | undefined,
     down: boolean,
   ) {
@@ -744,16 +814,17 @@ export class Archival {
     const table = members[0]?.from as string;
     if (unit.key) {
       const key = `t.${id(unit.key)}`;
-      const [after, upTo, order, last] = down ? ['<', '>=', 'DESC', 'min'] : ['>', '<=', 'ASC', 'max'];
-      const beyondLast = from === undefined ? 'true' : `${key} ${after} ${literal(from)}::bigint`;
+      const type = keyTypeOf(unit, columns);
+      const [after, upTo, order, back] = down ? ['<', '>=', 'DESC', 'ASC'] : ['>', '<=', 'ASC', 'DESC'];
+      const beyondLast = from === undefined ? 'true' : `${key} ${after} ${literal(from)}::${type}`;
       const { rows } = await reader.query<{ units: number; last: string | null }>(
-        `SELECT count(*)::int AS units, ${last}(key)::text AS last
-           FROM (SELECT ${key} AS key FROM ${table} AS t WHERE ${beyondLast} AND ${goes} ORDER BY ${key} ${order} LIMIT $1) AS x`,
+        `WITH found AS (SELECT ${key} AS key FROM ${table} AS t WHERE ${beyondLast} AND ${goes} ORDER BY ${key} ${order} LIMIT $1)
+         SELECT (SELECT count(*)::int FROM found) AS units, (SELECT f.key::text FROM found AS f ORDER BY f.key ${back} LIMIT 1) AS last`,
         [segmentUnits],
       );
       const { units, last: next } = rows[0] as { units: number; last: string | null };
       if (next === null) return undefined;
-      return { units, next, sql: `${beyondLast} AND ${key} ${upTo} ${literal(next)}::bigint` };
+      return { units, next, sql: `${beyondLast} AND ${key} ${upTo} ${literal(next)}::${type}` };
     }
     const { rows } = await reader.query<{ pages: number; tuples: number }>(
       `SELECT (pg_relation_size(c.oid) / current_setting('block_size')::int)::int AS pages,
@@ -800,7 +871,7 @@ export class Archival {
       let refused: Excluded | undefined;
       let excluded: Excluded[] = [];
       try {
-        const attempt = await this.#attempt(prepared, batch);
+        const attempt = await this.#attempt(prepared, batch, formsOf(segment));
         if (typeof attempt === 'string') refused = { unit: done, reason: 'refused', why: attempt };
         else excluded = attempt;
         locked = 0;
@@ -896,7 +967,11 @@ export class Archival {
    * Deletes a batch in a transaction that is left open, and tells which units it had to leave; or rolls it back and
    * tells why, when more would have changed than these rows.
    */
-  async #attempt(prepared: Prepared, units: readonly Batched[]): Promise<Excluded[] | string> {
+  async #attempt(
+    prepared: Prepared,
+    units: readonly Batched[],
+    forms: readonly Form[],
+  ): Promise<Excluded[] | string> {
     const { client } = this;
     const { unit, members } = prepared;
     const excluded: Excluded[] = [];
@@ -904,7 +979,7 @@ export class Archival {
     for (let batch = units; ; ) {
       // Each statement has to see what was committed before it, whatever the role's own default is.
       await client.query(
-        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL row_security = off`,
+        `BEGIN ISOLATION LEVEL READ COMMITTED; ${PINNED}; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL row_security = off`,
       );
       const referred = await this.#referred(
         prepared,
@@ -920,6 +995,7 @@ export class Archival {
       const found = await this.#delete(
         prepared,
         batch.map(({ key }) => key),
+        forms,
       );
       await client.query('SET CONSTRAINTS ALL IMMEDIATE');
       const differing = batch.filter(({ key, hashes }) => sorted(found.get(key) ?? []) !== hashes);
@@ -935,10 +1011,13 @@ export class Archival {
         return more;
       }
       await client.query('ROLLBACK');
+      await client.query(`BEGIN; ${PINNED}`);
       const there = await this.#hashes(
         prepared,
         differing.map(({ key }) => key),
+        forms,
       );
+      await client.query('ROLLBACK');
       for (const { key, hashes, unit: at } of differing) {
         const now = there.get(key);
         excluded.push(
@@ -961,9 +1040,12 @@ export class Archival {
    * Locks units against new references, and tells which of them rows refer to that do not leave in this transaction. A
    * foreign key's row has to lock what it refers to, so that none comes until the transaction has ended.
    */
-  async #referred({ unit, references }: Prepared, keys: readonly string[]): Promise<Map<string, string>> {
+  async #referred(
+    { unit, columns, references }: Prepared,
+    keys: readonly string[],
+  ): Promise<Map<string, string>> {
     const found = new Map<string, string>();
-    const check = references.check(unit.key ? 'bigint' : 'tid');
+    const check = references.check(keyTypeOf(unit, columns));
     if (!check) return found;
     for (const lock of check.locks) await this.client.query(lock, [keys]);
     // One that stays keeps those that it refers to.
@@ -990,10 +1072,11 @@ export class Archival {
     try {
       const units: { key: string; hashes: string[] }[] = [];
       for (const [table, { file, columns }] of files.entries()) {
-        const key = table > 0 ? 'NULL' : policy.key ? name(policy.key) : 'sqltrail_ctid';
+        const own = columns.find((column) => column.name === policy.key);
+        const key = table > 0 ? 'NULL' : own ? name(fileColumn(own)) : 'sqltrail_ctid';
         const rows = await rowsOf<{ unit: number; key: string; h: string }>(
           duck.connection,
-          `SELECT sqltrail_unit AS unit, ${key}::VARCHAR AS key, ${duckRowHash(columns)} AS h FROM read_parquet(${text(this.at(file))}) ORDER BY sqltrail_unit`,
+          `SELECT sqltrail_unit AS unit, ${key}::VARCHAR AS key, ${duckRowHash(stored(columns))} AS h FROM ${parquet(this.at(file))} ORDER BY sqltrail_unit`,
         );
         for (const { unit, key: value, h } of rows) {
           if (table === 0) units[unit] = { key: value, hashes: [] };
@@ -1002,13 +1085,13 @@ export class Archival {
       }
       return units.map(({ key, hashes }) => ({ key, hashes: sorted(hashes) }));
     } finally {
-      duck.close();
+      await duck.close();
     }
   }
 
   /** Deletes units, and tells the hashes of all rows that it deleted, by unit. */
-  async #delete(prepared: Prepared, keys: string[]): Promise<Map<string, string[]>> {
-    const parts = this.#parts(prepared);
+  async #delete(prepared: Prepared, keys: string[], forms: readonly Form[]): Promise<Map<string, string[]>> {
+    const parts = this.#parts(prepared, forms);
     // In one statement, so that no referential action meets a row that is yet to leave.
     const gone = parts.map(
       ({ from, is, key, hash }, at) =>
@@ -1021,9 +1104,9 @@ export class Archival {
   }
 
   /** As `#delete`, of rows that stay. */
-  #hashes(prepared: Prepared, keys: string[]): Promise<Map<string, string[]>> {
+  #hashes(prepared: Prepared, keys: string[], forms: readonly Form[]): Promise<Map<string, string[]>> {
     return this.#hashesOf(
-      this.#parts(prepared)
+      this.#parts(prepared, forms)
         .map(
           ({ from, is, key, hash, number }) =>
             `SELECT ${key}::text AS key, ${number} AS part, array_agg(${hash}) AS hashes FROM ${from} AS t WHERE ${is} GROUP BY 1`,
@@ -1041,24 +1124,21 @@ export class Archival {
     return found;
   }
 
-  #parts({ unit, columns, children, members }: Prepared) {
-    const type = unit.key ? 'bigint' : 'tid';
+  #parts({ unit, columns, children, members }: Prepared, forms: readonly Form[]) {
+    const type = keyTypeOf(unit, columns);
     return members.map(({ from, unitOf }, number) => ({
       from,
       number,
       is: `${unitOf('t')} = ANY ($1::${type}[])`,
       key: unitOf('t'),
       hash: postgresRowHash(
-        number === 0 ? columns : (children[number - 1]?.columns ?? []),
+        stored(number === 0 ? columns : (children[number - 1]?.columns ?? [])),
         (column) => `t.${id(column)}`,
+        forms[number],
       ),
     }));
   }
 }
-
-export const stem = (unit: string, segment: number): string => `${unit}-${String(segment).padStart(6, '0')}`;
-const fileName = (unit: string, segment: number, table: { schema: string; table: string }): string =>
-  `${stem(unit, segment)}.${`${table.schema}.${table.table}`.replaceAll(/[^\w.-]/g, '_')}.parquet`;
 
 /** Units that rows refer to which stay, as of the current pass over a table with references to itself. */
 const referredSql = `CREATE TABLE IF NOT EXISTS sqltrail.archive_referred (
@@ -1089,7 +1169,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
   try {
     for (const directory of [options.directory, ...(options.copies ?? [])])
       try {
-        await mkdir(directory, { recursive: true });
+        await makeDirectory(directory);
       } catch (error) {
         throw diskFault(directory, error);
       }
@@ -1129,7 +1209,12 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
       });
     return [...results.values()];
   } catch (error) {
-    if (!isConnectionLost(error)) throw error;
+    if (!isConnectionLost(error))
+      throw explained(error, {
+        url: options.url,
+        directory: options.directory,
+        nothing: 'The run has stopped, and every row is in exactly one place',
+      });
     throw new RemediationError(
       `${describeTarget(options.url)}: the connection was cut. Every row is in exactly one place; run it again, and it goes on.`,
       { cause: error },

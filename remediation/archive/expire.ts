@@ -2,7 +2,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
 import { RemediationError } from '../errors.ts';
-import { stem } from './archive.ts';
+import { stem } from './names.ts';
 import type { ArchivePolicy } from './policy.ts';
 import { openArchive, readSegments, type Segment } from './session.ts';
 
@@ -105,8 +105,10 @@ export async function expireArchive(options: ExpireOptions): Promise<number[]> {
         const manifest = path.join(place, `${stem(segment.unit, id)}.json`);
         const said = JSON.parse(await readFile(manifest, 'utf8').catch(() => '{}'));
         const expired = { at: at.toISOString(), by, rule: segment.policy.retention.rule };
+        await rm(`${manifest}.tmp`, { force: true });
         await writeFile(`${manifest}.tmp`, `${JSON.stringify({ ...said, expired }, null, 1)}\n`, {
           flush: true,
+          mode: 0o400,
         });
         await rename(`${manifest}.tmp`, manifest);
         for (const file of files) await rm(file, { force: true });

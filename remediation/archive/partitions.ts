@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { RemediationError } from '../errors.ts';
@@ -8,6 +9,7 @@ import {
   addTo,
   chosen,
   contentOf,
+  duckContentOf,
   isFatal,
   leftOut,
   noneOf,
@@ -17,11 +19,12 @@ import {
   runArchive,
   type UnitPlan,
 } from './archive.ts';
-import { postgresRowHash } from './parquet.ts';
+import { openDuck, parquet, postgresRowHash, rowsOf } from './parquet.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { type RestoreOptions, restoreArchive } from './read.ts';
 import { type Named, tableSql as sqlName, tableName as textName } from './references.ts';
-import { openArchive, readColumns, readSegments, type Segment } from './session.ts';
+import { openArchive, readColumns, readSegments, type Segment, type SegmentFile } from './session.ts';
+import { PINNED } from './types.ts';
 
 const id = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
@@ -327,18 +330,33 @@ class PartitionArchival {
    */
   async #compare(partition: Named, segment: Segment | undefined, at: number): Promise<void> {
     await this.client.query(`LOCK TABLE ${sqlName(partition)} IN ACCESS EXCLUSIVE MODE`);
+    await this.client.query(PINNED);
     const columns = await readColumns(this.client, partition);
+    const file = segment?.files[at];
     const { rows } = await this.client.query<{ rows: number; content: string }>(
       contentOf(
-        postgresRowHash(columns, (column) => `t.${id(column)}`),
+        postgresRowHash(columns, (column) => `t.${id(column)}`, file?.form),
         `${sqlName(partition)} AS t`,
       ),
     );
-    const file = segment?.files[at];
-    if (rows[0]?.rows !== (file?.rows ?? 0) || (file && rows[0].content !== file.content))
+    if (rows[0]?.rows !== (file?.rows ?? 0) || (file && rows[0].content !== (await this.#contentOf(file))))
       throw new RemediationError(
         `${textName(partition)} has rows that are not in the file of their unit (${rows[0]?.rows} rows, ${file?.rows ?? 0} of them in the file); they may belong to a row of another partition`,
       );
+  }
+
+  /** Of the rows of a file, as it is counted today: an earlier version counted it in another way. */
+  async #contentOf({ name: today, content, file, columns }: SegmentFile): Promise<string> {
+    if (today) return content;
+    const duck = await openDuck();
+    try {
+      const source = parquet(path.join(this.options.directory, file));
+      return (
+        (await rowsOf<{ content: string }>(duck.connection, duckContentOf(columns, source)))[0]?.content ?? ''
+      );
+    } finally {
+      await duck.close();
+    }
   }
 
   /** What would leave today, added to an empty plan. */

@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
+import { isNode, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { RemediationError } from '../errors.ts';
+import { parseName } from './names.ts';
 
 const identifier = z.string().min(1).max(63);
-const qualified = z
-  .string()
-  .regex(/^[^.]+\.[^.]+$/, 'give it as schema.table')
-  .transform((text) => {
-    const [schema, table] = text.split('.') as [string, string];
-    return { schema, table };
+const qualified = z.string().transform((text, context) => {
+  const named = parseName(text);
+  if (named) return named;
+  context.addIssue({
+    code: 'custom',
+    message: 'give it as schema.table; a name that has a dot in it in double quotes',
   });
+  return z.NEVER;
+});
 
 const unit = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,40}$/, 'lower case letters, digits and hyphens'),
@@ -81,7 +84,7 @@ const policy = z
 export type ArchivePolicy = z.infer<typeof policy>;
 export type ArchiveUnit = ArchivePolicy['units'][number];
 
-/** @throws RemediationError naming the file and the field */
+/** @throws RemediationError naming the file, the line and the field */
 export async function readPolicy(file: string): Promise<ArchivePolicy> {
   let text: string;
   try {
@@ -92,16 +95,39 @@ export async function readPolicy(file: string): Promise<ArchivePolicy> {
       { cause: error },
     );
   }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [fault] = document.errors;
+  if (fault)
+    throw new RemediationError(
+      `${file}:${fault.linePos?.[0].line ?? 1}: this is not YAML: ${fault.message.split('\n')[0]}`,
+      { cause: fault },
+    );
+  const lineOf = (at: readonly PropertyKey[]): number => {
+    for (let length = at.length; length > 0; length -= 1) {
+      const found = document.getIn(at.slice(0, length), true);
+      if (isNode(found) && found.range) return lines.linePos(found.range[0]).line;
+    }
+    return 1;
+  };
   let given: unknown;
   try {
-    given = parse(text);
+    given = document.toJS();
   } catch (error) {
-    throw new RemediationError(`${file} is not YAML: ${(error as Error).message}`, { cause: error });
+    // Aliases that multiply without end.
+    throw new RemediationError(`${file}: this cannot be read as YAML: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   const read = policy.safeParse(given);
   if (!read.success)
     throw new RemediationError(
-      `${file}:\n${read.error.issues.map(({ path, message }) => `  ${path.join('.') || 'the file'}: ${message}`).join('\n')}`,
+      read.error.issues
+        .map(
+          ({ path, message, code, ...issue }) =>
+            `${file}:${lineOf(code === 'unrecognized_keys' ? [...path, ...(issue as { keys: string[] }).keys.slice(0, 1)] : path)}: ${path.join('.') || 'the file'}: ${message}`,
+        )
+        .join('\n'),
     );
   return read.data;
 }

@@ -1,23 +1,21 @@
-import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { RemediationError } from '../errors.ts';
-import { sha256Of } from './archive.ts';
-import { duckRowHash, name, openDuck, postgresRowHash, rowsOf, text } from './parquet.ts';
+import { contentOf, duckContentOf } from './archive.ts';
+import { explained } from './failure.ts';
+import { sha256Of } from './files.ts';
+import { csvLines, name, openDuck, parquet, postgresRowHash, rowsOf, text } from './parquet.ts';
+import { type ArchivePlace, inForce, readExcluded, tableOf } from './query.ts';
 import { prepareTables } from './restoring.ts';
 import { openArchive, readSegments, type Segment, type SegmentFile } from './session.ts';
+import { fileColumn, keyType, PINNED, stored } from './types.ts';
+
+export { type ArchivePlace, type QueryResult, queryArchive } from './query.ts';
 
 const id = pg.escapeIdentifier;
-
-export interface ArchivePlace {
-  /** URL of the database that the rows came from; its journal tells which files count. */
-  url: string;
-  directory: string;
-}
 
 export const listArchive = async ({ url }: Pick<ArchivePlace, 'url'>): Promise<Segment[]> => {
   const client = await openArchive(url, 'read');
@@ -57,72 +55,6 @@ export async function verifyArchive({ url, directory }: ArchivePlace): Promise<F
   return verdicts;
 }
 
-/** Units of a segment that its files speak for, as SQL on sqltrail_unit. */
-const inForce = (segment: Segment, excluded: readonly number[]): string =>
-  `sqltrail_unit < ${segment.removed}${excluded.length > 0 ? ` AND sqltrail_unit NOT IN (${excluded.join(', ')})` : ''}`;
-
-async function readExcluded(client: pg.ClientBase): Promise<Map<number, number[]>> {
-  const { rows } = await client.query<{ segment: number; units: number[] }>(
-    'SELECT segment::int, array_agg(unit ORDER BY unit) AS units FROM sqltrail.archive_excluded GROUP BY segment',
-  );
-  return new Map(rows.map(({ segment, units }) => [segment, units]));
-}
-
-export interface QueryResult {
-  columns: string[];
-  /** Values as JSON has them; wide integers and decimals as text. */
-  rows: Record<string, unknown>[];
-}
-
-/**
- * Answers SQL (DuckDB's) over what is archived: a view for each table, by its name without the schema. It sees each
- * row that is in force in the archive exactly once, and can neither write nor read anything else.
- *
- * @throws RemediationError when nothing is archived, a file is missing, or the SQL is wrong
- */
-export async function queryArchive({
-  url,
-  directory,
-  sql,
-}: ArchivePlace & { sql: string }): Promise<QueryResult> {
-  const client = await openArchive(url, 'read');
-  const duck = await openDuck();
-  try {
-    const segments = (await readSegments(client)).filter(
-      ({ state }) => state === 'archived' || state === 'exported',
-    );
-    if (segments.length === 0) throw new RemediationError('Nothing is archived from this database.');
-    const excluded = await readExcluded(client);
-    const tables = new Map<string, { segment: Segment; file: SegmentFile }[]>();
-    for (const segment of segments)
-      for (const file of segment.files)
-        tables.set(file.table, [...(tables.get(file.table) ?? []), { segment, file }]);
-    for (const [table, parts] of tables) {
-      const wanted = [...new Set(parts.flatMap(({ file }) => file.columns.map((column) => column.name)))];
-      const selects = parts.map(({ segment, file }) => {
-        const has = new Set(file.columns.map((column) => column.name));
-        return `SELECT ${wanted.map((column) => (has.has(column) ? name(column) : `NULL AS ${name(column)}`)).join(', ')} FROM read_parquet(${text(path.resolve(directory, file.file))}) WHERE ${inForce(segment, excluded.get(segment.id) ?? [])}`;
-      });
-      await duck.connection.run(
-        `CREATE VIEW ${name(table.slice(table.indexOf('.') + 1))} AS ${selects.join(' UNION ALL ')}`,
-      );
-    }
-    await duck.connection.run(
-      `SET allowed_directories = [${text(path.resolve(directory))}]; SET enable_external_access = false; SET lock_configuration = true`,
-    );
-    const prepared = await duck.connection.extractStatements(sql);
-    if (prepared.count !== 1) throw new RemediationError('Give one statement.');
-    const reader = await duck.connection.runAndReadAll(sql);
-    return { columns: reader.columnNames(), rows: reader.getRowObjectsJson() as Record<string, unknown>[] };
-  } catch (error) {
-    if (error instanceof RemediationError) throw error;
-    throw new RemediationError(`The archive could not answer: ${(error as Error).message}`, { cause: error });
-  } finally {
-    duck.close();
-    await client.end();
-  }
-}
-
 export interface RestoreOptions extends ArchivePlace {
   segment: number;
   /** Keys of units; the whole segment without it. */
@@ -130,6 +62,8 @@ export interface RestoreOptions extends ArchivePlace {
   /** They are not archived again for so long, days. */
   holdDays: number;
   reason: string;
+  /** Nothing is restored when it is aborted. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -142,7 +76,6 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
   const { url, directory, segment: wanted, keys, holdDays, reason } = options;
   const client = await openArchive(url, 'change');
   const duck = await openDuck();
-  const temporary: string[] = [];
   try {
     const segments = await readSegments(client);
     const segment = segments.find(({ id: each }) => each === wanted);
@@ -157,7 +90,6 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     const { policy, files } = segment;
     if (keys && !policy.key)
       throw new RemediationError(`Rows of ${policy.name} have no key; restore the whole segment.`);
-    if (keys?.some((key) => !/^-?\d+$/.test(key))) throw new RemediationError('A key is a whole number.');
     for (const { file, sha256 } of files)
       if ((await sha256Of(path.join(directory, file)).catch(() => '')) !== sha256)
         throw new RemediationError(
@@ -165,10 +97,14 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
         );
     const excluded = (await readExcluded(client)).get(wanted) ?? [];
     const parent = files[0] as SegmentFile;
-    const key = policy.key ? `${name(policy.key)}::VARCHAR` : 'NULL';
+    const keyColumn = parent.columns.find((column) => column.name === policy.key);
+    const type = keyType(keyColumn?.type ?? '') ?? 'text';
+    if (type === 'bigint' && keys?.some((each) => !/^-?\d+$/.test(each)))
+      throw new RemediationError('A key is a whole number.');
+    const key = keyColumn ? `${name(fileColumn(keyColumn))}::VARCHAR` : 'NULL';
     const units = await rowsOf<{ unit: number; key: string | null }>(
       duck.connection,
-      `SELECT sqltrail_unit AS unit, ${key} AS key FROM read_parquet(${text(path.join(directory, parent.file))})
+      `SELECT sqltrail_unit AS unit, ${key} AS key FROM ${parquet(path.join(directory, parent.file))}
         WHERE ${inForce(segment, excluded)}${keys ? ` AND ${key} IN (${keys.map(text).join(', ')})` : ''} ORDER BY 1`,
     );
     const missing = keys?.filter((each) => !units.some((unit) => unit.key === each)) ?? [];
@@ -181,34 +117,41 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     const chosen = keys
       ? `sqltrail_unit IN (${units.map(({ unit }) => unit).join(', ')})`
       : inForce(segment, excluded);
-    await client.query('BEGIN; SET LOCAL lock_timeout = 5000; SET LOCAL row_security = off');
-    const tables = await prepareTables(client, files);
+    await client.query(`BEGIN; ${PINNED}; SET LOCAL lock_timeout = 5000; SET LOCAL row_security = off`);
+    const tables = await prepareTables(client, files.map(tableOf));
     for (const at of tables.order) {
-      const { file, columns, table } = files[at] as SegmentFile;
-      const [schema, relation] = table.split('.') as [string, string];
-      const raw = path.join(tmpdir(), `sqltrail-restore-${process.pid}-${wanted}-${at}.csv`);
-      temporary.push(raw);
-      const source = `read_parquet(${text(path.join(directory, file))}) WHERE ${chosen}`;
-      await duck.connection.run(
-        `COPY (SELECT ${columns.map((column) => name(column.name)).join(', ')} FROM ${source}) TO ${text(raw)} (FORMAT csv, HEADER false, NULLSTR '')`,
-      );
+      const file = files[at] as SegmentFile;
+      const { schema, table: relation } = tableOf(file);
+      const { table, form = 'plain' } = file;
+      const columns = stored(file.columns);
+      const source = `${parquet(path.join(directory, file.file))} WHERE ${chosen}`;
       const list = columns.map((column) => id(column.name)).join(', ');
       // What is compared is what arrived, whatever defaults or triggers did to it.
       const target = `${id(schema)}.${id(relation)}`;
       // For triggers that keep aggregates of the table and that are not ours to disable: the rows are in these since they left.
       await client.query("SELECT set_config('sqltrail.restoring', $1, true)", [table]);
-      const stream = client.query(copyFrom(`COPY ${target} (${list}) FROM STDIN (FORMAT csv)`));
-      await pipeline(createReadStream(raw), stream);
+      const stream = client.query(
+        copyFrom(
+          `COPY ${target} (${list}) FROM STDIN (FORMAT csv${form === 'escaped' ? ", ENCODING 'SQL_ASCII'" : ''})`,
+        ),
+      );
+      await pipeline(
+        Readable.from(csvLines(duck.connection, columns, source, form)),
+        stream,
+        options.signal ? { signal: options.signal } : {},
+      );
       const [said] = await rowsOf<{ rows: number; content: string }>(
         duck.connection,
-        `SELECT count(*)::INTEGER AS rows, sha256(coalesce(string_agg(h, '' ORDER BY h), '')) AS content FROM (SELECT ${duckRowHash(columns)} AS h FROM ${source})`,
+        duckContentOf(columns, source),
       );
       const column = at === 0 ? policy.key : policy.children[at - 1]?.column;
       // What came just now; a child that was written meanwhile, or stayed when its parent left, is none of it.
-      const where = `t.xmin = pg_current_xact_id()::xid AND ${policy.key ? `t.${id(column as string)} = ANY ($1::bigint[])` : '$1::text[] IS NOT NULL'}`;
+      const where = `t.xmin = pg_current_xact_id()::xid AND ${policy.key ? `t.${id(column as string)} = ANY ($1::${type}[])` : '$1::text[] IS NOT NULL'}`;
       const { rows } = await client.query(
-        `SELECT count(*)::int AS rows, encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY h COLLATE "C"), ''), 'UTF8')), 'hex') AS content
-           FROM (SELECT ${postgresRowHash(columns, (each) => `t.${id(each)}`)} AS h FROM ${tables.from[at]} AS t WHERE ${where}) AS x`,
+        contentOf(
+          postgresRowHash(columns, (each) => `t.${id(each)}`, form),
+          `${tables.from[at]} AS t WHERE ${where}`,
+        ),
         [units.map((unit) => unit.key)],
       );
       if (rows[0].rows !== said?.rows || rows[0].content !== said?.content)
@@ -233,14 +176,9 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     return units.length;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
-    if (error instanceof RemediationError || !(error as { code?: string }).code) throw error;
-    throw new RemediationError(
-      `Nothing was restored: ${(error as Error).message}${(error as { code?: string }).code === '23503' ? '. If what they refer to is archived too, restore that first: it is in a later segment' : ''}`,
-      { cause: error },
-    );
+    throw explained(error, { url, directory, nothing: 'Nothing was restored' });
   } finally {
-    for (const file of temporary) await rm(file, { force: true });
-    duck.close();
+    await duck.close();
     await client.end().catch(() => {});
   }
 }

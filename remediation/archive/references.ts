@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { displayName } from './names.ts';
 
 const id = pg.escapeIdentifier;
 
@@ -40,7 +41,7 @@ export interface Member {
 }
 
 export const tableSql = ({ schema, table }: Named): string => `${id(schema)}.${id(table)}`;
-export const tableName = ({ schema, table }: Named): string => `${schema}.${table}`;
+export const tableName = displayName;
 
 const ACTIONS = {
   a: 'NO ACTION',
@@ -213,7 +214,7 @@ export class ReferenceSql {
   }
 
   /** Rows that lock units `$1` against new references, and the units of them that rows outside of `$1` refer to. */
-  check(type: 'bigint' | 'tid'): { locks: string[]; referred: string } | undefined {
+  check(type: 'bigint' | 'uuid' | 'text' | 'tid'): { locks: string[]; referred: string } | undefined {
     if (this.references.length === 0) return undefined;
     const given = `($1::${type}[])`;
     return {

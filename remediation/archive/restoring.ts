@@ -29,12 +29,8 @@ interface Key {
  */
 export async function prepareTables(
   client: pg.ClientBase,
-  files: readonly { table: string }[],
+  tables: readonly Named[],
 ): Promise<RestoringTables> {
-  const tables = files.map(({ table }): Named => {
-    const [schema, relation] = table.split('.') as [string, string];
-    return { schema, table: relation };
-  });
   const names = tables.map(tableSql);
   const { rows: kinds } = await client.query<{ kind: string }>(
     'SELECT c.relkind AS kind FROM unnest($1::text[]) WITH ORDINALITY AS x (name, n) LEFT JOIN pg_class AS c ON c.oid = to_regclass(x.name) ORDER BY n',

@@ -2,8 +2,9 @@ import type pg from 'pg';
 import { describeTarget } from '../../diagnosis/session.ts';
 import { openDirect, openReadOnly } from '../../lib/pg/connect.ts';
 import { RemediationError } from '../errors.ts';
-import type { Column } from './parquet.ts';
+import { type TableName, withFileNames } from './names.ts';
 import type { ArchiveUnit } from './policy.ts';
+import type { Column, Form } from './types.ts';
 
 /**
  * `exporting`: files are being written and count for nothing. `exported`: files are complete, compared and on disk;
@@ -14,8 +15,10 @@ import type { ArchiveUnit } from './policy.ts';
 export type SegmentState = 'exporting' | 'exported' | 'archived' | 'restored' | 'expired';
 
 export interface SegmentFile {
-  /** schema.table */
+  /** schema.table, to be read by people. */
   table: string;
+  /** Not in files of before; a name had no dot then. */
+  name?: TableName;
   /** Name within the directory. */
   file: string;
   rows: number;
@@ -25,6 +28,8 @@ export interface SegmentFile {
   /** Of the rows: sha256 of their sorted hashes, computed by Postgres before and from the file after writing. */
   content: string;
   columns: Column[];
+  /** `plain` without it. */
+  form?: Form;
 }
 
 export interface Segment {
@@ -135,15 +140,15 @@ export async function readSegments(client: pg.ClientBase): Promise<Segment[]> {
   }));
 }
 
-/** The columns that hold data, in order. @throws RemediationError when there is no such table */
+/** The columns, in order. @throws RemediationError when there is no such table */
 export async function readColumns(
   client: pg.ClientBase,
   { schema, table }: { schema: string; table: string },
 ): Promise<Column[]> {
-  const { rows } = await client.query<Column>(
-    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
+  const { rows } = await client.query<{ name: string; type: string; generated: boolean }>(
+    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attgenerated <> '' AS generated
        FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
       ORDER BY a.attnum`,
     [schema, table],
   );
@@ -151,5 +156,7 @@ export async function readColumns(
     throw new RemediationError(
       `The policy names the table ${schema}.${table}, which this database does not have.`,
     );
-  return rows;
+  return withFileNames(
+    rows.map(({ generated, ...column }) => (generated ? { ...column, generated } : column)),
+  );
 }
