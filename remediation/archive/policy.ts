@@ -123,10 +123,13 @@ export async function readPolicy(file: string): Promise<ArchivePolicy> {
   if (!read.success)
     throw new RemediationError(
       read.error.issues
-        .map(
-          ({ path, message, code, ...issue }) =>
-            `${file}:${lineOf(code === 'unrecognized_keys' ? [...path, ...(issue as { keys: string[] }).keys.slice(0, 1)] : path)}: ${path.join('.') || 'the file'}: ${message}`,
-        )
+        .map((issue) => {
+          const at =
+            issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+          return { line: lineOf(at), text: `${issue.path.join('.') || 'the file'}: ${issue.message}` };
+        })
+        .sort((a, b) => a.line - b.line)
+        .map(({ line, text: said }) => `${file}:${line}: ${said}`)
         .join('\n'),
     );
   return read.data;
