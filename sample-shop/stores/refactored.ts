@@ -480,6 +480,8 @@ const alsoBoughtSql = `WITH mine AS MATERIALIZED (
    WHERE NOT p.stand_in ORDER BY best.times DESC, p.id`;
 
 /**
+ * Days are those of the shop: over a change of its clocks, or of the session's, 30 of them are not 720 hours.
+ *
  * Sums that are kept, and what is not kept from its lines: the first day, of which a part only is asked for, today
  * with whatever is dated later, and days that were changed since. By order first: few rows are sorted then, not all.
  */
@@ -488,7 +490,7 @@ const salesSql = `WITH asked AS (
            CASE WHEN first + i < today THEN ((first + i)::timestamp + interval '1 day') AT TIME ZONE shop.time_zone() ELSE 'infinity' END AS ends,
            first + i AS day
       FROM (SELECT since, (since AT TIME ZONE shop.time_zone())::date AS first, (now() AT TIME ZONE shop.time_zone())::date AS today
-              FROM (SELECT now() - $1 * interval '1 day' AS since) AS given) AS range
+              FROM (SELECT (now() AT TIME ZONE shop.time_zone() - $1 * interval '1 day') AT TIME ZONE shop.time_zone() AS since) AS given) AS range
      CROSS JOIN generate_series(0, today - first) AS i
       LEFT JOIN shop.sales_daily AS kept ON kept.day = first + i AND i > 0 AND kept.day < today),
   gaps AS (
