@@ -220,7 +220,7 @@ const pages = () => [
   'findings',
   'actions',
   `findings/${encodeURIComponent('missing-index:public.orders(lower("customer_email"))')}`,
-  `actions/${encodeURIComponent('index:public.orders_customer_email_idx')}`,
+  `actions/${encodeURIComponent('index:public.orders_customer_email_5dfade_idx')}`,
   'statements',
   `statements/${encodeURIComponent(summary)}`,
   'traces',
@@ -354,7 +354,7 @@ describe('bad input and outages', () => {
     await page.goto(`${looking.base}/#/findings`);
     await page.getByText('it changed nothing').waitFor();
     await page.goto(
-      `${looking.base}/#/actions/${encodeURIComponent('index:public.orders_customer_email_idx')}`,
+      `${looking.base}/#/actions/${encodeURIComponent('index:public.orders_customer_email_5dfade_idx')}`,
     );
     await page.getByText('fix short-term "$OWNER_DATABASE_URL" --only').waitFor();
     expect(await page.getByRole('button', { name: /Apply|Undo/ }).count()).toBe(0);
