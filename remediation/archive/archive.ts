@@ -1186,7 +1186,12 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
       } catch (error) {
         if (options.signal?.aborted || isFatal(error)) throw error;
         await client.query('ROLLBACK');
-        addTo(total, { ...noneOf(unit), problems: [(error as Error).message] });
+        const { message } = explained(error, {
+          url: options.url,
+          directory: options.directory,
+          nothing: 'It has stopped, and every row is in exactly one place',
+        }) as Error;
+        addTo(total, { ...noneOf(unit), problems: [message] });
       }
     };
     // A partition is gone on with where it was begun (partitions.ts).

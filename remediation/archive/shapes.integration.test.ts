@@ -28,6 +28,9 @@ afterEach(async () => {
 type Units = Parameters<typeof policyOf>;
 const archive = (...units: Units) =>
   runArchive({ url: database.url, directory: home, policy: policyOf(...units), dutyCycle: 1 });
+/** Why a unit could not be archived. */
+const problemOf = async (...units: Units) =>
+  (await archive(...units)).flatMap(({ problems }) => problems).join();
 const query = (sql: string) => queryArchive({ url: database.url, directory: home, sql });
 async function restoreAll(): Promise<number> {
   let restored = 0;
@@ -100,7 +103,7 @@ describe('archives and restores', () => {
       },
     ];
     const before = await told('rows', 'lines', 'named', 'notes');
-    const { rows } = await client.query('SELECT id::text FROM rows ORDER BY id LIMIT 2');
+    const { rows } = await client.query('SELECT id::text FROM rows ORDER BY id LIMIT 1');
     // Several segments: the next begins after the last key.
     await runArchive({
       url: database.url,
@@ -110,17 +113,19 @@ describe('archives and restores', () => {
       segmentUnits: 7,
     });
     expect((await told('rows', 'lines', 'named', 'notes')).flat()).toEqual([]);
-    const [first] = await listArchive({ url: database.url });
-    const restore = {
-      url: database.url,
-      directory: home,
-      segment: first?.id as number,
-      holdDays: 0,
-      reason: 'a test',
-    };
-    expect(await restoreArchive({ ...restore, keys: rows.map((row) => row.id) })).toBe(2);
-    await expect(restoreArchive({ ...restore, keys: ["' OR true --"] })).rejects.toThrow(/Not in segment/);
-    expect(await restoreAll()).toBe(58);
+    const restored: number[] = [];
+    for (const { id: segment, unit } of await listArchive({ url: database.url })) {
+      if (unit !== 'rows') continue;
+      const restore = { url: database.url, directory: home, segment, holdDays: 0, reason: 'a test' };
+      const keys = rows.map((row) => row.id as string);
+      // They are in one of the segments.
+      const said = await restoreArchive({ ...restore, keys }).catch((error: Error) => error.message);
+      if (typeof said === 'number') restored.push(said);
+      else expect(said).toMatch(/Not in segment/);
+      await expect(restoreArchive({ ...restore, keys: ["' OR true --"] })).rejects.toThrow(/Not in segment/);
+    }
+    expect(restored).toEqual([1]);
+    expect(await restoreAll()).toBe(59);
     expect(await told('rows', 'lines', 'named', 'notes')).toEqual(before);
   });
 
@@ -273,7 +278,7 @@ describe('archives and restores', () => {
     await client.query(
       "CREATE TABLE rows (id int PRIMARY KEY, day date, what pg_node_tree); INSERT INTO rows VALUES (1, '2020-01-01')",
     );
-    await expect(archive({ key: 'id' })).rejects.toThrow(
+    expect(await problemOf({ key: 'id' })).toMatch(
       /rows\.what is of the type pg_node_tree.*cannot read back/,
     );
     await client.query(
@@ -281,10 +286,10 @@ describe('archives and restores', () => {
     );
     const version = Number((await client.query('SHOW server_version_num')).rows[0].server_version_num);
     if (version >= 160_000)
-      await expect(archive({ key: 'id' })).rejects.toThrow(/cannot read back \(at: 294277-01-01 00:00:00\)/);
+      expect(await problemOf({ key: 'id' })).toMatch(/cannot read back \(at: 294277-01-01 00:00:00\)/);
     await client.query('ALTER TABLE rows ADD what text');
     await client.query('ALTER TABLE rows DROP what; CREATE TABLE wide (id numeric PRIMARY KEY, day date)');
-    await expect(archive({ key: 'id', table: { schema: 'public', table: 'wide' } })).rejects.toThrow(
+    expect(await problemOf({ key: 'id', table: { schema: 'public', table: 'wide' } })).toMatch(
       /wide\.id is of the type numeric; a key is a whole number, a uuid or a text/,
     );
   });
@@ -311,9 +316,9 @@ describe('a database in another encoding', () => {
        INSERT INTO "größe" VALUES ('é', '2020-01-01', 'Ünïcödé £ ' || chr(255), 'ß', '{"ä b",NULL}'), ('b', '2020-01-01', '', NULL, '{}')`,
     );
     await roundTrip(['"größe"'], 2, { key: 'id', table: { schema: 'public', table: 'größe' } });
-    await expect(
-      archive({ key: 'id', table: { schema: 'public', table: 'größe' }, reason: 'Ж' }),
-    ).rejects.toThrow(/encoding of this database/);
+    expect(await problemOf({ key: 'id', table: { schema: 'public', table: 'größe' }, reason: 'Ж' })).toMatch(
+      /encoding of this database/,
+    );
   });
 
   it('SQL_ASCII, with text that is UTF-8, and with text that is nothing', async () => {
