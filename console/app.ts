@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type { DiagnosisOptions } from '../diagnosis/run.ts';
 import { allowHosts, bearerOf, demandToken, secureHeaders } from './access.ts';
 import { ActionDesk } from './actions.ts';
+import { Answers } from './answers.ts';
+import { Bodies, largeJson, smallJson } from './body.ts';
 import { DiagnosisDesk, deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
 import type { Environment } from './environment.ts';
 import { Feed } from './feed.ts';
@@ -15,11 +17,13 @@ import { BadRequest, toProblem } from './problem.ts';
 import { readKpis, readStatements } from './readings.ts';
 import { renderRunbook } from './runbooks.ts';
 import { demandSession, Sessions, sameOrigin } from './sessions.ts';
+import { shared } from './shared.ts';
 import { readAlerts } from './sources/alertmanager.ts';
 import { DatabaseSource, type MeasuredStatement } from './sources/database.ts';
+import { Gate } from './sources/gate.ts';
 import { PrometheusSource } from './sources/prometheus.ts';
 import { readTempoTrace } from './sources/tempo.ts';
-import { parseOtlp } from './traces/otlp.ts';
+import { takeSpans } from './traces/intake.ts';
 import type { Span } from './traces/span.ts';
 import { TraceStore } from './traces/store.ts';
 
@@ -108,11 +112,6 @@ const traceIdSchema = z
   .regex(/^[0-9a-f]{32}$/i, 'is not a trace id: 32 hex digits')
   .toLowerCase();
 
-/** Uncompressed. The collector's batches of sampled spans are far below; a plan may have half a megabyte. */
-const LARGEST_TRACE_REQUEST = '8mb';
-/** A diagnosis of a thousand tables has two megabytes. */
-const LARGEST_DIAGNOSIS = '8mb';
-
 const REFRESH_MS = 5_000;
 /** As the command line has it. */
 const MEASURE = { windows: 3, windowMs: 5_000 };
@@ -139,7 +138,10 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     signal: closing.signal,
     settings: options.diagnosis,
     // What can be done follows from what was found.
-    onChange: () => feed.changed('diagnosis', 'actions'),
+    onChange: () => {
+      readActions.forget();
+      feed.changed('diagnosis', 'actions');
+    },
     log: options.log,
   });
   const actions = new ActionDesk({
@@ -148,7 +150,10 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     diagnosis,
     signal: closing.signal,
     ...(options.measure ?? MEASURE),
-    onChange: () => feed.changed('actions'),
+    onChange: () => {
+      readActions.forget();
+      feed.changed('actions');
+    },
     log: options.log,
   });
   const alertsNow = async () => {
@@ -156,6 +161,11 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     history.observed(alerts);
     return alerts;
   };
+  // For whoever asks: a request costs a source no more than a page that looks on does.
+  const readActions = shared(() => actions.read());
+  const askAlerts = shared(alertsNow);
+  const askKpis = shared(() => readKpis(prometheus));
+  const askStatements = shared(() => readStatements(prometheus, traces));
   const timeline = (): TimelineReading => ({ phases: phase.history, alerts: history.intervals });
   const feed = new Feed(
     {
@@ -176,7 +186,8 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
-  app.use(allowHosts(options.allowedHosts), secureHeaders);
+  app.use(allowHosts(options.allowedHosts), secureHeaders, new Answers().bound);
+  app.use(['/api', '/v1', '/metrics'], sameOrigin);
 
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' });
@@ -195,6 +206,21 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
           '# HELP sqltrail_traces_evicted_total Traces that made room for newer ones.',
           '# TYPE sqltrail_traces_evicted_total counter',
           `sqltrail_traces_evicted_total ${traces.evicted}`,
+          '# HELP sqltrail_traces_bytes Upper bound of what the traces take on the heap.',
+          '# TYPE sqltrail_traces_bytes gauge',
+          `sqltrail_traces_bytes ${traces.bytes}`,
+          '# HELP sqltrail_heap_used_bytes The heap of this process.',
+          '# TYPE sqltrail_heap_used_bytes gauge',
+          `sqltrail_heap_used_bytes ${process.memoryUsage().heapUsed}`,
+          '# HELP sqltrail_event_streams Pages that look on.',
+          '# TYPE sqltrail_event_streams gauge',
+          `sqltrail_event_streams ${feed.readers}`,
+          '# HELP sqltrail_event_streams_cut_off_total Pages that were cut off because they did not read.',
+          '# TYPE sqltrail_event_streams_cut_off_total counter',
+          `sqltrail_event_streams_cut_off_total ${feed.cutOff}`,
+          '# HELP sqltrail_event_bytes_waiting Bytes of events that pages have not taken yet.',
+          '# TYPE sqltrail_event_bytes_waiting gauge',
+          `sqltrail_event_bytes_waiting ${feed.waitingBytes}`,
           '',
         ].join('\n'),
       );
@@ -202,24 +228,19 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
 
   // No token, as the collector sends none to its exporters' targets here; the console listens on loopback. A page of
   // another site cannot post JSON without a preflight, which gets no permission.
-  app.post('/v1/traces', express.json({ limit: LARGEST_TRACE_REQUEST }), (request, response) => {
+  const bodies = new Bodies();
+  // What JSON.parse makes of a request takes several times its bytes, so one is read at a time.
+  const intake = new Gate('The console', 1, 10_000);
+  app.post('/v1/traces', bodies.raw(largeJson), async (request, response) => {
     if (!request.is('application/json'))
       throw new BadRequest('Only OTLP/JSON is taken; set `encoding: json` on the exporter.', 415);
-    let parsed: ReturnType<typeof parseOtlp>;
-    try {
-      parsed = parseOtlp(request.body);
-    } catch (error) {
-      throw new BadRequest((error as Error).message);
-    }
-    traces.add(parsed.spans);
+    const { rejected, reason } = await intake.run(() => takeSpans(request.body, traces));
     response.json(
-      parsed.rejected > 0
-        ? { partialSuccess: { rejectedSpans: String(parsed.rejected), errorMessage: parsed.reason } }
-        : {},
+      rejected > 0 ? { partialSuccess: { rejectedSpans: String(rejected), errorMessage: reason } } : {},
     );
   });
 
-  const json = express.json({ limit: '1mb' });
+  const json = bodies.json(smallJson);
   app.get('/api/phase', (_request, response) => {
     response.json({ ...phase.current, history: phase.history });
   });
@@ -238,7 +259,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   app.post('/api/session/link', byToken, (_request, response) => {
     response.json({ code: sessions.link() });
   });
-  app.post('/api/session', sameOrigin, json, (request, response, next) => {
+  app.post('/api/session', json, (request, response, next) => {
     const { code } = parse(sessionRequest, request.body ?? {});
     const grant = () => response.json({ token: sessions.start() });
     if (code !== undefined && sessions.redeem(code)) return grant();
@@ -250,23 +271,18 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   app.get('/api/diagnosis', (_request, response) => {
     response.json(diagnosis.reading);
   });
-  app.post('/api/diagnosis', sameOrigin, bySession, json, (request, response) => {
+  app.post('/api/diagnosis', bySession, json, (request, response) => {
     diagnosis.start(parse(diagnosisRequest, request.body ?? {}));
     response.status(202).json(diagnosis.reading.running);
   });
-  app.put(
-    '/api/diagnosis',
-    byToken,
-    express.json({ limit: LARGEST_DIAGNOSIS }),
-    async (request, response) => {
-      await diagnosis.deliver(parse(deliveredDiagnosis, request.body));
-      response.json({});
-    },
-  );
-  app.get('/api/actions', async (_request, response) => {
-    response.json(await actions.read());
+  app.put('/api/diagnosis', byToken, bodies.json(largeJson), async (request, response) => {
+    await diagnosis.deliver(parse(deliveredDiagnosis, request.body));
+    response.json({});
   });
-  app.post('/api/actions', sameOrigin, bySession, json, async (request, response) => {
+  app.get('/api/actions', async (_request, response) => {
+    response.json(await readActions());
+  });
+  app.post('/api/actions', bySession, json, async (request, response) => {
     const { verb, id } = parse(actionRequest, request.body);
     await actions.start(verb, id);
     response.status(202).json({});
@@ -287,13 +303,13 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     response.json(notifications.all);
   });
   app.get('/api/alerts', async (_request, response) => {
-    response.json(await alertsNow());
+    response.json(await askAlerts());
   });
   app.get('/api/kpis', async (_request, response) => {
-    response.json(await readKpis(prometheus));
+    response.json(await askKpis());
   });
   app.get('/api/statements', async (_request, response) => {
-    response.json(await readStatements(prometheus, traces));
+    response.json(await askStatements());
   });
   app.get('/api/dashboards', (_request, response) => {
     response.json(dashboardDefinitions);
@@ -332,7 +348,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     const { traceId } = parse(z.object({ traceId: traceIdSchema }), request.params);
     const stored = traces.get(traceId);
     const spans = stored
-      ? [...stored.spans.values()]
+      ? stored.spans
       : options.tempoUrl && (await readTempoTrace(options.tempoUrl, traceId, closing.signal));
     if (!spans)
       throw new BadRequest(
@@ -354,10 +370,13 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     if (html === undefined) throw new BadRequest(`There is no runbook ${request.params.alert}.`, 404);
     response.type('text/html').send(html);
   });
-  for (const [path, { type, body }] of Object.entries(page))
+  for (const [path, { type, body }] of Object.entries(page)) {
+    // One copy, however many ask for it and do not read it.
+    const bytes = Buffer.from(body);
     app.get(path, (_request, response) => {
-      response.type(type).set('Cache-Control', 'no-cache').send(body);
+      response.type(type).set('Cache-Control', 'no-cache').send(bytes);
     });
+  }
 
   app.use((request) => {
     throw new BadRequest(`There is no ${request.method} ${request.path}.`, 404);

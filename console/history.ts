@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { cut } from './cut.ts';
 import type { Notification } from './notifications.ts';
 import type { Alert } from './sources/alertmanager.ts';
 
@@ -15,6 +17,10 @@ export interface AlertInterval {
 
 /** The story has about forty. */
 const MOST_INTERVALS = 500;
+/** Of a text that is shown; longer ones are cut. */
+const MAX_CHARACTERS = 512;
+
+const shown = (text: string) => cut(text, MAX_CHARACTERS);
 
 /** Which alerts fired when: from what Alertmanager delivers, and from what it holds while a page looks on. */
 export class AlertHistory {
@@ -46,18 +52,19 @@ export class AlertHistory {
   }
 
   #put(labels: Record<string, string>, summary: string, startsAt: string, endsAt: string | null): string {
-    const key = JSON.stringify([
-      startsAt,
-      ...Object.entries(labels).sort(([a], [b]) => a.localeCompare(b, 'en')),
-    ]);
+    const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+    // Labels may be long, and their number is not ours to choose.
+    const key = createHash('sha256')
+      .update(JSON.stringify([startsAt, sorted]))
+      .digest('base64');
     const known = this.#known.get(key);
     if (known) known.endsAt = endsAt;
     else
       this.#known.set(key, {
-        name: labels['alertname'] ?? '',
-        severity: labels['severity'] ?? '',
-        summary,
-        statement: labels['db_query_summary'] ?? null,
+        name: shown(labels['alertname'] ?? ''),
+        severity: shown(labels['severity'] ?? ''),
+        summary: shown(summary),
+        statement: labels['db_query_summary'] === undefined ? null : shown(labels['db_query_summary']),
         startsAt,
         endsAt,
       });

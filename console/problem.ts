@@ -38,8 +38,10 @@ const titles: Record<number, string> = {
   403: 'Not allowed from there',
   404: 'Not found',
   409: 'Not now',
+  413: 'Too large',
   415: 'Wrong content type',
   421: 'Host not allowed',
+  503: 'Too busy',
 };
 
 export function toProblem(error: unknown): Problem {

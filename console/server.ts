@@ -14,6 +14,11 @@ function end(code: 1 | 2, text: string): never {
 /** Answers under way get this long, then are cut. */
 const GRACE_MS = 2_000;
 
+/** A request that does not arrive in this time is given up, so that half-open ones do not pile up. */
+const LIMITS = { headersTimeout: 15_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 };
+/** A connection takes some 10 kB, whatever it is for. */
+const MAX_CONNECTIONS = 4_000;
+
 let env: Environment;
 try {
   env = readEnvironment(process.env);
@@ -27,7 +32,8 @@ try {
 } catch (error) {
   end(1, `the page cannot be made: ${(error as Error).message}`);
 }
-const server = createServer(served.app);
+const server = createServer(LIMITS, served.app);
+server.maxConnections = MAX_CONNECTIONS;
 
 server.once('error', (error: NodeJS.ErrnoException) => {
   const hint = error.code === 'EADDRINUSE' ? '; end what listens there, or set CONSOLE_PORT' : '';

@@ -46,8 +46,8 @@ export class Sessions {
 }
 
 /**
- * A page of another site must not act through the browser of somebody who has the console open. The token in a header
- * is protection enough; this refuses such a request before its token is looked at.
+ * A page of another site must not act through the browser of somebody who has the console open, nor read, take a seat
+ * among the readers, or keep the sources busy. Browsers say where a request comes from; scripts say nothing.
  */
 export const sameOrigin: RequestHandler = (request, _response, next) => {
   const origin = request.get('origin');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { SourceUnavailable } from '../problem.ts';
+import { type JsonLimits, parseJson } from '../body.ts';
+import { BadRequest, SourceUnavailable } from '../problem.ts';
 
 /** Who is asked, and what its reader can do when it does not answer. */
 export interface Source {
@@ -10,6 +11,26 @@ export interface Source {
 }
 
 const TIMEOUT_MS = 5_000;
+/** Of an answer. A range query of five hundred series has two megabytes. */
+const LIMITS: JsonLimits = {
+  bytes: 32_000_000,
+  depth: 64,
+  containers: 800_000,
+  values: 1_600_000,
+  shapes: 50_000,
+};
+
+/** @throws BadRequest when it is too large, or not JSON */
+async function readBody(response: Response): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > LIMITS.bytes) break;
+  }
+  return parseJson(Buffer.concat(chunks), LIMITS);
+}
 
 function unavailable(source: Source, what: string, cause?: unknown): SourceUnavailable {
   return new SourceUnavailable(
@@ -21,6 +42,7 @@ function unavailable(source: Source, what: string, cause?: unknown): SourceUnava
 }
 
 function faultOf(error: unknown): string {
+  if (error instanceof BadRequest) return `gave an answer that is too large (${error.message})`;
   if (error instanceof Error && error.name === 'TimeoutError')
     return `did not answer in ${TIMEOUT_MS / 1000} s`;
   const code = (error as { cause?: { code?: unknown } }).cause?.code;
@@ -50,8 +72,8 @@ export async function readJson<T>(
       signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init.signal ? [init.signal] : [])]),
     });
     if (response.status === 404) return undefined;
-    body = await response.json().catch((error) => {
-      if (error instanceof SyntaxError) return undefined;
+    body = await readBody(response).catch((error) => {
+      if (error instanceof BadRequest && error.status === 400) return undefined;
       throw error;
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SourceUnavailable } from '../problem.ts';
+import { Gate } from './gate.ts';
 import { readJson, type Source } from './http.ts';
 
 const responseOf = <T extends z.ZodType>(result: T) =>
@@ -33,13 +34,14 @@ export class QueryRefused extends Error {
 
 /** Queries that run at a time: Prometheus shares two cores with the shop that it watches. */
 const MOST_AT_A_TIME = 4;
+/** Ten pages of panels have as many. */
+const MAX_WAITING = 500;
 
 /** Queries, a few at a time. */
 export class PrometheusSource {
   readonly #source: Source;
   readonly #signal: AbortSignal;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #gate = new Gate('Prometheus', MOST_AT_A_TIME, MAX_WAITING);
 
   constructor(url: string, signal: AbortSignal) {
     this.#source = { name: 'Prometheus', url, variable: 'PROMETHEUS_URL' };
@@ -86,9 +88,7 @@ export class PrometheusSource {
       data?: { result: T[] } | undefined;
     }>,
   ): Promise<T[]> {
-    if (this.#running >= MOST_AT_A_TIME) await new Promise<void>((next) => this.#waiting.push(next));
-    else this.#running += 1;
-    try {
+    return this.#gate.run(async () => {
       // 400 and 422 carry Prometheus's own explanation; 503 a query that was given up.
       const body = await readJson(
         this.#source,
@@ -105,11 +105,6 @@ export class PrometheusSource {
         );
       if (body.status === 'error') throw new QueryRefused(body.error ?? 'refused without a reason');
       return body.data?.result ?? [];
-    } finally {
-      // The place is handed on, so that a newcomer cannot take it in between.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running -= 1;
-    }
+    });
   }
 }

@@ -63,7 +63,7 @@ describe('TraceStore', () => {
   it('takes a span that is delivered twice once', () => {
     const store = new TraceStore();
     store.add([span(1, 1), span(1, 1)]);
-    expect(store.get(id(1))?.spans.size).toBe(1);
+    expect(store.get(id(1))?.spans).toHaveLength(1);
   });
 
   it('finds the statement that was called row by row', () => {

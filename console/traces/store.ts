@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import { type AttributeValue, queryTextOf, routeOf, type Span, statementOf } from './span.ts';
+import { queryTextOf, routeOf, type Span, statementOf } from './span.ts';
+import { stringBytes, TextPool } from './textPool.ts';
 
 export interface TraceStoreOptions {
   maxTraces: number;
-  /** Estimated bytes on the heap, indexes included. */
+  /** Most bytes on the heap, texts and indexes included; an upper bound of what they take, whatever the spans hold. */
   maxBytes: number;
   /** A trace with more spans keeps the first ones and its root; the rest is counted. */
   maxSpansPerTrace: number;
@@ -25,17 +26,43 @@ export interface StatementInTrace {
   maxMs: number;
 }
 
+/**
+ * A span as it lies in the store: what is asked for often, and the rest as one JSON text. A text has a size that is
+ * known; an object of attributes has not, as it depends on their names and on the engine.
+ */
+interface StoredSpan {
+  spanId: string;
+  parentSpanId: string | null;
+  /** Name, service, summary and text are the pool's. */
+  name: string;
+  service: string;
+  /** Of {@link statementOf}. */
+  summary: string | null;
+  /** `db.query.text`. */
+  text: string | null;
+  startMs: number;
+  durationMs: number;
+  rest: string;
+}
+
+type Rest = Pick<Span, 'kind' | 'error' | 'statusMessage' | 'attributes' | 'events' | 'truncated'>;
+
 export interface StoredTrace {
   traceId: string;
   /** By span id, in order of arrival. */
-  spans: Map<string, Span>;
+  spans: Map<string, StoredSpan>;
+  /** Without what the pool keeps. */
   bytes: number;
+  /** What its spans brought to the pool. */
+  pooledBytes: number;
   droppedSpans: number;
   errorSpans: number;
   statements: Map<string, StatementInTrace>;
   routes: Set<string>;
   /** The first span without a parent; undefined until it arrives, and for a trace whose root was sampled out. */
-  root: Span | undefined;
+  root: StoredSpan | undefined;
+  /** `http.route` of the root. */
+  rootRoute: string | null;
   startMs: number;
   endMs: number;
   /** The largest group of one statement's calls under one parent; cleared when a span arrives. */
@@ -80,31 +107,43 @@ const ordinaryShare = 0.2;
 /** Places kept free for roots, which end and so arrive last. */
 const rootReserve = 16;
 
-// Measured on V8 (Node 24) with spans of the shop: objects, map entries and hidden overhead of each.
-const spanBytes = 420;
-const traceBytes = 900;
-const attributeBytes = 24;
-const indexEntryBytes = 160;
+// Objects, boxed numbers, ids, and map entries at their largest slack, each as V8 (Node 24) lays them out without
+// pointer compression; storeHeap.integration.test.ts holds the sums against the heap itself.
+const SPAN_BYTES = 420;
+const TRACE_BYTES = 1_300;
+/** A statement or a route of a trace: its figures, and its places in both indexes. */
+const INDEX_ENTRY_BYTES = 560;
+/** Of both bounds: the texts of statements whose traces are gone. */
+const TEXTS_SHARE = 1 / 8;
 
-const stringBytes = (text: string) => (/[^\0-\xff]/.test(text) ? 2 * text.length : text.length) + 16;
+const encode = (span: Span): string => {
+  const { kind, error, statusMessage, events, truncated } = span;
+  const { 'db.query.text': _, ...attributes } = span.attributes;
+  const rest: Rest = {
+    kind,
+    error,
+    statusMessage,
+    events,
+    truncated,
+    attributes: queryTextOf(span) === null ? span.attributes : attributes,
+  };
+  return JSON.stringify(rest);
+};
 
-function valueBytes(value: AttributeValue): number {
-  if (typeof value === 'string') return stringBytes(value);
-  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + valueBytes(item), 32);
-  return 8;
-}
-
-function attributesBytes(attributes: Record<string, AttributeValue>): number {
-  let bytes = 0;
-  for (const [key, value] of Object.entries(attributes))
-    bytes += attributeBytes + key.length + valueBytes(value);
-  return bytes;
-}
-
-function bytesOf(span: Span): number {
-  let bytes = spanBytes + stringBytes(span.name) + attributesBytes(span.attributes);
-  for (const event of span.events) bytes += 120 + stringBytes(event.name) + attributesBytes(event.attributes);
-  return bytes + (span.statusMessage ? stringBytes(span.statusMessage) : 0);
+function decode(traceId: string, { rest, text, ...stored }: StoredSpan): Span {
+  const { attributes, ...others } = JSON.parse(rest) as Rest;
+  const { spanId, parentSpanId, name, service, startMs, durationMs } = stored;
+  return {
+    traceId,
+    spanId,
+    parentSpanId,
+    name,
+    service,
+    startMs,
+    durationMs,
+    ...others,
+    attributes: text === null ? attributes : { ...attributes, 'db.query.text': text },
+  };
 }
 
 function addTo<K>(index: Map<K, Set<StoredTrace>>, key: K, trace: StoredTrace) {
@@ -129,7 +168,7 @@ export function repeatedIn(trace: StoredTrace): RepeatedStatement | null {
   const groups = new Map<string, RepeatedStatement>();
   let largest: RepeatedStatement | null = null;
   for (const span of trace.spans.values()) {
-    const summary = statementOf(span);
+    const { summary } = span;
     if (summary === null) continue;
     const key = `${span.parentSpanId}\n${summary}`;
     const group = groups.get(key) ?? { summary, repeats: 0, totalMs: 0 };
@@ -155,16 +194,20 @@ export class TraceStore {
   readonly #byStatement = new Map<string, Set<StoredTrace>>();
   readonly #byRoute = new Map<string, Set<StoredTrace>>();
   readonly #withErrors = new Set<StoredTrace>();
-  /** Equal texts of many spans are kept once; JSON.parse gives each a copy of its own. */
-  readonly #texts = new LRUCache<string, string>({ max: 4_000 });
+  readonly #texts = new TextPool();
   /** The text of a statement outlives its traces. */
-  readonly #textOfStatement = new LRUCache<string, string>({ max: 1_000 });
+  readonly #textOfStatement: LRUCache<string, string>;
   #ordinaryBytes = 0;
   #notableBytes = 0;
   #evicted = 0;
 
   constructor(options: Partial<TraceStoreOptions> = {}) {
     this.options = { ...defaultTraceStoreOptions, ...options };
+    this.#textOfStatement = new LRUCache({
+      max: 1_000,
+      maxSize: Math.max(1, Math.floor(this.options.maxBytes * TEXTS_SHARE)),
+      sizeCalculation: (text, summary) => INDEX_ENTRY_BYTES + stringBytes(text) + stringBytes(summary),
+    });
   }
 
   get size(): number {
@@ -172,7 +215,9 @@ export class TraceStore {
   }
 
   get bytes(): number {
-    return this.#ordinaryBytes + this.#notableBytes;
+    return (
+      this.#ordinaryBytes + this.#notableBytes + this.#texts.bytes + this.#textOfStatement.calculatedSize
+    );
   }
 
   /** Traces pushed out since the start. */
@@ -180,13 +225,24 @@ export class TraceStore {
     return this.#evicted;
   }
 
-  get(traceId: string): StoredTrace | undefined {
+  #stored(traceId: string): StoredTrace | undefined {
     return this.#ordinary.get(traceId) ?? this.#notable.get(traceId);
+  }
+
+  /** Its spans in order of arrival; undefined for one that is not here. */
+  get(traceId: string): { spans: Span[]; droppedSpans: number } | undefined {
+    const trace = this.#stored(traceId);
+    return (
+      trace && {
+        spans: [...trace.spans.values()].map((span) => decode(trace.traceId, span)),
+        droppedSpans: trace.droppedSpans,
+      }
+    );
   }
 
   add(spans: Iterable<Span>): void {
     for (const span of spans) {
-      const known = this.get(span.traceId);
+      const known = this.#stored(span.traceId);
       const trace = known ?? this.#open(span.traceId);
       const before = trace.bytes;
       this.#put(trace, span);
@@ -203,18 +259,20 @@ export class TraceStore {
     const trace: StoredTrace = {
       traceId,
       spans: new Map(),
-      bytes: traceBytes,
+      bytes: TRACE_BYTES,
+      pooledBytes: 0,
       droppedSpans: 0,
       errorSpans: 0,
       statements: new Map(),
       routes: new Set(),
       root: undefined,
+      rootRoute: null,
       startMs: Number.POSITIVE_INFINITY,
       endMs: 0,
       repeated: undefined,
     };
     this.#ordinary.set(traceId, trace);
-    this.#ordinaryBytes += traceBytes;
+    this.#ordinaryBytes += TRACE_BYTES;
     return trace;
   }
 
@@ -229,60 +287,61 @@ export class TraceStore {
   #hasRoom(trace: StoredTrace, span: Span, bytes: number): boolean {
     const isRoot = span.parentSpanId === null || span.kind === 'server';
     const most = this.options.maxSpansPerTrace + (isRoot ? rootReserve : 0);
-    return trace.spans.size < most && trace.bytes + bytes <= this.options.maxBytes / 8;
+    return trace.spans.size < most && trace.bytes + trace.pooledBytes + bytes <= this.options.maxBytes / 8;
   }
 
   #put(trace: StoredTrace, given: Span) {
     if (trace.spans.has(given.spanId)) return;
-    const bytes = bytesOf(given);
-    if (!this.#hasRoom(trace, given, bytes)) {
+    const summary = statementOf(given);
+    const text = queryTextOf(given);
+    const route = routeOf(given);
+    const rest = encode(given);
+    const bytes = SPAN_BYTES + stringBytes(rest);
+    const entries =
+      (summary === null || trace.statements.has(summary) ? 0 : INDEX_ENTRY_BYTES) +
+      (route === null || trace.routes.has(route) ? 0 : INDEX_ENTRY_BYTES);
+    const pooled = [given.name, given.service, summary, text, route].reduce(
+      (sum, one) => sum + this.#texts.costOf(one),
+      0,
+    );
+    if (!this.#hasRoom(trace, given, bytes + entries + pooled)) {
       trace.droppedSpans += 1;
       return;
     }
-    const span = this.#shareTexts(given);
+    const span: StoredSpan = {
+      spanId: given.spanId,
+      parentSpanId: given.parentSpanId,
+      name: this.#texts.keep(given.name),
+      service: this.#texts.keep(given.service),
+      summary: summary === null ? null : this.#texts.keep(summary),
+      text: text === null ? null : this.#texts.keep(text),
+      startMs: given.startMs,
+      durationMs: given.durationMs,
+      rest,
+    };
     trace.spans.set(span.spanId, span);
-    trace.bytes += bytes;
+    trace.bytes += bytes + entries;
+    trace.pooledBytes += pooled;
     trace.repeated = undefined;
-    if (span.parentSpanId === null) trace.root ??= span;
-    if (span.error) {
+    if (given.error) {
       trace.errorSpans += 1;
       this.#withErrors.add(trace);
     }
-    const summary = statementOf(span);
     // A plan is captured beside the request; it does not make the trace longer.
-    if (summary !== null || !('sqltrail.plan' in span.attributes)) {
+    if (summary !== null || !('sqltrail.plan' in given.attributes)) {
       trace.startMs = Math.min(trace.startMs, span.startMs);
       trace.endMs = Math.max(trace.endMs, span.startMs + span.durationMs);
     }
-    if (summary !== null) this.#indexStatement(trace, span, summary);
-    const route = routeOf(span);
-    if (route !== null && !trace.routes.has(route)) {
-      trace.routes.add(route);
-      trace.bytes += indexEntryBytes;
-      addTo(this.#byRoute, route, trace);
+    if (span.summary !== null) this.#indexStatement(trace, span, span.summary);
+    const kept = route === null ? null : this.#indexRoute(trace, route);
+    if (span.parentSpanId === null && !trace.root) {
+      trace.root = span;
+      trace.rootRoute = kept;
     }
   }
 
-  #shareTexts(span: Span): Span {
-    const text = queryTextOf(span);
-    if (text !== null) span.attributes['db.query.text'] = this.#share(text);
-    const summary = statementOf(span);
-    if (summary !== null && 'db.query.summary' in span.attributes)
-      span.attributes['db.query.summary'] = this.#share(summary);
-    return Object.assign(span, { name: this.#share(span.name), service: this.#share(span.service) });
-  }
-
-  #share(text: string): string {
-    if (text.length > 4_096) return text;
-    const known = this.#texts.get(text);
-    if (known !== undefined) return known;
-    this.#texts.set(text, text);
-    return text;
-  }
-
-  #indexStatement(trace: StoredTrace, span: Span, summary: string) {
-    const text = queryTextOf(span);
-    if (text !== null) this.#textOfStatement.set(summary, text);
+  #indexStatement(trace: StoredTrace, span: StoredSpan, summary: string) {
+    if (span.text !== null) this.#textOfStatement.set(summary, span.text);
     const known = trace.statements.get(summary);
     if (known) {
       known.calls += 1;
@@ -291,8 +350,19 @@ export class TraceStore {
       return;
     }
     trace.statements.set(summary, { calls: 1, totalMs: span.durationMs, maxMs: span.durationMs });
-    trace.bytes += indexEntryBytes;
     addTo(this.#byStatement, summary, trace);
+  }
+
+  /** @returns the pool's copy */
+  #indexRoute(trace: StoredTrace, route: string): string {
+    const kept = this.#texts.keep(route);
+    if (trace.routes.has(kept)) {
+      this.#texts.release(kept);
+      return kept;
+    }
+    trace.routes.add(kept);
+    addTo(this.#byRoute, kept, trace);
+    return kept;
   }
 
   #evict() {
@@ -313,7 +383,12 @@ export class TraceStore {
     if (this.#notable.delete(trace.traceId)) this.#notableBytes -= trace.bytes;
     else if (this.#ordinary.delete(trace.traceId)) this.#ordinaryBytes -= trace.bytes;
     for (const summary of trace.statements.keys()) removeFrom(this.#byStatement, summary, trace);
-    for (const route of trace.routes) removeFrom(this.#byRoute, route, trace);
+    for (const route of trace.routes) {
+      removeFrom(this.#byRoute, route, trace);
+      this.#texts.release(route);
+    }
+    for (const { name, service, summary, text } of trace.spans.values())
+      for (const kept of [name, service, summary, text]) if (kept !== null) this.#texts.release(kept);
     this.#withErrors.delete(trace);
   }
 
@@ -394,7 +469,7 @@ function summarise(trace: StoredTrace, statement: string | undefined): TraceSumm
   let slowest: TraceSummary['slowest'] = null;
   for (const [summary, { maxMs }] of trace.statements)
     if (!slowest || maxMs > slowest.durationMs) slowest = { summary, durationMs: maxMs };
-  const [route = null] = trace.root && routeOf(trace.root) ? [routeOf(trace.root)] : trace.routes;
+  const [route = null] = trace.rootRoute === null ? trace.routes : [trace.rootRoute];
   return {
     traceId: trace.traceId,
     name: first?.name ?? '(no name)',
