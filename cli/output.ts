@@ -1,16 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makePrivateDirectory, writePrivate } from '../lib/privateFiles.ts';
 import { ConfigurationError } from '../stack/errors.ts';
 
 /**
- * Writes what --output asks for, making its directory.
+ * Writes what --output asks for, making its directory: findings are for this user alone.
  *
  * @throws ConfigurationError naming the file and why it cannot be written
  */
 export async function writeOutput(file: string, text: string): Promise<void> {
   try {
-    await mkdir(path.dirname(path.resolve(file)), { recursive: true });
-    await writeFile(file, text);
+    await makePrivateDirectory(path.dirname(path.resolve(file)));
+    await writePrivate(file, text);
   } catch (error) {
     throw new ConfigurationError(
       `--output: ${file} cannot be written (${(error as Error).message}). Name another file or directory.`,

@@ -95,11 +95,13 @@ export function exceededLimit(body: Uint8Array, limits: JsonLimits): string | un
   return undefined;
 }
 
+const tooLargeBody = (why: string) => new BadRequest(`The body is too large: ${why}; send it in parts.`, 413);
+
 /** @throws BadRequest 413 for one beyond the limits, 400 for one that is not JSON */
 export function parseJson(body: Uint8Array, limits: JsonLimits): unknown {
   const exceeded =
     body.length > limits.bytes ? `it has more than ${limits.bytes} bytes` : exceededLimit(body, limits);
-  if (exceeded) throw new BadRequest(`The body is too large: ${exceeded}; send it in parts.`, 413);
+  if (exceeded) throw tooLargeBody(exceeded);
   try {
     return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
   } catch {
@@ -130,7 +132,10 @@ export class Bodies {
       response.once('close', () => {
         this.#held -= size;
       });
-      read(request, response, next);
+      read(request, response, (error?: unknown) => {
+        const tooLarge = (error as { status?: unknown } | undefined)?.status === 413;
+        next(tooLarge ? tooLargeBody(`it has more than ${limits.bytes} bytes`) : error);
+      });
     };
   }
 

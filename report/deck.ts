@@ -4,6 +4,7 @@ import { causeBars } from './charts/causeBars.ts';
 import { migrationGantt, roadmapGantt } from './charts/gantt.ts';
 import { cumulatedCost } from './charts/impact.ts';
 import { phaseBars } from './charts/phaseBars.ts';
+import { contentPolicy } from './page.ts';
 
 /** Words a minute of a calm speaker. */
 export const WORDS_PER_MINUTE = 130;
@@ -25,8 +26,11 @@ const image = (svg: string, alt: string, width: number) =>
 
 export const wordsIn = (text: string) => text.split(/\s+/).filter(Boolean).length;
 
-/** Of a finding's title on a slide: no markup of the database's text is read as Markdown. */
-const plain = (text: string) => text.replaceAll(/[<>*_`[\]|]/g, ' ');
+/**
+ * A finding's title where Markdown is written: names of tables and texts of statements are somebody else's, and none of
+ * them may be read as markup, nor end a line.
+ */
+export const plain = (text: string) => text.replaceAll(/[<>*_`[\]|\p{Cc}\u2028\u2029]/gu, ' ');
 
 function opening({ recording, figures }: Case): Slide {
   const f = (id: string) => figures.text(id);
@@ -173,7 +177,7 @@ export function deckHtml(markdown: string): string {
   });
   const { html, css } = marp.render(markdown);
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Five minutes</title><style>${css}
+<html lang="en"><head><meta charset="utf-8">${contentPolicy}<title>Five minutes</title><style>${css}
 @page{size:1280px 720px;margin:0}body{margin:0;background:#888}div.marpit>svg{display:block;margin:0 auto 16px;width:min(100vw,1280px);height:auto}@media print{body{background:none}div.marpit>svg{margin:0;width:1280px;height:720px;break-after:page}}</style></head><body>${html}</body></html>
 `;
 }

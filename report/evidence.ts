@@ -2,7 +2,7 @@ import { Html, html } from '../diagnosis/format/markup.ts';
 import type { Case } from './case.ts';
 import { phaseLegend, timeline } from './charts/timeline.ts';
 import { phaseTitles } from './measured.ts';
-import { figureOf, style } from './page.ts';
+import { contentPolicy, figureOf, style } from './page.ts';
 import { alerts } from './sections/alerts.ts';
 import { appendix } from './sections/appendix.ts';
 import { causes, trail } from './sections/causes.ts';
@@ -61,7 +61,7 @@ export function evidenceReport(input: Case): string {
   ] as const;
   const first = tiles(input);
   return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style)}</style></head><body>
+<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style)}</style></head><body>
 <p class="dim">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
 <h1>Why the shop broke down at its peak, and what mended it</h1>
 ${outcome(input)}

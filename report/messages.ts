@@ -1,5 +1,6 @@
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
+import { plain } from './deck.ts';
 
 export interface Message {
   file: string;
@@ -26,7 +27,7 @@ function engineers({ recording, rows }: Case, { f, partial, relieved, cured }: T
   const dear = (recording.diagnosis?.findings ?? [])
     .filter(({ shareOfLostTime }) => shareOfLostTime !== null)
     .slice(0, 5)
-    .map(({ title, rank }) => `- ${title}: ${f(`finding:${rank}:share`)} of database time`)
+    .map(({ title, rank }) => `- ${plain(title)}: ${f(`finding:${rank}:share`)} of database time`)
     .join('\n');
   return paragraphs(
     '# For engineers: what hurt, and what to keep doing',

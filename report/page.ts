@@ -18,6 +18,13 @@ article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margi
 @media print{html{font-size:11.5px}body{max-width:none;padding:0;font-size:1rem}h2{break-after:avoid}h3{break-after:avoid}tr,svg{break-inside:avoid}article{break-inside:auto}table.tight{font-size:.8rem}table.appendix{font-size:.68rem}table.appendix tr{break-inside:auto}td.n{white-space:normal}}
 @page{size:A4;margin:14mm}`;
 
+/**
+ * For a page that is opened from a file, where no server says what it may load: its own styles, and pictures that are in
+ * it. Texts are escaped; this is for the one that somebody forgets.
+ */
+export const contentPolicy =
+  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">";
+
 /** A figure as markup that leads back to its place in the appendix. */
 export function figureOf(figures: Figures) {
   return (id: string): Html =>

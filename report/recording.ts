@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Diagnosis } from '../diagnosis/run.ts';
+import { makePrivateDirectory, replacePrivate } from '../lib/privateFiles.ts';
 import type { JournalEntry } from '../remediation/journal.ts';
 
 const instant = z.iso.datetime();
@@ -234,10 +235,8 @@ export class RecordingFile {
 
   /** Replaces the file in one step, so that a reader never sees half of it. */
   async save(): Promise<void> {
-    await mkdir(path.dirname(this.file), { recursive: true });
-    const partial = `${this.file}.partial`;
-    await writeFile(partial, `${JSON.stringify(this.recording, null, 2)}\n`);
-    await rename(partial, this.file);
+    await makePrivateDirectory(path.dirname(this.file));
+    await replacePrivate(this.file, `${JSON.stringify(this.recording, null, 2)}\n`);
   }
 }
 

@@ -1,5 +1,6 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makePrivateDirectory, writePrivate } from '../lib/privateFiles.ts';
 import { DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
 import { type Case, caseOf } from './case.ts';
 import { deckHtml, deckMarkdown, speakerNotes } from './deck.ts';
@@ -43,8 +44,8 @@ export async function writeReport(
   const files = await renderReport(recordingFile, assumptionsFile);
   for (const [name, text] of files) {
     const file = path.join(directory, name);
-    await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(file, text);
+    await makePrivateDirectory(path.dirname(file));
+    await writePrivate(file, text);
   }
   return [...files.keys()];
 }

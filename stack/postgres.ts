@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { openPrivateLog } from '../lib/privateFiles.ts';
 
 /** Where initdb and postgres of the platform's embedded package lie. */
 interface PostgresBinaries {
@@ -210,7 +211,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     unix_socket_directories: '',
     ...options.settings,
   };
-  const log = await open(options.logFile, 'a');
+  const log = await openPrivateLog(options.logFile);
   const child = spawn(
     binaries.postgres,
     ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../lib/privateFiles.ts';
 import { ConfigurationError, errorCode } from './errors.ts';
 
 /** The checkout this file lies in. */
@@ -45,7 +46,7 @@ export type RunState = z.infer<typeof runStateSchema>;
 const partialWrite = (file: string) => `${file}.${process.pid}.tmp`;
 
 /** Writes a file so that a reader, or a kill at any moment, sees either the old content or the new. */
-export async function writeAtomically(file: string, content: string, mode = 0o644): Promise<void> {
+export async function writeAtomically(file: string, content: string, mode = PRIVATE_FILE): Promise<void> {
   await writeFile(partialWrite(file), content, { mode });
   await rename(partialWrite(file), file);
 }
@@ -58,10 +59,15 @@ export const resolveRunDirectory = (dir = process.env['SQLTRAIL_DIR']) =>
  * Makes a directory, and makes sure that files can be made in it.
  * @throws ConfigurationError naming the directory, the system's reason and the remedy.
  */
-export async function makeWritable(directory: string, what: string, remedy: string): Promise<void> {
+export async function makeWritable(
+  directory: string,
+  what: string,
+  remedy: string,
+  mode = 0o755,
+): Promise<void> {
   const probe = path.join(directory, `.probe-${process.pid}`);
   try {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode });
     await writeFile(probe, '');
     await rm(probe);
   } catch (cause) {
@@ -94,11 +100,20 @@ export class RunDirectory {
    */
   async open(): Promise<void> {
     const remedy = 'make it writable, or set SQLTRAIL_DIR to a directory that is';
-    await makeWritable(this.path, 'run directory', remedy);
-    for (const dir of ['log', 'config', 'data']) await makeWritable(this.file(dir), 'run directory', remedy);
-    // Postgres may run as another user and must pass through; nothing else needs to list what is in here.
-    await chmod(this.path, 0o711);
-    await mkdir(this.file('secrets'), { recursive: true, mode: 0o700 });
+    // Postgres may run as another user and must pass through to its data; nobody else needs what is in here.
+    const passed = process.getuid?.() === 0 ? 0o711 : PRIVATE_DIRECTORY;
+    const modes = {
+      '': passed,
+      data: passed,
+      log: PRIVATE_DIRECTORY,
+      config: PRIVATE_DIRECTORY,
+      secrets: PRIVATE_DIRECTORY,
+    };
+    for (const [dir, mode] of Object.entries(modes)) {
+      await makeWritable(this.file(dir), 'run directory', remedy, mode);
+      // One that an earlier version made may be open to all.
+      await chmod(this.file(dir), mode);
+    }
   }
 
   /**
@@ -130,7 +145,7 @@ export class RunDirectory {
       token: random(),
       webhookToken: random(),
     };
-    await writeAtomically(file, `${JSON.stringify(secrets, null, 2)}\n`, 0o600);
+    await writeAtomically(file, `${JSON.stringify(secrets, null, 2)}\n`);
     return secrets;
   }
 

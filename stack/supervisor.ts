@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openPrivateLog } from '../lib/privateFiles.ts';
 import { describeError, errorCode } from './errors.ts';
 import { identify, isRunning } from './processes.ts';
 
@@ -92,7 +93,7 @@ export async function endChild(
  * @throws Error with the last lines of the log and its path, when the process ends first or the deadline passes.
  */
 export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
-  const log = await open(spec.logFile, 'a');
+  const log = await openPrivateLog(spec.logFile);
   let failure: Error | undefined;
   let child: ChildProcess;
   try {

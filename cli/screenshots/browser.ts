@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { makePrivateDirectory, writePrivate } from '../../lib/privateFiles.ts';
 import { chromiumPath } from '../../report/pdf.ts';
 import { WIDTH } from './draw.ts';
 
@@ -38,7 +38,7 @@ export class Camera {
 
   /** @throws NoBrowser */
   static async open(directory: string): Promise<Camera> {
-    await mkdir(directory, { recursive: true });
+    await makePrivateDirectory(directory);
     const browser = await launch();
     const page = await browser.newPage({
       viewport: { width: WIDTH, height: HEIGHT },
@@ -51,7 +51,7 @@ export class Camera {
 
   async #take(name: string): Promise<void> {
     const file = path.join(this.#directory, `${name}.png`);
-    await writeFile(file, await this.#page.screenshot({ fullPage: true }));
+    await writePrivate(file, await this.#page.screenshot({ fullPage: true }));
     this.taken.push(file);
   }
 

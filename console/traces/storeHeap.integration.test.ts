@@ -4,9 +4,9 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { traceShapes } from '../../test/support/traceShapes.ts';
 
-const BOUND = 16_000_000;
+const BOUND = 6_000_000;
 // The store at its bound twice over would not fit, and a request's garbage does.
-const HEAP_MB = 64;
+const HEAP_MB = 48;
 const script = path.join(import.meta.dirname, '../../test/support/fillStore.ts');
 
 it.each(Object.keys(traceShapes))('%s take no more of the heap than the store counts', async (shape) => {

@@ -49,6 +49,22 @@ async function exists(admin: pg.ClientBase, database: string): Promise<boolean> 
   return (await admin.query('SELECT FROM pg_database WHERE datname = $1', [database])).rowCount === 1;
 }
 
+/**
+ * The shop's roles may connect to the shop, and nowhere else: not to templates that earlier versions left open, nor to
+ * the server's own databases, as long as no other role would lose something by it.
+ */
+async function closeOtherDatabases(admin: pg.ClientBase): Promise<void> {
+  const { rows } = await admin.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_database
+      WHERE datname LIKE 'shop\\_template\\_%'
+         OR datname IN ('postgres', 'template1') AND NOT EXISTS (
+              SELECT FROM pg_roles
+               WHERE rolcanlogin AND NOT rolsuper AND rolname NOT IN ('shop_owner', 'shop_app', 'sqltrail_monitor'))`,
+  );
+  for (const { name } of rows)
+    await admin.query(`REVOKE ALL ON DATABASE ${pg.escapeIdentifier(name)} FROM PUBLIC`);
+}
+
 /** Runs the fill tasks on `connections` connections, each as soon as what it needs is there. */
 async function fill(clients: pg.Client[], { scale, asOf, signal, onProgress }: FillOptions): Promise<void> {
   const open = fillTasks(scaleOf(scale), asOf);
@@ -108,10 +124,13 @@ export async function createShopDatabase(options: ShopDatabaseOptions): Promise<
     // One builder at a time on this server; the lock goes with the connection.
     await admin.query("SELECT pg_advisory_lock(hashtextextended('sqltrail shop data', 0))");
     await createRoles(admin, options.passwords);
+    await closeOtherDatabases(admin);
     if (await exists(admin, template)) return template;
     const building = `${template}_building`;
     await admin.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(building)} WITH (FORCE)`);
     await admin.query(`CREATE DATABASE ${pg.escapeIdentifier(building)} OWNER shop_owner`);
+    // It keeps its rights when it is renamed.
+    await admin.query(`REVOKE ALL ON DATABASE ${pg.escapeIdentifier(building)} FROM PUBLIC`);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     for (let i = 0; i < 2; i += 1) {
       const client = await connect(options.adminUrl, building);

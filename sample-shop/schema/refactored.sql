@@ -305,7 +305,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET Time
 DECLARE
   made  integer := 0;
 BEGIN
-  FOR i IN 0..ahead LOOP
+  -- The shop needs a few; a number that is wrong must not fill the catalogue.
+  FOR i IN 0..least(ahead, 24) LOOP
     IF shop.ensure_month(date_trunc('month', now()) + i * interval '1 month') THEN
       made := made + 1;
     END IF;
@@ -369,7 +370,8 @@ BEGIN
   RETURN (SELECT count(*) FROM shop.sales_daily WHERE day = ANY (days));
 END $$;
 
-REVOKE EXECUTE ON FUNCTION shop.keep_sales FROM PUBLIC;
+-- Whoever may call one of these acts with the owner's rights: the monitor, which reads, would add partitions.
+REVOKE EXECUTE ON FUNCTION shop.keep_sales, shop.ensure_month, shop.ensure_months_ahead, shop.forget_sales FROM PUBLIC;
 
 -- Partitions are reached through their parents, so these rights are all that the roles need. Rows of contacts,
 -- addresses and product_versions are history: the shop adds to them and changes none.
@@ -379,7 +381,7 @@ BEGIN
     GRANT USAGE ON SCHEMA shop TO shop_app;
     GRANT SELECT ON ALL TABLES IN SCHEMA shop TO shop_app;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA shop TO shop_app;
-    GRANT EXECUTE ON FUNCTION shop.keep_sales TO shop_app;
+    GRANT EXECUTE ON FUNCTION shop.keep_sales, shop.ensure_months_ahead TO shop_app;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'sqltrail_monitor') THEN
     GRANT USAGE ON SCHEMA shop TO sqltrail_monitor;

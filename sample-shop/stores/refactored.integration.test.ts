@@ -362,8 +362,29 @@ it('answers clearly when a late row comes for an archived month', async () => {
       RETURNING to_char(month, 'YYYY-MM') AS month`,
   );
   const month = rows[0]?.month;
-  await expect(shop.app.query('SELECT shop.ensure_month($1)', [`${month}-15`])).rejects.toThrow(
+  await expect(shop.owner.query('SELECT shop.ensure_month($1)', [`${month}-15`])).rejects.toThrow(
     `the month ${month} was archived on`,
   );
   await shop.owner.query('UPDATE shop.months SET archived_at = NULL');
+});
+
+it('what runs with the owner’s rights is for the roles that need it, and looks nowhere but where it should', async () => {
+  const { rows } = await shop.owner.query<{ name: string; config: string[]; callers: string[] }>(
+    `SELECT p.proname AS name, p.proconfig AS config,
+            ARRAY(SELECT rolname::text FROM pg_roles
+                   WHERE rolname IN ('shop_app', 'sqltrail_monitor') AND has_function_privilege(oid, p.oid, 'EXECUTE')
+                   ORDER BY 1) AS callers
+       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+      WHERE p.prosecdef AND n.nspname = 'shop' ORDER BY 1`,
+  );
+  expect(Object.fromEntries(rows.map(({ name, callers }) => [name, callers]))).toEqual({
+    ensure_month: [],
+    ensure_months_ahead: ['shop_app'],
+    forget_sales: [],
+    keep_sales: ['shop_app'],
+  });
+  for (const { config } of rows) expect(config).toContain('search_path=pg_catalog, pg_temp');
+  expect(
+    (await shop.app.query('SELECT shop.ensure_months_ahead(1000000) AS made')).rows[0].made,
+  ).toBeLessThan(30);
 });

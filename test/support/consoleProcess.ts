@@ -1,4 +1,5 @@
 import { waitFor } from '../../stack/waitFor.ts';
+import { PATIENCE_MS } from './patience.ts';
 import { startNode } from './process.ts';
 
 export const tokens = { console: 'console-token-for-tests', webhook: 'webhook-token-for-tests' };
@@ -26,7 +27,7 @@ export async function startConsoleProcess(heapMb: number, env: Record<string, st
         throw new Error(`the console ended before it listened:\n${started.output()}`);
       return /console: (http:\S+)/.exec(started.output())?.[1];
     },
-    { deadlineMs: 60_000 },
+    { deadlineMs: PATIENCE_MS },
   );
   const post = (path: string, body: string | Uint8Array, headers: Record<string, string> = {}) =>
     fetch(base + path, {

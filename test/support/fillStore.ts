@@ -8,7 +8,7 @@ const [shape = '', maxBytes = ''] = process.argv.slice(2);
 const { gc } = globalThis;
 if (!gc) throw new Error('run it with --expose-gc');
 const heap = () => {
-  for (let i = 0; i < 3; i += 1) gc();
+  for (let i = 0; i < 2; i += 1) gc();
   return process.memoryUsage().heapUsed;
 };
 const fill = (store: TraceStore, from: number) =>
