@@ -312,11 +312,11 @@ describe('readers that do not read', () => {
 
   it('bodies that never end', async () => {
     const head =
-      'POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n';
-    for (let i = 0; i < 40; i += 1) halfOpen(head + ' '.repeat(1_000_000));
+      'POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n';
+    for (let i = 0; i < 70; i += 1) halfOpen(head + ' '.repeat(100_000));
     await waitFor(
       'no room',
-      async () => (await served.post('/v1/traces', '{}'.padEnd(7_000_000))).status === 503,
+      async () => (await served.post('/v1/traces', '{}'.padEnd(8_000_000))).status === 503,
       DEADLINE,
     );
     // Small ones still find a place.
@@ -324,7 +324,7 @@ describe('readers that do not read', () => {
     for (const socket of sockets.splice(0)) socket.destroy();
     await waitFor(
       'room again',
-      async () => (await served.post('/v1/traces', '{}'.padEnd(7_000_000))).status === 200,
+      async () => (await served.post('/v1/traces', '{}'.padEnd(8_000_000))).status === 200,
       DEADLINE,
     );
   });

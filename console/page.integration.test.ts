@@ -313,6 +313,17 @@ describe('bad input and outages', () => {
     await page.getByRole('heading', { name: hostile }).waitFor();
     await page.goto(`${served.base}/#/findings/%E0%A4%A`);
     await page.getByText('has no finding %E0%A4%A').waitFor();
+    // An alert, as Alertmanager's API and its webhook have it; a URL of a script is no link.
+    const labels = { alertname: hostile, severity: 'page', layer: 'cause', db_query_summary: hostile };
+    telemetry.alerts.push({ labels, summary: hostile, startsAt: new Date().toISOString() });
+    const annotations = { summary: hostile, description: hostile, runbook_url: 'javascript:window.hit=1' };
+    await served.post('/api/alerts/webhook', {
+      alerts: [{ status: 'firing', labels, annotations, startsAt: new Date().toISOString() }],
+    });
+    await page.goto(`${served.base}/#/`);
+    await page.getByRole('listitem').filter({ hasText: hostile }).first().waitFor();
+    expect(await page.locator('a[href^="javascript:" i]').count()).toBe(0);
+    telemetry.alerts.pop();
     expect(await page.evaluate(() => 'hit' in globalThis)).toBe(false);
     expect(errors).toEqual([]);
     telemetry.statements = [summary];

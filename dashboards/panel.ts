@@ -93,10 +93,15 @@ export interface Variables {
 }
 
 /** A query as Prometheus takes it; Grafana fills the same variables in itself. */
-export const fillVariables = (promql: string, { statement = '.+', rangeSeconds }: Variables): string =>
-  promql
-    .replaceAll('$statement', statement.replaceAll(/["\\]/g, '\\$&'))
-    .replaceAll('$__range', `${Math.max(60, Math.round(rangeSeconds))}s`);
+export const fillVariables = (promql: string, { statement = '.+', rangeSeconds }: Variables): string => {
+  const values: Record<string, string> = {
+    // As it stands between quotes; JSON's escapes are among those of PromQL.
+    $statement: JSON.stringify(statement).slice(1, -1),
+    $__range: `${Math.max(60, Math.round(rangeSeconds))}s`,
+  };
+  // In one go, and by a function: what is put in is not looked through again, and `$'` in it means nothing.
+  return promql.replaceAll(/\$(?:statement|__range)/g, (name) => values[name] ?? name);
+};
 
 /** Begin of each phase, with the label `phase`; evaluated every {@link PHASE_STEP_SECONDS}. */
 export const PHASE_BEGINS = 'sqltrail_phase_info == 1 unless sqltrail_phase_info offset 10s == 1';

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
 import { isPromql } from '../test/support/promqlParser.ts';
@@ -77,5 +78,35 @@ describe('a panel', () => {
 it('variables are filled as Grafana fills them', () => {
   expect(fillVariables('x{s=~"$statement"}[$__range]', { statement: 'SELECT "a"', rangeSeconds: 90 })).toBe(
     'x{s=~"SELECT \\"a\\""}[90s]',
+  );
+});
+
+it('a statement stays between its quotes, whatever it holds', () => {
+  const hostile = fc.oneof(
+    fc.constantFrom(
+      "a$'b",
+      '$&',
+      '$`',
+      '$$',
+      '$1',
+      '"} or vector(1) #',
+      '\\',
+      '\n',
+      '$statement',
+      '$__range',
+      '\u2028',
+      '雪',
+      '%',
+    ),
+    fc.string({ unit: 'grapheme' }),
+  );
+  fc.assert(
+    fc.property(fc.array(hostile, { maxLength: 4 }), (parts) => {
+      const statement = parts.join('');
+      const filled = fillVariables('rate(x{s=~"$statement"}[$__range])', { statement, rangeSeconds: 90 });
+      const quoted = /^rate\(x\{s=~("(?:[^"\\\n]|\\.)*")\}\[90s\]\)$/su.exec(filled)?.[1];
+      expect(JSON.parse(quoted ?? 'null')).toBe(statement);
+      expect(isPromql(filled)).toBe(true);
+    }),
   );
 });

@@ -30,7 +30,7 @@ export const wordsIn = (text: string) => text.split(/\s+/).filter(Boolean).lengt
  * A finding's title where Markdown is written: names of tables and texts of statements are somebody else's, and none of
  * them may be read as markup, nor end a line.
  */
-export const plain = (text: string) => text.replaceAll(/[<>*_`[\]|\p{Cc}\u2028\u2029]/gu, ' ');
+export const plain = (text: string) => text.replaceAll(/[<>*`[\]|\p{Cc}\u2028\u2029]/gu, ' ');
 
 function opening({ recording, figures }: Case): Slide {
   const f = (id: string) => figures.text(id);

@@ -1,6 +1,7 @@
 import { ratioOf } from '../remediation/interval.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { Case } from './case.ts';
+import { plain } from './deck.ts';
 import { type Figures, formats } from './figures.ts';
 import { calendar, roadmap } from './plan.ts';
 import type { RecordedMigration, Recording } from './recording.ts';
@@ -281,7 +282,7 @@ Calendar days with review, gate and watching, from the day of the run; they are 
 
 | Action | State in that run | Measured effect on its statements |
 | --- | --- | --- |
-${recording.actions.map(({ action, state }) => `| ${action.title} | ${state} | ${f(`action:${action.id}:mean`)} |`).join('\n') || '| none | | |'}
+${recording.actions.map(({ action, state }) => `| ${plain(action.title)} | ${state} | ${f(`action:${action.id}:mean`)} |`).join('\n') || '| none | | |'}
 
 Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is taken back by itself. Way back: \`sqltrail fix undo\`.
 

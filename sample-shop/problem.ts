@@ -20,6 +20,11 @@ export class RequestError extends Error {
 
 /** query_canceled, which statement_timeout raises. */
 const QUERY_CANCELED = '57014';
+/**
+ * Texts that Postgres refuses: character_not_in_repertoire, as one with a zero byte, and invalid_escape_sequence, as a
+ * pattern that ends with a backslash.
+ */
+const UNUSABLE_TEXT = ['22021', '22025'];
 /** Connection exceptions (class 08), shutdown and start-up of the server (57P0x), too_many_connections. */
 const DATABASE_AWAY = /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT)$/;
 
@@ -38,6 +43,12 @@ export function toProblem(error: unknown): Problem {
       status: 504,
       title: 'Statement timeout',
       detail: 'A statement took too long and was cancelled.',
+    };
+  if (UNUSABLE_TEXT.includes(code ?? ''))
+    return {
+      status: 400,
+      title: 'Request refused',
+      detail: 'A text has a character that cannot be used there.',
     };
   if (isAcquireTimeout(message ?? ''))
     return {

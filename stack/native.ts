@@ -186,6 +186,8 @@ function partSpecs(
         OWNER_DATABASE_URL: database('shop_owner', secrets.shopOwnerPassword),
         SQLTRAIL_TOKEN: secrets.token,
         ALERT_WEBHOOK_TOKEN: secrets.webhookToken,
+        // What the heap above leaves beside the process itself and the largest request.
+        CONSOLE_TRACES_MAX_MB: '96',
       },
       health: `${local(ports.console)}/healthz`,
       stopDeadlineMs: 5_000,

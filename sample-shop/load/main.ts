@@ -92,7 +92,7 @@ async function changeProfile(request: IncomingMessage, response: ServerResponse)
   answer(response, 200, parsed);
 }
 
-const server = createServer(async (request, response) => {
+async function control(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url?.split('?')[0];
   const { method } = request;
   if (method === 'POST' && path === '/profile') return changeProfile(request, response);
@@ -113,6 +113,15 @@ const server = createServer(async (request, response) => {
   }
   if (path === '/ledger') return answer(response, 200, ledger.read(), 'application/x-ndjson');
   problem(response, 404, `There is no ${path}.`);
+}
+
+// Whoever hangs up in the middle of a request must not end the load.
+const server = createServer((request, response) => {
+  control(request, response).catch((error: Error) => {
+    say(`${request.method} ${request.url?.split('?')[0]}: ${error.message}`);
+    if (response.headersSent) response.destroy();
+    else problem(response, 500, 'The request failed; the log of the load has the cause.');
+  });
 });
 server.on('error', (error: NodeJS.ErrnoException) => {
   const hint = error.code === 'EADDRINUSE' ? '; end what listens there or set LOAD_PORT' : '';

@@ -7,22 +7,23 @@ import { requestOf } from './traceShapes.ts';
 const [shape = '', maxBytes = ''] = process.argv.slice(2);
 const { gc } = globalThis;
 if (!gc) throw new Error('run it with --expose-gc');
+/** Once the engine has dropped what it keeps for a while: code that is not used any more, and shapes of objects. */
 const heap = () => {
-  for (let i = 0; i < 2; i += 1) gc();
+  for (let i = 0; i < 8; i += 1) gc();
   return process.memoryUsage().heapUsed;
 };
-const fill = (store: TraceStore, from: number) =>
-  store.add(parseOtlp(JSON.parse(JSON.stringify(requestOf(shape, from, from + BATCH)))).spans);
 const BATCH = 50;
-
-// What code and caches of the engine take is there before it is measured.
-fill(new TraceStore(), 0);
-const before = heap();
-const store = new TraceStore({ maxTraces: 1_000_000, maxBytes: Number(maxBytes) });
+let store: TraceStore | undefined = new TraceStore({ maxTraces: 1_000_000, maxBytes: Number(maxBytes) });
 let from = 0;
-for (; store.evicted === 0; from += BATCH) fill(store, from);
-const full = { counted: store.bytes, used: heap() - before };
+const fill = (into: TraceStore) => {
+  into.add(parseOtlp(JSON.parse(JSON.stringify(requestOf(shape, from, from + BATCH)))).spans);
+  from += BATCH;
+};
+while (store.evicted === 0) fill(store);
 // As much once more: what is pushed out must be gone from the heap too.
-for (const end = from * 2; from < end; from += BATCH) fill(store, from);
-const after = { counted: store.bytes, used: heap() - before };
-process.stdout.write(`${JSON.stringify({ spans: from, traces: store.size, full, after })}\n`);
+for (const end = from * 2; from < end; ) fill(store);
+const counted = store.bytes;
+const traces = store.size;
+const full = heap();
+store = undefined;
+process.stdout.write(`${JSON.stringify({ spans: from, traces, counted, used: full - heap() })}\n`);
