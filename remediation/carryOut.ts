@@ -20,7 +20,7 @@ export function buildStatements(sql: readonly string[]): string[] {
 }
 
 /**
- * Carries out the SQL of an action, or goes on with it, and notes what each statement changes with what was there
+ * Carries out the SQL of an action, or resumes it, and notes what each statement changes with what was there
  * before.
  *
  * @returns what is to be known of it; `built: false` where there was nothing to do

@@ -335,11 +335,11 @@ export function whyNoIndex(relation: Relation | undefined, name: string): string
 }
 
 /**
- * Builds an index while reads and writes go on, or goes on with what an earlier run began. Nothing is built where the
+ * Builds an index while reads and writes go on, or resumes what an earlier run began. Nothing is built where the
  * table has an index of the same definition, under whatever name. Known by its OID from then on.
  *
  * @returns what is to be known of it
- * @throws RemediationError when the disk is too full, or a lock is not to be had
+ * @throws RemediationError when the disk is too full, or a lock could not be taken in time
  */
 export async function buildIndex(
   work: Work,

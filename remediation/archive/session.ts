@@ -95,7 +95,7 @@ const ADVISORY_LOCK = 7_236_544_102;
 /**
  * @param purpose `change` is the one archival at work, `copy` a second session of it; both need a connection that is
  *   theirs alone. `read` takes single statements only, and may go through a pooler.
- * @throws RemediationError when the database is not to be had, another archival runs, or a pooler is in between
+ * @throws RemediationError when the database cannot be reached, another archival runs, or a pooler is in between
  */
 export async function openArchive(url: string, purpose: 'change' | 'copy' | 'read'): Promise<pg.Client> {
   const to = { url, applicationName: 'sqltrail-archive' };
