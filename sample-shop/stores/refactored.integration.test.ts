@@ -341,8 +341,15 @@ it('writes into the next month, whether or not somebody made it', async () => {
     Number((await shop.owner.query('SELECT count(*) AS n FROM shop.months')).rows[0].n);
   const before = await count();
   // As the shop's role: the function runs with its owner's rights.
-  expect((await shop.app.query('SELECT shop.ensure_months_ahead(5) AS made')).rows[0].made).toBe(2);
-  expect(await count()).toBe(before + 2);
+  const { made } = (await shop.app.query('SELECT shop.ensure_months_ahead(5) AS made')).rows[0];
+  // The migration made three ahead by the server's clocks, the function goes by UTC: near the first they differ by one.
+  expect(made).toBeGreaterThan(0);
+  expect(await count()).toBe(before + made);
+  const { rows: ahead } = await shop.owner.query(
+    `SELECT FROM generate_series(0, 5) AS i JOIN shop.months
+         ON month = (date_trunc('month', now() AT TIME ZONE 'UTC') + i * interval '1 month')::date`,
+  );
+  expect(ahead).toHaveLength(6);
   for (const months of [1, 5])
     await shop.app.query(
       `INSERT INTO shop.activity (at, session_id, action, path) VALUES (now() + $1 * interval '1 month', 'later', 'view', '/')`,
