@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { clientConfig } from '../lib/pg/connect.ts';
 import { isPooled, refusedParameter } from '../lib/pg/pooler.ts';
+import { quote } from '../lib/pg/quote.ts';
 import { readOnlyTransaction, type Settings } from '../lib/pg/transaction.ts';
 import { OWN_STATEMENT } from './catalogue.ts';
 import type { QueryLimits, Session } from './check.ts';
@@ -233,7 +234,6 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     });
     return row?.['QUERY PLAN'];
   };
-  const quote = (...parts: string[]) => parts.map((part) => pg.escapeIdentifier(part)).join('.');
   const withSettings = (settings: Settings): Session => ({
     quote,
     // The extended protocol takes one statement only, so a read-only transaction cannot be left from within.

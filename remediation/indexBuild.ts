@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { quote } from '../lib/pg/quote.ts';
 import type { IndexChange, Work } from './change.ts';
 import { RemediationError } from './errors.ts';
 import { CONCURRENT_LOCK_TIMEOUT_MS, enoughRoom, watchProgress, withLockRetries } from './indexes.ts';
 import { freeName, nameOf } from './names.ts';
 import { indexesNow, inTransaction, type KnownIndex, readIndexes } from './signature.ts';
 import { type IndexStatement, indexStatement } from './statement.ts';
-
-const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
 
 export interface BuildOptions {
   /** CREATE INDEX, of a partitioned table too; the form (CONCURRENTLY, ONLY) is chosen here. */

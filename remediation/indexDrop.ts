@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { quote } from '../lib/pg/quote.ts';
 import type { DropChange, Work } from './change.ts';
 import { RemediationError } from './errors.ts';
 import { relationOf, twinOf } from './indexBuild.ts';
@@ -7,8 +8,6 @@ import { CONCURRENT_LOCK_TIMEOUT_MS, withLockRetries } from './indexes.ts';
 import { freeName } from './names.ts';
 import { inTransaction, type KnownIndex, readIndexes } from './signature.ts';
 import type { Named } from './statement.ts';
-
-const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
 
 interface Facts {
   oid: number;

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { describeTarget } from '../diagnosis/session.ts';
+import { quote } from '../lib/pg/quote.ts';
 import type { Action } from './action.ts';
 import { buildStatements } from './carryOut.ts';
 import { RemediationError } from './errors.ts';
@@ -8,8 +9,6 @@ import { whyNotDropped } from './indexDrop.ts';
 import { freeName, nameOf } from './names.ts';
 import { readIndexes } from './signature.ts';
 import { type Effect, effectsOf, indexStatement } from './statement.ts';
-
-const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
 
 type Answer = Pick<Action, 'blocked' | 'notes' | 'steps' | 'undo' | 'lock'>;
 

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { quote } from '../lib/pg/quote.ts';
 import type {
   Change,
   ExtensionChange,
@@ -12,7 +13,6 @@ import { withLockRetries } from './indexes.ts';
 import { inTransaction } from './signature.ts';
 import type { Effect, Named } from './statement.ts';
 
-const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
 const text = ({ schema, name }: Named) => (schema === undefined ? quote(name) : quote(schema, name));
 
 interface Relation {

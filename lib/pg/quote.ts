@@ -1,0 +1,4 @@
+import pg from 'pg';
+
+/** A Postgres identifier, each part quoted: `"schema"."table"`. */
+export const quote = (...names: string[]) => names.map((name) => pg.escapeIdentifier(name)).join('.');
