@@ -6,12 +6,12 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { runArchive } from '../remediation/archive/archive.ts';
-import { readPolicy } from '../remediation/archive/policy.ts';
-import { listArchive, restoreArchive } from '../remediation/archive/read.ts';
+import { runArchive } from '../archive/archive.ts';
+import { readPolicy } from '../archive/policy.ts';
+import { listArchive, restoreArchive } from '../archive/read.ts';
+import { freePort } from '../lib/freePort.ts';
 import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
-import { freePort } from '../stack/freePort.ts';
 import { startPostgres } from '../stack/postgres.ts';
 
 /**

@@ -4,11 +4,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listArchive } from '../remediation/archive/read.ts';
-import { intervalOf, ratioOf } from '../remediation/interval.ts';
+import { listArchive } from '../archive/read.ts';
+import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
-import { p95, type Sample, startRig } from './rig.ts';
+import { p95, type Sample, startRig } from './harness.ts';
 
 /**
  * What archival costs the customers: p95 of all pages of the mended shop in windows with archival at work, each beside

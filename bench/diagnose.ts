@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnosis } from '../diagnosis/run.ts';
-import { intervalOf } from '../remediation/interval.ts';
+import { intervalOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
-import { p95, startRig } from './rig.ts';
+import { p95, startRig } from './harness.ts';
 
 /**
  * What `sqltrail diagnose` does to the customers of a busy shop: windows with it and without it in turn under the same

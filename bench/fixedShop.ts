@@ -1,10 +1,10 @@
 import pg from 'pg';
-import { shopActions, shopHandlers } from '../cli/story/shopActions.ts';
+import { shopActions, shopHandlers } from '../demo/shopActions.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
-import { type Action, actionsFor } from '../remediation/action.ts';
-import { settingsActions } from '../remediation/settings.ts';
-import { applyShortTerm } from '../remediation/shortTerm.ts';
-import type { Rig } from './rig.ts';
+import { type Action, actionsFor } from '../fix/action.ts';
+import { settingsActions } from '../fix/settings.ts';
+import { applyShortTerm } from '../fix/shortTerm.ts';
+import type { Rig } from './harness.ts';
 
 export const FIXED = 'fixed';
 const ROUNDS = 3;

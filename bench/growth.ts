@@ -4,13 +4,13 @@ import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pg from 'pg';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
-import { runMigration } from '../remediation/migration/engine.ts';
-import { shopMapping } from '../remediation/migration/shop.ts';
+import { freePort } from '../lib/freePort.ts';
+import { runMigration } from '../migrate/engine.ts';
 import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
 import { type ScaleName, type Size, scaleOf, scales } from '../sample-shop/data/scales.ts';
+import { shopMapping } from '../sample-shop/migration/mapping.ts';
 import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
 import { GATEWAY_LATENCY_MS } from '../sample-shop/stores/payment.ts';
-import { freePort } from '../stack/freePort.ts';
 import { type PostgresServer, startPostgres } from '../stack/postgres.ts';
 import {
   type GrowthRecording,

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { kpiById } from '../kpis/catalogue.ts';
-import { type Fit, fit, type Reach, reach, type SizeReadings, valueAt } from '../remediation/forecast.ts';
-import { type Interval, intervalOf, ratioOf } from '../remediation/interval.ts';
+import { type Interval, intervalOf, ratioOf } from '../lib/stats/interval.ts';
+import { type Fit, fit, type Reach, reach, type SizeReadings, valueAt } from '../lib/stats/powerLaw.ts';
 import { colours, svg } from '../report/charts/svg.ts';
 import {
   type GrowthRecording,
@@ -186,7 +186,7 @@ Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} 
 
 ${notes.map((note) => `${note}\n\n`).join('')}- **legacy**: the tables and statements as they were.
 - **tuned**: the same tables with the indexes of the short-term relief, statements rewritten.
-- **refactored**: the new model, filled and switched to by \`remediation/migration\`.
+- **refactored**: the new model, filled and switched to by \`migrate\`.
 
 ## Checkout
 

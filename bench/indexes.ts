@@ -4,11 +4,11 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { defaultDiagnosis, diagnose, type RankedFinding } from '../diagnosis/run.ts';
-import { carryOut, takeBack } from '../remediation/carryOut.ts';
-import type { Work } from '../remediation/change.ts';
-import { mean, ratioOf } from '../remediation/interval.ts';
+import { carryOut, takeBack } from '../fix/carryOut.ts';
+import type { Work } from '../fix/change.ts';
+import { mean, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
-import { LOG_FILE, startRig } from './rig.ts';
+import { LOG_FILE, startRig } from './harness.ts';
 
 /**
  * What the diagnosis predicts of each index that it suggests, against what the index does when it is built. A gentle

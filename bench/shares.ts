@@ -1,13 +1,13 @@
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shopHandlers } from '../cli/story/shopActions.ts';
-import type { Action } from '../remediation/action.ts';
-import { intervalOf, ratioOf } from '../remediation/interval.ts';
-import { applyShortTerm, readJournal, undoActions } from '../remediation/shortTerm.ts';
+import { shopHandlers } from '../demo/shopActions.ts';
+import type { Action } from '../fix/action.ts';
+import { applyShortTerm, readJournal, undoActions } from '../fix/shortTerm.ts';
+import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
-import { p95, type Sample, startRig } from './rig.ts';
+import { p95, type Sample, startRig } from './harness.ts';
 
 /**
  * Each short-term action's share of the gain by leaving it out: on the shop with all of them, under the peak load, one

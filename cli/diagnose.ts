@@ -7,7 +7,7 @@ import { toText } from '../diagnosis/format/text.ts';
 import { atLeast, chooseChecks, type Diagnosis, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
-import { ConfigurationError } from '../stack/errors.ts';
+import { ConfigurationError } from '../lib/errors.ts';
 import { writeOutput } from './output.ts';
 
 const seconds = (least: number) => (text: string) => {

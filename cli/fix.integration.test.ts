@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { Action } from '../remediation/action.ts';
-import { applyShortTerm, readJournal } from '../remediation/shortTerm.ts';
+import { poolMax, setStore, storeInForce } from '../demo/clients.ts';
+import { shopActions, shopHandlers } from '../demo/shopActions.ts';
+import type { Action } from '../fix/action.ts';
+import { applyShortTerm, readJournal } from '../fix/shortTerm.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
 import { describeAction, fixCommand } from './fix.ts';
-import { poolMax, setStore, storeInForce } from './story/clients.ts';
-import { shopActions, shopHandlers } from './story/shopActions.ts';
 
 let database: ShopDatabase;
 let shop: Awaited<ReturnType<typeof startShop>>;

@@ -1,27 +1,27 @@
 import { Command, InvalidArgumentError } from 'commander';
+import type { ShopTarget } from '../demo/clients.ts';
+import { poolAction, SHOP_APPLICATION, shopActions, shopHandlers } from '../demo/shopActions.ts';
 import { bytesText } from '../diagnosis/checks/shared.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
-import { type Action, actionKinds, actionsFor, distinguish } from '../remediation/action.ts';
-import { expectedSeconds, secondsText, timeText, withTimes } from '../remediation/duration.ts';
-import { RemediationError } from '../remediation/errors.ts';
-import { type ActionState, HALF_DONE, type JournalEntry } from '../remediation/journal.ts';
-import { checkActions } from '../remediation/planCheck.ts';
-import { adviseOnPool, sightPools } from '../remediation/pool.ts';
-import { findRewrites, isRewrite } from '../remediation/rewrite.ts';
-import { settingsActions } from '../remediation/settings.ts';
+import { type Action, actionKinds, actionsFor, distinguish } from '../fix/action.ts';
+import { expectedSeconds, secondsText, timeText, withTimes } from '../fix/duration.ts';
+import { type ActionState, HALF_DONE, type JournalEntry } from '../fix/journal.ts';
+import { checkActions } from '../fix/planCheck.ts';
+import { adviseOnPool, sightPools } from '../fix/pool.ts';
+import { findRewrites, isRewrite } from '../fix/rewrite/rewrite.ts';
+import { settingsActions } from '../fix/settings.ts';
 import {
   applyShortTerm,
   type Handlers,
   readJournal,
   type ShortTermEvent,
   undoActions,
-} from '../remediation/shortTerm.ts';
-import { ConfigurationError } from '../stack/errors.ts';
+} from '../fix/shortTerm.ts';
+import { ConfigurationError } from '../lib/errors.ts';
+import { OperationError } from '../lib/pg/errors.ts';
 import { describeRewrite } from './rewriteText.ts';
-import type { ShopTarget } from './story/clients.ts';
-import { poolAction, SHOP_APPLICATION, shopActions, shopHandlers } from './story/shopActions.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -51,7 +51,7 @@ export async function reported<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof RemediationError || error instanceof ConnectionFailed)
+    if (error instanceof OperationError || error instanceof ConnectionFailed)
       throw new ConfigurationError(error.message);
     throw error;
   }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { applyShortTerm, undoActions } from '../remediation/shortTerm.ts';
+import { shopActions, shopHandlers } from '../demo/shopActions.ts';
+import { applyShortTerm, undoActions } from '../fix/shortTerm.ts';
 import { dumpBinDir, pgDump, startDumpServer } from '../test/support/dump.ts';
 import { createShopTestDatabase, SHOP_TOKEN, startShop } from '../test/support/shop.ts';
-import { shopActions, shopHandlers } from './story/shopActions.ts';
 
 let server: Awaited<ReturnType<typeof startDumpServer>>;
 

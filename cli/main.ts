@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Act, acts } from '../demo/stages.ts';
+import { ConfigurationError, describeError } from '../lib/errors.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
-import { ConfigurationError, describeError } from '../stack/errors.ts';
-import { type Act, acts } from './story/acts.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -73,7 +73,7 @@ program
       out: string;
       exit: boolean;
     }) => {
-      const { runStory } = await import('./story/command.ts');
+      const { runStory } = await import('../demo/command.ts');
       process.exitCode = await runStory({
         scale: options.scale,
         seed: options.seed,

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { setStore } from '../demo/clients.ts';
+import { ConfigurationError } from '../lib/errors.ts';
 import {
   type MigrationOptions,
   type MigrationPlan,
@@ -9,15 +11,13 @@ import {
   rollbackMigration,
   runMigration,
   verifyMigration,
-} from '../remediation/migration/engine.ts';
-import { isPhase, type Phase, phases } from '../remediation/migration/mapping.ts';
-import { sessionTimeZone, shopMapping } from '../remediation/migration/shop.ts';
-import { type Measured, timeline } from '../remediation/migration/timeline.ts';
+} from '../migrate/engine.ts';
+import { isPhase, type Phase, phases } from '../migrate/mapping.ts';
+import { type Measured, timeline } from '../migrate/timeline.ts';
 import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
-import { ConfigurationError } from '../stack/errors.ts';
+import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { ownerUrl, reported } from './fix.ts';
-import { setStore } from './story/clients.ts';
 
 interface Flags {
   until: Phase;

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { readModel, toMermaid, toSvg } from '../diagnosis/format/diagram.ts';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
 import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
-import { ConfigurationError } from '../stack/errors.ts';
+import { ConfigurationError } from '../lib/errors.ts';
 import { writeOutput } from './output.ts';
 
 /** `sqltrail model`. */

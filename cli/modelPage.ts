@@ -5,7 +5,7 @@ import pg from 'pg';
 import { type DataModel, readModel, toMermaid, toSvg } from '../diagnosis/format/diagram.ts';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
 import { openSession } from '../diagnosis/session.ts';
-import { freePort } from '../stack/freePort.ts';
+import { freePort } from '../lib/freePort.ts';
 import { startPostgres } from '../stack/postgres.ts';
 
 export const DOCS = path.join(import.meta.dirname, '..', 'docs');

@@ -1,6 +1,6 @@
 import path from 'node:path';
+import { ConfigurationError } from '../lib/errors.ts';
 import { makePrivateDirectory, writePrivate } from '../lib/privateFiles.ts';
-import { ConfigurationError } from '../stack/errors.ts';
 
 /**
  * Writes what --output asks for, making its directory: findings are for this user alone.

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { Command } from 'commander';
+import { ConfigurationError } from '../lib/errors.ts';
 import { AssumptionsError } from '../report/assumptions.ts';
 import { printPdf } from '../report/pdf.ts';
 import { RecordingError } from '../report/recording.ts';
 import { changedFiles, writeReport } from '../report/write.ts';
-import { ConfigurationError } from '../stack/errors.ts';
 
 interface Flags {
   out?: string;

@@ -1,10 +1,5 @@
-import {
-  byApplication,
-  type Condition,
-  type DateForm,
-  type Refusal,
-} from '../remediation/rewrite/conditions.ts';
-import { isRewrite, type RewriteAnswer } from '../remediation/rewrite.ts';
+import { byApplication, type Condition, type DateForm, type Refusal } from '../fix/rewrite/conditions.ts';
+import { isRewrite, type RewriteAnswer } from '../fix/rewrite/rewrite.ts';
 
 const FORMS: Record<DateForm, string> = { timestamp: 'YYYY-MM-DD HH24:MI:SS', date: 'YYYY-MM-DD' };
 

@@ -9,9 +9,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { MARK, messages, plantedStatement, urls } from '../instrumentation/redaction.vectors.ts';
+import { freePort } from '../lib/freePort.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import { ensureBinaries } from '../stack/binaries.ts';
-import { freePort } from '../stack/freePort.ts';
-import { waitFor } from '../stack/waitFor.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { propertyRuns } from '../test/support/property.ts';
 

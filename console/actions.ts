@@ -1,8 +1,8 @@
-import { type Action, type ActionKind, actionsFor, distinguish } from '../remediation/action.ts';
-import { RemediationError } from '../remediation/errors.ts';
-import { type ActionState, BY_HAND, type JournalEntry } from '../remediation/journal.ts';
-import { type Comparison, compare } from '../remediation/measure.ts';
-import { applyShortTerm, type ShortTermEvent, undoActions } from '../remediation/shortTerm.ts';
+import { type Action, type ActionKind, actionsFor, distinguish } from '../fix/action.ts';
+import { type ActionState, BY_HAND, type JournalEntry } from '../fix/journal.ts';
+import { type Comparison, compare } from '../fix/measure.ts';
+import { applyShortTerm, type ShortTermEvent, undoActions } from '../fix/shortTerm.ts';
+import { OperationError } from '../lib/pg/errors.ts';
 import type { DiagnosisDesk } from './diagnosis.ts';
 import { BadRequest } from './problem.ts';
 import type { DatabaseSource } from './sources/database.ts';
@@ -202,7 +202,7 @@ export class ActionDesk {
     } catch (error) {
       const text = (error as Error).message;
       this.#failure = { id, text };
-      if (!(error instanceof RemediationError)) log(String((error as Error).stack ?? error));
+      if (!(error instanceof OperationError)) log(String((error as Error).stack ?? error));
     } finally {
       this.#running = null;
       onChange();

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { waitFor } from '../stack/waitFor.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { serve } from '../test/support/serve.ts';
 import { Feed } from './feed.ts';

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { waitFor } from '../stack/waitFor.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import { type ConsoleProcess, startConsoleProcess, tokens } from '../test/support/consoleProcess.ts';
 import { otlpTrace, slowRequest } from '../test/support/otlp.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';

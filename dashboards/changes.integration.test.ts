@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Action } from '../remediation/action.ts';
-import { Journal } from '../remediation/journal.ts';
-import { stateSql } from '../remediation/migration/state.ts';
+import type { Action } from '../fix/action.ts';
+import { Journal } from '../fix/journal.ts';
+import { stateSql } from '../migrate/state.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
 import { CHANGES_SQL } from './changes.ts';
 

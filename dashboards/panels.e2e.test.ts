@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
-import { type StoryTargets, setPhase, setProfile } from '../cli/story/clients.ts';
+import { type StoryTargets, setPhase, setProfile } from '../demo/clients.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import type { NativeStack } from '../stack/native.ts';
-import { waitFor } from '../stack/waitFor.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { parsePromql } from '../test/support/promqlParser.ts';
 import { startTestStack, type TestStack } from '../test/support/stack.ts';

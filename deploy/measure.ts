@@ -6,7 +6,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { freePort } from '../stack/freePort.ts';
+import { freePort } from '../lib/freePort.ts';
 import { startNative } from '../stack/native.ts';
 import { defaultPorts, type PortName, type Ports } from '../stack/ports.ts';
 import { MEASURED_FILE, type Measured } from './sizing.ts';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { plantedFaults } from '../sample-shop/data/truth.ts';
+import { plantedFaults } from '../sample-shop/data/expectedFindings.ts';
 import { LegacyStore } from '../sample-shop/stores/legacy.ts';
 import { createTestDatabase, forgetStatements } from '../test/support/database.ts';
 import { judge } from '../test/support/judge.ts';

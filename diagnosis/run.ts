@@ -1,10 +1,11 @@
+import { describeTarget } from '../lib/pg/connect.ts';
 import { readCapabilities, readSettings, readStatements, readTables } from './catalogue.ts';
 import type { Blind, Capabilities, Check, CheckContext, SpanSource } from './check.ts';
 import { allChecks } from './checks/index.ts';
 import type { Finding, Severity } from './finding.ts';
 import { observe } from './observe.ts';
 import { verifyFix } from './proposals/verify.ts';
-import { BudgetExceeded, ConnectionFailed, describeTarget, type OwnLoad, openSession } from './session.ts';
+import { BudgetExceeded, ConnectionFailed, type OwnLoad, openSession } from './session.ts';
 import { readWorkload, type WorkloadEntry } from './workload.ts';
 
 export interface DiagnosisOptions {

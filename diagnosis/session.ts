@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { clientConfig } from '../lib/pg/connect.ts';
+import { clientConfig, describeTarget } from '../lib/pg/connect.ts';
 import { isPooled, refusedParameter } from '../lib/pg/pooler.ts';
 import { quote } from '../lib/pg/quote.ts';
 import { readOnlyTransaction, type Settings } from '../lib/pg/transaction.ts';
@@ -60,16 +60,6 @@ export interface OpenSession extends Session {
   /** It goes through a connection pooler. */
   readonly pooled: boolean;
   close(): Promise<void>;
-}
-
-/** `host:port/database` of a connection URL: what may be shown of it. */
-export function describeTarget(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url);
-    return `${hostname || 'localhost'}:${port || 5432}${pathname}`;
-  } catch {
-    return 'the given URL';
-  }
 }
 
 function explainFailure(error: unknown, url: string): ConnectionFailed {

@@ -1,5 +1,5 @@
 import { kpiById } from '../kpis/catalogue.ts';
-import { type Interval, intervalOf } from '../remediation/interval.ts';
+import { type Interval, intervalOf } from '../lib/stats/interval.ts';
 import { type Effect, effectOf } from './effect.ts';
 import { type Figures, formats } from './figures.ts';
 import { COMPARED, COMPARED_KPIS, kpiFormat, windowsOf } from './measured.ts';

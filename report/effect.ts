@@ -1,4 +1,4 @@
-import { type Interval, ratioOf } from '../remediation/interval.ts';
+import { type Interval, ratioOf } from '../lib/stats/interval.ts';
 
 /** Names of the sizes of |delta|, with the thresholds of Romano et al. 2006 (0.147, 0.33, 0.474). */
 export type Magnitude = 'negligible' | 'small' | 'medium' | 'large';

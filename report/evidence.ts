@@ -10,7 +10,7 @@ import { comparison } from './sections/comparison.ts';
 import { growth } from './sections/growth.ts';
 import { impact } from './sections/impact.ts';
 import { integrity, mediumTerm } from './sections/mediumTerm.ts';
-import { archival, relief } from './sections/relief.ts';
+import { archival, relief } from './sections/mitigation.ts';
 
 /** KPIs that are drawn over the whole run. */
 export const TIMELINES = ['customer-latency-p95', 'request-failure-ratio'] as const;

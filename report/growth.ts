@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { fit } from '../remediation/forecast.ts';
-import { intervalOf } from '../remediation/interval.ts';
+import { intervalOf } from '../lib/stats/interval.ts';
+import { fit } from '../lib/stats/powerLaw.ts';
 import { type Figures, formats } from './figures.ts';
 
 const models = ['legacy', 'tuned', 'refactored'] as const;

@@ -1,5 +1,5 @@
 import { kpiById } from '../kpis/catalogue.ts';
-import { ratioOf } from '../remediation/interval.ts';
+import { ratioOf } from '../lib/stats/interval.ts';
 import { type Figures, formats, unitFormats } from './figures.ts';
 import type { Recording } from './recording.ts';
 

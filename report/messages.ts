@@ -118,7 +118,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     entry(
       'Could it be chance? It is one run.',
       `${f('windows:peak')} windows that do not overlap before${relieved ? `, ${f('windows:peak-after-short-term')} after: page time is ${f(`${effect}:mean`)} shorter, 95 % interval ${f(`${effect}:low`)} to ${f(`${effect}:high`)}; Cliff’s delta ${f(`${effect}:delta`)}` : ''}. Windows of one run are not wholly independent, and the report says so. The run can be repeated with any seed: \`npm start -- --seed\`.`,
-      'report, “Before and after”; `remediation/interval.ts`, `report/effect.ts`',
+      'report, “Before and after”; `lib/stats/interval.ts`, `report/effect.ts`',
     ),
     entry(
       'Is the load real?',
@@ -154,7 +154,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     entry(
       'What if it fails half way?',
       'Each step is journalled in the database and goes on, or back, after a kill; until the old tables are dropped everything can be taken back.',
-      '`remediation/migration/` and its tests with kill -9 at every step; `sqltrail fix undo`',
+      '`migrate/` and its tests with kill -9 at every step; `sqltrail fix undo`',
     ),
     migration?.strain
       ? entry(

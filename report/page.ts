@@ -1,5 +1,5 @@
 import { type Html, html } from '../diagnosis/format/markup.ts';
-import type { Interval } from '../remediation/interval.ts';
+import type { Interval } from '../lib/stats/interval.ts';
 import type { Figures } from './figures.ts';
 
 /** Of the evidence page, on the screen and on paper; colours are told apart in greyscale by their weight and by words. */

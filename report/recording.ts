@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Diagnosis } from '../diagnosis/run.ts';
+import type { JournalEntry } from '../fix/journal.ts';
 import { makePrivateDirectory, replacePrivate } from '../lib/privateFiles.ts';
-import type { JournalEntry } from '../remediation/journal.ts';
 
 const instant = z.iso.datetime();
 

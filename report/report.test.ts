@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { kpiById } from '../kpis/catalogue.ts';
-import { intervalOf, ratioOf } from '../remediation/interval.ts';
+import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
 import { AssumptionsError, assumptionTitles, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
 import { caseOf } from './case.ts';
 import { slides, WORDS_PER_MINUTE, wordsIn } from './deck.ts';

@@ -1,4 +1,4 @@
-import { ratioOf } from '../remediation/interval.ts';
+import { ratioOf } from '../lib/stats/interval.ts';
 import type { Assumptions } from './assumptions.ts';
 import type { Case } from './case.ts';
 import { plain } from './deck.ts';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { waitFor } from '../stack/waitFor.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
 

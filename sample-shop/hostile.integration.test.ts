@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../stack/freePort.ts';
-import { waitFor } from '../stack/waitFor.ts';
+import { freePort } from '../lib/freePort.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { startNode, type TestProcess, waitUntilServing } from '../test/support/process.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';

@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { ConfigurationError, errorCode } from './errors.ts';
+import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import { takeLock } from './lockFile.ts';
 import { checkout } from './runDirectory.ts';
 

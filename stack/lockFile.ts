@@ -1,6 +1,6 @@
 import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode } from './errors.ts';
+import { errorCode } from '../lib/errors.ts';
 import { identify, isRunning, type ProcessIdentity } from './processes.ts';
 
 export interface LockOptions {

@@ -3,15 +3,15 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alerts } from '../alerts/definitions.ts';
-import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../cli/story/clients.ts';
+import { queryExemplars, queryVector, type StoryTargets, setPhase } from '../demo/clients.ts';
 import { catalogue } from '../kpis/catalogue.ts';
+import { waitFor } from '../lib/waitFor.ts';
 import { type GivenSpan, otlpTrace } from '../test/support/otlp.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { freePorts } from '../test/support/ports.ts';
 import { runbooks } from '../test/support/runbooks.ts';
 import { startTestStack, type TestStack } from '../test/support/stack.ts';
 import { type NativeStack, startNative } from './native.ts';
-import { waitFor } from './waitFor.ts';
 
 let stack: NativeStack;
 let targets: StoryTargets;

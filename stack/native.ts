@@ -1,9 +1,9 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ConfigurationError } from '../lib/errors.ts';
 import { createShopDatabase, resetShopDatabase, templateName } from '../sample-shop/data/database.ts';
 import type { ScaleName } from '../sample-shop/data/scales.ts';
 import { ensureBinaries, stackBinaries } from './binaries.ts';
-import { ConfigurationError } from './errors.ts';
 import { takeLock } from './lockFile.ts';
 import { assertPortsFree, type PortName, type Ports, resolvePorts } from './ports.ts';
 import { startPostgres } from './postgres.ts';

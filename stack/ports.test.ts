@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError } from '../lib/errors.ts';
 import { assertPortsFree, defaultPorts, resolvePorts } from './ports.ts';
 
 it('takes a port from the environment, and names the variable whose value is none', () => {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { z } from 'zod';
-import { ConfigurationError, errorCode } from './errors.ts';
+import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import { portHolder } from './processes.ts';
 
 /** Default ports, all on 127.0.0.1 (docs/architecture.md). */

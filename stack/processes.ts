@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { errorCode } from './errors.ts';
+import { errorCode } from '../lib/errors.ts';
 
 /** A process told apart from a later one that got the same pid. */
 export interface ProcessIdentity {

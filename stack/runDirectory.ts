@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../lib/privateFiles.ts';
-import { ConfigurationError, errorCode } from './errors.ts';
 
 /** The checkout this file lies in. */
 export const checkout = path.resolve(import.meta.dirname, '..');

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '../lib/waitFor.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { type PartEvent, type ProcessSpec, Supervised, startProcess } from './supervisor.ts';
-import { waitFor } from './waitFor.ts';
 
 let dir: string;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeError, errorCode } from '../lib/errors.ts';
 import { openPrivateLog } from '../lib/privateFiles.ts';
-import { describeError, errorCode } from './errors.ts';
 import { identify, isRunning } from './processes.ts';
 
 /** How a process ended. */

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
 import { openSession } from '../diagnosis/session.ts';
-import { RemediationError } from '../remediation/errors.ts';
+import { OperationError } from '../lib/pg/errors.ts';
 import { createMigratedShop, type MigratedShop } from './support/migration.ts';
 import { isPgBouncerInstalled, type PgBouncer, pgBouncerNote, startPgBouncer } from './support/pgbouncer.ts';
 import { readers, writers } from './support/pooledTools.ts';
@@ -69,7 +69,7 @@ describe.skipIf(!isPgBouncerInstalled).each([
       () => undefined,
       (error: Error) => error,
     );
-    expect(refused).toBeInstanceOf(RemediationError);
+    expect(refused).toBeInstanceOf(OperationError);
     expect(refused?.message).toMatch(
       /goes through a connection pooler.*Give the URL of the Postgres server/s,
     );

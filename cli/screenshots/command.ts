@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Command } from 'commander';
+import { ConfigurationError } from '../../lib/errors.ts';
 import { type Recording, RecordingError, readRecording } from '../../report/recording.ts';
-import { ConfigurationError } from '../../stack/errors.ts';
 import { resolvePorts } from '../../stack/ports.ts';
 import { Camera, NoBrowser } from './browser.ts';
 import { takeConsole, takeDashboards } from './take.ts';

@@ -1,9 +1,10 @@
 import pg from 'pg';
 import { readCapabilities, readStatements } from '../../diagnosis/catalogue.ts';
-import { ConnectionFailed, describeTarget, openSession } from '../../diagnosis/session.ts';
+import { ConnectionFailed, openSession } from '../../diagnosis/session.ts';
+import type { JournalEntry } from '../../fix/journal.ts';
+import { readJournal } from '../../fix/shortTerm.ts';
 import { describeStatement, loadParser } from '../../instrumentation/statement.ts';
-import type { JournalEntry } from '../../remediation/journal.ts';
-import { readJournal } from '../../remediation/shortTerm.ts';
+import { describeTarget } from '../../lib/pg/connect.ts';
 import { SourceUnavailable } from '../problem.ts';
 
 /** One statement as pg_stat_statements has it, since its reset. */

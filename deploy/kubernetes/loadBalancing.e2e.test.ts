@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { freePort } from '../../stack/freePort.ts';
-import { waitFor } from '../../stack/waitFor.ts';
+import { freePort } from '../../lib/freePort.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { collectorValues } from './collector.ts';
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../lib/freePort.ts';
 import { createShopDatabase, resetShopDatabase } from '../../sample-shop/data/database.ts';
 import { tunedObjects } from '../../sample-shop/schema/tuned.ts';
 import { TunedStore } from '../../sample-shop/stores/tuned.ts';
-import { freePort } from '../../stack/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { isPgBouncerInstalled, pgBouncerNote, runPgBouncer } from '../../test/support/pgbouncer.ts';
 

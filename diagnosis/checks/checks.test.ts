@@ -9,7 +9,7 @@ import { candidatesOf } from './model/functionalDependency.ts';
 import { looksLikeList } from './model/listInColumn.ts';
 import { trueTypeOf } from './model/typedAsText.ts';
 import { erlangC } from './set-up/erlangC.ts';
-import { shareOlder } from './size/ages.ts';
+import { shareOlder } from './size/rowAge.ts';
 
 /** A sample of a table whose columns are given by name with their type and the value of each row. */
 function sampleOf(rows: number, given: Record<string, [type: string, value: (at: number) => string | null]>) {

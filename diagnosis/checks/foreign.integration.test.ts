@@ -4,7 +4,7 @@ import { createTestDatabase, forgetStatements } from '../../test/support/databas
 import { defaultDiagnosis, diagnose } from '../run.ts';
 
 /**
- * What frameworks do in their schemas, and the diagnosis once took for faults or did not see (bench/judge): created
+ * What frameworks do in their schemas, and the diagnosis once took for faults or did not see (bench/thirdParty): created
  * and updated dates on everything, Django’s index of another operator class beside a unique one, pg-boss’s foreign
  * keys of partitions, pgbench’s references that are named like the key, Vendure’s coupon codes, of which few are two.
  */

@@ -24,6 +24,16 @@ export const clientConfig = (url: string): pg.ClientConfig => ({
   keepAlive: true,
 });
 
+/** `host:port/database` of a connection URL: what may be shown of it. */
+export function describeTarget(url: string): string {
+  try {
+    const { hostname, port, pathname } = new URL(url);
+    return `${hostname || 'localhost'}:${port || 5432}${pathname}`;
+  } catch {
+    return 'the given URL';
+  }
+}
+
 async function connected<Client extends pg.Client>(client: Client): Promise<Client> {
   // What runs on it is told; without a listener the driver would end the process.
   client.on('error', () => {});

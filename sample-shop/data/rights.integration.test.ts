@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../stack/freePort.ts';
+import { freePort } from '../../lib/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { createShopTestDatabase, type ShopDatabase, testPasswords } from '../../test/support/shop.ts';
 import { createShopDatabase } from './database.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { waitFor } from '../../stack/waitFor.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { PoissonArrivals } from './arrivals.ts';
 import { Ledger } from './ledger.ts';

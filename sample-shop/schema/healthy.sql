@@ -1,5 +1,5 @@
 -- What the legacy schema would need at the least: the indexes behind every statement of the legacy store. Tests use
--- it to show that no alert fires on a healthy schema under ordinary load; the remediation finds its own.
+-- it to show that no alert fires on a healthy schema under ordinary load; mitigation finds its own.
 CREATE INDEX customers_email_idx ON customers (lower(email));
 CREATE INDEX products_category_path_idx ON products (category_path text_pattern_ops);
 CREATE INDEX product_attributes_product_id_idx ON product_attributes (product_id);

@@ -1,4 +1,4 @@
--- The legacy schema as it has grown over the years. Every fault below is there on purpose; sample-shop/data/truth.ts
+-- The legacy schema as it has grown over the years. Every fault below is there on purpose; sample-shop/data/expectedFindings.ts
 -- lists them for whoever judges a diagnosis.
 
 CREATE TABLE customers (

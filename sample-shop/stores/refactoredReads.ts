@@ -5,7 +5,7 @@ import { TunedStore } from './tuned.ts';
 
 /**
  * Reads from the refactored model, writes to the legacy tables: the step of a migration in which the new model
- * serves customers and the legacy one is still what is true. Needs the dual write (remediation/migration), which puts
+ * serves customers and the legacy one is still what is true. Needs the dual write (migrate), which puts
  * each write into the new model within its own transaction, so that a customer reads what was just written.
  */
 export class RefactoredReadsStore implements ShopStore {

@@ -12,7 +12,7 @@ export const stores = {
   tuned: (pool: pg.Pool): ShopStore => new TunedStore(pool),
   /** While the model is migrated, dual write on: reads come from the new model, writes go to the legacy one. */
   'refactored-reads': (pool: pg.Pool): ShopStore => new RefactoredReadsStore(pool),
-  /** Needs the model of sample-shop/schema/refactored.sql, which remediation/migration fills. */
+  /** Needs the model of sample-shop/schema/refactored.sql, which migrate fills. */
   refactored: (pool: pg.Pool): ShopStore => new RefactoredStore(pool),
 } as const;
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import type { Action } from '../../remediation/action.ts';
-import { applyShortTerm, undoActions } from '../../remediation/shortTerm.ts';
+import type { Action } from '../../fix/action.ts';
+import { applyShortTerm, undoActions } from '../../fix/shortTerm.ts';
 import { asItIs } from './slower.ts';
 
 /**

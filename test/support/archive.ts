@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { ArchivePolicy, ArchiveUnit } from '../../remediation/archive/policy.ts';
+import type { ArchivePolicy, ArchiveUnit } from '../../archive/policy.ts';
 
 /** A policy with the units that are given in part: rows with an old date in `day` go. */
 export const policyOf = (...units: Partial<ArchiveUnit>[]): ArchivePolicy => ({

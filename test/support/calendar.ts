@@ -1,4 +1,4 @@
-import { uniform } from '../../remediation/interval.ts';
+import { uniform } from '../../lib/stats/interval.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,4 +1,4 @@
-import { waitFor } from '../../stack/waitFor.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import { PATIENCE_MS } from './patience.ts';
 import { startNode } from './process.ts';
 

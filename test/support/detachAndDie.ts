@@ -1,7 +1,7 @@
 /** Archives by a policy file, and is killed before the nth statement that changes something (tests of resuming). */
 import pg from 'pg';
-import { runPolicy } from '../../remediation/archive/partitions.ts';
-import { readPolicy } from '../../remediation/archive/policy.ts';
+import { runPolicy } from '../../archive/partitions.ts';
+import { readPolicy } from '../../archive/policy.ts';
 
 const [url, directory, policy, at] = process.argv.slice(2) as [string, string, string, string];
 let changes = 0;

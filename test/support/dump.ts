@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../../stack/freePort.ts';
+import { freePort } from '../../lib/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 
 const DEBIAN = '/usr/lib/postgresql';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import type { Finding } from '../../diagnosis/finding.ts';
-import { type Action, actionsFor } from '../../remediation/action.ts';
+import { type Action, actionsFor } from '../../fix/action.ts';
 
 const { escapeIdentifier: id, escapeLiteral: literal } = pg;
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { IndexTarget } from '../../remediation/action.ts';
+import type { IndexTarget } from '../../fix/action.ts';
 
 /** Whether the index is there, and serves. */
 export async function indexState(

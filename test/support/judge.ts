@@ -1,5 +1,5 @@
 import type { Finding } from '../../diagnosis/finding.ts';
-import type { PlantedFault } from '../../sample-shop/data/truth.ts';
+import type { PlantedFault } from '../../sample-shop/data/expectedFindings.ts';
 
 const checks: Record<PlantedFault['kind'], string> = {
   'copied-columns': 'functional-dependency',

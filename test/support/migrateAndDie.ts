@@ -1,7 +1,7 @@
 /** A process that migrates the shop of DATABASE_URL and kills itself at its nth progress event (tests of resuming). */
-import { runMigration } from '../../remediation/migration/engine.ts';
-import type { Phase } from '../../remediation/migration/mapping.ts';
-import { sessionTimeZone, shopMapping } from '../../remediation/migration/shop.ts';
+import { runMigration } from '../../migrate/engine.ts';
+import type { Phase } from '../../migrate/mapping.ts';
+import { sessionTimeZone, shopMapping } from '../../sample-shop/migration/mapping.ts';
 
 const [until = 'reverse-sync', events = '4'] = process.argv.slice(2);
 const url = process.env['DATABASE_URL'] ?? '';

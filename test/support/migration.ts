@@ -1,7 +1,7 @@
 import pg from 'pg';
-import { type MigrationOptions, type Progress, runMigration } from '../../remediation/migration/engine.ts';
-import type { Mapping, Phase } from '../../remediation/migration/mapping.ts';
-import { sessionTimeZone, shopMapping } from '../../remediation/migration/shop.ts';
+import { type MigrationOptions, type Progress, runMigration } from '../../migrate/engine.ts';
+import type { Mapping, Phase } from '../../migrate/mapping.ts';
+import { sessionTimeZone, shopMapping } from '../../sample-shop/migration/mapping.ts';
 import { type StoreName, stores } from '../../sample-shop/stores/registry.ts';
 import { createShopTestDatabase, type ShopDatabase } from './shop.ts';
 

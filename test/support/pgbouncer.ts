@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { freePort } from '../../stack/freePort.ts';
-import { waitFor } from '../../stack/waitFor.ts';
+import { freePort } from '../../lib/freePort.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import { PATIENCE_MS } from './patience.ts';
 
 /** Debian installs the binary where only root's PATH looks. */

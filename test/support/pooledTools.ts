@@ -3,31 +3,31 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Span } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import { expireArchive, planExpiry } from '../../archive/expire.ts';
+import { planPolicy, restorePolicy, runPolicy } from '../../archive/partitions.ts';
+import { type ArchivePolicy, readPolicy } from '../../archive/policy.ts';
+import { listArchive } from '../../archive/read.ts';
 import { DatabaseSource } from '../../console/sources/database.ts';
 import { readModel } from '../../diagnosis/format/diagram.ts';
 import { defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
 import { openSession } from '../../diagnosis/session.ts';
+import type { Action } from '../../fix/action.ts';
+import { withTimes } from '../../fix/duration.ts';
+import { measureWindows } from '../../fix/measure.ts';
+import { findRewrites } from '../../fix/rewrite/rewrite.ts';
+import { settingsActions } from '../../fix/settings.ts';
+import { applyShortTerm, readJournal, undoActions } from '../../fix/shortTerm.ts';
 import { PlanCapture } from '../../instrumentation/plans.ts';
 import { describeStatement, loadParser } from '../../instrumentation/statement.ts';
-import type { Action } from '../../remediation/action.ts';
-import { expireArchive, planExpiry } from '../../remediation/archive/expire.ts';
-import { planPolicy, restorePolicy, runPolicy } from '../../remediation/archive/partitions.ts';
-import { type ArchivePolicy, readPolicy } from '../../remediation/archive/policy.ts';
-import { listArchive } from '../../remediation/archive/read.ts';
-import { withTimes } from '../../remediation/duration.ts';
-import { measureWindows } from '../../remediation/measure.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import {
   migrationStatus,
   planMigration,
   rollbackMigration,
   runMigration,
   verifyMigration,
-} from '../../remediation/migration/engine.ts';
-import { shopMapping } from '../../remediation/migration/shop.ts';
-import { findRewrites } from '../../remediation/rewrite.ts';
-import { settingsActions } from '../../remediation/settings.ts';
-import { applyShortTerm, readJournal, undoActions } from '../../remediation/shortTerm.ts';
-import { waitFor } from '../../stack/waitFor.ts';
+} from '../../migrate/engine.ts';
+import { shopMapping } from '../../sample-shop/migration/mapping.ts';
 import { PATIENCE_MS } from './patience.ts';
 
 const { signal } = new AbortController();

@@ -1,4 +1,4 @@
-import { freePort } from '../../stack/freePort.ts';
+import { freePort } from '../../lib/freePort.ts';
 import { defaultPorts, type PortName } from '../../stack/ports.ts';
 
 /** A free port for each part, so that a test's stack meets no other. */

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { freePort } from '../../stack/freePort.ts';
+import { freePort } from '../../lib/freePort.ts';
 import { startPostgres } from '../../stack/postgres.ts';
 
 declare module 'vitest' {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { waitFor } from '../../stack/waitFor.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import { PATIENCE_MS } from './patience.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');

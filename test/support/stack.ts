@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { StoryTargets } from '../../cli/story/clients.ts';
+import type { StoryTargets } from '../../demo/clients.ts';
 import { type NativeOptions, type NativeStack, startNative } from '../../stack/native.ts';
 import { freePorts } from './ports.ts';
 

@@ -3,7 +3,7 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { waitFor } from '../../stack/waitFor.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 /** A second chance for the runner to stop its servers, before it is ended. */

@@ -1,7 +1,7 @@
 import type { Check, Table } from '../../check.ts';
 import { bytesText, count } from '../shared.ts';
-import { DAY_MS, readAges, referenceTo, shareOlder } from './ages.ts';
 import { stillInUse } from './lives.ts';
+import { DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';
 
 /** Older than a year is cold: a season of returns, warranty questions and comparisons has passed. */
 const COLD_DAYS = 365;

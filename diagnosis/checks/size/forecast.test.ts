@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { kpiById } from '../../../kpis/catalogue.ts';
 import type { CheckContext, Table } from '../../check.ts';
 import type { WorkloadEntry } from '../../workload.ts';
-import { type Ages, DAY_MS, readAges } from './ages.ts';
 import { daysUntil, forecast, grownADay, whenText } from './forecast.ts';
 import { firstTooSlow } from './growth.ts';
+import { type Ages, DAY_MS, readAges } from './rowAge.ts';
 
 const now = Date.parse('2026-01-01');
 /** A hundred intervals of as many rows each, from the first to the last day before (or, negative, after) now. */

@@ -1,4 +1,4 @@
-import { type Ages, DAY_MS, shareOlder } from './ages.ts';
+import { type Ages, DAY_MS, shareOlder } from './rowAge.ts';
 
 /** A forecast further away than this says nothing but "not soon". */
 const FURTHEST_DAYS = 3_650;

@@ -3,8 +3,8 @@ import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
 import { tableOf } from '../../workload.ts';
 import { bytesText, count, shortly } from '../shared.ts';
-import { type Ages, readAges } from './ages.ts';
 import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';
+import { type Ages, readAges } from './rowAge.ts';
 
 const WINDOWS_DAYS = [30, 90, 365];
 /** What planning and carrying out an archival takes; the objective of the KPI days-to-critical-size. */

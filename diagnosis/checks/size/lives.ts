@@ -1,6 +1,6 @@
 import type { CheckContext, Table } from '../../check.ts';
 import { endIfOver } from '../shared.ts';
-import { type Ages, referenceTo } from './ages.ts';
+import { type Ages, referenceTo } from './rowAge.ts';
 
 /** Rows of a referring table that are looked at, and how many references: this is a question asked in passing. */
 const SAMPLED_ROWS = 1_000;

@@ -1,0 +1,199 @@
+import path from 'node:path';
+import { Listr } from 'listr2';
+import { StoryPictures } from '../cli/screenshots/ofStory.ts';
+import { printPdf } from '../report/pdf.ts';
+import { readRecording } from '../report/recording.ts';
+import { writeReport } from '../report/write.ts';
+import { type ScaleName } from '../sample-shop/data/scales.ts';
+import { type NativeStack, type Step, startNative } from '../stack/native.ts';
+import { makeWritable } from '../stack/runDirectory.ts';
+import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
+import { type StoryTargets, unlockLink } from './clients.ts';
+import { tellStory } from './demo.ts';
+import { seldom } from './progress.ts';
+import type { Act } from './stages.ts';
+
+export interface StoryCommand {
+  until: Act;
+  scale: ScaleName;
+  seed: number;
+  out: string;
+  exit: boolean;
+  ordinarySeconds: number;
+  peakSeconds: number;
+  signal: AbortSignal;
+}
+
+const line = (text: string) => process.stdout.write(`${text}\n`);
+
+/** The last line of a terminal, rewritten; nothing where the output is a file. */
+function status(text: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
+}
+
+/** In a log, which keeps every line, progress of one thing is told this often. */
+const LOG_EVERY_MS = 10_000;
+
+const titles: Record<Step['step'], string> = {
+  binaries: 'Prometheus, Alertmanager, collector, exporter',
+  postgres: 'Postgres',
+  data: 'The shop’s data',
+  parts: 'All parts',
+};
+
+/** Brings up the native stack with a line for each thing that goes on side by side. */
+async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => void): Promise<NativeStack> {
+  const listeners = new Map<string, (step: Step) => void>();
+  let stack: NativeStack | undefined;
+  const started = startNative({
+    scale,
+    seed,
+    signal,
+    onStep: (step) => listeners.get(step.step)?.(step),
+    onEvent: ({ kind, message }) => {
+      if (['died', 'restarted', 'gave-up', 'unhealthy', 'restart-failed'].includes(kind))
+        line(`  ! ${message}`);
+    },
+  });
+  started.then(onReady, () => {});
+  const tasks = (Object.keys(titles) as Step['step'][]).map((name) => ({
+    title: titles[name],
+    task: (_context: unknown, task: { output: string; title: string }) =>
+      new Promise<void>((done) => {
+        const resolve = () => done();
+        const isDue = seldom(process.stdout.isTTY ? 0 : LOG_EVERY_MS);
+        listeners.set(name, ({ state, text }) => {
+          if (state === 'done') {
+            task.title = `${titles[name]}: ${text}`;
+            resolve();
+          } else if (isDue(text)) task.output = text;
+        });
+        // The error itself is told once, by whoever awaits `started`.
+        started.then(resolve, () => {
+          task.title = `${titles[name]}: stopped`;
+          resolve();
+        });
+      }),
+  }));
+  await new Listr(tasks, {
+    concurrent: true,
+    exitOnError: true,
+    registerSignalListeners: false,
+    fallbackRenderer: 'simple',
+  })
+    .run()
+    .catch(() => {});
+  stack = await started;
+  return stack;
+}
+
+/**
+ * The case to the people, from what was recorded, however far the run came. A report that cannot be written does not
+ * spoil the story.
+ */
+async function report(out: string, pdf: boolean): Promise<void> {
+  const file = (name: string) => path.join(out, name);
+  try {
+    await writeReport(file('recording.json'), out);
+    const problem = pdf
+      ? await printPdf([
+          { html: file('report.html'), pdf: file('report.pdf'), slides: false },
+          { html: file('deck.html'), pdf: file('deck.pdf'), slides: true },
+        ])
+      : 'no PDF files: the run was interrupted';
+    line(`\nFiles, in ${path.relative('.', out) || '.'}/:`);
+    const both = problem ? '' : ', .pdf';
+    for (const [name, what] of [
+      [`report.html${both}`, 'the evidence; start here'],
+      [`deck.html${both}`, 'five minutes for those who decide; deck-notes.md is what to say'],
+      ['messages/', 'for engineers, management, support; status updates; questions and answers'],
+      ['roadmap.md', 'phases with owner, gate, way back and measured time'],
+      ['recording.json', 'the raw data; figures.json leads from each figure to it'],
+    ] as const)
+      line(`  ${name.padEnd(20)} ${what}`);
+    if (problem) line(`  ${problem}`);
+  } catch (error) {
+    line(`  The report could not be written: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * `sqltrail story`: brings the stack up unless one is given by the environment, tells the story, leaves the console
+ * open until Ctrl-C (or not, with --exit).
+ *
+ * @returns the exit code: 0 when the story reached its verdict complete, 1 when a part of it was missing
+ */
+export async function runStory(command: StoryCommand): Promise<number> {
+  // Now, not after the minutes that everything takes to come up.
+  await makeWritable(command.out, 'directory of the recording', 'name another one with --out');
+  const attached = attachedTargets(process.env);
+  const attachedTo = attached && attachedDatabases(process.env);
+  if (attachedTo && command.until !== 'breakdown') await assertUntreated(attachedTo);
+  const startedMs = Date.now();
+  const stack = attached
+    ? undefined
+    : await bringUp(command, () => line(`  up after ${Math.round((Date.now() - startedMs) / 1000)} s`));
+  try {
+    const targets: StoryTargets = attached ?? {
+      ...(stack as NativeStack).urls,
+      token: (stack as NativeStack).secrets.token,
+    };
+    line(`Console: ${targets.consolePage ?? targets.console}`);
+    if (stack && !command.exit)
+      line(
+        `  to diagnose, apply and undo from it, open (works once, within an hour): ${await unlockLink(targets)}`,
+      );
+    const say = (text: string) => {
+      status('');
+      line(text);
+    };
+    const pictures = new StoryPictures({
+      directory: path.join(command.out, 'screenshots'),
+      console: targets.console,
+      prometheus: targets.prometheus,
+      say,
+      signal: command.signal,
+    });
+    const told = tellStory({
+      until: command.until,
+      targets,
+      databases: stack
+        ? { owner: stack.databaseUrl('shop_owner'), monitor: stack.databaseUrl('sqltrail_monitor') }
+        : attachedTo,
+      out: command.out,
+      mode: attached ? 'attached' : 'native',
+      scale: attached ? null : command.scale,
+      seed: attached ? null : command.seed,
+      ordinarySeconds: command.ordinarySeconds,
+      peakSeconds: command.peakSeconds,
+      signal: command.signal,
+      columns: Math.min(140, process.stdout.columns || 110),
+      say,
+      status,
+      onPhaseEnded: (name) => pictures.phaseEnded(name),
+    });
+    // A run that failed has its report too, which says so first.
+    await told.catch(() => {});
+    await report(command.out, !command.signal.aborted);
+    await pictures.finish(await readRecording(path.join(command.out, 'recording.json')));
+    const complete = await told;
+    if (stack)
+      line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
+    if (!command.exit && !attached) {
+      line(`\nThe console stays open at ${targets.console}. Ctrl-C ends everything.`);
+      await new Promise<void>((resolve) => {
+        const keepAlive = setInterval(() => {}, 60_000);
+        command.signal.addEventListener('abort', () => {
+          clearInterval(keepAlive);
+          resolve();
+        });
+      });
+    }
+    return complete ? 0 : 1;
+  } finally {
+    if (stack) {
+      line('Stopping all parts …');
+      await stack.stop();
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { waitFor } from '../lib/waitFor.ts';
+import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
+import { settingsActions } from './settings.ts';
+import { applyShortTerm, undoActions } from './shortTerm.ts';
+
+let database: TestDatabase;
+let owner: pg.Client;
+const signal = new AbortController().signal;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  owner = new pg.Client(database.url);
+  await owner.connect();
+});
+afterEach(async () => {
+  await owner.end();
+  await database.drop();
+});
+
+const state = async () => {
+  const { rows } = await owner.query(
+    `SELECT (SELECT json_object_agg(relname, reloptions) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r') AS tables,
+            (SELECT json_agg(attoptions) FROM pg_attribute WHERE attrelid = '"li""nes"'::regclass AND attnum > 0) AS columns,
+            (SELECT json_agg(setconfig) FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = setdatabase WHERE datname = current_database()) AS settings`,
+  );
+  return rows[0];
+};
+
+const reported = (table: string, condition: string) =>
+  waitFor(
+    `the activity of ${table} is reported`,
+    async () => {
+      const { rows } = await owner.query(
+        `SELECT 1 FROM pg_stat_user_tables WHERE relname = $1 AND ${condition}`,
+        [table],
+      );
+      return rows.length > 0;
+    },
+    { deadlineMs: PATIENCE_MS },
+  );
+
+describe('settings', () => {
+  it('large, hot and misjudged tables get theirs; undone, everything is as it was', async () => {
+    // What the planner believes is far from what is there.
+    await owner.query(`CREATE TABLE "li""nes" ("or'der" int, n int) WITH (autovacuum_enabled = off, autovacuum_vacuum_scale_factor = 0.3);
+      INSERT INTO "li""nes" SELECT i / 500, i FROM generate_series(1, 200000) AS i;
+      ANALYZE "li""nes";
+      TRUNCATE "li""nes";
+      INSERT INTO "li""nes" SELECT i / 5, i FROM generate_series(1, 200000) AS i;
+      CREATE INDEX ON "li""nes" ("or'der");
+      CREATE TABLE hot (id int PRIMARY KEY, value int) WITH (autovacuum_enabled = off);
+      INSERT INTO hot SELECT i, 0 FROM generate_series(1, 2000) AS i;
+      CREATE INDEX ON hot (value);`);
+    await owner.query('UPDATE hot SET value = value + 1');
+    await owner.query(`DELETE FROM "li""nes" WHERE n <= 5`);
+    await reported('hot', 'n_tup_upd >= 2000');
+    await reported('li"nes', 'n_tup_del > 0');
+    const before = await state();
+    const actions = await settingsActions({ url: database.url, signal });
+    const ids = actions.map(({ id }) => id);
+    expect(ids).toEqual(
+      expect.arrayContaining([
+        'settings:autovacuum:public.li"nes',
+        'settings:fillfactor:public.hot',
+        `settings:n_distinct:public.li"nes.or'der`,
+      ]),
+    );
+    expect(ids).not.toContain('settings:autovacuum:public.hot');
+    const entries = await applyShortTerm({
+      url: database.url,
+      actions,
+      windows: 0,
+      windowMs: 500,
+      reviewDays: 30,
+      signal,
+      onEvent: () => {},
+    });
+    expect(entries.map(({ action, state: is, note }) => ({ id: action.id, is, note }))).toEqual(
+      expect.arrayContaining(
+        ids.map((id) => ({ id, is: 'kept', note: expect.stringMatching(/^not measured: /) })),
+      ),
+    );
+    const after = await state();
+    expect(after.tables['li"nes']).toContain('autovacuum_vacuum_scale_factor=0.02');
+    expect(after.tables.hot).toContain('fillfactor=80');
+    const { rows } = await owner.query(
+      `SELECT (-1 / n_distinct)::float8 AS per_key FROM pg_stats WHERE tablename = 'li"nes' AND attname = 'or''der'`,
+    );
+    expect(rows[0].per_key).toBeCloseTo(5, 0);
+    expect((await settingsActions({ url: database.url, signal })).map(({ id }) => id)).toEqual([]);
+    await undoActions({ url: database.url, signal, onUndone: () => {} });
+    expect(await state()).toEqual(before);
+  });
+
+  it('a small quiet database is left alone', async () => {
+    await owner.query('CREATE TABLE "li""nes" (id int PRIMARY KEY); ANALYZE');
+    expect(await settingsActions({ url: database.url, signal })).toEqual([]);
+  });
+});

@@ -1,0 +1,59 @@
+import { glob, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+
+const ROOT = path.join(import.meta.dirname, '..');
+
+/** What each folder may import, beside itself. Only the last ones may know the shop. */
+const MAY_IMPORT: Record<string, string[]> = {
+  lib: [],
+  kpis: ['lib'],
+  instrumentation: [],
+  collector: ['kpis', 'lib'],
+  alerts: ['kpis', 'lib'],
+  dashboards: ['alerts', 'kpis', 'lib'],
+  diagnosis: ['instrumentation', 'kpis', 'lib'],
+  fix: ['diagnosis', 'lib'],
+  archive: ['diagnosis', 'lib'],
+  migrate: ['lib'],
+  report: ['fix', 'archive', 'migrate', 'diagnosis', 'kpis', 'lib'],
+  console: ['report', 'dashboards', 'alerts', 'fix', 'diagnosis', 'instrumentation', 'kpis', 'lib'],
+  stack: ['lib'],
+  deploy: ['stack', 'lib'],
+  cli: ['stack', 'console', 'report', 'fix', 'archive', 'migrate', 'diagnosis', 'dashboards', 'kpis', 'lib'],
+};
+const KNOW_THE_SHOP = ['sample-shop', 'demo', 'bench', 'test', 'docker'];
+
+/** Against the direction today; one that is gone has to leave this list. */
+const EXCEPTIONS: string[] = [
+  'cli/fix.ts -> demo',
+  'cli/main.ts -> demo',
+  'cli/main.ts -> sample-shop',
+  'cli/migrate.ts -> demo',
+  'cli/migrate.ts -> sample-shop',
+  'stack/native.ts -> sample-shop',
+];
+
+const foldersOf = (file: string, text: string): string[] =>
+  [...text.matchAll(/(?:from|import\(|import) ?'(\.\.?\/[^']+)'/g)].map(
+    ([, specifier = '']) =>
+      path.relative(ROOT, path.resolve(ROOT, path.dirname(file), specifier)).split(path.sep)[0] ?? '',
+  );
+
+it('imports run in one direction through the folders', async () => {
+  const against: string[] = [];
+  const unknown = new Set<string>();
+  for await (const file of glob('*/**/*.{ts,tsx,mjs}', {
+    cwd: ROOT,
+    exclude: (name) => ['node_modules', 'out', '.sqltrail', '.git'].includes(path.basename(name)),
+  })) {
+    const [folder = ''] = file.split(path.sep);
+    if (/\.test\.ts$/.test(file) || KNOW_THE_SHOP.includes(folder)) continue;
+    const allowed = MAY_IMPORT[folder];
+    if (!allowed) unknown.add(folder);
+    for (const other of new Set(foldersOf(file, await readFile(path.join(ROOT, file), 'utf8'))))
+      if (other !== folder && !allowed?.includes(other)) against.push(`${file} -> ${other}`);
+  }
+  expect([...unknown]).toEqual([]);
+  expect(against.sort()).toEqual(EXCEPTIONS);
+});
