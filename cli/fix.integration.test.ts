@@ -93,7 +93,7 @@ function customers() {
 it('the plan has a time for each action, in words and as JSON, and changes nothing', async () => {
   const visitors = customers();
   try {
-    const plan = JSON.parse((await fix('short-term', '--shop', shop.base, '--json')).join('')) as Action[];
+    const plan = JSON.parse((await fix('plan', '--shop', shop.base, '--json')).join('')) as Action[];
     for (const { id, time } of plan) expect(time?.applySeconds, id).toBeGreaterThan(0);
     const text = plan.map(describeAction).join('\n');
     expect(text).toMatch(
@@ -102,7 +102,7 @@ it('the plan has a time for each action, in words and as JSON, and changes nothi
     expect(text).toMatch(
       /store “tuned”[^]*?Time: .* \(1 round trip, reading .* of orders, timed on a sample, reading .* of order_items/,
     );
-    const withoutStore = (await fix('short-term', '--shop', shop.base, '--skip', 'query', '--json')).join('');
+    const withoutStore = (await fix('plan', '--shop', shop.base, '--skip', 'query', '--json')).join('');
     const ids = (JSON.parse(withoutStore) as Action[]).map(({ id }) => id);
     expect(plan.map(({ id }) => id)).toContain('index:public.orders_placed_at_idx');
     expect(ids).not.toContain('index:public.orders_placed_at_idx');
@@ -139,8 +139,8 @@ it('undo with --shop takes store, pool and index back under load, the last first
       if (String(given[0]).includes('FROM sales_daily\n')) await sleep(500);
       return ask(...given);
     });
-    await expect(fix('undo', '--yes')).rejects.toThrow(/query:tuned belongs to the application.*--shop/);
-    said.push(...(await fix('undo', '--shop', shop.base, '--yes')));
+    await expect(fix('revert', '--yes')).rejects.toThrow(/query:tuned belongs to the application.*--shop/);
+    said.push(...(await fix('revert', '--shop', shop.base, '--yes')));
     const before = visitors.answers();
     await expect.poll(visitors.answers).toBeGreaterThan(before + 12);
   } finally {
@@ -167,7 +167,7 @@ it('a shop that is on the new data model keeps its store when the statements rew
   await apply([query]);
   expect([await storeInForce(target()), await days()]).toEqual(['tuned', 'sales_daily']);
   await setStore(target(), 'refactored');
-  await fix('undo', '--shop', shop.base, '--yes');
+  await fix('revert', '--shop', shop.base, '--yes');
   expect([await storeInForce(target()), await days()]).toEqual(['refactored', null]);
   expect((await apply([query])).find(({ action }) => action.id === query.id)).toMatchObject({
     state: 'failed',
@@ -185,7 +185,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
   await admin.query("UPDATE sqltrail.action SET state = 'undoing' WHERE id = $1", [index.id]);
   expect((await fix('list')).join('')).toContain('1 half done');
   // No action of this kind can be planned without the shop.
-  const ended = (await fix('short-term', '--only', 'query', '--windows', '0', '--yes')).join('');
+  const ended = (await fix('apply', '--only', 'query', '--windows', '0', '--yes')).join('');
   expect(ended).toMatch(
     /what it left half done comes first: index orders_placed_at_idx[^]*↩ index orders_placed/,
   );
@@ -204,7 +204,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
     '0',
     '--yes',
   ];
-  const said = (await fix('short-term', '--only', 'pool', ...flags)).join('');
+  const said = (await fix('apply', '--only', 'pool', ...flags)).join('');
   await admin.query(
     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'",
   );
@@ -218,5 +218,5 @@ it.each([
   [['--prometheus', 'http://127.0.0.1:9090'], /--prometheus tells of the shop’s customers.*--shop/],
   [['--shop', 'http://127.0.0.1:3000', '--prometheus', 'nonsense'], /--prometheus is no address/],
 ])('%j is refused before anything is done', async (flags, message) => {
-  await expect(fix('short-term', ...flags)).rejects.toThrow(message);
+  await expect(fix('apply', ...flags)).rejects.toThrow(message);
 });

@@ -10,7 +10,6 @@ import { expectedSeconds, secondsText, timeText, withTimes } from '../fix/durati
 import { type ActionState, HALF_DONE, type JournalEntry } from '../fix/journal.ts';
 import { checkActions } from '../fix/planCheck.ts';
 import { adviseOnPool, sightPools } from '../fix/pool.ts';
-import { findRewrites, isRewrite } from '../fix/rewrite/rewrite.ts';
 import { settingsActions } from '../fix/settings.ts';
 import {
   applyShortTerm,
@@ -21,7 +20,6 @@ import {
 } from '../fix/shortTerm.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { OperationError } from '../lib/pg/errors.ts';
-import { describeRewrite } from './rewriteText.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -37,7 +35,7 @@ export function ownerUrl(given: string | undefined): string {
   const url = given ?? process.env['DATABASE_URL'];
   if (!url)
     throw new ConfigurationError(
-      'No database given. Example: sqltrail fix short-term postgres://owner@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+      'No database given. Example: sqltrail fix plan postgres://owner@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
     );
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
     throw new ConfigurationError(
@@ -141,15 +139,14 @@ function shopTarget(url: string | undefined): ShopTarget | undefined {
   return { shop: url.replace(/\/$/, ''), token };
 }
 
-interface ShortTermFlags {
+interface PlanFlags {
   shop?: string;
-  yes: boolean;
-  dryRun: boolean;
+  yes?: boolean;
   only?: string[];
   skip?: string[];
   console?: string;
   prometheus?: string;
-  json: boolean;
+  json?: boolean;
   readUrl?: string;
   rounds: number;
   windows: number;
@@ -158,7 +155,7 @@ interface ShortTermFlags {
 }
 
 /** @throws ConfigurationError for an address that is none, without a token, or for a Prometheus without the shop */
-function handlersOf({ shop, prometheus }: Pick<ShortTermFlags, 'shop' | 'prometheus'>): Handlers {
+function handlersOf({ shop, prometheus }: Pick<PlanFlags, 'shop' | 'prometheus'>): Handlers {
   const target = shopTarget(shop);
   if (prometheus !== undefined && !isAddress(prometheus))
     throw new ConfigurationError('--prometheus is no address such as http://127.0.0.1:9090.');
@@ -170,7 +167,7 @@ function handlersOf({ shop, prometheus }: Pick<ShortTermFlags, 'shop' | 'prometh
 async function planRound(
   url: string,
   readUrl: string,
-  flags: ShortTermFlags,
+  flags: PlanFlags,
   signal: AbortSignal,
 ): Promise<Action[]> {
   const diagnosis = await diagnose({
@@ -198,13 +195,13 @@ async function planRound(
   return withTimes({ ...lookingOf(flags), url: readUrl, actions: checked, signal });
 }
 
-const lookingOf = (flags: ShortTermFlags) => ({
+const lookingOf = (flags: PlanFlags) => ({
   windows: flags.windows,
   windowMs: flags.window * 1000,
   handlers: handlersOf(flags),
 });
 
-function together(all: readonly Action[], flags: ShortTermFlags): string {
+function together(all: readonly Action[], flags: PlanFlags): string {
   const looking = lookingOf(flags);
   const actions = all.filter(({ blocked }) => blocked === undefined);
   const seconds = actions.reduce((sum, action) => sum + expectedSeconds(action, looking), 0);
@@ -213,7 +210,7 @@ function together(all: readonly Action[], flags: ShortTermFlags): string {
 }
 
 /** @throws ConfigurationError for a name that is neither a kind nor an action of the plan */
-function chosenActions(actions: readonly Action[], flags: ShortTermFlags): Action[] {
+function chosenActions(actions: readonly Action[], flags: PlanFlags): Action[] {
   const ids = new Set(actions.map(({ id }) => id));
   for (const name of [...(flags.only ?? []), ...(flags.skip ?? [])])
     if (!ids.has(name) && !(actionKinds as readonly string[]).includes(name))
@@ -223,7 +220,7 @@ function chosenActions(actions: readonly Action[], flags: ShortTermFlags): Actio
   return actions.filter((action) => isChosen(action, flags));
 }
 
-function isChosen({ id, kind }: Pick<Action, 'id' | 'kind'>, { only, skip = [] }: ShortTermFlags): boolean {
+function isChosen({ id, kind }: Pick<Action, 'id' | 'kind'>, { only, skip = [] }: PlanFlags): boolean {
   const named = (names: string[]) => names.includes(id) || names.includes(kind);
   return (!only || named(only)) && !named(skip);
 }
@@ -242,7 +239,7 @@ function withUse(actions: readonly Action[], journal: readonly JournalEntry[]): 
 }
 
 /** The pool of the shop that is given is sized; any other belongs to its application: its size is a recommendation. */
-async function recommendPools(url: string, flags: ShortTermFlags, signal: AbortSignal): Promise<void> {
+async function recommendPools(url: string, flags: PlanFlags, signal: AbortSignal): Promise<void> {
   for (const sighting of await sightPools({ url, signal })) {
     if (sighting.connections < 3 || (flags.shop && sighting.application === SHOP_APPLICATION)) continue;
     const { size, reason } = adviseOnPool(sighting);
@@ -256,7 +253,7 @@ async function recommendPools(url: string, flags: ShortTermFlags, signal: AbortS
 async function sizePool(
   url: string,
   readUrl: string,
-  flags: ShortTermFlags,
+  flags: PlanFlags,
   signal: AbortSignal,
 ): Promise<boolean> {
   const target = shopTarget(flags.shop);
@@ -284,7 +281,7 @@ async function applyRound(
   url: string,
   readUrl: string,
   actions: readonly Action[],
-  flags: ShortTermFlags,
+  flags: PlanFlags,
   signal: AbortSignal,
 ): Promise<boolean> {
   const live = process.stderr.isTTY;
@@ -312,15 +309,10 @@ async function applyRound(
   return !failed;
 }
 
-function shortTermCommand(signal: AbortSignal): Command {
-  return new Command('short-term')
-    .description(
-      'relief within minutes on the live database: shows the plan first, changes nothing without --yes',
-    )
+/** The options that a plan and its application share. */
+const planOptions = (command: Command): Command =>
+  command
     .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
-    .option('--yes', 'do it', false)
-    .option('--dry-run', 'show the plan and end (as without --yes)', false)
-    .option('--json', 'the plan as JSON, and nothing else; changes nothing', false)
     .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance, query, pool)')
     .option('--skip <id...>', 'not these')
     .option(...SHOP_OPTION)
@@ -339,91 +331,88 @@ function shortTermCommand(signal: AbortSignal): Command {
     .option('--windows <n>', 'windows measured before and after each action; 0 for none', whole(0), 3)
     .option('--window <seconds>', 'length of a window', whole(1), 5)
     .option('--review-days <n>', 'temporary indexes are to be looked at again after these days', whole(1), 30)
-    .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.')
-    .action((given: string | undefined, flags: ShortTermFlags) =>
-      reported(async () => {
-        const url = ownerUrl(given);
-        const readUrl = flags.readUrl ?? url;
-        handlersOf(flags);
-        const mayChange = flags.yes && !flags.dryRun;
-        const applied = async (round: Promise<boolean>) => {
-          if (!(await round)) process.exitCode = 1;
-        };
-        const planned: Action[] = [];
-        const tried = new Set<string>();
-        for (let round = 1; round <= flags.rounds; round += 1) {
-          // A name that was there in an earlier round is known in the later ones, although its action is done.
-          const found = await planRound(url, readUrl, flags, signal);
-          planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
-          const journal = await readJournal(url);
-          const actions = withUse(chosenActions(planned, flags), journal).filter(({ id }) => !tried.has(id));
-          if (flags.json) {
-            write(JSON.stringify(actions, null, 1));
-            return;
-          }
-          const halfDone = journal.filter(
-            ({ state, action }) => HALF_DONE.includes(state) && !actions.some(({ id }) => id === action.id),
-          );
-          if (round === 1 && halfDone.length > 0)
-            write(
-              `An earlier run ended early; what it left half done comes first: ${halfDone.map(({ action }) => action.title).join('; ')}.\n`,
-            );
-          if (actions.length === 0) {
-            if (round > 1) write('\nNothing more was found.');
-            else
-              write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
-            if (round === 1 && journal.length > 0 && mayChange)
-              await applied(applyRound(url, readUrl, [], flags, signal));
-            break;
-          }
-          write(
-            `${round > 1 ? '\nThe relief has let other statements through. ' : ''}${actions.length} ${actions.length === 1 ? 'action' : 'actions, in this order'}:\n`,
-          );
-          for (const [at, action] of actions.entries()) {
-            tried.add(action.id);
-            write(`${describeAction(action, at + 1)}\n`);
-          }
-          write(together(actions, flags));
-          if (!mayChange) break;
-          await applied(applyRound(url, readUrl, actions, flags, signal));
-        }
-        if (mayChange) await applied(sizePool(url, readUrl, flags, signal));
-        else if (flags.shop) write('The shop’s pool is sized last, for the load after the relief.');
-        await recommendPools(readUrl, flags, signal);
-        if (!mayChange) {
-          write(
-            `Nothing was changed.${tried.size > 0 ? ' Run it again with --yes to apply this plan.' : ''}`,
-          );
+    .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.');
+
+/** Diagnoses, shows the plan and, with --yes, applies it; again for what the first round lets through. */
+const planAndApply =
+  (signal: AbortSignal) =>
+  (given: string | undefined, flags: PlanFlags): Promise<void> =>
+    reported(async () => {
+      const url = ownerUrl(given);
+      const readUrl = flags.readUrl ?? url;
+      handlersOf(flags);
+      const mayChange = flags.yes === true;
+      const applied = async (round: Promise<boolean>) => {
+        if (!(await round)) process.exitCode = 1;
+      };
+      const planned: Action[] = [];
+      const tried = new Set<string>();
+      for (let round = 1; round <= flags.rounds; round += 1) {
+        // A name that was there in an earlier round is known in the later ones, although its action is done.
+        const found = await planRound(url, readUrl, flags, signal);
+        planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
+        const journal = await readJournal(url);
+        const actions = withUse(chosenActions(planned, flags), journal).filter(({ id }) => !tried.has(id));
+        if (flags.json) {
+          write(JSON.stringify(actions, null, 1));
           return;
         }
-        write('\nsqltrail fix list shows what is in force; sqltrail fix undo takes it back.');
-      }),
-    );
-}
+        const halfDone = journal.filter(
+          ({ state, action }) => HALF_DONE.includes(state) && !actions.some(({ id }) => id === action.id),
+        );
+        if (round === 1 && halfDone.length > 0)
+          write(
+            `An earlier run ended early; what it left half done comes first: ${halfDone.map(({ action }) => action.title).join('; ')}.\n`,
+          );
+        if (actions.length === 0) {
+          if (round > 1) write('\nNothing more was found.');
+          else write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
+          if (round === 1 && journal.length > 0 && mayChange)
+            await applied(applyRound(url, readUrl, [], flags, signal));
+          break;
+        }
+        write(
+          `${round > 1 ? '\nThe relief has let other statements through. ' : ''}${actions.length} ${actions.length === 1 ? 'action' : 'actions, in this order'}:\n`,
+        );
+        for (const [at, action] of actions.entries()) {
+          tried.add(action.id);
+          write(`${describeAction(action, at + 1)}\n`);
+        }
+        write(together(actions, flags));
+        if (!mayChange) break;
+        await applied(applyRound(url, readUrl, actions, flags, signal));
+      }
+      if (mayChange) await applied(sizePool(url, readUrl, flags, signal));
+      else if (flags.shop) write('The shop’s pool is sized last, for the load after the relief.');
+      await recommendPools(readUrl, flags, signal);
+      if (!mayChange) {
+        write(`Nothing was changed.${tried.size > 0 ? ' sqltrail fix apply --yes applies this plan.' : ''}`);
+        return;
+      }
+      write('\nsqltrail fix list shows what is in force; sqltrail fix revert undoes it.');
+    });
 
-/** `sqltrail fix short-term | rewrite | list | undo`. */
+/** `sqltrail fix plan | apply | list | revert`. */
 export function fixCommand(signal: AbortSignal): Command {
   const fix = new Command('fix').description('apply what the diagnosis found, measured and reversible');
-  fix.addCommand(shortTermCommand(signal));
-  fix
-    .command('rewrite')
-    .description(
-      'statements that can be replaced by faster ones, with all that their equality rests on; changes nothing',
-    )
-    .argument('[url]', 'a role that may read the tables and pg_stat_statements; or set DATABASE_URL')
-    .option(
-      '--search-path <schema...>',
-      'where the application looks for its tables; needed where two schemas have one of the same name',
-    )
-    .action((given: string | undefined, { searchPath = [] }: { searchPath?: string[] }) =>
-      reported(async () => {
-        const answers = await findRewrites({ url: ownerUrl(given), searchPath, signal });
-        for (const answer of answers) write(describeRewrite(answer));
-        write(
-          `${answers.filter(isRewrite).length} of ${answers.length} rewritten. Not looked for, because SQL alone does not tell: which columns of SELECT * are needed, statements run in a loop, whether a count has to be exact.`,
-        );
-      }),
-    );
+  planOptions(
+    fix
+      .command('plan')
+      .description(
+        'diagnose, and show each action with its reason, SQL, lock, risk and time; changes nothing',
+      ),
+  )
+    .option('--json', 'the plan as JSON, and nothing else', false)
+    .action(planAndApply(signal));
+  planOptions(
+    fix
+      .command('apply')
+      .description(
+        'carry the plan out on the live database, measuring each action; one that does not help is reverted',
+      ),
+  )
+    .option('--yes', 'do it; without it the plan is shown, and nothing is changed', false)
+    .action(planAndApply(signal));
   fix
     .command('list')
     .description('what was changed, its effect, and what is due for review')
@@ -445,17 +434,17 @@ export function fixCommand(signal: AbortSignal): Command {
         const halfDone = entries.filter(({ state }) => HALF_DONE.includes(state));
         if (due.length > 0)
           write(
-            `\n${due.length} ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep what is temporary by a migration of the schema, measure what was not, or undo.`,
+            `\n${due.length} ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep what is temporary by a migration of the schema, measure what was not, or revert it.`,
           );
         if (halfDone.length > 0)
           write(
-            `\n${halfDone.length} half done, by a run that ended early or that is on: fix short-term --yes brings that to its end, fix undo takes it back.`,
+            `\n${halfDone.length} half done, by a run that ended early or that is on: fix apply --yes completes that, fix revert undoes it.`,
           );
       }),
     );
   fix
-    .command('undo')
-    .description('take actions back, the last one first')
+    .command('revert')
+    .description('undo actions, the last one first')
     .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
     .option('--only <id...>', 'these actions; all in force without it')
     .option(...SHOP_OPTION)
@@ -473,7 +462,7 @@ export function fixCommand(signal: AbortSignal): Command {
             );
           const entries = inForce.filter(({ action }) => !only || only.includes(action.id));
           if (entries.length === 0) {
-            write('Nothing to undo.');
+            write('Nothing to revert.');
             return;
           }
           for (const entry of entries.reverse()) {
@@ -481,7 +470,7 @@ export function fixCommand(signal: AbortSignal): Command {
             write(`${action.title}   [${action.id}]\n     ${describeUndo(entry)};`);
           }
           if (!yes) {
-            write('\nNothing was changed. Run it again with --yes to undo these.');
+            write('\nNothing was changed. Run it again with --yes to revert these.');
             return;
           }
           const failed = await undoActions({
@@ -494,7 +483,7 @@ export function fixCommand(signal: AbortSignal): Command {
           });
           for (const { action, reason } of failed) write(`  ✖ ${action.title}: not undone: ${reason}`);
           if (failed.length === 0) return;
-          write('\nWhat was not undone stays in the journal: mend the reason, then run this again.');
+          write('\nWhat was not undone stays in the journal: remove the reason, then run this again.');
           process.exitCode = 1;
         }),
     );

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Act, acts } from '../demo/stages.ts';
 import { ConfigurationError, describeError } from '../lib/errors.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
+import { today } from './oldNames.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -40,13 +41,13 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const)
   });
 
 const program = new Command('sqltrail')
-  .description('From alert to trace to SQL to cause, on a shop whose Postgres has reached its critical size.')
+  .description('From alert to trace to SQL to cause to fix to proof, for services on PostgreSQL.')
   .showHelpAfterError();
 
 program
-  .command('story', { isDefault: true })
+  .command('demo', { isDefault: true })
   .description(
-    'start everything natively; ordinary load, the peak, alerts, the trace and SQL behind them, diagnosis, relief, archival, a new data model, report',
+    'the sample shop, start to end: ordinary load, the peak, alerts, the trace and SQL behind them, diagnosis, short-term fixes, archival, a new data model, report',
   )
   .addOption(
     new Option('--scale <name>', 'how much data; default is about 1 GB')
@@ -90,21 +91,23 @@ program
 /** Loaded when it is asked for: all of them take a second of CPU, which a machine that is to be diagnosed may not have. */
 const commands: Record<string, () => Promise<Command>> = {
   diagnose: async () => (await import('./diagnose.ts')).diagnoseCommand(abort.signal),
-  fix: async () =>
-    (await import('./fix.ts'))
-      .fixCommand(abort.signal)
-      .addCommand((await import('./migrate.ts')).migrateCommand(abort.signal)),
+  fix: async () => (await import('./fix.ts')).fixCommand(abort.signal),
+  rewrite: async () => (await import('./rewrite.ts')).rewriteCommand(abort.signal),
   archive: async () => (await import('./archive.ts')).archiveCommand(abort.signal),
-  model: async () => (await import('./model.ts')).modelCommand(abort.signal),
+  migrate: async () => (await import('./migrate.ts')).migrateCommand(abort.signal),
+  schema: async () => (await import('./schema.ts')).schemaCommand(abort.signal),
   report: async () => (await import('./report.ts')).reportCommand(),
   screenshots: async () => (await import('./screenshots/command.ts')).screenshotsCommand(abort.signal),
 };
-const [asked = ''] = process.argv.slice(2);
+const given = process.argv.slice(2);
+const words = today(given);
+if (words !== given) process.stderr.write(`This is now: sqltrail ${words.join(' ')}\n`);
+const [asked = ''] = words;
 const load = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
 for (const command of load ? [load] : Object.values(commands)) program.addCommand(await command());
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(words, { from: 'user' });
 } catch (error) {
   if (abort.signal.aborted) {
     process.stderr.write('Interrupted; everything that was started has been stopped.\n');

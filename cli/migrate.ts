@@ -12,18 +12,17 @@ import {
   runMigration,
   verifyMigration,
 } from '../migrate/engine.ts';
-import { isPhase, type Phase, phases } from '../migrate/mapping.ts';
+import { isPhase, type Phase, phases, type Reached } from '../migrate/mapping.ts';
 import { type Measured, timeline } from '../migrate/timeline.ts';
 import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { ownerUrl, reported } from './fix.ts';
 
+/** Of the commands; each has those that its options name. */
 interface Flags {
   until: Phase;
-  rollbackTo?: Phase | 'none';
-  status: boolean;
-  verify: boolean;
+  to: Reached;
   yes: boolean;
   shop?: string;
   previousStore: string;
@@ -33,6 +32,8 @@ interface Flags {
   productionSize?: number;
   recording: string;
 }
+
+type PlanFlags = Pick<Flags, 'duty' | 'productionSize' | 'recording'>;
 
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -45,7 +46,7 @@ function bytesOf(text: string): number {
   return bytes;
 }
 
-/** What a run of the story has measured; undefined without a recording that got so far. */
+/** What a run of the demo has measured; undefined without a recording that got so far. */
 async function measuredIn(file: string): Promise<Measured | undefined> {
   const recording = await readRecording(file).catch(() => undefined);
   const migration = recording?.migration;
@@ -74,7 +75,7 @@ const span = (seconds: number): string =>
 async function describePhases(
   plan: MigrationPlan,
   status: MigrationStatus | undefined,
-  flags: Flags,
+  flags: PlanFlags,
 ): Promise<string> {
   const bytes = plan.steps.reduce((sum, step) => sum + (step.bytes ?? 0), 0);
   const times = flags.productionSize && bytes > 0 ? flags.productionSize / bytes : 1;
@@ -135,47 +136,92 @@ function switcher(shop: string | undefined): Pick<MigrationOptions, 'switchStore
   return { switchStore: (store) => setStore(targets, store) };
 }
 
-/** `sqltrail fix medium-term`. */
+type At = Pick<MigrationOptions, 'url' | 'mapping'>;
+
+async function target(given: string | undefined, timeZone: string | undefined): Promise<At> {
+  const url = ownerUrl(given);
+  return { url, mapping: await shopMapping({ timeZone: timeZone ?? (await sessionTimeZone(url)) }) };
+}
+
+/** The phases with their durations, and the steps up to `until`, each with its lock. */
+async function writePlan(at: At, plan: MigrationPlan, flags: PlanFlags, until: Phase): Promise<void> {
+  write(`${await describePhases(plan, await migrationStatus(at), flags)}\n`);
+  for (const { phase, name, lock, done, reversible } of plan.steps)
+    if (isPhase(phase) && phases.indexOf(phase) <= phases.indexOf(until))
+      write(
+        `${done ? '✔' : ' '} ${phase.padEnd(15)} ${name}   [${lock}${reversible ? '' : '; no way back'}]`,
+      );
+}
+
+const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
+const NEXT = 'sqltrail migrate status shows how far it is.';
+
+/** `sqltrail migrate plan | start | status | verify | rollback | complete`. */
 export function migrateCommand(signal: AbortSignal): Command {
-  return new Command('medium-term')
-    .description(
-      'carry the shop to the refactored model online, in phases with a way back; shows the plan first, changes nothing without --yes',
-    )
-    .argument('[url]', 'the owner of the legacy tables; or set DATABASE_URL')
+  const migrate = new Command('migrate').description(
+    'carry tables to a new model online, in phases with a way back (now: the sample shop’s refactored model)',
+  );
+  const command = (name: string, description: string) =>
+    migrate
+      .command(name)
+      .description(description)
+      .argument('[url]', 'the owner of the legacy tables; or set DATABASE_URL')
+      .option(
+        '--time-zone <name>',
+        'the zone in which the dates kept as text are meant; that of the sessions of the database without it',
+      );
+  const planOptions = (to: Command) =>
+    to
+      .option(
+        '--duty <share>',
+        'share of the time in which the backfill works',
+        (text) => {
+          const value = Number(text);
+          if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
+          return value;
+        },
+        0.5,
+      )
+      .option(
+        '--production-size <size>',
+        'extrapolate the durations to tables of this size, such as 800GB',
+        bytesOf,
+      )
+      .option(
+        '--recording <file>',
+        'a recording of the demo whose measured rates are used',
+        'out/recording.json',
+      );
+  const changing = (to: Command) =>
+    to
+      .option('--shop <url>', 'the shop, to exchange its store at the cutover (token in SQLTRAIL_TOKEN)')
+      .option('--previous-store <name>', 'the store in use before the migration', 'legacy')
+      .option('--yes', 'do it; without it only the plan is shown', false);
+  const optionsOf = (at: At, flags: Flags): MigrationOptions => ({
+    ...at,
+    ...switcher(flags.shop),
+    previousStore: flags.previousStore,
+    ...(flags.duty === undefined ? {} : { dutyCycle: flags.duty }),
+    acceptSetAside: flags.acceptSetAside ?? false,
+    signal,
+  });
+
+  planOptions(
+    command('plan', 'the phases with gate, risk, way back and duration, and each step with its lock'),
+  ).action((given: string | undefined, flags: Flags) =>
+    reported(async () => {
+      const at = await target(given, flags.timeZone);
+      await writePlan(at, await planMigration(at), flags, 'contract');
+    }),
+  );
+
+  changing(
+    planOptions(command('start', 'carry it out up to a phase, or resume it where it was stopped or killed')),
+  )
     .addOption(
-      new Option('--until <phase>', 'the last phase of this run').choices([...phases]).default('verify'),
-    )
-    .addOption(
-      new Option('--rollback-to <phase>', 'undo the phases after this one').choices(['none', ...phases]),
-    )
-    .option('--status', 'how far it is and how long the rest takes, and end', false)
-    .option('--verify', 'compare both models, and end; exit code 1 when they differ', false)
-    .option('--yes', 'do it', false)
-    .option('--shop <url>', 'the shop, to exchange its store at the cutover (token in SQLTRAIL_TOKEN)')
-    .option('--previous-store <name>', 'the store in use before the migration', 'legacy')
-    .option(
-      '--time-zone <name>',
-      'the zone in which the dates kept as text are meant; that of the sessions of the database without it',
-    )
-    .option(
-      '--duty <share>',
-      'share of the time in which the backfill works',
-      (text) => {
-        const value = Number(text);
-        if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
-        return value;
-      },
-      0.5,
-    )
-    .option(
-      '--production-size <size>',
-      'extrapolate the durations to tables of this size, such as 800GB',
-      bytesOf,
-    )
-    .option(
-      '--recording <file>',
-      'a recording of the story whose measured rates are used',
-      'out/recording.json',
+      new Option('--until <phase>', 'the last phase of this run; sqltrail migrate complete has the contract')
+        .choices(phases.filter((phase) => phase !== 'contract'))
+        .default('verify'),
     )
     .option(
       '--accept-set-aside',
@@ -184,63 +230,84 @@ export function migrateCommand(signal: AbortSignal): Command {
     )
     .action((given: string | undefined, flags: Flags) =>
       reported(async () => {
-        const url = ownerUrl(given);
-        const mapping = await shopMapping({ timeZone: flags.timeZone ?? (await sessionTimeZone(url)) });
-        const at = { url, mapping };
-        if (flags.status) {
-          const status = await migrationStatus(at);
-          if (!status) {
-            write('The migration has not begun.');
-            return;
-          }
-          write(
-            `Phase ${status.phase}${status.inPhase ? `, in ${status.inPhase}` : ''}; ${status.stepsDone} steps done; store before: ${status.previousStore}.`,
-          );
-          for (const { kind, table, entries } of status.ledger) write(`  ${entries} ${kind} in ${table}`);
-          if (status.phase !== 'contract')
-            write(`\n${await describePhases(await planMigration(at), status, flags)}`);
-          return;
-        }
-        if (flags.verify) {
-          const { equal, tables, money, unproven } = await verifyMigration({ ...at, signal });
-          write(
-            `${tables.length} tables and ${money.length} sums of money compared: ${equal ? 'equal' : 'they differ'}.`,
-          );
-          for (const name of unproven) write(`  not proven: ${name}`);
-          if (!equal) process.exitCode = 1;
-          return;
-        }
-        const options: MigrationOptions = {
-          ...at,
-          ...switcher(flags.shop),
-          previousStore: flags.previousStore,
-          dutyCycle: flags.duty,
-          acceptSetAside: flags.acceptSetAside,
-          signal,
-        };
-        const { rollbackTo, until } = flags;
-        const plan = await planMigration(options);
-        if (rollbackTo)
-          write(
-            `It is at ${plan.phase}; everything after ${rollbackTo} would be undone, the last step first.`,
-          );
-        else {
-          write(`${await describePhases(plan, await migrationStatus(at), flags)}\n`);
-          for (const { phase, name, lock, done, reversible } of plan.steps)
-            if (isPhase(phase) && phases.indexOf(phase) <= phases.indexOf(until))
-              write(
-                `${done ? '✔' : ' '} ${phase.padEnd(15)} ${name}   [${lock}${reversible ? '' : '; no way back'}]`,
-              );
-        }
+        const at = await target(given, flags.timeZone);
+        const options = optionsOf(at, flags);
+        await writePlan(at, await planMigration(options), flags, flags.until);
         if (!flags.yes) {
-          write('\nNothing was changed. Run it again with --yes to do this.');
+          write(NOTHING);
           return;
         }
-        const run = rollbackTo
-          ? rollbackMigration({ ...options, to: rollbackTo })
-          : runMigration({ ...options, until, yes: true });
-        for await (const progress of run) show(progress);
-        write('sqltrail fix medium-term --status shows how far it is.');
+        for await (const progress of runMigration({ ...options, until: flags.until })) show(progress);
+        write(NEXT);
       }),
     );
+
+  planOptions(command('status', 'how far it is, and how long the rest takes')).action(
+    (given: string | undefined, flags: Flags) =>
+      reported(async () => {
+        const at = await target(given, flags.timeZone);
+        const status = await migrationStatus(at);
+        if (!status) {
+          write('The migration has not begun.');
+          return;
+        }
+        write(
+          `Phase ${status.phase}${status.inPhase ? `, in ${status.inPhase}` : ''}; ${status.stepsDone} steps done; store before: ${status.previousStore}.`,
+        );
+        for (const { kind, table, entries } of status.ledger) write(`  ${entries} ${kind} in ${table}`);
+        if (status.phase !== 'contract')
+          write(`\n${await describePhases(await planMigration(at), status, flags)}`);
+      }),
+  );
+
+  command('verify', 'compare both models; exit code 1 when they differ').action(
+    (given: string | undefined, flags: Flags) =>
+      reported(async () => {
+        const at = await target(given, flags.timeZone);
+        const { equal, tables, money, unproven } = await verifyMigration({ ...at, signal });
+        write(
+          `${tables.length} tables and ${money.length} sums of money compared: ${equal ? 'equal' : 'they differ'}.`,
+        );
+        for (const name of unproven) write(`  not proven: ${name}`);
+        if (!equal) process.exitCode = 1;
+      }),
+  );
+
+  changing(command('rollback', 'undo phases, the last step first; no write is lost'))
+    .addOption(
+      new Option('--to <phase>', 'the phase to go back to').choices(['none', ...phases]).default('none'),
+    )
+    .action((given: string | undefined, flags: Flags) =>
+      reported(async () => {
+        const at = await target(given, flags.timeZone);
+        const options = optionsOf(at, flags);
+        const { phase } = await planMigration(options);
+        write(`It is at ${phase}; everything after ${flags.to} would be undone, the last step first.`);
+        if (!flags.yes) {
+          write(NOTHING);
+          return;
+        }
+        for await (const progress of rollbackMigration({ ...options, to: flags.to })) show(progress);
+        write(NEXT);
+      }),
+    );
+
+  changing(
+    command('complete', 'drop the legacy tables (the phase contract), after which there is no way back'),
+  ).action((given: string | undefined, flags: Flags) =>
+    reported(async () => {
+      const at = await target(given, flags.timeZone);
+      const options = optionsOf(at, flags);
+      const plan = await planMigration(options);
+      for (const { phase, name, lock, done } of plan.steps)
+        if (!done) write(`  ${phase.padEnd(15)} ${name}   [${lock}]`);
+      if (!flags.yes) {
+        write(NOTHING);
+        return;
+      }
+      for await (const progress of runMigration({ ...options, until: 'contract', yes: true })) show(progress);
+      write(NEXT);
+    }),
+  );
+  return migrate;
 }

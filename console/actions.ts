@@ -66,8 +66,8 @@ const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 function commandFor(verb: 'apply' | 'undo', { id, kind }: Action): string | null {
   if (!OWN_KINDS.includes(kind)) return null;
   return verb === 'apply'
-    ? `npm run sqltrail -- fix short-term "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`
-    : `npm run sqltrail -- fix undo "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`;
+    ? `npm run sqltrail -- fix apply "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`
+    : `npm run sqltrail -- fix revert "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`;
 }
 
 function describe(event: ShortTermEvent): string | undefined {

@@ -367,7 +367,7 @@ describe('bad input and outages', () => {
     await page.goto(
       `${looking.base}/#/actions/${encodeURIComponent('index:public.orders_customer_email_5dfade_idx')}`,
     );
-    await page.getByText('fix short-term "$OWNER_DATABASE_URL" --only').waitFor();
+    await page.getByText('fix apply "$OWNER_DATABASE_URL" --only').waitFor();
     expect(await page.getByRole('button', { name: /Apply|Undo/ }).count()).toBe(0);
     await page.close();
     await looking.close();

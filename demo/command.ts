@@ -118,7 +118,7 @@ async function report(out: string, pdf: boolean): Promise<void> {
 }
 
 /**
- * `sqltrail story`: brings the stack up unless one is given by the environment, tells the story, leaves the console
+ * `sqltrail demo`: brings the stack up unless one is given by the environment, runs the demo, leaves the console
  * open until Ctrl-C (or not, with --exit).
  *
  * @returns the exit code: 0 when the story reached its verdict complete, 1 when a part of it was missing

@@ -154,7 +154,7 @@ function questions({ recording, rows }: Case, { f, partial, relieved, cured }: T
     entry(
       'What if it fails half way?',
       'Each step is journalled in the database and goes on, or back, after a kill; until the old tables are dropped everything can be taken back.',
-      '`migrate/` and its tests with kill -9 at every step; `sqltrail fix undo`',
+      '`migrate/` and its tests with kill -9 at every step; `sqltrail fix revert`',
     ),
     migration?.strain
       ? entry(

@@ -284,7 +284,7 @@ Calendar days with review, gate and watching, from the day of the run; they are 
 | --- | --- | --- |
 ${recording.actions.map(({ action, state }) => `| ${plain(action.title)} | ${state} | ${f(`action:${action.id}:mean`)} |`).join('\n') || '| none | | |'}
 
-Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is taken back by itself. Way back: \`sqltrail fix undo\`.
+Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is reverted by itself. Way back: \`sqltrail fix revert\`.
 
 ## ${stages.archival}
 

@@ -153,7 +153,7 @@ export const writers: Record<string, (url: string) => Promise<unknown>> = {
       signal,
       onEvent: () => {},
     }),
-  'fix undo': (url) => undoActions({ url, signal, onUndone: () => {} }),
+  'fix revert': (url) => undoActions({ url, signal, onUndone: () => {} }),
   'archive run': (url) => withDirectory((directory, policy) => runPolicy({ url, directory, policy })),
   'archive expire': (url) => withDirectory((directory, policy) => expireArchive({ url, directory, policy })),
   'archive restore': (url) =>

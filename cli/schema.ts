@@ -5,9 +5,9 @@ import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { writeOutput } from './output.ts';
 
-/** `sqltrail model`. */
-export function modelCommand(signal: AbortSignal): Command {
-  return new Command('model')
+/** `sqltrail schema`. */
+export function schemaCommand(signal: AbortSignal): Command {
+  return new Command('schema')
     .description(
       'draw the tables of a schema, their keys, references and partitions, from the catalogue; read-only',
     )
@@ -23,7 +23,7 @@ export function modelCommand(signal: AbortSignal): Command {
         const url = given ?? process.env['DATABASE_URL'];
         if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
           throw new ConfigurationError(
-            'No database given. Example: sqltrail model postgres://reader@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+            'No database given. Example: sqltrail schema postgres://reader@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
           );
         const session = await openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }).catch(
           (error) => {

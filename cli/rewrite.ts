@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { findRewrites, isRewrite } from '../fix/rewrite/rewrite.ts';
+import { ownerUrl, reported } from './fix.ts';
+import { describeRewrite } from './rewriteText.ts';
+
+/** `sqltrail rewrite`. */
+export function rewriteCommand(signal: AbortSignal): Command {
+  return new Command('rewrite')
+    .description(
+      'statements that can be replaced by faster ones, with all that their equality rests on; changes nothing',
+    )
+    .argument('[url]', 'a role that may read the tables and pg_stat_statements; or set DATABASE_URL')
+    .option(
+      '--search-path <schema...>',
+      'where the application looks for its tables; needed where two schemas have one of the same name',
+    )
+    .action((given: string | undefined, { searchPath = [] }: { searchPath?: string[] }) =>
+      reported(async () => {
+        const answers = await findRewrites({ url: ownerUrl(given), searchPath, signal });
+        for (const answer of answers) process.stdout.write(`${describeRewrite(answer)}\n`);
+        process.stdout.write(
+          `${answers.filter(isRewrite).length} of ${answers.length} rewritten. Not looked for, because SQL alone does not tell: which columns of SELECT * are needed, statements run in a loop, whether a count has to be exact.\n`,
+        );
+      }),
+    );
+}
