@@ -6,10 +6,12 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
-import { type ArchiveOptions, planArchive, runArchive } from './archive.ts';
+import { type ArchiveOptions } from './archival.ts';
 import { expireArchive, planExpiry } from './expire.ts';
+import { planArchive } from './plan.ts';
 import { type ArchivePolicy, readPolicy } from './policy.ts';
 import { listArchive, queryArchive, restoreArchive, verifyArchive } from './read.ts';
+import { runArchive } from './run.ts';
 
 const shopPolicy = await readPolicy('sample-shop/archive.yaml');
 const TABLES = ['orders', 'order_items', 'carts', 'cart_items', 'activity_log'] as const;

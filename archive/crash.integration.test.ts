@@ -6,9 +6,9 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase } from '../test/support/database.ts';
-import { runArchive } from './archive.ts';
 import { readPolicy } from './policy.ts';
 import { listArchive, queryArchive } from './read.ts';
+import { runArchive } from './run.ts';
 
 /** Units with rows of another table, in more than one batch, and rows that are units themselves. */
 const TABLES = `CREATE TABLE "or'ders" (id int PRIMARY KEY, state text, placed text);

@@ -1,6 +1,10 @@
 import { describeTarget } from '../lib/pg/connect.ts';
 import { isConnectionLost, OperationError } from '../lib/pg/errors.ts';
-import { diskFault } from './files.ts';
+import { refusal } from './effects.ts';
+import { DiskError, diskFault } from './files.ts';
+
+/** SQLSTATEs of what passes by itself: a lock that was not free, a deadlock, a serialisation failure. */
+export const TRANSIENT = new Set(['55P03', '40P01', '40001']);
 
 /** What SQLSTATEs mean here, with the next step. */
 const causes: Record<string, string> = {
@@ -55,4 +59,16 @@ export function explained(
       { cause: error },
     );
   return error;
+}
+
+/** Does a failure concern the whole run, rather than the unit at hand? */
+export function isFatal(error: unknown): boolean {
+  if (error instanceof DiskError || error instanceof TypeError || isConnectionLost(error)) return true;
+  if (error instanceof OperationError) return false;
+  const { code = '', name: kind = '' } = error as { code?: string; name?: string };
+  // What the server says of itself, and not of a statement.
+  return (
+    kind === 'AbortError' ||
+    (/^[0-9A-Z]{5}$/.test(code) && refusal(error) === undefined && !TRANSIENT.has(code))
+  );
 }

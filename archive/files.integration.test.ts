@@ -6,9 +6,9 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { contentsOf, policyOf } from '../test/support/archive.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { runArchive } from './archive.ts';
 import { tighten } from './files.ts';
 import { readPolicy } from './policy.ts';
+import { runArchive } from './run.ts';
 
 let database: TestDatabase;
 let home: string;

@@ -153,3 +153,8 @@ const unescaped = (lines: string): Buffer =>
     ),
     'latin1',
   );
+
+export const contentOf = (hash: string, rows: string, readable = 'true') =>
+  `SELECT count(*)::int AS rows, encode(sha256(convert_to(coalesce(string_agg(h, '' ORDER BY h COLLATE "C"), ''), 'UTF8')), 'hex') AS content, coalesce(bool_and(r), true) AS readable FROM (SELECT ${hash} AS h, ${readable} AS r FROM ${rows}) AS x`;
+export const duckContentOf = (columns: readonly Column[], source: string) =>
+  `SELECT count(*)::INTEGER AS rows, sha256(coalesce(string_agg(h, '' ORDER BY h), '')) AS content FROM (SELECT ${duckRowHash(columns)} AS h FROM ${source})`;

@@ -2,27 +2,18 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
-import {
-  Archival,
-  type ArchivedUnit,
-  type ArchiveOptions,
-  addTo,
-  chosen,
-  contentOf,
-  duckContentOf,
-  isFatal,
-  leftOut,
-  noneOf,
-  noPlan,
-  planArchive,
-  prepare,
-  runArchive,
-  type UnitPlan,
-} from './archive.ts';
-import { openDuck, parquet, postgresRowHash, rowsOf } from './parquet.ts';
+import { type ArchiveOptions, archivalOf, chosen } from './archival.ts';
+import { dropSegment, exportSegment } from './export.ts';
+import { isFatal } from './failure.ts';
+import { leftOut } from './leftOut.ts';
+import { contentOf, duckContentOf, openDuck, parquet, postgresRowHash, rowsOf } from './parquet.ts';
+import { noPlan, planArchive, type UnitPlan } from './plan.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
+import { prepare } from './prepare.ts';
 import { type RestoreOptions, restoreArchive } from './read.ts';
 import { type Named, tableSql as sqlName, tableName as textName } from './references.ts';
+import { type ArchivedUnit, addTo, noneOf } from './result.ts';
+import { clearUp, runArchive } from './run.ts';
 import { openArchive, readColumns, readSegments, type Segment, type SegmentFile } from './session.ts';
 import { PINNED } from './types.ts';
 
@@ -253,7 +244,7 @@ class PartitionArchival {
       if (this.options.signal?.aborted || isFatal(error)) throw error;
       const why = (error as Error).message;
       const exported = await this.#exported(range);
-      if (exported) await new Archival(this.client, this.options).drop(exported, why);
+      if (exported) await dropSegment(archivalOf(this.client, this.options), exported, why);
       const { rows } = await this.client.query<{ n: number }>(
         `SELECT count(*)::int AS n FROM ${sqlName((range.tables[0] as Range['tables'][number]).partition)}`,
       );
@@ -285,8 +276,8 @@ class PartitionArchival {
     let segment = await this.#exported(range);
     if (!segment && all > 0) {
       // One file a table: nobody writes to it any more.
-      const archival = new Archival(client, { ...this.options, segmentUnits: 2 ** 31 - 1 });
-      await archival.export(await this.#prepared(unit, range));
+      const archival = archivalOf(client, { ...this.options, segmentUnits: 2 ** 31 - 1 });
+      await exportSegment(archival, await this.#prepared(unit, range));
       segment = await this.#exported(range);
     }
     await briefly(client, unit.name, async () => {
@@ -429,7 +420,7 @@ export async function runPolicy(options: ArchiveOptions): Promise<ArchivedUnit[]
   try {
     await client.query(schemaSql);
     const partitions = new PartitionArchival(client, options);
-    await new Archival(client, options).clearUp();
+    await clearUp(archivalOf(client, options));
     for (const unit of whole) results.push(await partitions.run(unit));
     return results;
   } finally {

@@ -5,8 +5,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contentsOf, policyOf } from '../test/support/archive.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { runArchive } from './archive.ts';
 import { listArchive, queryArchive, restoreArchive } from './read.ts';
+import { runArchive } from './run.ts';
 
 let database: TestDatabase;
 let home: string;

@@ -4,10 +4,19 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { OperationError } from '../lib/pg/errors.ts';
-import { contentOf, duckContentOf } from './archive.ts';
 import { explained } from './failure.ts';
 import { sha256Of } from './files.ts';
-import { csvLines, name, openDuck, parquet, postgresRowHash, rowsOf, text } from './parquet.ts';
+import {
+  contentOf,
+  csvLines,
+  duckContentOf,
+  name,
+  openDuck,
+  parquet,
+  postgresRowHash,
+  rowsOf,
+  text,
+} from './parquet.ts';
 import { type ArchivePlace, inForce, readExcluded, tableOf } from './query.ts';
 import { prepareTables } from './restoring.ts';
 import { openArchive, readSegments, type Segment, type SegmentFile } from './session.ts';

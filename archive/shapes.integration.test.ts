@@ -5,8 +5,8 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { policyOf } from '../test/support/archive.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { runArchive } from './archive.ts';
 import { listArchive, queryArchive, restoreArchive, verifyArchive } from './read.ts';
+import { runArchive } from './run.ts';
 
 const id = pg.escapeIdentifier;
 

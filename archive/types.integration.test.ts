@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { policyOf } from '../test/support/archive.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { arrayOf, builtIn, declared, ofExtensions, type Values } from '../test/support/pgValues.ts';
-import { runArchive } from './archive.ts';
 import { listArchive, restoreArchive } from './read.ts';
+import { runArchive } from './run.ts';
 
 const RUNS = Number(process.env['SQLTRAIL_PROPERTY_RUNS'] ?? 2);
 const id = pg.escapeIdentifier;

@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { DuckDBConnection } from '@duckdb/node-api';
 import pg from 'pg';
-import { runArchive } from '../../archive/archive.ts';
 import { readPolicy } from '../../archive/policy.ts';
+import { runArchive } from '../../archive/run.ts';
 
 /**
  * A process of its own, for tests that kill it: archives, and ends by kill -9 just before a given step (`before:3`), or
