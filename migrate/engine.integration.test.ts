@@ -152,6 +152,16 @@ it('carries any declared mapping through all phases, there and back', async () =
   expect(rows[0].id).toBeGreaterThan(Math.max(...after.map(({ id }) => id)));
 });
 
+it('nobody but the owner may call what runs with the rights of the owner', async () => {
+  await run('reverse-sync');
+  const { rows } = await client.query<{ name: string; open: boolean }>(
+    `SELECT proname AS name, has_function_privilege('public', oid, 'EXECUTE') AS open
+       FROM pg_proc WHERE pronamespace = 'library_sync'::regnamespace`,
+  );
+  expect(rows.length).toBeGreaterThan(5);
+  expect(rows.filter(({ open }) => open)).toEqual([]);
+});
+
 it('refuses a server that is too old for its SQL, and names what it needs', async () => {
   options = {
     ...options,

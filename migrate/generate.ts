@@ -383,6 +383,8 @@ BEGIN
   RAISE EXCEPTION 'TRUNCATE of % is refused while the migration % runs', TG_TABLE_NAME, ${literal(mapping.name)}
     USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use DELETE, or roll the migration back first.';
 END $fn$`,
+    // They run with the owner's rights. A trigger needs none to call its function; nobody else shall.
+    `REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ${id(mapping.syncSchema)} FROM PUBLIC`,
   ]
     .map((text) => text.trim().replace(/;$/, ''))
     .join(';\n');
