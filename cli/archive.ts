@@ -114,7 +114,7 @@ export function archiveCommand(signal: AbortSignal): Command {
     command.option('--dir <directory>', 'where the files are', 'archive');
   const policy = (command: Command) =>
     command
-      .option('--policy <file>', 'the policy', 'sample-shop/archive.yaml')
+      .requiredOption('--policy <file>', 'what may leave, and when (docs/archival.md)')
       .option('--only <unit...>', 'these units only');
 
   policy(
@@ -266,7 +266,7 @@ export function archiveCommand(signal: AbortSignal): Command {
         ),
     ),
   )
-    .option('--policy <file>', 'the policy', 'sample-shop/archive.yaml')
+    .requiredOption('--policy <file>', 'what may leave, and when (docs/archival.md)')
     .option('--copy-dir <directory>', 'a directory with a copy; may be repeated', collected)
     .option('--yes', 'do it', false)
     .action(

@@ -1,4 +1,3 @@
-import { instance } from '@viz-js/viz';
 import { readTables } from '../catalogue.ts';
 import type { Session, Table } from '../check.ts';
 import { singular } from '../checks/model/missingForeignKey.ts';
@@ -208,6 +207,8 @@ function toDot({ boxes, references }: DataModel): string {
 
 /** The diagram as SVG, laid out by Graphviz. Bold: primary key. ∅: may be NULL. Dashed: not enforced. */
 export async function toSvg(model: DataModel): Promise<string> {
+  // Heavy, and needed for this only.
+  const { instance } = await import('@viz-js/viz');
   const graphviz = await instance();
   return graphviz.renderString(toDot(model), { format: 'svg', engine: 'dot' });
 }

@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../../lib/freePort.ts';
-import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+import { startThrowawayServer, type ThrowawayServer } from './server.ts';
 
 const DEBIAN = '/usr/lib/postgresql';
 
@@ -21,28 +18,10 @@ export const dumpBinDir: string | undefined = [
     .map((version) => path.join(DEBIAN, version, 'bin')),
 ].find((dir) => ['initdb', 'postgres', 'pg_dump'].every((tool) => existsSync(path.join(dir, tool))));
 
-/** A server whose databases {@link pgDump} can read; `close` stops it and removes its data. */
-export async function startDumpServer(
-  settings: Record<string, string> = {},
-): Promise<PostgresServer & { close(): Promise<void> }> {
+/** A server whose databases {@link pgDump} can read. */
+export function startDumpServer(settings: Record<string, string> = {}): Promise<ThrowawayServer> {
   if (!dumpBinDir) throw new Error("no pg_dump beside a server: install Debian's package postgresql");
-  const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-dump-'));
-  await chmod(dir, 0o755);
-  const server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
-    password: 'test-only',
-    logFile: path.join(dir, 'postgres.log'),
-    binDir: dumpBinDir,
-    settings: { shared_preload_libraries: 'pg_stat_statements', fsync: 'off', ...settings },
-  });
-  return {
-    ...server,
-    async close() {
-      await server.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+  return startThrowawayServer({ binDir: dumpBinDir, settings });
 }
 
 /**

@@ -1,0 +1,10 @@
+import type { Command } from 'commander';
+
+/** The commands that work on any database, from a clone and from the package alike. */
+export const commands: Record<string, (signal: AbortSignal) => Promise<Command>> = {
+  diagnose: async (signal) => (await import('./diagnose.ts')).diagnoseCommand(signal),
+  fix: async (signal) => (await import('./fix.ts')).fixCommand(signal),
+  rewrite: async (signal) => (await import('./rewrite.ts')).rewriteCommand(signal),
+  archive: async (signal) => (await import('./archive.ts')).archiveCommand(signal),
+  schema: async (signal) => (await import('./schema.ts')).schemaCommand(signal),
+};

@@ -1,0 +1,93 @@
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import path from 'node:path';
+import { build } from 'esbuild';
+
+/**
+ * Makes the directory that `npm pack` and `npm publish` take: the command line in plain JavaScript for Node 22 and
+ * newer, without the demo. Its dependencies are what the bundle imports, in the versions of this repository.
+ *
+ * node cli/pack.ts [directory]
+ */
+
+const ROOT = path.join(import.meta.dirname, '..');
+/** Heavy, and needed by one command only: installed when somebody wants that. */
+const OPTIONAL = ['@duckdb/node-api', '@viz-js/viz'];
+
+const packageOf = (specifier: string) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+
+/** @returns the names of the packages that the bundle imports */
+export async function bundle(directory: string): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: { sqltrail: path.join(ROOT, 'cli', 'packaged.ts') },
+    outdir: path.join(directory, 'dist'),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22.15',
+    packages: 'external',
+    banner: { js: '#!/usr/bin/env node' },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const imported = Object.values(metafile.outputs).flatMap(({ imports }) =>
+    imports.filter(({ external }) => external).map(({ path: specifier }) => specifier),
+  );
+  return [
+    ...new Set(
+      imported
+        .filter((name) => !name.startsWith('node:') && !builtinModules.includes(name))
+        .map((name) => packageOf(name)),
+    ),
+  ].sort();
+}
+
+export async function makePackage(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  const needed = await bundle(directory);
+  const own = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
+  const versions: Record<string, string> = {
+    ...own.optionalDependencies,
+    ...own.devDependencies,
+    ...own.dependencies,
+  };
+  const versionsOf = (names: readonly string[]) =>
+    Object.fromEntries(
+      names.map((name) => {
+        const version = versions[name];
+        if (!version) throw new Error(`${name} is imported, but package.json does not have it.`);
+        return [name, version];
+      }),
+    );
+  const optional = needed.filter((name) => OPTIONAL.includes(name));
+  const { version, license, type } = own;
+  const manifest = {
+    name: 'sqltrail',
+    version,
+    description:
+      'Finds why a Postgres hurts, fixes it measured and reversible, archives and rewrites with proof.',
+    license,
+    type,
+    engines: { node: '>=22.15' },
+    bin: { sqltrail: './dist/sqltrail.js' },
+    files: ['dist'],
+    dependencies: versionsOf(needed.filter((name) => !OPTIONAL.includes(name))),
+    peerDependencies: versionsOf(optional),
+    peerDependenciesMeta: Object.fromEntries(optional.map((name) => [name, { optional: true }])),
+  };
+  await writeFile(path.join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  await cp(path.join(ROOT, 'LICENSE'), path.join(directory, 'LICENSE'));
+  await cp(path.join(ROOT, 'cli', 'README.md'), path.join(directory, 'README.md'));
+}
+
+if (import.meta.main) {
+  const directory = path.resolve(process.argv[2] ?? path.join(ROOT, 'out', 'package'));
+  await makePackage(directory);
+  process.stdout.write(`${directory} is ready for npm pack.\n`);
+}
