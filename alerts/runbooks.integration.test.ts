@@ -48,7 +48,8 @@ describe('commands of the runbooks', () => {
           : word,
       );
     const run = startNode(['cli/main.ts', ...args], {});
-    expect(await run.exited, run.output()).toBe(0);
+    // 3: a diagnosis that had no time for everything, which is for the machine to say, not for the runbook.
+    expect([0, 3], run.output()).toContain(await run.exited);
     expect(run.output().length).toBeGreaterThan(0);
   });
 });

