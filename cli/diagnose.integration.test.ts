@@ -24,7 +24,7 @@ it('the program reads a database whole, ends with what --fail-on says, and names
   await owner.connect();
   await owner.query('CREATE TABLE keyless (a int)');
   await owner.end();
-  const asked = [database.url, '--observe', '0', '--format', 'json'];
+  const asked = [database.url, '--observe', '0', '--format', 'json', '--deadline', '600'];
   const { code, stdout } = await sqltrail('diagnose', ...asked, '--fail-on', 'warning');
   const diagnosis = JSON.parse(stdout) as Diagnosis;
   expect({ code, partial: diagnosis.partial, notes: diagnosis.notes }).toEqual({
