@@ -1,5 +1,5 @@
 import { kpiById } from '../kpis/catalogue.ts';
-import { SHOP, statementQuantile } from '../kpis/promql.ts';
+import { SHOP, slowdownOfStatements, statementQuantile } from '../kpis/promql.ts';
 
 /** promtool input: a selector and its values in promtool's notation, one sample each 5 s. */
 interface InputSeries {
@@ -156,12 +156,7 @@ export const alerts: AlertDefinition[] = [
     kpi: 'slow-query-trend',
     severity: 'ticket',
     layer: 'symptom',
-    expr: `(${kpiById('slow-query-trend')
-      .promql.replace(/^max\(/, '')
-      .replace(
-        /\)$/,
-        '',
-      )}) > 3 and sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{${SHOP}}[1m])) / sum by (db_query_summary) (rate(db_client_operation_duration_seconds_count{${SHOP}}[1m])) > 0.05`,
+    expr: `(${slowdownOfStatements()}) > 3 and sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{${SHOP}}[1m])) / sum by (db_query_summary) (rate(db_client_operation_duration_seconds_count{${SHOP}}[1m])) > 0.05`,
     for: '30s',
     summary: '{{ $labels.db_query_summary }} takes {{ $value | humanize }} times as long as ten minutes ago',
     description:
@@ -242,7 +237,7 @@ export const alerts: AlertDefinition[] = [
     kpi: 'checkout-failure-ratio',
     severity: 'page',
     layer: 'symptom',
-    expr: `${kpiById('checkout-failure-ratio').promql} > 0.1 and sum(increase(load_checkouts_total{outcome!="completed"}[1m])) >= 3`,
+    expr: `${kpiById('checkout-failure-ratio').promql()} > 0.1 and sum(increase(load_checkouts_total{outcome!="completed"}[1m])) >= 3`,
     for: '15s',
     keepFiringFor: '1m',
     summary: '{{ $value | humanizePercentage }} of those who wanted to buy could not',
@@ -294,7 +289,7 @@ export const alerts: AlertDefinition[] = [
     kpi: 'cache-hit-ratio',
     severity: 'ticket',
     layer: 'symptom',
-    expr: `${kpiById('cache-hit-ratio').promql} < 0.9 and sum(rate(sqltrail_database_blks_read[1m])) > 1000`,
+    expr: `${kpiById('cache-hit-ratio').promql()} < 0.9 and sum(rate(sqltrail_database_blks_read[1m])) > 1000`,
     for: '1m',
     summary: 'Only {{ $value | humanizePercentage }} of the blocks come from memory',
     description: 'The hot set no longer fits, or scans push it out.',
@@ -315,7 +310,7 @@ export const alerts: AlertDefinition[] = [
     kpi: 'cold-data-share',
     severity: 'ticket',
     layer: 'cause',
-    expr: `${kpiById('cold-data-share').promql} > 0.5`,
+    expr: `${kpiById('cold-data-share').promql()} > 0.5`,
     for: '5m',
     summary: '{{ $value | humanizePercentage }} of the tables’ bytes are cold',
     description:
@@ -337,7 +332,7 @@ export const alerts: AlertDefinition[] = [
     kpi: 'days-to-critical-size',
     severity: 'ticket',
     layer: 'cause',
-    expr: `${kpiById('days-to-critical-size').promql} < 30`,
+    expr: `${kpiById('days-to-critical-size').promql()} < 30`,
     for: '5m',
     summary:
       'By the growth of the last month the database reaches critical size in {{ $value | humanize }} days',

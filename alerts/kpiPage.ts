@@ -29,7 +29,7 @@ ${kpi.meaning}
 - **Alerts**: ${guards.length > 0 ? guards.map(({ alert }) => `[${alert}](runbooks/${alert}.md)`).join(', ') : 'none; it is read beside those that have one'}
 
 \`\`\`promql
-${kpi.promql}
+${kpi.promql()}
 \`\`\`
 `;
 }

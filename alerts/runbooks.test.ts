@@ -14,7 +14,7 @@ const ofAlerts = runbooks.filter(({ name }) => name !== 'README');
 /** Metrics that the project exports: those of the contract, of the catalogue's and the rules' expressions, the exporter's queries. */
 function knownMetrics(): Set<string> {
   const expressions = [
-    ...catalogue.flatMap(({ promql, series }) => [promql, ...series.map((line) => line.promql)]),
+    ...catalogue.flatMap(({ promql, series }) => [promql(), ...series.map((line) => line.promql)]),
     ...alerts.map(({ expr }) => expr),
   ];
   const contract = [...read('docs/architecture.md').matchAll(/`(\w+)`/g)].map((match) => match[1] as string);

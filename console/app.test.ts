@@ -135,8 +135,9 @@ describe('KPIs', () => {
   it('gives a value, none with a reason for a refused query, and asks only a few at a time', async () => {
     const [first, second] = catalogue;
     answer = (promql) => {
-      if (promql === first?.promql) return vector({ metric: {}, value: [0, String(first.objective.value)] });
-      if (promql === second?.promql)
+      if (promql === first?.promql())
+        return vector({ metric: {}, value: [0, String(first.objective.value)] });
+      if (promql === second?.promql())
         return { status: 422, body: { status: 'error', error: 'too many samples' } };
       return vector({ metric: {}, value: [0, 'NaN'] });
     };

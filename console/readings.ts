@@ -17,7 +17,7 @@ async function readKpi(kpi: Kpi, prometheus: PrometheusSource): Promise<KpiReadi
   const described = { id, name, group, unit, objective, meaning, justification, causes };
   const without = (reason: string): KpiReading => ({ ...described, value: null, met: null, reason });
   try {
-    const [sample] = await prometheus.query(kpi.promql);
+    const [sample] = await prometheus.query(kpi.promql());
     if (!sample) return without('Nothing to measure yet: its series are missing or had no traffic.');
     // JSON has no infinity, and no KPI means anything there.
     if (!Number.isFinite(sample.value)) return without('The value is infinite: its divisor is zero.');

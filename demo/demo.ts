@@ -103,7 +103,7 @@ class Story {
     const { targets } = this.#options;
     const kpis = await Promise.all(
       catalogue.map(async (kpi) => {
-        const [sample] = await queryVector(targets, kpi.promql).catch(() => []);
+        const [sample] = await queryVector(targets, kpi.promql()).catch(() => []);
         const value = sample && Number.isFinite(sample.value) ? sample.value : null;
         return { id: kpi.id, value, met: value === null ? null : meetsObjective(kpi, value) };
       }),
@@ -115,7 +115,7 @@ class Story {
   async #window(phase: RecordedPhase): Promise<void> {
     const kpis = await Promise.all(
       verdictKpis.map(async (id) => {
-        const promql = kpiById(id).promql.replaceAll('[1m]', `[${WINDOW_SECONDS}s]`);
+        const promql = kpiById(id).promql(`[${WINDOW_SECONDS}s]`);
         const [sample] = await queryVector(this.#options.targets, promql).catch(() => []);
         return { id, value: sample && Number.isFinite(sample.value) ? sample.value : null };
       }),

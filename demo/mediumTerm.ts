@@ -11,7 +11,7 @@ import { OperationError } from '../lib/pg/errors.ts';
 import { migrationStatus, type Progress, runMigration, type Verdict } from '../migrate/engine.ts';
 import type { Phase } from '../migrate/mapping.ts';
 import type { Verification } from '../migrate/verify.ts';
-import type { Recording } from '../report/recording.ts';
+import { type Recording, WINDOW_SECONDS } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { queryVector, type StoryTargets, setStore } from './clients.ts';
 import { compareLedger, StrainWatch } from './impact.ts';
@@ -105,7 +105,7 @@ function gate(targets: StoryTargets, strain: StrainWatch | undefined): (phase: P
   return async (phase) => {
     for (const id of ['request-failure-ratio', 'customer-latency-p95']) {
       const kpi = kpiById(id);
-      const [sample] = await queryVector(targets, kpi.promql.replaceAll('[1m]', '[15s]')).catch(() => []);
+      const [sample] = await queryVector(targets, kpi.promql(`[${WINDOW_SECONDS}s]`)).catch(() => []);
       if (sample && Number.isFinite(sample.value) && !meetsObjective(kpi, sample.value))
         return { ok: false, reason: `${kpi.name} ${formatKpi(sample.value, id)}` };
     }

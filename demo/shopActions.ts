@@ -5,7 +5,7 @@ import { runStatements } from '../fix/indexes.ts';
 import { adviseOnPool, sightPools } from '../fix/pool.ts';
 import type { Handler, Handlers } from '../fix/shortTerm.ts';
 import { kpiById } from '../kpis/catalogue.ts';
-import { requestRate } from '../kpis/promql.ts';
+import { quantile, requestRate } from '../kpis/promql.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import { mean } from '../lib/stats/interval.ts';
 import { WINDOW_SECONDS } from '../report/recording.ts';
@@ -127,23 +127,24 @@ const WINDOWS = 2;
 /** So that the first window holds nothing of what was before the last change. */
 const SETTLE_SECONDS = 5;
 
-/** Queries over a minute, as those of the KPIs; each window is put in its place. By what they tell. */
-type Counted = Record<string, string>;
-const PAGE_P95 =
-  'histogram_quantile(0.95, sum by (le) (rate(load_request_duration_seconds_bucket[1m]))) * 1000';
-const CALLS = 'sum(increase(load_requests_total[1m]))';
+type Query = (range: string) => string;
+/** By what they show. */
+type Counted = Record<string, Query>;
+const pageP95: Query = (range) => `${quantile(0.95, 'load_request_duration_seconds', '', [], range)} * 1000`;
+const calls: Query = (range) => `sum(increase(load_requests_total${range}))`;
 /** What a request asks of the database, the same on an overloaded machine as on an idle one. */
 const QUERY_WORK: Counted = {
-  'statements a request': kpiById('queries-per-request').promql,
-  'pages touched a request': `(sum(rate(sqltrail_database_blks_hit[1m])) + sum(rate(sqltrail_database_blks_read[1m]))) / ${requestRate}`,
+  'statements a request': (range) => kpiById('queries-per-request').promql(range),
+  'pages touched a request': (range) =>
+    `(sum(rate(sqltrail_database_blks_hit${range})) + sum(rate(sqltrail_database_blks_read${range}))) / ${requestRate(range)}`,
 };
 const WAIT = 'ms waited for a connection';
 const POOL_WORK: Counted = {
-  [WAIT]:
-    'sum(rate(db_client_connection_wait_time_sum[1m])) / sum(rate(db_client_connection_wait_time_count[1m])) * 1000',
+  [WAIT]: (range) =>
+    `sum(rate(db_client_connection_wait_time_sum${range})) / sum(rate(db_client_connection_wait_time_count${range})) * 1000`,
 };
 /** A shorter wait is that of taking an idle connection. */
-const LEAST_WAIT_MS = 1;
+const MIN_WAIT_MS = 1;
 
 /** Page time p95 as customers see it, and what is counted beside it, in windows that do not overlap. */
 const pageTime = (
@@ -155,11 +156,10 @@ const pageTime = (
   async run(_what, signal) {
     await sleep((SETTLE_SECONDS + WINDOWS * WINDOW_SECONDS) * 1000, undefined, { signal });
     const ends = Array.from({ length: WINDOWS }, (_, at) => (WINDOWS - 1 - at) * WINDOW_SECONDS);
-    const inWindows = async (promql: string) => {
+    const inWindows = async (query: Query) => {
       const values = await Promise.all(
         ends.map(async (ago) => {
-          const window = `[${WINDOW_SECONDS}s] offset ${ago}s`;
-          const [sample] = await queryVector(targets, promql.replaceAll('[1m]', window)).catch(
+          const [sample] = await queryVector(targets, query(`[${WINDOW_SECONDS}s] offset ${ago}s`)).catch(
             (error: Error) => {
               const why = error.cause instanceof Error ? error.cause.message : error.message;
               throw new Error(`Prometheus (${targets.prometheus}) does not answer: ${why}`, { cause: error });
@@ -171,14 +171,14 @@ const pageTime = (
       return values.flat();
     };
     const work: Record<string, number[]> = {};
-    for (const [what, promql] of Object.entries(counted)) work[what] = await inWindows(promql);
+    for (const [what, query] of Object.entries(counted)) work[what] = await inWindows(query);
     const waited = work[WAIT];
     return {
-      meanMs: await inWindows(PAGE_P95),
-      calls: Math.round((await inWindows(CALLS)).reduce((sum, value) => sum + value, 0)),
+      meanMs: await inWindows(pageP95),
+      calls: Math.round((await inWindows(calls)).reduce((sum, value) => sum + value, 0)),
       windowSeconds: WINDOW_SECONDS,
       work,
-      ...(waited && (waited.length === 0 || mean(waited) < LEAST_WAIT_MS)
+      ...(waited && (waited.length === 0 || mean(waited) < MIN_WAIT_MS)
         ? { nothingToGain: 'nobody waits for a connection at the load of now; the size is for twice as much' }
         : {}),
     };

@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { rateOrZero } from './promql.ts';
+import { MINUTE, rateOrZero } from './promql.ts';
 
 export const business: Kpi[] = [
   {
@@ -7,7 +7,8 @@ export const business: Kpi[] = [
     name: 'Checkouts that failed or were given up',
     group: 'business',
     unit: '1',
-    promql: `${rateOrZero('load_checkouts_total{outcome!="completed"}')} / sum(rate(load_checkouts_total[1m]))`,
+    promql: (range = MINUTE) =>
+      `${rateOrZero('load_checkouts_total{outcome!="completed"}', range)} / sum(rate(load_checkouts_total${range}))`,
     series: [
       {
         promql: 'sum by (outcome) (rate(load_checkouts_total[1m])) * 60',
@@ -34,7 +35,7 @@ export const business: Kpi[] = [
     name: 'Value of lost baskets',
     group: 'business',
     unit: 'EUR/h',
-    promql: `${rateOrZero('load_lost_basket_value_total')} * 3600`,
+    promql: (range = MINUTE) => `${rateOrZero('load_lost_basket_value_total', range)} * 3600`,
     series: [{ promql: 'sum(rate(load_lost_basket_value_total[1m])) * 3600', legend: 'EUR/h' }],
     objective: { comparison: '<=', value: 100, rationale: 'About two average baskets an hour of this shop.' },
     justification: 'The figure that a lead and a stakeholder can weigh against the cost of the fix.',
@@ -51,7 +52,8 @@ export const business: Kpi[] = [
     name: 'Checkouts placed by the shop',
     group: 'business',
     unit: '1',
-    promql: `${rateOrZero('shop_checkouts_total{outcome="placed"}')} / sum(rate(shop_checkouts_total[1m]))`,
+    promql: (range = MINUTE) =>
+      `${rateOrZero('shop_checkouts_total{outcome="placed"}', range)} / sum(rate(shop_checkouts_total${range}))`,
     series: [
       {
         promql: 'sum by (outcome) (rate(shop_checkouts_total[1m])) * 60',

@@ -1,4 +1,5 @@
 import type { Kpi } from './kpi.ts';
+import { MINUTE } from './promql.ts';
 
 /** Bytes a day, over the last 30 days by the dates of the rows. */
 const growth = 'sum(sqltrail_age_new_bytes) / 30';
@@ -9,7 +10,7 @@ export const capacity: Kpi[] = [
     name: 'Size against critical size',
     group: 'capacity',
     unit: '1',
-    promql: 'max(sqltrail_database_size_bytes) / max(sqltrail_database_critical_bytes)',
+    promql: () => 'max(sqltrail_database_size_bytes) / max(sqltrail_database_critical_bytes)',
     series: [
       { promql: 'sqltrail_database_size_bytes', legend: 'size', unit: 'By' },
       { promql: 'sqltrail_database_critical_bytes', legend: 'critical size', unit: 'By' },
@@ -33,7 +34,8 @@ export const capacity: Kpi[] = [
     name: 'Days to critical size',
     group: 'capacity',
     unit: 'd',
-    promql: `clamp((max(sqltrail_database_critical_bytes) - max(sqltrail_database_size_bytes)) / (${growth}), 0, 3650)`,
+    promql: () =>
+      `clamp((max(sqltrail_database_critical_bytes) - max(sqltrail_database_size_bytes)) / (${growth}), 0, 3650)`,
     series: [{ promql: growth, legend: 'growth, bytes a day', unit: 'By' }],
     objective: {
       comparison: '>=',
@@ -54,7 +56,7 @@ export const capacity: Kpi[] = [
     name: 'Cold data',
     group: 'capacity',
     unit: '1',
-    promql: 'sum(sqltrail_age_cold_bytes) / sum(sqltrail_table_heap_bytes)',
+    promql: () => 'sum(sqltrail_age_cold_bytes) / sum(sqltrail_table_heap_bytes)',
     series: [{ promql: 'sqltrail_age_cold_ratio', legend: '{{relname}}' }],
     objective: {
       comparison: '<=',
@@ -75,8 +77,8 @@ export const capacity: Kpi[] = [
     name: 'Reads served from memory',
     group: 'capacity',
     unit: '1',
-    promql:
-      'sum(rate(sqltrail_database_blks_hit[1m])) / (sum(rate(sqltrail_database_blks_hit[1m])) + sum(rate(sqltrail_database_blks_read[1m])))',
+    promql: (range = MINUTE) =>
+      `sum(rate(sqltrail_database_blks_hit${range})) / (sum(rate(sqltrail_database_blks_hit${range})) + sum(rate(sqltrail_database_blks_read${range})))`,
     series: [
       { promql: 'rate(sqltrail_database_blks_hit[1m])', legend: 'from shared buffers /s', unit: '/s' },
       { promql: 'rate(sqltrail_database_blks_read[1m])', legend: 'from outside /s', unit: '/s' },
@@ -100,7 +102,7 @@ export const capacity: Kpi[] = [
     name: 'Dead rows, worst table',
     group: 'capacity',
     unit: '1',
-    promql:
+    promql: () =>
       'max(sqltrail_table_n_dead_tup / clamp_min(sqltrail_table_n_live_tup + sqltrail_table_n_dead_tup, 1000))',
     series: [
       {

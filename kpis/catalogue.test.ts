@@ -20,7 +20,7 @@ describe('the catalogue', () => {
     ])
       expect(text.length).toBeGreaterThan(10);
     expect(kpi.causes.length).toBeGreaterThan(0);
-    for (const promql of [kpi.promql, ...kpi.series.map((series) => series.promql)])
+    for (const promql of [kpi.promql(), ...kpi.series.map((series) => series.promql)])
       expect(isPromql(promql), promql).toBe(true);
   });
 

@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { orNone, poolUsed, quantile, rateOrZero } from './promql.ts';
+import { MINUTE, orNone, poolUsed, quantile, rateOrZero } from './promql.ts';
 
 const POOL = 'db_client_connection_pool_name';
 
@@ -9,7 +9,7 @@ export const connections: Kpi[] = [
     name: 'Pool in use',
     group: 'connections',
     unit: '1',
-    promql: `max(${poolUsed})`,
+    promql: () => `max(${poolUsed})`,
     series: [
       {
         promql: 'db_client_connection_count',
@@ -42,7 +42,7 @@ export const connections: Kpi[] = [
     name: 'Wait for a connection, p95',
     group: 'connections',
     unit: 's',
-    promql: quantile(0.95, 'db_client_connection_wait_time'),
+    promql: (range = MINUTE) => quantile(0.95, 'db_client_connection_wait_time', '', [], range),
     series: [
       {
         promql: quantile(0.95, 'db_client_connection_wait_time', '', [POOL]),
@@ -64,7 +64,7 @@ export const connections: Kpi[] = [
     name: 'Connections not to be had',
     group: 'connections',
     unit: '/s',
-    promql: rateOrZero('db_client_connection_timeouts_total'),
+    promql: (range = MINUTE) => rateOrZero('db_client_connection_timeouts_total', range),
     series: [
       {
         promql: orNone(`sum by (${POOL}) (rate(db_client_connection_timeouts_total[1m]))`, POOL),
@@ -86,7 +86,7 @@ export const connections: Kpi[] = [
     name: 'Server connections in use',
     group: 'connections',
     unit: '1',
-    promql: 'sum(sqltrail_session_count) / max(sqltrail_database_max_connections)',
+    promql: () => 'sum(sqltrail_session_count) / max(sqltrail_database_max_connections)',
     series: [{ promql: 'sum by (state) (sqltrail_session_count)', legend: '{{state}}', unit: '{count}' }],
     objective: {
       comparison: '<=',
@@ -108,7 +108,7 @@ export const connections: Kpi[] = [
     name: 'Sessions waiting for a lock',
     group: 'connections',
     unit: '{count}',
-    promql: 'max(sqltrail_activity_blocked_sessions)',
+    promql: () => 'max(sqltrail_activity_blocked_sessions)',
     series: [
       { promql: 'sqltrail_activity_blocked_sessions', legend: 'sessions' },
       { promql: 'sqltrail_activity_longest_lock_wait_seconds', legend: 'longest wait, s', unit: 's' },

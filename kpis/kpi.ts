@@ -52,7 +52,7 @@ export interface Series {
 
 /**
  * One key performance indicator: dashboards, alerts, console, report and docs are made from it.
- * `promql` is an instant query that gives one number, in `unit`.
+ * `promql` gives an instant query of one number, in `unit`.
  */
 export interface Kpi {
   /** kebab-case, stable. */
@@ -60,7 +60,8 @@ export interface Kpi {
   name: string;
   group: KpiGroup;
   unit: Unit;
-  promql: string;
+  /** @param range of its rates, such as `[15s] offset 30s`; a minute without it */
+  promql(range?: string): string;
   /** The KPI broken down (by statement, route, table); what panels draw. */
   series: Series[];
   objective: Objective;

@@ -1,5 +1,13 @@
 import type { Kpi } from './kpi.ts';
-import { meanStatementSeconds, orNone, rateOrZero, requestRate, SHOP, statementQuantile } from './promql.ts';
+import {
+  MINUTE,
+  orNone,
+  rateOrZero,
+  requestRate,
+  SHOP,
+  slowdownOfStatements,
+  statementQuantile,
+} from './promql.ts';
 
 export const queries: Kpi[] = [
   {
@@ -7,7 +15,7 @@ export const queries: Kpi[] = [
     name: 'Slowest statement, p95',
     group: 'queries',
     unit: 's',
-    promql: `max(${statementQuantile(0.95, ['db_query_summary'])})`,
+    promql: (range = MINUTE) => `max(${statementQuantile(0.95, ['db_query_summary'], range)})`,
     series: [
       { promql: `topk(8, ${statementQuantile(0.95, ['db_query_summary'])})`, legend: '{{db_query_summary}}' },
     ],
@@ -31,7 +39,7 @@ export const queries: Kpi[] = [
     name: 'Statement timeouts',
     group: 'queries',
     unit: '/s',
-    promql: rateOrZero('sqltrail_statement_timeouts_total'),
+    promql: (range = MINUTE) => rateOrZero('sqltrail_statement_timeouts_total', range),
     series: [
       {
         promql: orNone(
@@ -57,7 +65,8 @@ export const queries: Kpi[] = [
     name: 'Statements a request',
     group: 'queries',
     unit: '{count}',
-    promql: `sum(rate(db_client_operation_calls_total{${SHOP}}[1m])) / ${requestRate}`,
+    promql: (range = MINUTE) =>
+      `sum(rate(db_client_operation_calls_total{${SHOP}}${range})) / ${requestRate(range)}`,
     series: [
       {
         promql: `sum by (http_route) (rate(db_client_operation_calls_total{${SHOP}}[1m])) / sum by (http_route) (rate(http_server_request_calls_total{${SHOP}}[1m]))`,
@@ -83,10 +92,10 @@ export const queries: Kpi[] = [
     name: 'Slowdown against the statement’s own past',
     group: 'queries',
     unit: '1',
-    promql: `max((${meanStatementSeconds('1m')}) / (${meanStatementSeconds('5m', ' offset 5m')}))`,
+    promql: (range = MINUTE) => `max(${slowdownOfStatements(range)})`,
     series: [
       {
-        promql: `topk(8, (${meanStatementSeconds('1m')}) / (${meanStatementSeconds('5m', ' offset 5m')}))`,
+        promql: `topk(8, ${slowdownOfStatements()})`,
         legend: '{{db_query_summary}}',
       },
     ],
@@ -110,7 +119,7 @@ export const queries: Kpi[] = [
     name: 'Rows read by sequential scans, a request',
     group: 'queries',
     unit: '{count}',
-    promql: `sum(rate(sqltrail_table_seq_tup_read[1m])) / ${requestRate}`,
+    promql: (range = MINUTE) => `sum(rate(sqltrail_table_seq_tup_read${range})) / ${requestRate(range)}`,
     series: [
       {
         promql: 'sum by (relname) (rate(sqltrail_table_seq_tup_read[1m]))',
@@ -138,7 +147,8 @@ export const queries: Kpi[] = [
     name: 'Share of request time spent in the database',
     group: 'queries',
     unit: '1',
-    promql: `sum(rate(db_client_operation_duration_seconds_sum{${SHOP}}[1m])) / sum(rate(http_server_request_duration_seconds_sum{${SHOP}}[1m]))`,
+    promql: (range = MINUTE) =>
+      `sum(rate(db_client_operation_duration_seconds_sum{${SHOP}}${range})) / sum(rate(http_server_request_duration_seconds_sum{${SHOP}}${range}))`,
     series: [
       {
         promql: `topk(8, sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{${SHOP}}[1m])))`,

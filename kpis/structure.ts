@@ -6,7 +6,7 @@ export const structure: Kpi[] = [
     name: 'References without an index',
     group: 'structure',
     unit: '{count}',
-    promql: 'max(sqltrail_structure_unindexed_references)',
+    promql: () => 'max(sqltrail_structure_unindexed_references)',
     series: [{ promql: 'sqltrail_structure_unindexed_references', legend: 'columns' }],
     objective: {
       comparison: '<=',
@@ -27,7 +27,7 @@ export const structure: Kpi[] = [
     name: 'References without a foreign key',
     group: 'structure',
     unit: '{count}',
-    promql: 'max(sqltrail_structure_missing_foreign_keys)',
+    promql: () => 'max(sqltrail_structure_missing_foreign_keys)',
     series: [{ promql: 'sqltrail_structure_missing_foreign_keys', legend: 'columns' }],
     objective: { comparison: '<=', value: 0, rationale: 'What is not enforced is violated in the end.' },
     justification:

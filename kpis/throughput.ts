@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { orNone, rateOrZero } from './promql.ts';
+import { MINUTE, orNone, rateOrZero } from './promql.ts';
 
 export const throughput: Kpi[] = [
   {
@@ -7,7 +7,8 @@ export const throughput: Kpi[] = [
     name: 'Requests answered well',
     group: 'throughput',
     unit: '1',
-    promql: `${rateOrZero('load_requests_total{outcome="ok"}')} / sum(rate(load_requests_total[1m]))`,
+    promql: (range = MINUTE) =>
+      `${rateOrZero('load_requests_total{outcome="ok"}', range)} / sum(rate(load_requests_total${range}))`,
     series: [
       { promql: 'sum by (outcome) (rate(load_requests_total[1m]))', legend: '{{outcome}} /s', unit: '/s' },
     ],
@@ -27,8 +28,8 @@ export const throughput: Kpi[] = [
     name: 'Transactions rolled back',
     group: 'throughput',
     unit: '1',
-    promql:
-      'sum(rate(sqltrail_database_xact_rollback[1m])) / (sum(rate(sqltrail_database_xact_commit[1m])) + sum(rate(sqltrail_database_xact_rollback[1m])))',
+    promql: (range = MINUTE) =>
+      `sum(rate(sqltrail_database_xact_rollback${range})) / (sum(rate(sqltrail_database_xact_commit${range})) + sum(rate(sqltrail_database_xact_rollback${range})))`,
     series: [
       { promql: 'sum(rate(sqltrail_database_xact_commit[1m]))', legend: 'commit /s', unit: '/s' },
       { promql: 'sum(rate(sqltrail_database_xact_rollback[1m]))', legend: 'rollback /s', unit: '/s' },
@@ -53,7 +54,7 @@ export const throughput: Kpi[] = [
     name: 'Telemetry lost',
     group: 'throughput',
     unit: '/s',
-    promql: rateOrZero('sqltrail_spans_dropped_total'),
+    promql: (range = MINUTE) => rateOrZero('sqltrail_spans_dropped_total', range),
     series: [
       {
         promql: orNone('sum by (reason) (rate(sqltrail_spans_dropped_total[1m]))', 'reason'),

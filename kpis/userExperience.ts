@@ -1,5 +1,5 @@
 import type { Kpi } from './kpi.ts';
-import { failedRequestRate, orNone, quantile, rateOrZero, requestRate, SHOP } from './promql.ts';
+import { failedRequestRate, MINUTE, orNone, quantile, rateOrZero, requestRate, SHOP } from './promql.ts';
 
 export const userExperience: Kpi[] = [
   {
@@ -7,7 +7,7 @@ export const userExperience: Kpi[] = [
     name: 'Page time as customers see it, p95',
     group: 'user-experience',
     unit: 's',
-    promql: quantile(0.95, 'load_request_duration_seconds'),
+    promql: (range = MINUTE) => quantile(0.95, 'load_request_duration_seconds', '', [], range),
     series: [{ promql: quantile(0.95, 'load_request_duration_seconds', '', ['step']), legend: '{{step}}' }],
     objective: {
       comparison: '<=',
@@ -31,7 +31,7 @@ export const userExperience: Kpi[] = [
     name: 'Request time in the shop, p95',
     group: 'user-experience',
     unit: 's',
-    promql: quantile(0.95, 'http_server_request_duration_seconds', SHOP),
+    promql: (range = MINUTE) => quantile(0.95, 'http_server_request_duration_seconds', SHOP, [], range),
     series: [
       {
         promql: quantile(0.95, 'http_server_request_duration_seconds', SHOP, ['http_route']),
@@ -57,11 +57,11 @@ export const userExperience: Kpi[] = [
     name: 'Failed requests',
     group: 'user-experience',
     unit: '1',
-    promql: `${failedRequestRate} / ${requestRate}`,
+    promql: (range = MINUTE) => `${failedRequestRate(range)} / ${requestRate(range)}`,
     series: [
       {
         promql: orNone(
-          `sum by (http_response_status_code) (rate(http_server_request_calls_total{${SHOP},http_response_status_code=~"5.."}[1m])) / scalar(${requestRate})`,
+          `sum by (http_response_status_code) (rate(http_server_request_calls_total{${SHOP},http_response_status_code=~"5.."}[1m])) / scalar(${requestRate()})`,
           'http_response_status_code',
         ),
         legend: 'HTTP {{http_response_status_code}}',
@@ -87,7 +87,8 @@ export const userExperience: Kpi[] = [
     name: 'Requests answered within half a second',
     group: 'user-experience',
     unit: '1',
-    promql: `${rateOrZero('load_request_duration_seconds_bucket{outcome="ok",le="0.5"}')} / sum(rate(load_request_duration_seconds_count[1m]))`,
+    promql: (range = MINUTE) =>
+      `${rateOrZero('load_request_duration_seconds_bucket{outcome="ok",le="0.5"}', range)} / sum(rate(load_request_duration_seconds_count${range}))`,
     series: [
       {
         promql: `sum by (step) (rate(load_request_duration_seconds_bucket{outcome="ok",le="0.5"}[1m])) / sum by (step) (rate(load_request_duration_seconds_count[1m]))`,

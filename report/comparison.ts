@@ -41,7 +41,7 @@ const compared = (recording: Recording): Compared[] => [
     name: kpiById(id).name,
     format: kpiFormat(id),
     path: `kpis/${id}`,
-    query: kpiById(id).promql.replaceAll('[1m]', `[${WINDOW_SECONDS}s]`),
+    query: kpiById(id).promql(`[${WINDOW_SECONDS}s]`),
     windows: (phase: string) => windowsOf(recording, phase, id),
   })),
   ...Object.entries(STEPS).map(([step, name]) => ({

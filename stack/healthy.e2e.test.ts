@@ -82,7 +82,8 @@ describe('the mended shop', () => {
     expect(log.split('\n').filter((line) => !/^$|postgres_exporter\.yml|DEPRECATED/.test(line))).toEqual([]);
     const [legacy] = await queryVector(targets, 'count(sqltrail_table_heap_bytes{relname="orders"})');
     expect(legacy).toBeUndefined();
-    for (const { promql } of ['cold-data-share', 'days-to-critical-size', 'dead-rows'].map(kpiById)) {
+    for (const id of ['cold-data-share', 'days-to-critical-size', 'dead-rows']) {
+      const promql = kpiById(id).promql();
       const [known] = await queryVector(targets, promql);
       expect(known?.value, promql).toBeGreaterThanOrEqual(0);
     }

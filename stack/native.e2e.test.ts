@@ -37,7 +37,7 @@ const labels = new Set(['db_client_connection_state', 'db_client_connection_pool
 
 async function metricsInUse(): Promise<string[]> {
   const texts = [
-    ...catalogue.flatMap(({ promql, series }) => [promql, ...series.map((line) => line.promql)]),
+    ...catalogue.flatMap(({ promql, series }) => [promql(), ...series.map((line) => line.promql)]),
     ...alerts.map(({ expr }) => expr),
     ...runbooks.flatMap(({ promql }) => promql),
   ];

@@ -49,7 +49,10 @@ function recordedPanel(
   const reading = { queries: [points.length > 0 ? [{ labels: {}, points }] : []] };
   if (panel.kind !== 'lines') return { panel, reading };
   const { promql, unit, objective } = kpiById(panel.kpi);
-  return { panel: { ...panel, unit, objective, queries: [{ promql, legend: panel.title }] }, reading };
+  return {
+    panel: { ...panel, unit, objective, queries: [{ promql: promql(), legend: panel.title }] },
+    reading,
+  };
 }
 
 /**

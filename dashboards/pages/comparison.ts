@@ -35,7 +35,7 @@ const phaseTable: PromqlPanel = {
   unit: '1',
   queries: [...CUSTOMERS, ...DATABASE].map((id) => {
     const { name, promql, unit } = kpiById(id);
-    return { promql: byPhase(promql), legend: name, unit, kpi: id };
+    return { promql: byPhase(promql()), legend: name, unit, kpi: id };
   }) as PromqlPanel['queries'],
   labels: { phase: 'Phase' },
   runbooks: [],
@@ -52,8 +52,8 @@ const nowAndEarlier = (id: string): PromqlPanel => {
     description: `The same query shifted by ${MINUTES_AGO} minutes lies behind it.\n\n${describeKpi(kpi)}`,
     unit: kpi.unit,
     queries: [
-      { promql: kpi.promql, legend: 'now' },
-      { promql: earlier(kpi.promql, MINUTES_AGO), legend: `${MINUTES_AGO} minutes earlier` },
+      { promql: kpi.promql(), legend: 'now' },
+      { promql: earlier(kpi.promql(), MINUTES_AGO), legend: `${MINUTES_AGO} minutes earlier` },
     ],
     objective: kpi.objective,
     runbooks: [],

@@ -48,8 +48,11 @@ export const statementsTable: PromqlPanel = {
       unit: '1',
     },
     {
-      promql: quantile(0.95, 'db_client_operation_duration_seconds', NAMED, ['db_query_summary']).replace(
-        '[1m]',
+      promql: quantile(
+        0.95,
+        'db_client_operation_duration_seconds',
+        NAMED,
+        ['db_query_summary'],
         '[$__range]',
       ),
       legend: 'p95',
@@ -69,7 +72,7 @@ export const statementsTable: PromqlPanel = {
 };
 
 const meanIn = (phase: string) =>
-  `avg_over_time((${meanStatementSeconds('1m')} and on () sqltrail_phase_info{phase="${phase}"})[$__range:15s])`;
+  `avg_over_time((${meanStatementSeconds()} and on () sqltrail_phase_info{phase="${phase}"})[$__range:15s])`;
 
 /** Mean time of each statement before, at the peak, and on the mended shop. */
 export const statementsByPhase: PromqlPanel = {

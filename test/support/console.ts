@@ -24,7 +24,7 @@ export interface Telemetry {
 export async function startTelemetry(telemetry: Telemetry) {
   const wave = (seed: number, at: number) => 1 + 0.4 * Math.sin(seed + at / 60) + 0.05 * ((at + seed) % 7);
   const seriesOf = (promql: string, at: number): { metric: Record<string, string>; value: number }[] => {
-    const kpi = catalogue.find((candidate) => candidate.promql === promql);
+    const kpi = catalogue.find((candidate) => candidate.promql() === promql);
     if (kpi) {
       const { comparison, value } = kpi.objective;
       const good = comparison === '<=' ? value * 0.5 : value + (kpi.unit === '1' ? 0 : 1);
