@@ -159,10 +159,10 @@ class Growth {
       observeMs: 0,
       signal: AbortSignal.timeout(60_000),
     });
-    const growth = (seen.findings[0]?.evidence ?? []).flatMap(({ label, value, unit }) => {
-      const days = /over the last (\d+) days/.exec(label)?.[1];
-      return days && unit === 'By/d' ? [{ days: Number(days), sharePerDay: Number(value) / seen.bytes }] : [];
-    });
+    const growth = (seen.findings[0]?.metrics?.growth ?? []).map(({ days, bytesPerDay }) => ({
+      days,
+      sharePerDay: bytesPerDay / seen.bytes,
+    }));
     const [version] = await onDatabase(
       this.#server.url(),
       async (client) => (await client.query<{ server_version: string }>('SHOW server_version')).rows,

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { defaultDiagnosis, diagnose, type RankedFinding } from '../diagnosis/run.ts';
+import { queryidsOf, type RankedFinding } from '../diagnosis/finding.ts';
+import { fixSql } from '../diagnosis/fixSql.ts';
+import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { carryOut, takeBack } from '../fix/carryOut.ts';
 import type { Work } from '../fix/change.ts';
+import { quote } from '../lib/pg/quote.ts';
 import { mean, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { LOG_FILE, startRig } from './harness.ts';
@@ -215,18 +218,19 @@ try {
   };
   const build = async ({ fix }: RankedFinding) => {
     // Extensions are a superuser's.
-    for (const sql of fix?.sql ?? []) if (sql.startsWith('CREATE EXTENSION')) await admin.query(sql);
+    const extension = fix?.kind === 'index' ? fix.create?.extension : undefined;
+    if (extension) await admin.query(`CREATE EXTENSION IF NOT EXISTS ${quote(extension)}`);
     const work: Work = { client: owner, changes: [], save: async () => {}, signal };
     await carryOut(
       work,
-      { sql: fix?.sql.filter((sql) => !sql.startsWith('CREATE EXTENSION')) ?? [], bytes: fix?.bytes ?? null },
+      { sql: fix ? fixSql(fix).sql : [], bytes: fix?.bytes ?? null },
       { comment: 'bench', connect: () => connect(rig.url('owner', DATABASE)) },
     );
     return work;
   };
   const rows: Row[] = [];
   for (const finding of findings) {
-    const statements = finding.statements.filter((queryid) => calls.has(queryid));
+    const statements = queryidsOf(finding).filter((queryid) => calls.has(queryid));
     if (!finding.fix || statements.length === 0) {
       say(`${finding.id}: none of its statements came to its end under the load`);
       continue;
@@ -234,7 +238,7 @@ try {
     const before = together(await measure(statements, bare), calls);
     const built = await build(finding);
     const after = together(await measure(statements), calls);
-    await takeBack(built, finding.fix, []);
+    await takeBack(built, fixSql(finding.fix), []);
     const ratio = ratioOf(
       before.map(({ ms }) => ms),
       after.map(({ ms }) => ms),

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import type { Diagnosis } from '../diagnosis/run.ts';
+import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { createTestDatabase } from '../test/support/database.ts';
 
 const sqltrail = (...given: string[]) =>

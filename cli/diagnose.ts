@@ -1,10 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { allChecks } from '../diagnosis/checks/index.ts';
+import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import type { Severity } from '../diagnosis/finding.ts';
+import { atLeast } from '../diagnosis/finding.ts';
+import { fixSql } from '../diagnosis/fixSql.ts';
 import { toHtml } from '../diagnosis/format/html.ts';
 import { toSarif } from '../diagnosis/format/sarif.ts';
 import { toText } from '../diagnosis/format/text.ts';
-import { atLeast, chooseChecks, type Diagnosis, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
+import { chooseChecks, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { ConfigurationError } from '../lib/errors.ts';
@@ -24,10 +27,18 @@ const bytes = (text: string) => {
   return value;
 };
 
+/** With the SQL of each fix, for who reads the JSON. */
+const withSql = (diagnosis: Diagnosis) => ({
+  ...diagnosis,
+  findings: diagnosis.findings.map((finding) =>
+    finding.fix ? { ...finding, fix: { ...finding.fix, ...fixSql(finding.fix) } } : finding,
+  ),
+});
+
 const formats: Record<string, (diagnosis: Diagnosis, verbose: boolean) => string> = {
   text: (diagnosis, verbose) =>
     toText(diagnosis, { columns: Math.min(110, process.stdout.columns || 100), verbose }),
-  json: (diagnosis) => `${JSON.stringify(diagnosis, null, 2)}\n`,
+  json: (diagnosis) => `${JSON.stringify(withSql(diagnosis), null, 2)}\n`,
   html: (diagnosis) => toHtml(diagnosis),
   sarif: (diagnosis) => `${JSON.stringify(toSarif(diagnosis), null, 2)}\n`,
 };

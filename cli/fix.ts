@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { ShopTarget } from '../demo/clients.ts';
 import { poolAction, SHOP_APPLICATION, shopActions, shopHandlers } from '../demo/shopActions.ts';
 import { bytesText } from '../diagnosis/checks/shared.ts';
+import { notesOf } from '../diagnosis/diagnosis.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
@@ -177,7 +178,7 @@ async function planRound(
     ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
     signal,
   });
-  for (const note of diagnosis.notes) process.stderr.write(`Note: ${note}\n`);
+  for (const note of notesOf(diagnosis)) process.stderr.write(`Note: ${note}\n`);
   const found = actionsFor(diagnosis.findings);
   // An index that a finding asks for may be needed by the rewritten statements too.
   const ofTheShop = flags.shop ? shopActions(diagnosis.findings) : [];

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { catalogue } from '../kpis/catalogue.ts';
+import { diagnosisOf } from '../test/support/diagnosis.ts';
 import { slowRequest } from '../test/support/otlp.ts';
 import { serve } from '../test/support/serve.ts';
 import { createConsole } from './app.ts';
@@ -255,19 +256,7 @@ describe('changes from a page', () => {
 });
 
 it('takes the findings of another run with the token, and none that it could not show', async () => {
-  const given = {
-    format: 1,
-    target: 'db:5432/shop',
-    startedAt: '2026-01-01T00:00:00.000Z',
-    seconds: 1,
-    notes: [],
-    blind: [],
-    checks: [],
-    ownLoad: { statements: 1, busyMs: 1 },
-    partial: false,
-    msPerSecond: null,
-    findings: [],
-  };
+  const given = diagnosisOf();
   const put = (body: unknown, headers: Record<string, string>) =>
     fetch(`${base}/api/diagnosis`, {
       method: 'PUT',

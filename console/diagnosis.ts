@@ -1,22 +1,20 @@
 import { z } from 'zod';
 import type { SpanSource } from '../diagnosis/check.ts';
-import {
-  type Diagnosis,
-  type DiagnosisOptions,
-  defaultDiagnosis,
-  diagnose,
-  type RankedFinding,
-  rank,
-} from '../diagnosis/run.ts';
+import { type Diagnosis, mergeDiagnoses, notesOf, storedDiagnosis } from '../diagnosis/diagnosis.ts';
+import type { RankedFinding } from '../diagnosis/finding.ts';
+import { fixSql } from '../diagnosis/fixSql.ts';
+import { type DiagnosisOptions, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { BadRequest } from './problem.ts';
 import type { DatabaseSource } from './sources/database.ts';
 import type { TraceStore } from './traces/store.ts';
 
-export interface FindingReading extends RankedFinding {
+export type FindingReading = RankedFinding & {
+  /** SQL of its fix. */
+  sql: string[];
   /** `db.query.summary` of its statements, as far as the database still knows them. */
   summaries: string[];
-}
+};
 
 export interface DiagnosisReading {
   /** Null while there is none. */
@@ -38,53 +36,11 @@ export const diagnosisRequest = z.object({
   part: z.enum(['quick', 'model'], { error: 'is neither quick nor model' }).default('quick'),
 });
 
-/** What is shown of a finding; a delivered one is checked, since a page that fails on it shows nothing at all. */
-const findingSchema = z.looseObject({
-  id: z.string(),
-  check: z.string(),
-  severity: z.enum(['info', 'warning', 'critical']),
-  title: z.string(),
-  explanation: z.string(),
-  cause: z.string(),
-  rank: z.number(),
-  shareOfLostTime: z.number().nullable(),
-  statements: z.array(z.string()),
-  objects: z.array(z.looseObject({ schema: z.string() })),
-  evidence: z.array(
-    z.looseObject({ label: z.string(), value: z.union([z.string(), z.number()]), how: z.string() }),
-  ),
-  cost: z.looseObject({}),
-  confidence: z.looseObject({ level: z.number(), basis: z.string() }),
-  explains: z.object({ kpis: z.array(z.string()), traces: z.array(z.string()) }),
-  fix: z
-    .looseObject({
-      summary: z.string(),
-      sql: z.array(z.string()),
-      undo: z.array(z.string()),
-      lock: z.string(),
-      risk: z.string(),
-      expectedEffect: z.string(),
-    })
-    .optional(),
-});
-
+/** A diagnosis of another run of sqltrail. Findings are counted before each is looked at. */
 export const deliveredDiagnosis = z
-  .looseObject({
-    format: z.literal(1),
-    target: z.string(),
-    startedAt: z.iso.datetime(),
-    seconds: z.number(),
-    notes: z.array(z.string()),
-    blind: z.array(z.looseObject({ what: z.string(), remedy: z.string() })),
-    checks: z.array(z.looseObject({ id: z.string() })),
-    ownLoad: z.object({ statements: z.number(), busyMs: z.number() }),
-    partial: z.boolean(),
-    msPerSecond: z.number().nullable(),
-    // Counted before each is looked at.
-    findings: z.array(z.unknown()).max(2_000).pipe(z.array(findingSchema)),
-  })
-  // What is not looked at here is passed on as it came.
-  .transform((given) => given as unknown as Diagnosis);
+  .looseObject({ findings: z.array(z.unknown()).max(2_000) })
+  .transform((given): unknown => given)
+  .pipe(storedDiagnosis);
 
 /** The traces that this console keeps, as the diagnosis asks for them. */
 const spansOf = (traces: TraceStore): SpanSource => ({
@@ -127,11 +83,11 @@ export class DiagnosisDesk {
       last: last
         ? {
             ...last,
+            notes: notesOf(last),
             findings: last.findings.map((finding) => ({
               ...finding,
-              summaries: [
-                ...new Set(finding.statements.flatMap((queryid) => this.#summaries.get(queryid) ?? [])),
-              ],
+              sql: finding.fix ? fixSql(finding.fix).sql : [],
+              summaries: this.#summariesOf(finding),
             })),
           }
         : null,
@@ -189,27 +145,41 @@ export class DiagnosisDesk {
     }
   }
 
-  /** The other part stays as it was seen; shares of database time are those of the last look at the workload. */
+  /** The other part stays as it was; shares of database time are those of the last observation of the workload. */
   #joined(found: Diagnosis, part: 'quick' | 'model'): Diagnosis {
     const last = this.#last;
     if (last?.target !== found.target) return found;
-    const anew = new Set(found.checks.map(({ id }) => id));
-    const { msPerSecond, windowSeconds } = part === 'quick' ? found : last;
-    const others = last.findings.filter(({ check }) => !anew.has(check));
-    return {
-      ...found,
-      msPerSecond,
-      windowSeconds,
-      checks: [...last.checks.filter(({ id }) => !anew.has(id)), ...found.checks],
-      findings: rank([...found.findings, ...others], msPerSecond ?? undefined),
-    };
+    const { msPerSecond, windowSeconds, partial, blind, checks, findings } = mergeDiagnoses(
+      last,
+      found,
+      part === 'quick' ? 'second' : 'first',
+    );
+    return { ...found, msPerSecond, windowSeconds, partial, blind, checks, findings };
   }
 
-  /** A database that does not answer costs the links, not the findings. */
+  #summariesOf({ statements }: RankedFinding): string[] {
+    return [
+      ...new Set(
+        statements.flatMap(
+          ({ queryid, summary }) =>
+            summary ?? (queryid === null ? undefined : this.#summaries.get(queryid)) ?? [],
+        ),
+      ),
+    ];
+  }
+
+  /**
+   * Names of the statements of findings of version 1, which have none. A database that does not answer costs the links,
+   * not the findings.
+   */
   async #nameStatements(): Promise<void> {
-    const facts = await this.#options.database.facts().catch(() => undefined);
-    const wanted = new Set(this.findings.flatMap(({ statements }) => statements));
+    const nameless = this.findings.flatMap(({ statements }) =>
+      statements.flatMap(({ queryid, summary }) => (summary === null && queryid !== null ? [queryid] : [])),
+    );
+    const wanted = new Set(nameless);
     for (const queryid of this.#summaries.keys()) if (!wanted.has(queryid)) this.#summaries.delete(queryid);
+    if (wanted.size === 0) return;
+    const facts = await this.#options.database.facts().catch(() => undefined);
     for (const { queryid, summary } of facts?.statements ?? [])
       if (wanted.has(queryid)) this.#summaries.set(queryid, summary);
   }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../lib/waitFor.ts';
 import { type ConsoleProcess, startConsoleProcess, tokens } from '../test/support/consoleProcess.ts';
+import { diagnosisOf, findingOf } from '../test/support/diagnosis.ts';
 import { otlpTrace, slowRequest } from '../test/support/otlp.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { requestOf } from '../test/support/traceShapes.ts';
@@ -219,39 +220,13 @@ describe('the store', () => {
 });
 
 describe('readers that do not read', () => {
-  const finding = (text: string) => ({
-    id: text.slice(0, 40),
-    check: 'x',
-    severity: 'info',
-    title: text,
-    explanation: '',
-    cause: '',
-    rank: 0,
-    shareOfLostTime: null,
-    statements: [],
-    objects: [],
-    evidence: [],
-    cost: {},
-    confidence: { level: 1, basis: '' },
-    explains: { kpis: [], traces: [] },
-  });
   const deliver = (n: number, megabytes: number) =>
     fetch(`${served.base}/api/diagnosis`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json', ...authorization(tokens.console) },
-      body: JSON.stringify({
-        format: 1,
-        target: 'db:5432/shop',
-        startedAt: '2026-01-01T00:00:00.000Z',
-        seconds: n,
-        notes: [],
-        blind: [],
-        checks: [],
-        ownLoad: { statements: 1, busyMs: 1 },
-        partial: false,
-        msPerSecond: null,
-        findings: [finding(`${n}${'x'.repeat(megabytes * 1e6)}`)],
-      }),
+      body: JSON.stringify(
+        diagnosisOf({ seconds: n, findings: [findingOf({ title: `${n}${'x'.repeat(megabytes * 1e6)}` })] }),
+      ),
     });
 
   it('50 event streams, while a diagnosis of 2 MB changes', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Diagnosis } from '../diagnosis/run.ts';
+import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 
 /** Where the parts of a running stack answer, native or Docker. */
 export interface StoryTargets {

@@ -1,8 +1,9 @@
 import { styleText } from 'node:util';
 import { describeEvent } from '../cli/fix.ts';
+import { type Diagnosis, mergeDiagnoses, notesOf } from '../diagnosis/diagnosis.ts';
 import type { Finding } from '../diagnosis/finding.ts';
 import { costText } from '../diagnosis/format/text.ts';
-import { type Diagnosis, defaultDiagnosis, diagnose, mergeDiagnoses } from '../diagnosis/run.ts';
+import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { type Action, actionsFor } from '../fix/action.ts';
 import { withTimes } from '../fix/duration.ts';
@@ -49,7 +50,7 @@ export async function diagnosisStage(
   say(
     `  and ${rest} more; it took ${diagnosis.seconds.toFixed(0)} s, and ${(diagnosis.ownLoad.busyMs / 1000).toFixed(1)} s of one connection. It changed nothing.`,
   );
-  for (const note of diagnosis.notes) say(`  Partial: ${note}`);
+  for (const note of notesOf(diagnosis)) say(`  Partial: ${note}`);
   return diagnosis;
 }
 

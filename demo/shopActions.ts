@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding } from '../diagnosis/finding.ts';
-import { type Action, indexTarget } from '../fix/action.ts';
+import type { Action } from '../fix/action.ts';
 import { runStatements } from '../fix/indexes.ts';
 import { adviseOnPool, sightPools } from '../fix/pool.ts';
 import type { Handler, Handlers } from '../fix/shortTerm.ts';
@@ -9,7 +9,7 @@ import { quantile, requestRate } from '../kpis/promql.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import { mean } from '../lib/stats/interval.ts';
 import { WINDOW_SECONDS } from '../report/recording.ts';
-import { type SchemaStep, tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
+import { type IndexStep, tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
 import {
   ErrorAnswer,
   poolMax,
@@ -37,7 +37,7 @@ const TUNED = 'query:tuned';
 /** By which the shop's connections are known. */
 export const SHOP_APPLICATION = 'shop';
 
-const indexAction = ({ name, up, down }: SchemaStep): Action => ({
+const indexAction = ({ name, table, keys, up, down }: IndexStep): Action => ({
   id: `index:public.${name}`,
   kind: 'index',
   title: `index ${name}, which the rewritten statements need`,
@@ -50,7 +50,7 @@ const indexAction = ({ name, up, down }: SchemaStep): Action => ({
   bytes: null,
   predictedSpeedup: null,
   statements: [],
-  index: indexTarget([up]),
+  index: { schema: 'public', table, name, method: 'btree', keys: [...keys] },
   temporary: true,
   neededBy: TUNED,
 });

@@ -2,8 +2,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Finding } from '../diagnosis/finding.ts';
+import { describeStatement, loadParser } from '../instrumentation/statement.ts';
 import type { StoryTargets } from './clients.ts';
 import { traceCauses } from './trail.ts';
+
+await loadParser();
 
 const plan = JSON.stringify([{ Plan: { 'Node Type': 'Seq Scan', 'Relation Name': 'orders' } }]);
 
@@ -18,6 +21,7 @@ const span = (spanId: string, parentSpanId: string | null, durationMs: number, a
 });
 const query = (text: string) => ({
   'db.query.text': text,
+  'sqltrail.query.fingerprint': describeStatement(text).fingerprint,
   'db.query.summary': 'SELECT orders',
   'http.route': '/orders/:orderNumber',
 });
@@ -58,21 +62,26 @@ beforeAll(async () => {
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
 
-const finding = (id: string, label: string, known: string[]) =>
+const finding = (id: string, sql: string | null, known: string[]) =>
   ({
     id,
-    evidence: [{ label, value: 1, how: '' }],
-    objects: [],
+    statements: [
+      {
+        queryid: null,
+        summary: 'SELECT orders',
+        fingerprint: sql === null ? null : describeStatement(sql).fingerprint,
+      },
+    ],
     explains: { kpis: [], traces: known },
   }) as unknown as Finding;
 
 it('a cause gets a trace of its very statement, with a plan where any trace of it has one', async () => {
   const found = await traceCauses(targets, [
-    finding('number', 'worst statement: SELECT * FROM orders WHERE order_number = $1', ['a']),
-    finding('count', 'SELECT count(*) FROM orders WHERE sta…', ['a']),
-    finding('other', 'worst statement: SELECT * FROM carts', ['a']),
-    finding('n-plus-one:/orders:SELECT orders', 'calls below one parent span', ['a']),
-    finding('size', 'share of rows older than 365 days', []),
+    finding('number', 'SELECT * FROM orders WHERE order_number = $1', ['a']),
+    finding('count', 'SELECT count(*) FROM orders WHERE status = $7', ['a']),
+    finding('other', 'SELECT * FROM carts', ['a']),
+    finding('n-plus-one:/orders:SELECT orders', null, ['a']),
+    finding('size', 'SELECT * FROM orders WHERE order_number = $1', []),
   ]);
   expect(found.map(({ finding: of, traceId, durationMs }) => [of, traceId, durationMs])).toEqual([
     ['number', 'b', 300],

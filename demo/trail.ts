@@ -74,7 +74,7 @@ function follow(
 }
 
 /** Traces that are looked at for one with a plan; a plan is captured once in a while, not for each call. */
-const MOST_CANDIDATES = 25;
+const MAX_CANDIDATES = 25;
 
 /**
  * From an alert that names a statement to a trace of it with its SQL and plan: by the exemplars of the metric that
@@ -97,7 +97,7 @@ export async function followAlert(
   let best: RecordedTrail | undefined;
   const seen = new Set<string>();
   for (const [traceId, foundBy] of candidates) {
-    if (seen.has(traceId) || seen.size >= MOST_CANDIDATES) continue;
+    if (seen.has(traceId) || seen.size >= MAX_CANDIDATES) continue;
     seen.add(traceId);
     const fetched = traceSchema.safeParse(await fetchTrace(targets, traceId));
     if (!fetched.success) continue;
@@ -108,35 +108,21 @@ export async function followAlert(
   return best;
 }
 
-/** SQL as it can be compared: pg_stat_statements and the spans number their parameters each in its own way. */
-const shape = (sql: string) =>
-  sql
-    .replaceAll(/\$\d+|\b\d+\b|'[^']*'/g, '?')
-    .replaceAll(/\s+/g, ' ')
-    .trim();
-
 type IsOf = (span: FetchedTrace['spans'][number]) => boolean;
 
 /**
- * Whether a span is a call of the finding's statement: by the SQL that its evidence has, cut where it was cut there;
- * a finding about repeated calls ends with their summary, one about a locked row is about updates of its table.
+ * Whether a span is a call of one of the finding's statements: by fingerprint, or by summary for a statement that has
+ * none, such as one that was seen in traces only.
  */
-function calls({ id, evidence, objects }: Finding): IsOf {
-  const label = evidence
-    .map((each) => each.label.replace(/^worst statement: /, ''))
-    .find((text) => /^(select|insert|update|delete|with)\b/i.test(text));
-  if (label) {
-    const sql = shape(label.replace(/…$/, ''));
-    return ({ attributes }) => shape(text(attributes['db.query.text']) ?? '').startsWith(sql);
-  }
-  return ({ attributes }) => {
-    const summary = text(attributes['db.query.summary']);
-    return (
-      'db.query.text' in attributes &&
-      summary !== null &&
-      (id.endsWith(`:${summary}`) || summary === `UPDATE ${objects[0]?.table}`)
-    );
-  };
+function calls({ statements }: Finding): IsOf {
+  const fingerprints = new Set(statements.flatMap(({ fingerprint }) => fingerprint ?? []));
+  const summaries = new Set(
+    statements.flatMap(({ fingerprint, summary }) => (fingerprint === null ? (summary ?? []) : [])),
+  );
+  return ({ attributes }) =>
+    'db.query.text' in attributes &&
+    (fingerprints.has(text(attributes['sqltrail.query.fingerprint']) ?? '') ||
+      summaries.has(text(attributes['db.query.summary']) ?? ''));
 }
 
 function slowestCall(trace: FetchedTrace, isOf: IsOf, finding: string): RecordedCauseTrace | undefined {
@@ -166,7 +152,7 @@ function slowestCall(trace: FetchedTrace, isOf: IsOf, finding: string): Recorded
 }
 
 /** Traces that are looked at for each finding. */
-const MOST_OF_A_CAUSE = 10;
+const MAX_TRACES_OF_A_CAUSE = 10;
 
 /** For each finding about a statement a trace of that very statement, with its plan where one was captured. */
 export async function traceCauses(
@@ -186,7 +172,7 @@ export async function traceCauses(
     const isOf = calls(finding);
     const queue = [...finding.explains.traces];
     let best: RecordedCauseTrace | undefined;
-    for (let at = 0; at < Math.min(queue.length, MOST_OF_A_CAUSE) && !best?.plan; at += 1) {
+    for (let at = 0; at < Math.min(queue.length, MAX_TRACES_OF_A_CAUSE) && !best?.plan; at += 1) {
       const trace = await fetchOnce(queue[at] as string);
       const call = trace && slowestCall(trace, isOf, finding.id);
       if (!call) continue;

@@ -1,4 +1,5 @@
-import type { Capabilities, Column, ForeignKey, Index, Session, Statement, Table } from './check.ts';
+import type { Column, ForeignKey, Index, Session, Statement, Table } from './check.ts';
+import type { Capabilities } from './diagnosis.ts';
 
 /**
  * Ends each statement of the diagnosis, so that it can be told from the workload whatever role it runs as;
@@ -107,6 +108,14 @@ export async function readTables(session: Session): Promise<Table[]> {
               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at > i.indnkeyatts),
            'unique', i.indisunique, 'primary', i.indisprimary, 'valid', i.indisvalid AND i.indisready, 'method', m.amname,
            'predicate', pg_get_expr(i.indpred, i.indrelid), 'definition', pg_get_indexdef(i.indexrelid),
+           'body', substr(pg_get_indexdef(i.indexrelid), 1 + length(format('CREATE %sINDEX %I ON %s%I.%I',
+              CASE WHEN i.indisunique THEN 'UNIQUE ' END, x.relname, CASE WHEN x.relkind = 'I' THEN 'ONLY ' END, n.nspname, c.relname))),
+           'classes', (SELECT json_agg(CASE WHEN NOT o.opcdefault THEN o.opcname END ORDER BY k.at)
+              FROM unnest(i.indclass::oid[]) WITH ORDINALITY AS k(oid, at) JOIN pg_opclass o ON o.oid = k.oid),
+           'ordinary', 0 = ALL (i.indoption::int2[]) AND NOT EXISTS (
+              SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) AS k(attnum, sorted_by)
+                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.sorted_by <> 0 AND k.sorted_by <> a.attcollation),
+           'semantics', concat_ws(' / ', i.indclass, i.indoption, i.indcollation, to_jsonb(i) -> 'indnullsnotdistinct'),
            'bytes', pg_relation_size(i.indexrelid), 'scans', coalesce(s.idx_scan, 0),
            'constraint', o.backed,
            'parent', (SELECT parent.relname FROM pg_inherits h JOIN pg_class parent ON parent.oid = h.inhparent WHERE h.inhrelid = i.indexrelid),

@@ -1,3 +1,4 @@
+import type { Blind, Capabilities } from './diagnosis.ts';
 import type { Finding } from './finding.ts';
 import type { WorkloadEntry } from './workload.ts';
 
@@ -25,6 +26,14 @@ export interface Index {
   method: string;
   predicate: string | null;
   definition: string;
+  /** What follows the table's name in `definition`. */
+  body: string;
+  /** Operator classes of the keys; null for the type's default. */
+  classes: (string | null)[];
+  /** The keys have the default order, and the collations of their columns. */
+  ordinary: boolean;
+  /** Operator classes, orders, collations and the treatment of NULLs, only to be compared. */
+  semantics: string;
   bytes: number;
   scans: number;
   /** Backs a constraint, so it cannot simply be dropped. */
@@ -137,28 +146,6 @@ export interface Session {
   withSettings(settings: Readonly<Record<string, string>>): Session;
   /** A Postgres identifier, quoted: `schema.table`. */
   quote(...parts: string[]): string;
-}
-
-/** Something that could not be seen, and what would make it visible. */
-export interface Blind {
-  check: string;
-  what: string;
-  /** The GRANT, setting or extension that helps. */
-  remedy: string;
-}
-
-/** What the server and the role allow. */
-export interface Capabilities {
-  /** server_version_num */
-  version: number;
-  isReplica: boolean;
-  isSuperuser: boolean;
-  canReadAllStats: boolean;
-  pgStatStatements: boolean;
-  /** Why the view cannot be read although it is there, and what helps. */
-  statementsUnreadable?: string;
-  hypopg: boolean;
-  pgstattuple: boolean;
 }
 
 /** Traces of the shop, where a console can be asked. */

@@ -1,94 +1,102 @@
-import type { Cause } from '../kpis/kpi.ts';
+import { z } from 'zod';
+import { causes } from '../kpis/kpi.ts';
+import { fixSchema } from './fix.ts';
 
 /** `info` is worth knowing, `warning` costs something today, `critical` explains lost time or endangers data. */
-export type Severity = 'info' | 'warning' | 'critical';
+export const severities = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof severities)[number];
 
 /** What a finding is about. Names are as in the catalogue, unquoted. */
-export interface DatabaseObject {
-  schema: string;
-  table?: string;
-  columns?: string[];
-  index?: string;
-}
+const databaseObject = z.object({
+  schema: z.string(),
+  table: z.string().optional(),
+  columns: z.array(z.string()).optional(),
+  index: z.string().optional(),
+});
+
+/** A statement that suffers. */
+const statementReference = z.object({
+  /** As pg_stat_statements has it; null for a statement that was seen in traces only. */
+  queryid: z.string().nullable(),
+  /** `db.query.summary`, the name that spans and metrics know it by; null in findings of version 1. */
+  summary: z.string().nullable(),
+  /** libpg_query's fingerprint, the same for a span of the statement; null where it cannot be parsed. */
+  fingerprint: z.string().nullable(),
+});
 
 /** One measured fact. `how` is the SQL, view or span query that gives it again. */
-export interface Evidence {
-  label: string;
-  value: number | string;
+const evidence = z.object({
+  label: z.string(),
+  value: z.union([z.number(), z.string()]),
   /** UCUM-like: `By`, `ms/s`, `rows`, `1`; none for text. */
-  unit?: string;
-  how: string;
-}
+  unit: z.string().optional(),
+  how: z.string(),
+});
 
 /** What the cause costs now. A figure that could not be measured is left out, never guessed. */
-export interface Cost {
+const cost = z.object({
   /** Bytes on disk that would not be there without the cause. */
-  bytes?: number;
+  bytes: z.number().optional(),
   /** Database time spent because of the cause, milliseconds for each second of wall clock. */
-  msPerSecond?: number;
+  msPerSecond: z.number().optional(),
   /** Rows read for each row returned. */
-  rowsReadPerRow?: number;
+  rowsReadPerRow: z.number().optional(),
   /** Calls in the window that the workload covers. */
-  calls?: number;
-}
+  calls: z.number().optional(),
+});
 
-export interface Confidence {
+/** Figures that others compute with. */
+const metrics = z.object({
+  /** How fast the database grows, by the dates of its rows. */
+  growth: z
+    .array(z.object({ /** Length of the window that ends now. */ days: z.number(), bytesPerDay: z.number() }))
+    .optional(),
+});
+
+const confidence = z.object({
   /** 0..1 */
-  level: number;
-  basis: 'exact' | 'sample' | 'statistics' | 'estimate';
-  note?: string;
-}
+  level: z.number(),
+  basis: z.enum(['exact', 'sample', 'statistics', 'estimate']),
+  note: z.string().optional(),
+});
 
-/** An index that a fix builds; its SQL is written when the server has been asked whether it would build it. */
-export interface IndexProposal {
-  method: 'btree' | 'hash' | 'gin';
-  /** In order. `expression` is SQL with every name quoted or found without a search_path. */
-  keys: { expression: string; column: string; operatorClass?: string }[];
-  /** Rows are wanted in its order, or within a range: no hash will do. */
-  ordered: boolean;
-  /** Of a statement that has to be written anew first: the index serves nothing before. */
-  afterRewrite?: boolean;
-}
-
-/** A way to mend the cause, with its own price. */
-export interface Fix {
-  summary: string;
-  /**
-   * Statements in order; identifiers quoted. Never run by the diagnosis. Those of a finding that is reported are such
-   * as the server will carry out, as far as it can be asked without changing anything.
-   */
-  sql: string[];
-  undo: string[];
-  /** The index that `sql` builds. */
-  index?: IndexProposal;
-  /** Why there is no SQL, or what of it could not be checked. */
-  caveats?: string[];
-  /** Strongest table lock taken, in Postgres's words, and for about how long. */
-  lock: string;
-  /** Disk that the fix needs, bytes. */
-  bytes?: number;
-  risk: string;
-  /** What gets better, in figures where they are known. */
-  expectedEffect: string;
-  /** For an index: predicted ratio of statement time before to after (>= 1). */
-  predictedSpeedup?: number;
-}
-
-export interface Finding {
+export const findingSchema = z.object({
   /** Stable for the same cause on the same object: `<check>:<schema>.<table>(<columns>)…`. */
-  id: string;
-  check: string;
-  severity: Severity;
-  title: string;
+  id: z.string(),
+  check: z.string(),
+  severity: z.enum(severities),
+  title: z.string(),
   /** Two or three plain sentences: what it is, why it hurts here. */
-  explanation: string;
-  cause: Cause;
-  objects: DatabaseObject[];
-  /** pg_stat_statements queryids of the statements that suffer. */
-  statements: string[];
-  evidence: Evidence[];
-  cost: Cost;
-  confidence: Confidence;
-  explains: { kpis: string[]; traces: string[] };
-  fix?: Fix;
-}
+  explanation: z.string(),
+  cause: z.enum(causes),
+  objects: z.array(databaseObject),
+  /** The most expensive first. */
+  statements: z.array(statementReference),
+  evidence: z.array(evidence),
+  cost,
+  metrics: metrics.optional(),
+  confidence,
+  explains: z.object({ kpis: z.array(z.string()), traces: z.array(z.string()) }),
+  fix: fixSchema.optional(),
+});
+
+export const rankedFindingSchema = findingSchema.extend({
+  /** From 1. */
+  rank: z.number(),
+  /** Of the database time in the window, 0..1; null when the cause takes no time that could be measured. */
+  shareOfLostTime: z.number().nullable(),
+});
+
+export type Finding = z.infer<typeof findingSchema>;
+export type RankedFinding = z.infer<typeof rankedFindingSchema>;
+export type Evidence = z.infer<typeof evidence>;
+export type Cost = z.infer<typeof cost>;
+export type DatabaseObject = z.infer<typeof databaseObject>;
+export type StatementReference = z.infer<typeof statementReference>;
+
+export const atLeast = (severity: Severity, minimum: Severity) =>
+  severities.indexOf(severity) >= severities.indexOf(minimum);
+
+/** queryids of the statements, of those that have one. */
+export const queryidsOf = ({ statements }: Pick<Finding, 'statements'>): string[] =>
+  statements.flatMap(({ queryid }) => queryid ?? []);

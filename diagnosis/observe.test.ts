@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Capabilities, Session, Statement } from './check.ts';
+import type { Session, Statement } from './check.ts';
+import type { Capabilities } from './diagnosis.ts';
 import { observe, workloadBetween } from './observe.ts';
 
 const capabilities = { pgStatStatements: false } as Capabilities;

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { stores } from '../sample-shop/stores/registry.ts';
 import { forgetStatements } from '../test/support/database.ts';
 import { createMigratedShop, type MigratedShop } from '../test/support/migration.ts';
-import { type Diagnosis, defaultDiagnosis, diagnose } from './run.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import { defaultDiagnosis, diagnose } from './run.ts';
 
 let shop: MigratedShop;
 let diagnosis: Diagnosis | undefined;

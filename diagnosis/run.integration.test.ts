@@ -5,10 +5,11 @@ import { LegacyStore } from '../sample-shop/stores/legacy.ts';
 import { createTestDatabase, forgetStatements } from '../test/support/database.ts';
 import { judge } from '../test/support/judge.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
+import { type Diagnosis, notesOf } from './diagnosis.ts';
 import { toHtml } from './format/html.ts';
 import { toSarif } from './format/sarif.ts';
 import { toText } from './format/text.ts';
-import { type Diagnosis, type DiagnosisOptions, defaultDiagnosis, diagnose } from './run.ts';
+import { type DiagnosisOptions, defaultDiagnosis, diagnose } from './run.ts';
 
 const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
   ...defaultDiagnosis,
@@ -175,8 +176,8 @@ describe('other databases', () => {
     );
     await killed;
     expect(diagnosis.partial).toBe(true);
-    expect(diagnosis.notes.join(' ')).toMatch(/cut/);
-    expect(diagnosis.notes.join(' ')).toMatch(/not run: .*functional-dependency/);
+    expect(notesOf(diagnosis).join(' ')).toMatch(/cut/);
+    expect(notesOf(diagnosis).join(' ')).toMatch(/not run: .*functional-dependency/);
     await owner.end();
     await database.drop();
   });
@@ -192,12 +193,12 @@ describe('other databases', () => {
       CREATE TABLE awaited (id int PRIMARY KEY, a slow);
       INSERT INTO awaited SELECT i, ROW(i)::slow FROM generate_series(1, 20) AS i;
       ANALYZE awaited`);
-    const { partial, notes, tables } = await diagnose(
+    const { partial, notes, checks, tables } = await diagnose(
       options(database.url, { budgetMs: 3_000, observeMs: 6_000 }),
     );
     expect({ partial, tables }).toEqual({ partial: true, tables: 1 });
     expect(notes[0]).toMatch(/^the workload of now: .*--budget.* since the statistics were reset$/);
-    expect(notes.at(-1)).toMatch(/^not run: /);
+    expect(notesOf({ notes, checks }).at(-1)).toMatch(/^not run: /);
     // Without the catalogue there is nothing to go on with.
     await expect(diagnose(options(database.url, { budgetMs: 1 }))).rejects.toThrow(/--budget/);
     await owner.end();

@@ -1,11 +1,12 @@
 import { describeTarget } from '../lib/pg/connect.ts';
 import { readCapabilities, readSettings, readStatements, readTables } from './catalogue.ts';
-import type { Blind, Capabilities, Check, CheckContext, SpanSource } from './check.ts';
+import type { Check, CheckContext, SpanSource } from './check.ts';
 import { allChecks } from './checks/index.ts';
-import type { Finding, Severity } from './finding.ts';
+import { type Blind, type CheckRun, type Diagnosis, rank } from './diagnosis.ts';
+import type { Finding } from './finding.ts';
 import { observe } from './observe.ts';
 import { verifyFix } from './proposals/verify.ts';
-import { BudgetExceeded, ConnectionFailed, type OwnLoad, openSession } from './session.ts';
+import { BudgetExceeded, ConnectionFailed, openSession } from './session.ts';
 import { readWorkload, type WorkloadEntry } from './workload.ts';
 
 export interface DiagnosisOptions {
@@ -43,100 +44,11 @@ export const defaultDiagnosis = {
   sampleRows: 6_000,
 } as const;
 
-export interface RankedFinding extends Finding {
-  /** From 1. */
-  rank: number;
-  /** Of the database time in the window, 0..1; null when the cause takes no time that could be measured. */
-  shareOfLostTime: number | null;
-}
-
-export interface CheckRun {
-  id: string;
-  findings: number;
-  busyMs: number;
-  /** Why it gave nothing, or not all. */
-  problem?: string;
-}
-
-/** What one diagnosis saw. */
-export interface Diagnosis {
-  format: 1;
-  /** `host:port/database`. */
-  target: string;
-  startedAt: string;
-  /** Wall-clock seconds. */
-  seconds: number;
-  server: Capabilities;
-  tables: number;
-  bytes: number;
-  /** Database time of all statements, milliseconds for each second of wall clock; null without pg_stat_statements. */
-  msPerSecond: number | null;
-  windowSeconds: number | null;
-  ownLoad: OwnLoad;
-  /** Something ended before it was done; `notes` says what. */
-  partial: boolean;
-  notes: string[];
-  blind: Blind[];
-  checks: CheckRun[];
-  findings: RankedFinding[];
-}
-
 /** Less database time than this is an idle database. Milliseconds for each second. */
 const IDLE_MS_PER_SECOND = 5;
 
 /** Of the budget of database time, for what is read ahead while the workload is observed. */
 const PREPARING_SHARE = 0.25;
-
-const severities: Severity[] = ['info', 'warning', 'critical'];
-export const atLeast = (severity: Severity, least: Severity) =>
-  severities.indexOf(severity) >= severities.indexOf(least);
-
-/**
- * Findings in the order of what they cost: time first, as a share of all database time, then severity, then bytes.
- * Several causes can share one statement, so the shares may add up to more than one.
- */
-export function rank(findings: readonly Finding[], msPerSecond: number | undefined): RankedFinding[] {
-  return [...findings]
-    .sort(
-      (a, b) =>
-        (b.cost.msPerSecond ?? 0) - (a.cost.msPerSecond ?? 0) ||
-        severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
-        (b.cost.bytes ?? 0) - (a.cost.bytes ?? 0) ||
-        a.id.localeCompare(b.id, 'en'),
-    )
-    .map((finding, at) => ({
-      ...finding,
-      rank: at + 1,
-      shareOfLostTime:
-        msPerSecond && finding.cost.msPerSecond !== undefined
-          ? Math.min(1, finding.cost.msPerSecond / msPerSecond)
-          : null,
-    }));
-}
-
-/** Two looks at one database as one diagnosis: the second fills in what the first left out. */
-export function mergeDiagnoses(first: Diagnosis, second: Diagnosis): Diagnosis {
-  const again = new Set(second.checks.map(({ id }) => id));
-  const kept = first.notes.filter(
-    (note) => ![...again].some((id) => note.startsWith(`${id}:`) || note.startsWith('not run:')),
-  );
-  return {
-    ...first,
-    seconds: first.seconds + second.seconds,
-    ownLoad: {
-      statements: first.ownLoad.statements + second.ownLoad.statements,
-      busyMs: first.ownLoad.busyMs + second.ownLoad.busyMs,
-    },
-    partial: second.partial || kept.length > 0,
-    notes: [...kept, ...second.notes],
-    blind: [...first.blind, ...second.blind],
-    checks: [...first.checks.filter(({ id }) => !again.has(id)), ...second.checks],
-    findings: rank(
-      [...first.findings.filter(({ check }) => !again.has(check)), ...second.findings],
-      first.msPerSecond ?? undefined,
-    ),
-  };
-}
 
 /** @throws Error naming the wrong id and those that exist. */
 export function chooseChecks(only: readonly string[] = [], skip: readonly string[] = []): Check[] {
@@ -252,7 +164,12 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     }
     const total = context.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
     const msPerSecond = context.windowSeconds ? total / context.windowSeconds : undefined;
+    let ended = false;
     for (const [at, check] of checks.entries()) {
+      if (ended) {
+        runs.push({ id: check.id, outcome: 'not run', findings: 0, busyMs: 0 });
+        continue;
+      }
       current = check.id;
       options.onProgress?.({ check: check.title, at, of: checks.length, findings: found.length });
       const busyBefore = session.ownLoad().busyMs;
@@ -265,20 +182,17 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         options.signal.throwIfAborted();
         problem = reason(error);
         partial = true;
-        notes.push(`${check.id}: ${problem}`);
         if (
           session.lost ||
           error instanceof ConnectionFailed ||
           error instanceof BudgetExceeded ||
           deadline.aborted
-        ) {
-          const left = checks.slice(at + 1).map(({ id }) => id);
-          if (left.length > 0) notes.push(`not run: ${left.join(', ')}`);
-          break;
-        }
+        )
+          ended = true;
       } finally {
         runs.push({
           id: check.id,
+          outcome: problem === undefined ? 'complete' : 'failed',
           findings: found.length - before,
           busyMs: Math.round(session.ownLoad().busyMs - busyBefore),
           ...(problem ? { problem } : {}),
@@ -287,7 +201,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     }
     await addTraces(found, await workload?.catch(() => []), options.spans, notes);
     return {
-      format: 1,
+      format: 2,
       target: describeTarget(options.url),
       startedAt: new Date(started).toISOString(),
       seconds: (Date.now() - started) / 1000,
@@ -311,7 +225,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   }
 }
 
-const MOST_TRACED = 20;
+const MAX_TRACED = 20;
 
 /** Traces that show the finding's worst statement. */
 async function addTraces(
@@ -322,12 +236,12 @@ async function addTraces(
 ): Promise<void> {
   if (!spans || !workload) return;
   const known = new Map<string, Promise<string[]>>();
-  const dear = [...found]
+  const mostExpensive = [...found]
     .sort((a, b) => (b.cost.msPerSecond ?? 0) - (a.cost.msPerSecond ?? 0))
-    .slice(0, MOST_TRACED);
+    .slice(0, MAX_TRACED);
   try {
-    for (const finding of dear) {
-      const entry = workload.find(({ statement }) => statement.queryid === finding.statements[0]);
+    for (const finding of mostExpensive) {
+      const entry = workload.find(({ statement }) => statement.queryid === finding.statements[0]?.queryid);
       if (!entry || finding.explains.traces.length > 0) continue;
       const traces = known.get(entry.summary) ?? spans.tracesOf(entry.summary);
       known.set(entry.summary, traces);

@@ -1,5 +1,6 @@
 import { describeStatement, loadParser as loadStatementParser } from '../instrumentation/statement.ts';
 import type { CheckContext, Statement, Table } from './check.ts';
+import type { StatementReference } from './finding.ts';
 import { genericPlan, type PlanNode, type Scan, scansOf } from './plans.ts';
 import { readNames } from './searchPath.ts';
 import { loadParser, type StatementShape, shapeOf } from './sql/shape.ts';
@@ -9,6 +10,8 @@ export interface WorkloadEntry {
   statement: Statement;
   /** `db.query.summary`, the name that spans and metrics know it by. */
   summary: string;
+  /** libpg_query's, the same for a span of the statement; undefined where it cannot be parsed. */
+  fingerprint: string | undefined;
   shape: StatementShape | undefined;
   /** The generic plan of the schema as it is now. */
   plan: PlanNode | undefined;
@@ -38,6 +41,13 @@ export function tableOf(tables: readonly Table[], name: string, schema?: string)
 /** The value of search_path that looks through the schemas. */
 export const searchPath = (session: CheckContext['session'], schemas: readonly string[]): string =>
   ['pg_catalog', ...schemas.slice(0, 20).map((schema) => session.quote(schema))].join(', ');
+
+/** How a finding names the statement. */
+export const referenceTo = ({ statement, summary, fingerprint }: WorkloadEntry): StatementReference => ({
+  queryid: statement.queryid,
+  summary,
+  fingerprint: fingerprint ?? null,
+});
 
 /** Parses and plans the statements that matter; the others are left without a plan. */
 export async function readWorkload(context: Omit<CheckContext, 'workload'>): Promise<WorkloadEntry[]> {
@@ -71,9 +81,11 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
     const scans = plan ? scansOf(plan) : [];
     for (const scan of scans)
       scan.node.Schema ??= schemaOfScan(scan, shape, tables) ?? schemaOf(scan.relation, undefined);
+    const { summary, fingerprint } = describeStatement(statement.text);
     entries.push({
       statement,
-      summary: describeStatement(statement.text).summary,
+      summary,
+      fingerprint,
       shape,
       plan,
       path,

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { type Action, indexKeys, tablesRead } from './action.ts';
+import type { Action } from './action.ts';
 import { expectedSeconds, timeText, withTimes } from './duration.ts';
 import { applyShortTerm, readJournal } from './shortTerm.ts';
 
@@ -42,14 +42,18 @@ const action = (more: Partial<Action>): Action => ({
   temporary: false,
   ...more,
 });
-const index = (table: string, keys: string, more: Partial<Action> = {}) => {
+const index = (table: string, keys: string[], more: Partial<Action> & { method?: string } = {}) => {
+  const { method = 'btree', ...rest } = more;
   const name = `i${table.length}${keys.length}`;
+  const operators = method === 'gin' ? ' gin_trgm_ops' : '';
   return action({
     id: `index:public.${name}`,
     kind: 'index',
-    sql: [`CREATE INDEX CONCURRENTLY "${name}" ON "public"."${table}" ${keys}`],
-    index: { schema: 'public', table, name },
-    ...more,
+    sql: [
+      `CREATE INDEX CONCURRENTLY "${name}" ON "public"."${table}" USING ${method} (${keys.map((key) => key + operators).join(', ')})`,
+    ],
+    index: { schema: 'public', table, name, method, keys },
+    ...rest,
   });
 };
 
@@ -57,11 +61,11 @@ const timed = (actions: Action[], more: Partial<Parameters<typeof withTimes>[0]>
   withTimes({ url: database.url, actions, windows: 2, windowMs: 4_000, signal, ...more });
 
 it('a large table takes longer than a small one; the windows are known; what was told stands beside what it took', async () => {
-  const btree = '((lower("na""me")), "id")';
+  const btree = ['(lower("na""me"))', '"id"'];
   const [small, large, trigrams] = await timed([
     index('small, (one)', btree),
     index('large', btree, { statements: ['1'] }),
-    index('large', 'USING gin ("na""me" gin_trgm_ops)'),
+    index('large', ['"na""me"'], { method: 'gin' }),
   ]);
   // A hundred times the rows: more by far than a machine is slower for a moment.
   expect(large?.time?.applySeconds).toBeGreaterThan(small?.time?.applySeconds as number);
@@ -92,7 +96,7 @@ it('a role that may not read the table is told no time; a wait for others is', a
   const other = new pg.Client(database.url);
   await other.connect();
   await other.query('BEGIN; SELECT pg_sleep(0.3)');
-  const [secret, large] = await timed([index('secret', '("id")'), index('large', '("id")')], {
+  const [secret, large] = await timed([index('secret', ['"id"']), index('large', ['"id"'])], {
     url: url.href,
   });
   expect(secret?.time).toBeUndefined();
@@ -100,7 +104,7 @@ it('a role that may not read the table is told no time; a wait for others is', a
   expect(expectedSeconds(action({ statements: ['1'] }), { windows: 2, windowMs: 4_000 })).toBe(16);
   // Another role's transactions are not shown to it.
   expect(large?.time?.basis).not.toContain('waits');
-  const [seen] = await timed([index('large', '("id")')]);
+  const [seen] = await timed([index('large', ['"id"'])]);
   const [, waited] =
     /3 waits for others, of whom one runs for (\d+\.\d) s now/.exec(seen?.time?.basis ?? '') ?? [];
   expect(Number(waited)).toBeGreaterThanOrEqual(0.3);
@@ -108,20 +112,16 @@ it('a role that may not read the table is told no time; a wait for others is', a
   await other.end();
 });
 
-it('what is read is taken from the SQL, whatever the names are', async () => {
-  expect(indexKeys(index('small, (one)', 'USING gin ("a" gin_trgm_ops, "b" gin_trgm_ops)').sql)).toEqual({
-    method: 'gin',
-    keys: '"a", "b"',
-  });
+it('the tables that are read take their time, and a sample less', async () => {
   const maintenance = action({
-    sql: ['VACUUM (ANALYZE) "public"."small, (one)"', 'ALTER TABLE "x" RESET (y)', 'ANALYZE "large" ("id")'],
-    reads: [{ schema: 'public', table: 'secret' }],
+    kind: 'query',
+    sql: ['VACUUM (ANALYZE) "public"."small, (one)"', 'ANALYZE "large" ("id")', 'SELECT 1'],
+    reads: [
+      { schema: 'public', table: 'secret' },
+      { schema: 'public', table: 'small, (one)' },
+      { schema: 'public', table: 'large', sample: true },
+    ],
   });
-  expect(tablesRead(maintenance)).toEqual([
-    { schema: 'public', table: 'secret', whole: true },
-    { schema: 'public', table: 'small, (one)', whole: true },
-    { schema: 'public', table: 'large', whole: false },
-  ]);
   const [vacuum] = await timed([maintenance]);
   expect(vacuum?.time?.basis).toMatch(
     /3 round trips, reading .* of secret, .* of small, \(one\), .* of large, .* at least/,

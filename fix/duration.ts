@@ -1,7 +1,8 @@
 import type { Session } from '../diagnosis/check.ts';
 import { bytesText } from '../diagnosis/checks/shared.ts';
+import type { TableName } from '../diagnosis/fix.ts';
 import { openSession } from '../diagnosis/session.ts';
-import { type Action, type ExpectedTime, indexKeys, type TableName, tablesRead } from './action.ts';
+import type { Action, ExpectedTime } from './action.ts';
 import { LOOKS_AGAIN } from './sequentialTest.ts';
 import type { Handlers } from './shortTerm.ts';
 
@@ -59,15 +60,16 @@ async function readSeconds(
  * each than the index does, and the index writes more than a sort.
  */
 async function buildTime({ session, longestSeconds }: Facts, action: Action): Promise<Timed | null> {
-  const keys = action.index && indexKeys(action.sql);
+  const { method, keys } = action.index ?? {};
   if (!keys || !action.index) return null;
+  const list = keys.join(', ');
   const size = await sizeOf(session, action.index);
-  const read = await readSeconds(session, size, keys.method === 'gin' ? TRIGRAM_PAGES : SAMPLE_PAGES);
+  const read = await readSeconds(session, size, method === 'gin' ? TRIGRAM_PAGES : SAMPLE_PAGES);
   const sorted =
-    keys.method === 'gin'
-      ? `SELECT count(*) FROM (SELECT substr(v, i, 3) FROM (SELECT concat_ws(' ', ${keys.keys}) AS v FROM ${read.sample}) AS s,
+    method === 'gin'
+      ? `SELECT count(*) FROM (SELECT substr(v, i, 3) FROM (SELECT concat_ws(' ', ${list}) AS v FROM ${read.sample}) AS s,
            generate_series(1, length(v)) AS i ORDER BY 1 OFFSET 0) AS x`
-      : `SELECT count(*) FROM (SELECT FROM ${read.sample} ORDER BY ${keys.keys} OFFSET 0) AS x`;
+      : `SELECT count(*) FROM (SELECT FROM ${read.sample} ORDER BY ${list} OFFSET 0) AS x`;
   const sortedSeconds = await timed(session, sorted);
   const longer = Math.log(Math.max(2, size.pages)) / Math.log(Math.max(2, size.pages / read.scale));
   const waits = WAITS * longestSeconds;
@@ -87,13 +89,13 @@ async function statementTime({ session }: Facts, action: Action): Promise<Timed>
   const trip = await timed(session, 'SELECT 1');
   let applySeconds = trip * Math.max(1, action.sql.length);
   const parts = [`${Math.max(1, action.sql.length)} round ${action.sql.length > 1 ? 'trips' : 'trip'}`];
-  for (const { whole, ...table } of tablesRead(action)) {
+  for (const { sample, ...table } of action.reads ?? []) {
     const size = await sizeOf(session, table);
-    const share = whole ? 1 : Math.min(1, ANALYZED_PAGES / size.pages);
+    const share = sample ? Math.min(1, ANALYZED_PAGES / size.pages) : 1;
     applySeconds += (await readSeconds(session, size)).seconds * share;
     parts.push(`reading ${bytesText(size.bytes * share)} of ${table.table}, timed on a sample`);
   }
-  if (action.reads) parts.push('at least: what is made of the rows is not timed');
+  if (action.kind === 'query') parts.push('at least: what is made of the rows is not timed');
   return { applySeconds, basis: parts.join(', ') };
 }
 

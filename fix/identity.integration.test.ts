@@ -1,9 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
-import { type Action, indexTarget } from './action.ts';
+import type { Action } from './action.ts';
 import { checkActions } from './planCheck.ts';
 import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from './shortTerm.ts';
+import { indexStatement } from './statement.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -48,8 +49,10 @@ const setting = (id: string, sql: string, undo = ''): Action => ({
   undo: undo ? [undo] : [],
 });
 function index(...sql: string[]): Action {
-  const target = indexTarget(sql);
-  if (!target) throw new Error(`no index: ${sql.join('; ')}`);
+  const builds = sql.flatMap((each) => indexStatement(each) ?? []);
+  const build = builds.find(({ only }) => only) ?? builds[0];
+  if (build?.name === undefined) throw new Error(`no index: ${sql.join('; ')}`);
+  const target = { schema: build.table.schema ?? 'public', table: build.table.name, name: build.name };
   return {
     ...base,
     id: `index:${target.schema}.${target.name}`,

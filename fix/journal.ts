@@ -1,15 +1,17 @@
 import type pg from 'pg';
-import type { Action } from './action.ts';
-import type { Change } from './change.ts';
+import { z } from 'zod';
+import { type Action, actionSchema } from './action.ts';
+import { type Change, changeSchema } from './change.ts';
 import { withLockRetries } from './indexes.ts';
-import type { Effect } from './measure.ts';
+import { type Effect, effectSchema } from './measure.ts';
 
 /**
  * `planned`, `applying` and `undoing` are on the way: a run that finds them goes on from there. `applied` waits for
  * its measurement; `kept` has shown its effect or could not be measured; `taken-back` had none and is undone, or was
  * undone by hand.
  */
-export type ActionState = 'planned' | 'applying' | 'applied' | 'kept' | 'undoing' | 'taken-back' | 'failed';
+const states = ['planned', 'applying', 'applied', 'kept', 'undoing', 'taken-back', 'failed'] as const;
+export type ActionState = (typeof states)[number];
 
 /** What a run that ended early leaves half done. */
 export const HALF_DONE: readonly ActionState[] = ['planned', 'applying', 'applied', 'undoing'];
@@ -17,22 +19,24 @@ export const HALF_DONE: readonly ActionState[] = ['planned', 'applying', 'applie
 /** Note of what a person took back. */
 export const BY_HAND = 'undone by hand';
 
-export interface JournalEntry {
-  action: Action;
-  state: ActionState;
-  owner: string;
+export const journalEntrySchema = z.object({
+  action: actionSchema,
+  state: z.enum(states),
+  owner: z.string(),
   /** Temporary help, and what could not be measured, is to be looked at again on this day; ISO date. */
-  reviewOn: string | null;
-  startedAt: string;
-  endedAt: string | null;
+  reviewOn: z.string().nullable(),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
   /** What it took from beginning to applied; null before, and in journals that did not note it. */
-  applySeconds: number | null;
-  before: Effect | null;
-  after: Effect | null;
-  note: string | null;
+  applySeconds: z.number().nullable(),
+  before: effectSchema.nullable(),
+  after: effectSchema.nullable(),
+  note: z.string().nullable(),
   /** What it changed, with what was there before; null in journals that did not note it: then its SQL undoes it. */
-  changes: Change[] | null;
-}
+  changes: z.array(changeSchema).nullable().default(null),
+});
+
+export type JournalEntry = z.infer<typeof journalEntrySchema>;
 
 const schemaSql = `CREATE SCHEMA IF NOT EXISTS sqltrail;
 CREATE TABLE IF NOT EXISTS sqltrail.action (

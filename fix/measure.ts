@@ -1,32 +1,36 @@
+import { z } from 'zod';
 import { readCapabilities, readStatements } from '../diagnosis/catalogue.ts';
 import { observe, workloadBetween } from '../diagnosis/observe.ts';
 import { openSession } from '../diagnosis/session.ts';
 import { mean, ratioOf } from '../lib/stats/interval.ts';
 
 /** What was seen of one statement, one value a window in which it was called. */
-export interface StatementEffect {
-  meanMs: number[];
+const statementEffect = z.object({
+  meanMs: z.array(z.number()),
   /** Pages touched by a call, in the buffer pool or not; of calls that came to their end. */
-  pages: number[];
-  calls: number;
-}
+  pages: z.array(z.number()),
+  calls: z.number(),
+});
 
 /** Time of the calls in each of several windows of the same length; windows without a call are left out. */
-export interface Effect {
+export const effectSchema = z.object({
   /** Milliseconds, one a window: the mean of the calls, or what a handler measures. */
-  meanMs: number[];
+  meanMs: z.array(z.number()),
   /** Calls in all windows. */
-  calls: number;
-  windowSeconds: number;
+  calls: z.number(),
+  windowSeconds: z.number(),
   /** By queryid, so that only statements that were seen on both sides are compared. */
-  statements?: Record<string, StatementEffect>;
+  statements: z.record(z.string(), statementEffect).optional(),
   /** What a handler counts beside the time, by its name: fewer is better. One value a window. */
-  work?: Record<string, number[]>;
+  work: z.record(z.string(), z.array(z.number())).optional(),
   /** Why nothing better can be seen at the load of now, whatever the action does. */
-  nothingToGain?: string;
+  nothingToGain: z.string().optional(),
   /** Why it could not be measured; then there is no window. */
-  failed?: string;
-}
+  failed: z.string().optional(),
+});
+
+export type StatementEffect = z.infer<typeof statementEffect>;
+export type Effect = z.infer<typeof effectSchema>;
 
 export interface Comparison {
   /** Time before to time after of the means: above 1 is faster. */

@@ -189,6 +189,7 @@ async function* distinctValues({ session, tables }: Facts): AsyncGenerator<Actio
           `ALTER TABLE ${target} ALTER COLUMN ${name} RESET (n_distinct)`,
           `ANALYZE ${target} (${name})`,
         ],
+        reads: [{ schema: table.schema, table: table.name, sample: true }],
         lock: 'SHARE UPDATE EXCLUSIVE for a moment and while a sample is read; reads and writes go on',
         risk: 'It stays when the data changes its shape; it is a share of the rows, so growth does not matter.',
       });

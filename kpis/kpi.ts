@@ -12,17 +12,19 @@ export type KpiGroup =
 export type Unit = 's' | 'By' | '1' | '{count}' | '/s' | 'By/s' | 'd' | 'EUR' | 'EUR/h';
 
 /** What is actually wrong when the KPI misses its objective; the ids that `diagnosis/` explains. */
-export type Cause =
-  | 'missing-index'
-  | 'inefficient-query'
-  | 'poor-normalisation'
-  | 'redundant-data'
-  | 'cold-data'
-  | 'pool-size'
-  | 'missing-timeout'
-  | 'lock-contention'
-  | 'maintenance-behind'
-  | 'telemetry-blind';
+export const causes = [
+  'missing-index',
+  'inefficient-query',
+  'poor-normalisation',
+  'redundant-data',
+  'cold-data',
+  'pool-size',
+  'missing-timeout',
+  'lock-contention',
+  'maintenance-behind',
+  'telemetry-blind',
+] as const;
+export type Cause = (typeof causes)[number];
 
 export interface Objective {
   /** The KPI is well while `value(promql) <comparison> value`. */

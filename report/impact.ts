@@ -115,11 +115,11 @@ function peakOf(recording: Recording, figures: Figures, name: string, basket?: n
 /** Bytes a day as the diagnosis measured them over three windows, in order; `source` leads to them. */
 function growthOf({ diagnosis }: Recording) {
   const at = diagnosis?.findings.findIndex(({ check }) => check === 'growth') ?? -1;
-  const [low, likely, high] = (diagnosis?.findings[at]?.evidence ?? [])
-    .flatMap(({ unit, value }) => (unit === 'By/d' && typeof value === 'number' ? [value] : []))
+  const [low, likely, high] = (diagnosis?.findings[at]?.metrics?.growth ?? [])
+    .map(({ bytesPerDay }) => bytesPerDay)
     .sort((a, b) => a - b);
   if (low === undefined || likely === undefined || high === undefined) return undefined;
-  return { perDay: { low, likely, high }, source: `/diagnosis/findings/${at}/evidence` };
+  return { perDay: { low, likely, high }, source: `/diagnosis/findings/${at}/metrics/growth` };
 }
 
 export interface Sensitivity {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { Diagnosis } from '../diagnosis/run.ts';
-import type { JournalEntry } from '../fix/journal.ts';
+import { storedDiagnosis } from '../diagnosis/diagnosis.ts';
+import { journalEntrySchema } from '../fix/journal.ts';
 import { makePrivateDirectory, replacePrivate } from '../lib/privateFiles.ts';
 
 const instant = z.iso.datetime();
@@ -182,11 +182,9 @@ export const recordingSchema = z.object({
   checkouts: z.record(z.string(), z.number()),
   lostBasketValue: z.number().nullable(),
   /** What `sqltrail diagnose` saw under the peak; null when the story did not get so far. */
-  diagnosis: z.custom<Diagnosis>((value) => typeof value === 'object' && value !== null).nullable(),
+  diagnosis: storedDiagnosis.nullable(),
   /** The journal of what was changed, with its measured effect. */
-  actions: z.array(
-    z.custom<JournalEntry>((value) => typeof value === 'object' && value !== null && 'action' in value),
-  ),
+  actions: z.array(journalEntrySchema),
   /** Seconds after the last change until none of the awaited alerts was active; null when some still were. */
   silentAfterSeconds: z.number().nullable(),
   /** Null, or not there, when the story did not get so far. */

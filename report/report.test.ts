@@ -97,7 +97,7 @@ describe('figures', () => {
   });
 
   it('every figure follows from what its sources have', async () => {
-    const recording = JSON.parse(await readFile(FIXTURE, 'utf8')) as unknown;
+    const recording: unknown = await readRecording(FIXTURE);
     const assumptions = parse(await readFile(DEFAULT_ASSUMPTIONS, 'utf8')) as unknown;
     const figures = JSON.parse(files.get('figures.json') ?? '[]') as {
       id: string;

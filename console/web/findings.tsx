@@ -22,7 +22,7 @@ import {
 import { change, useUnlocked } from './session.ts';
 import { Unlock } from './unlock.tsx';
 
-/** Findings on a statement, the dearest first. */
+/** Findings on a statement, the most expensive first. */
 export const findingsOn = (diagnosis: DiagnosisReading | undefined, statement: string): FindingReading[] =>
   (diagnosis?.last?.findings ?? []).filter(({ summaries }) => summaries.includes(statement));
 
@@ -296,7 +296,7 @@ export function FindingPage({ id }: { id: string }) {
         <h2>Finding</h2>
         {data ? (
           <p class="notice" role="alert">
-            <strong>The last diagnosis has no finding {id}.</strong> It was mended, or the diagnosis is a
+            <strong>The last diagnosis has no finding {id}.</strong> It was resolved, or the diagnosis is a
             newer one. <a href="#/findings">All findings</a>
           </p>
         ) : (
@@ -363,7 +363,7 @@ export function FindingPage({ id }: { id: string }) {
         <section aria-labelledby="fix-title" class="card">
           <h3 id="fix-title">Fix: {fix.summary}</h3>
           <p>Expected: {fix.expectedEffect}.</p>
-          {fix.sql.map((sql) => (
+          {finding.sql.map((sql) => (
             <Sql key={sql} text={sql} />
           ))}
           {answer ? (

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import type { CheckContext, QueryLimits } from '../check.ts';
 import { BudgetExceeded, ConnectionFailed, NoTimeLeft } from '../session.ts';
 
@@ -7,8 +6,6 @@ export function shortly(sql: string, length = 120): string {
   const line = sql.replaceAll(/\s+/g, ' ').trim();
   return line.length > length ? `${line.slice(0, length - 1)}…` : line;
 }
-
-export const literal = (text: string) => pg.escapeLiteral(text);
 
 export const count = (value: number) => Math.round(value).toLocaleString('en');
 
@@ -21,8 +18,8 @@ export function bytesText(bytes: number): string {
   return `${value >= 100 || at === 0 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
 }
 
-/** What a fix that builds an index gets its statements and its locks from when it is verified. */
-export const toBeBuilt = { sql: [], undo: [], lock: '' };
+/** What a fix that builds an index gets when it is verified. */
+export const toBeBuilt = { lock: '' };
 
 /** Of what is left of its share, what one statement of {@link askWithin} may take. */
 const LARGEST_PART = 1 / 3;

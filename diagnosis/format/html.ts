@@ -1,5 +1,7 @@
 import { bytesText, count } from '../checks/shared.ts';
-import type { Diagnosis, RankedFinding } from '../run.ts';
+import { type Diagnosis, notesOf } from '../diagnosis.ts';
+import type { RankedFinding } from '../finding.ts';
+import { fixSql } from '../fixSql.ts';
 import { Html, html } from './markup.ts';
 import { costText } from './text.ts';
 import { causeTree } from './tree.ts';
@@ -20,6 +22,7 @@ ul{padding-left:1.2rem}a{color:inherit}`;
 function article(finding: RankedFinding) {
   const { rank, severity, title, explanation, cost, confidence, fix, evidence, explains, shareOfLostTime } =
     finding;
+  const { sql } = fix ? fixSql(fix) : { sql: [] };
   return html`<article class="${severity}" id="f${rank}"><h3>${rank}. ${title}</h3>
 <p class="meta"><span class="severity">${severity}</span> · ${finding.check} · ${costText(cost) || 'no cost measured'} · confidence ${Math.round(confidence.level * 100)} % (${confidence.note ?? confidence.basis})${
     shareOfLostTime === null
@@ -29,7 +32,7 @@ function article(finding: RankedFinding) {
 <p>${explanation}</p>
 ${
   fix
-    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${fix.sql.length > 0 ? html`<pre>${fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}${(fix.caveats ?? []).map((caveat) => html`<p class="meta">Note: ${caveat}.</p>`)}<p class="meta">Lock: ${fix.lock || 'none'}. Risk: ${fix.risk}</p>`
+    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${sql.length > 0 ? html`<pre>${sql.map((each) => `${each};`).join('\n')}</pre>` : ''}${(fix.caveats ?? []).map((caveat) => html`<p class="meta">Note: ${caveat}.</p>`)}<p class="meta">Lock: ${fix.lock || 'none'}. Risk: ${fix.risk}</p>`
     : ''
 }
 <details><summary>Evidence</summary><table>${evidence.map(
@@ -41,6 +44,7 @@ ${
 /** One self-contained page, no script; readable in print. */
 export function toHtml(diagnosis: Diagnosis): string {
   const { findings, target, server } = diagnosis;
+  const notes = notesOf(diagnosis);
   const by = (severity: string) => findings.filter((finding) => finding.severity === severity).length;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Diagnosis of ${target}</title><style>${new Html(style)}</style></head><body>
@@ -50,12 +54,12 @@ export function toHtml(diagnosis: Diagnosis): string {
       ? ''
       : ` Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`
   }</p>
-${diagnosis.notes.length > 0 ? html`<article class="warning"><h3>${diagnosis.partial ? 'Partial' : 'Notes'}</h3><ul>${diagnosis.notes.map((note) => html`<li>${note}</li>`)}</ul></article>` : ''}
+${notes.length > 0 ? html`<article class="warning"><h3>${diagnosis.partial ? 'Partial' : 'Notes'}</h3><ul>${notes.map((note) => html`<li>${note}</li>`)}</ul></article>` : ''}
 <h2>From KPI to cause</h2><ul>${causeTree(diagnosis).map(
     ({ name, symptoms }) =>
       html`<li>${name}<ul>${symptoms.map(({ table, findings: causes }) => html`<li>${table}: ${causes.map((cause, at) => html`${at ? ', ' : ''}<a href="#f${cause.rank}">${cause.check}</a>`)}</li>`)}</ul></li>`,
   )}</ul>
-<h2>Findings, the dearest first</h2>
+<h2>Findings, the most expensive first</h2>
 ${findings.map(article)}
 <h2>Not seen</h2>${diagnosis.blind.length === 0 ? html`<p>Nothing was out of sight.</p>` : html`<ul>${diagnosis.blind.map(({ what, remedy }) => html`<li>${what}. ${remedy}</li>`)}</ul>`}
 <p class="meta">The diagnosis took ${diagnosis.seconds.toFixed(1)} s; its ${diagnosis.ownLoad.statements} statements kept one connection busy for ${(diagnosis.ownLoad.busyMs / 1000).toFixed(1)} s. It changed nothing.</p>

@@ -1,5 +1,6 @@
 import { allChecks } from '../checks/index.ts';
-import type { Diagnosis } from '../run.ts';
+import { type Diagnosis, notesOf } from '../diagnosis.ts';
+import { fixSql } from '../fixSql.ts';
 import { costText } from './text.ts';
 
 const levels = { critical: 'error', warning: 'warning', info: 'note' } as const;
@@ -26,7 +27,7 @@ export function toSarif(diagnosis: Diagnosis): object {
           {
             executionSuccessful: !diagnosis.partial,
             startTimeUtc: diagnosis.startedAt,
-            toolExecutionNotifications: diagnosis.notes.map((text) => ({
+            toolExecutionNotifications: notesOf(diagnosis).map((text) => ({
               level: 'warning',
               message: { text },
             })),
@@ -41,7 +42,7 @@ export function toSarif(diagnosis: Diagnosis): object {
               finding.title,
               finding.explanation,
               costText(finding.cost),
-              finding.fix?.sql.join(';\n'),
+              finding.fix && fixSql(finding.fix).sql.join(';\n'),
               ...(finding.fix?.caveats ?? []),
             ]
               .filter(Boolean)

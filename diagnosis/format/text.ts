@@ -1,7 +1,8 @@
 import { styleText } from 'node:util';
 import { bytesText, count } from '../checks/shared.ts';
-import type { Cost } from '../finding.ts';
-import type { Diagnosis, RankedFinding } from '../run.ts';
+import { type Diagnosis, notesOf } from '../diagnosis.ts';
+import type { Cost, RankedFinding } from '../finding.ts';
+import { fixSql } from '../fixSql.ts';
 import { causeTree } from './tree.ts';
 
 const colours = { critical: 'red', warning: 'yellow', info: 'cyan' } as const;
@@ -47,7 +48,7 @@ function one(finding: RankedFinding, columns: number, verbose: boolean): string 
   if (explains.traces[0]) lines.push(`     ${styleText('dim', `trace ${explains.traces[0]}`)}`);
   if (fix) {
     lines.push(wrap(`Fix: ${fix.summary}. ${fix.expectedEffect}.`, columns, '     '));
-    for (const sql of fix.sql.slice(0, verbose ? undefined : 3))
+    for (const sql of fixSql(fix).sql.slice(0, verbose ? undefined : 3))
       lines.push(`       ${styleText('cyan', `${sql};`)}`);
     for (const caveat of fix.caveats ?? []) lines.push(wrap(`Note: ${caveat}.`, columns, '       '));
     if (verbose && fix.lock) lines.push(wrap(`Lock: ${fix.lock}. Risk: ${fix.risk}`, columns, '       '));
@@ -75,7 +76,7 @@ export function toText(
     `${styleText('bold', diagnosis.target)}  Postgres ${version}${server.isReplica ? ', replica' : ''}, ${count(diagnosis.tables)} tables, ${bytesText(diagnosis.bytes)}`,
   ];
   if (diagnosis.partial) out.push(styleText('yellow', 'Partial: not everything could be looked at.'));
-  out.push(...diagnosis.notes.map((note) => wrap(note, columns, '  ')));
+  out.push(...notesOf(diagnosis).map((note) => wrap(note, columns, '  ')));
   if (diagnosis.msPerSecond !== null)
     out.push(
       `Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`,

@@ -1,5 +1,6 @@
 import { catalogue } from '../../kpis/catalogue.ts';
-import type { Diagnosis, RankedFinding } from '../run.ts';
+import type { Diagnosis } from '../diagnosis.ts';
+import type { RankedFinding } from '../finding.ts';
 
 /** A KPI with the findings that explain it; findings are grouped by the table in which the cause lies. */
 export interface KpiBranch {

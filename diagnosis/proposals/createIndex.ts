@@ -1,46 +1,35 @@
 import type { CheckContext, Table } from '../check.ts';
-import type { Fix, IndexProposal } from '../finding.ts';
+import type { NewIndex } from '../fix.ts';
+import { indexBody } from '../fixSql.ts';
 import { accepts, type ExpressionFacts, expressionFacts } from './expression.ts';
 import { freeName } from './names.ts';
 
 /** An entry of a B-tree has at most a third of a page, 2,704 bytes with its header. */
-const LONGEST_ENTRY = 2_600;
+const MAX_ENTRY = 2_600;
 /** Values this long show that longer ones may come. */
 const LONG_ENTRY = 900;
 
-type Key = IndexProposal['keys'][number];
+type Key = NewIndex['keys'][number];
 
 /** Why no index can be built, in words, with what would do instead. */
 export class Refused extends Error {}
 
 /**
- * The statements that build a proposed index, on a table, or on each partition and then on the partitioned table, with
- * what they need.
+ * A proposed index as Postgres will build it: its keys and method, and its parts, on a table, or on each partition and
+ * then on the partitioned table.
  *
  * @throws Refused when Postgres would not build it
  */
-export async function indexFix(context: CheckContext, table: Table, fix: Fix): Promise<Fix> {
-  const wanted = fix.index as IndexProposal;
-  const caveats = [...(fix.caveats ?? [])];
+export async function buildable(
+  context: CheckContext,
+  table: Table,
+  wanted: NewIndex,
+): Promise<{ create: NewIndex; lock: string; caveats: string[] }> {
+  const caveats: string[] = [];
   const index =
     wanted.method === 'gin' ? await gin(context, table, wanted) : await tree(context, table, wanted, caveats);
-  const list = index.keys.map((key) => keyText(context, key)).join(', ');
-  const body = `${index.method === 'btree' ? '' : `USING ${index.method} `}(${list})`;
-  const built = await statements(context, table, index, body);
-  const before = fix.sql.filter((sql) => !sql.startsWith('CREATE INDEX'));
-  return {
-    ...fix,
-    index,
-    sql: [...before, ...built.sql],
-    undo: built.undo,
-    lock: built.lock,
-    ...(caveats.length > 0 ? { caveats } : {}),
-  };
-}
-
-function keyText({ session }: CheckContext, { expression, column, operatorClass }: Key): string {
-  const key = expression === session.quote(column) ? expression : `(${expression})`;
-  return operatorClass ? `${key} ${operatorClass}` : key;
+  const { parts, lock } = await partsOf(context, table, index);
+  return { create: { ...index, parts }, lock, caveats };
 }
 
 async function factsOf(context: CheckContext, table: Table, keys: readonly Key[]) {
@@ -50,7 +39,7 @@ async function factsOf(context: CheckContext, table: Table, keys: readonly Key[]
 }
 
 /** Keys that a GIN index can have; the others are left out as long as one is left. */
-async function gin(context: CheckContext, table: Table, wanted: IndexProposal): Promise<IndexProposal> {
+async function gin(context: CheckContext, table: Table, wanted: NewIndex): Promise<NewIndex> {
   const kept: Key[] = [];
   const why: string[] = [];
   for (const { key, facts } of await factsOf(context, table, wanted.keys)) {
@@ -85,17 +74,16 @@ async function isText(context: CheckContext, table: Table, { expression }: Key):
 async function tree(
   context: CheckContext,
   table: Table,
-  wanted: IndexProposal,
+  wanted: NewIndex,
   caveats: string[],
-): Promise<IndexProposal> {
+): Promise<NewIndex> {
   const all = await factsOf(context, table, wanted.keys);
   for (const { facts } of all) if (facts.refused) throw new Refused(facts.refused);
   caveats.push(...all.flatMap(({ facts }) => (facts.unknown ? [`not checked: ${facts.unknown}`] : [])));
   const length = (of: typeof all) => of.reduce((sum, { facts }) => sum + facts.longest, 0);
-  const fits = ({ facts }: (typeof all)[number]) =>
-    facts.methods.has('btree') && facts.longest <= LONGEST_ENTRY;
+  const fits = ({ facts }: (typeof all)[number]) => facts.methods.has('btree') && facts.longest <= MAX_ENTRY;
   const sorted = all.filter(fits);
-  while (sorted.length > 1 && length(sorted) > LONGEST_ENTRY)
+  while (sorted.length > 1 && length(sorted) > MAX_ENTRY)
     sorted.splice(
       sorted.findIndex(
         ({ facts }) => facts.longest === Math.max(...sorted.map((each) => each.facts.longest)),
@@ -107,7 +95,7 @@ async function tree(
   if (sorted.length === all.length) {
     if (all.some(({ facts }) => facts.unbounded && facts.longest > LONG_ENTRY))
       caveats.push(
-        `its longest entry of today has ${length(all)} bytes; a value that needs more than ${LONGEST_ENTRY} would be refused when it is written`,
+        `its longest entry of today has ${length(all)} bytes; a value that needs more than ${MAX_ENTRY} would be refused when it is written`,
       );
     return { ...wanted, keys: all.map(({ key }) => key) };
   }
@@ -130,87 +118,81 @@ async function tree(
   return { ...wanted, method: 'hash', keys: [first.key] };
 }
 
-interface Built {
-  name: string;
-  sql: string[];
-  undo: string[];
-}
+type Part = NewIndex['parts'][number];
 
-async function statements(
+async function partsOf(
   context: CheckContext,
   table: Table,
-  index: IndexProposal,
-  body: string,
-): Promise<{ sql: string[]; undo: string[]; lock: string }> {
+  index: NewIndex,
+): Promise<{ parts: Part[]; lock: string }> {
   const { session } = context;
   const nameFor = (of: Table) =>
     freeName(context, {
       schema: of.schema,
       name: `${of.name}_${index.keys.map(({ column }) => column).join('_')}`,
       suffix: index.keys.some(({ operatorClass }) => operatorClass) ? '_trgm_idx' : '_idx',
-      definition: `${of.schema}.${of.name} ${body}`,
+      definition: `${of.schema}.${of.name} ${indexBody(index)}`,
       plain:
         index.method !== 'hash' &&
         index.keys.every(({ expression, column }) => expression === session.quote(column)),
     });
-  if (table.kind !== 'partitioned') {
-    const name = session.quote(await nameFor(table));
+  const part = async (of: Table, how: Part['how'], attach: Part['attach'] = []): Promise<Part> => ({
+    schema: of.schema,
+    table: of.name,
+    index: await nameFor(of),
+    how,
+    attach,
+  });
+  if (table.kind !== 'partitioned')
     return {
-      sql: [`CREATE INDEX CONCURRENTLY ${name} ON ${session.quote(table.schema, table.name)} ${body}`],
-      undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${session.quote(table.schema)}.${name}`],
+      parts: [await part(table, 'concurrently')],
       lock: 'SHARE UPDATE EXCLUSIVE while it is built; reads and writes go on',
     };
-  }
   const [foreign] = await session.query<{ partitions: number }>(
     "SELECT count(*)::int AS partitions FROM pg_partition_tree($1::oid) t JOIN pg_class c ON c.oid = t.relid WHERE c.relkind = 'f'",
     [table.oid],
   );
-  if ((foreign?.partitions ?? 0) > 0) {
+  if ((foreign?.partitions ?? 0) > 0)
     // The index of the parent would never become valid: it has no part on a foreign table.
-    const name = session.quote(await nameFor(table));
     return {
-      sql: [`CREATE INDEX ${name} ON ${session.quote(table.schema, table.name)} ${body}`],
-      undo: [`DROP INDEX IF EXISTS ${session.quote(table.schema)}.${name}`],
+      parts: [await part(table, 'blocking')],
       lock: 'SHARE on the table and its partitions while they are built: writes wait. Partitions that are foreign tables get none',
     };
-  }
-  const leaves: Built = { name: '', sql: [], undo: [] };
-  const attached: string[] = [];
-  const build = async (of: Table): Promise<string> => {
-    const target = session.quote(of.schema, of.name);
-    const own = of.kind === 'partitioned' ? undefined : existing(of, index, body);
-    if (own !== undefined) return session.quote(of.schema, own);
-    const name = session.quote(await nameFor(of));
-    const whole = `${session.quote(of.schema)}.${name}`;
-    if (of.kind !== 'partitioned') {
-      leaves.sql.push(`CREATE INDEX CONCURRENTLY ${name} ON ${target} ${body}`);
-      leaves.undo.push(`DROP INDEX CONCURRENTLY IF EXISTS ${whole}`);
-      return whole;
-    }
-    attached.push(`CREATE INDEX ${name} ON ONLY ${target} ${body}`);
-    for (const part of context.tables.filter(({ partitionOf }) => partitionOf === of.oid))
-      attached.push(`ALTER INDEX ${whole} ATTACH PARTITION ${await build(part)}`);
-    return whole;
+  const [leaves, parents]: [Part[], Part[]] = [[], []];
+  const build = async (of: Table): Promise<Part['attach'][number]> => {
+    const own = of.kind === 'partitioned' ? undefined : existing(context, of, index);
+    if (own !== undefined) return { schema: of.schema, index: own };
+    const attach: Part['attach'] = [];
+    if (of.kind === 'partitioned')
+      for (const below of context.tables.filter(({ partitionOf }) => partitionOf === of.oid))
+        attach.push(await build(below));
+    const made = await part(of, of.kind === 'partitioned' ? 'only' : 'concurrently', attach);
+    (of.kind === 'partitioned' ? parents : leaves).push(made);
+    return { schema: made.schema, index: made.index };
   };
-  const root = await build(table);
+  await build(table);
   return {
-    sql: [...leaves.sql, ...attached],
-    undo: [`DROP INDEX IF EXISTS ${root}`, ...leaves.undo],
+    parts: [...leaves, ...parents],
     lock: 'SHARE UPDATE EXCLUSIVE on each partition while its index is built, reads and writes go on; then SHARE on the partitioned table for a moment. A partitioned table takes no CONCURRENTLY, so its index is made of those of its partitions. To undo takes ACCESS EXCLUSIVE for a moment',
   };
 }
 
 /** An index that a partition has of its own and that can become its part of the new one. */
-function existing(table: Table, { keys, method }: IndexProposal, body: string): string | undefined {
-  if (keys.some(({ expression, column }) => expression.replaceAll('"', '') !== column)) return undefined;
-  const plain = (text: string) => text.replaceAll('"', '');
-  const definition = `${method} ${plain(body.replace(/^USING \w+ /, ''))}`;
+function existing({ session }: CheckContext, table: Table, { keys, method }: NewIndex): string | undefined {
+  if (keys.some(({ expression, column }) => expression !== session.quote(column))) return undefined;
   return table.indexes.find(
     (index) =>
       index.valid &&
       !index.unique &&
       index.parent === null &&
       index.predicate === null &&
-      plain(index.definition).endsWith(` USING ${definition}`),
+      index.method === method &&
+      index.ordinary &&
+      index.included.length === 0 &&
+      index.columns.length === keys.length &&
+      keys.every(
+        ({ column, operatorClass }, at) =>
+          index.columns[at] === column && index.classes[at] === (operatorClass ?? null),
+      ),
   )?.name;
 }

@@ -11,23 +11,8 @@ export function keptFor(index: Index): string | undefined {
   return undefined;
 }
 
-/** Statements that drop an index and bring it back, with their locks. */
-export function dropStatements(
-  quote: (...parts: string[]) => string,
-  table: Table,
-  index: Index,
-): { sql: string[]; undo: string[]; lock: string } {
-  const name = quote(table.schema, index.name);
-  // Neither statement takes CONCURRENTLY on a partitioned table.
-  return table.kind === 'partitioned'
-    ? {
-        sql: [`DROP INDEX ${name}`],
-        undo: [index.definition.replace(' ON ONLY ', ' ON ')],
-        lock: 'ACCESS EXCLUSIVE on the table and all its partitions for a moment; use a short lock_timeout. To bring it back takes SHARE while it is built',
-      }
-    : {
-        sql: [`DROP INDEX CONCURRENTLY ${name}`],
-        undo: [index.definition.replace(/INDEX /, 'INDEX CONCURRENTLY ')],
-        lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
-      };
-}
+/** Neither dropping nor bringing back takes CONCURRENTLY on a partitioned table. */
+export const dropLock = (kind: Table['kind']): string =>
+  kind === 'partitioned'
+    ? 'ACCESS EXCLUSIVE on the table and all its partitions for a moment; use a short lock_timeout. To bring it back takes SHARE while it is built'
+    : 'SHARE UPDATE EXCLUSIVE; reads and writes go on';

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createTestDatabase, forgetStatements } from '../../test/support/database.ts';
+import { fixSql } from '../fixSql.ts';
 import { defaultDiagnosis, diagnose } from '../run.ts';
 
 /** Schemas that one diagnosis looks at: it plans 120 statements at most. */
@@ -299,9 +300,10 @@ it(
             expect({ partial, notes }).toEqual({ partial: false, notes: [] });
             for (const { id, fix } of findings) {
               if (!fix) continue;
-              if (fix.sql.length === 0) refused += 1;
+              const { sql: proposal, undo } = fixSql(fix);
+              if (proposal.length === 0) refused += 1;
               else proposed += 1;
-              for (const sql of [...fix.sql, ...fix.undo.filter((each) => /^[A-Z]{4,}/.test(each))]) {
+              for (const sql of [...proposal, ...undo]) {
                 statements += 1;
                 await owner.query(sql).catch((error: Error) => {
                   throw new Error(

@@ -1,8 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, forgetStatements, type TestDatabase } from '../../test/support/database.ts';
+import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { Finding } from '../finding.ts';
-import { type Diagnosis, type DiagnosisOptions, defaultDiagnosis, diagnose } from '../run.ts';
+import { fixSql } from '../fixSql.ts';
+import { type DiagnosisOptions, defaultDiagnosis, diagnose } from '../run.ts';
 
 const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
   ...defaultDiagnosis,
@@ -39,10 +41,16 @@ const of = ({ findings }: Pick<Diagnosis, 'findings'>, check: string, table: str
       (column === undefined || finding.objects[0]?.columns?.includes(column)),
   );
 
+const sqlOf = (finding: Finding | undefined) => (finding?.fix ? fixSql(finding.fix).sql : []);
+const undoOf = (finding: Finding | undefined) => (finding?.fix ? fixSql(finding.fix).undo : []);
+/** The index that a fix builds, where Postgres would build it. */
+const createOf = ({ fix }: Partial<Finding> = {}) =>
+  fix && 'create' in fix && !fix.refused ? fix.create : undefined;
+
 /** What is proposed, one after another, outside of a transaction as CONCURRENTLY asks. */
 async function carryOut(owner: pg.Client, finding: Finding | undefined): Promise<void> {
-  expect(finding?.fix?.sql, finding?.id).not.toEqual([]);
-  for (const sql of finding?.fix?.sql ?? []) await owner.query(sql);
+  expect(sqlOf(finding), finding?.id).not.toEqual([]);
+  for (const sql of sqlOf(finding)) await owner.query(sql);
 }
 
 describe('indexes on expressions', () => {
@@ -87,26 +95,24 @@ describe('indexes on expressions', () => {
   });
 
   it('an expression that is not immutable is no index; what would serve is said', async () => {
-    expect(diagnosis.partial, diagnosis.notes.join()).toBe(false);
-    const proposed = diagnosis.findings.flatMap(({ fix }) => fix?.index?.keys ?? []);
+    expect(diagnosis.partial, notesOf(diagnosis).join()).toBe(false);
+    const proposed = diagnosis.findings.flatMap((finding) => createOf(finding)?.keys ?? []);
     expect(proposed.map(({ expression }) => expression)).not.toEqual(
       expect.arrayContaining([
         expect.stringMatching(/unaccent|::text|date\("at"\)|pathless|to_tsvector\("body"\)/),
       ]),
     );
     const [search] = of(diagnosis, 'cast-defeats-index', 'post', 'body');
-    expect(search?.fix?.sql[0]).toContain(
-      `USING gin ((to_tsvector('pg_catalog.english'::regconfig, "body")))`,
-    );
+    expect(sqlOf(search)[0]).toContain(`USING gin ((to_tsvector('pg_catalog.english'::regconfig, "body")))`);
     await carryOut(owner, search);
     const [day] = of(diagnosis, 'cast-defeats-index', 'post', 'at');
     expect(day?.fix?.summary).toMatch(/at|compare/);
-    expect(of(diagnosis, 'cast-defeats-index', 'post', 'name')[0]?.fix?.sql).toEqual([]);
+    expect(sqlOf(of(diagnosis, 'cast-defeats-index', 'post', 'name')[0])).toEqual([]);
   });
 
   it('one that is immutable is, with every function named by its schema', async () => {
     const keys = (column: string) =>
-      of(diagnosis, 'missing-index', 'post', column).map(({ fix }) => fix?.index?.keys[0]?.expression);
+      of(diagnosis, 'missing-index', 'post', column).map((finding) => createOf(finding)?.keys[0]?.expression);
     expect(keys('on_day')).toEqual(['date("on_day")']);
     expect(keys('title')).toEqual(['"tools".plain("title")']);
     for (const column of ['on_day', 'title'])
@@ -115,7 +121,7 @@ describe('indexes on expressions', () => {
 
   it('trigrams are of text only, and of the expression that is searched', async () => {
     const [lower] = of(diagnosis, 'leading-wildcard', 'post', 'name');
-    expect(lower?.fix?.index?.keys).toMatchObject([
+    expect(createOf(lower)?.keys).toMatchObject([
       { expression: 'lower("name")', operatorClass: 'gin_trgm_ops' },
     ]);
     await carryOut(owner, lower);
@@ -124,14 +130,14 @@ describe('indexes on expressions', () => {
       ['code', 'character(12)'],
     ] as const) {
       const [finding] = of(diagnosis, 'leading-wildcard', 'post', column);
-      expect(finding?.fix?.sql, column).toEqual([]);
+      expect(sqlOf(finding), column).toEqual([]);
       expect(finding?.fix?.caveats?.join()).toContain(`does not take the type of ${column} (${type})`);
     }
   });
 
   it('values that are too long for a B-tree get a hash index', async () => {
     const [url] = of(diagnosis, 'missing-index', 'post', 'url');
-    expect(url?.fix?.index?.method).toBe('hash');
+    expect(createOf(url)?.method).toBe('hash');
     expect(url?.fix?.caveats?.join()).toMatch(/too long for a B-tree: a hash index/);
     await carryOut(owner, url);
   });
@@ -196,11 +202,11 @@ describe('partitions, references, settings and drops', () => {
 
   it('a foreign key is validated only when no row refers to nothing, and not proposed where Postgres has none', async () => {
     const [answer] = of(diagnosis, 'missing-foreign-key', 'answer', 'buyer_id');
-    expect(answer?.fix?.sql).toEqual([expect.stringMatching(/ NOT VALID$/)]);
+    expect(sqlOf(answer)).toEqual([expect.stringMatching(/ NOT VALID$/)]);
     expect(answer?.fix?.caveats?.join()).toMatch(/40 rows refer to nothing.*VALIDATE/);
     await carryOut(owner, answer);
     const [scratch] = of(diagnosis, 'missing-foreign-key', 'answer', 'scratch_id');
-    expect(scratch?.fix?.sql).toEqual([]);
+    expect(sqlOf(scratch)).toEqual([]);
     expect(scratch?.fix?.caveats?.join()).toContain('scratch is unlogged');
     const [sale] = of(diagnosis, 'missing-foreign-key', 'sale', 'buyer_id');
     await carryOut(owner, sale);
@@ -208,7 +214,7 @@ describe('partitions, references, settings and drops', () => {
 
   it('an index has a name that nothing has', async () => {
     const [answer] = of(diagnosis, 'missing-index', 'answer', 'buyer_id');
-    expect(answer?.fix?.sql[0]).toMatch(/CONCURRENTLY "answer_buyer_id_[0-9a-f]{6}_idx" ON/);
+    expect(sqlOf(answer)[0]).toMatch(/CONCURRENTLY "answer_buyer_id_[0-9a-f]{6}_idx" ON/);
     await carryOut(owner, answer);
   });
 
@@ -220,7 +226,7 @@ describe('partitions, references, settings and drops', () => {
     ]);
     for (const drop of drops) {
       await carryOut(owner, drop);
-      for (const sql of drop.fix?.undo ?? []) await owner.query(sql);
+      for (const sql of undoOf(drop)) await owner.query(sql);
     }
   });
 
@@ -250,15 +256,15 @@ it('an index on a partitioned table is built partition by partition, and one tha
     [],
   );
   const [finding] = of(diagnosis, 'foreign-key-without-index', 'sale');
-  expect(finding?.fix?.sql.filter((sql) => sql.includes('CONCURRENTLY'))).toHaveLength(2);
-  expect(finding?.fix?.sql.some((sql) => sql.includes('ATTACH PARTITION "public"."own"'))).toBe(true);
+  expect(sqlOf(finding).filter((sql) => sql.includes('CONCURRENTLY'))).toHaveLength(2);
+  expect(sqlOf(finding).some((sql) => sql.includes('ATTACH PARTITION "public"."own"'))).toBe(true);
   await carryOut(owner, finding);
   const { rows } = await owner.query(
     `SELECT bool_and(indisvalid) AS valid, count(*)::int AS indexes FROM pg_index
       WHERE indexrelid IN (SELECT relid FROM pg_partition_tree((SELECT indexrelid FROM pg_index WHERE indrelid = 'sale'::regclass)::regclass))`,
   );
   expect(rows).toEqual([{ valid: true, indexes: 5 }]);
-  for (const sql of finding?.fix?.undo ?? []) await owner.query(sql);
+  for (const sql of undoOf(finding)) await owner.query(sql);
   await owner.end();
   await database.drop();
 });

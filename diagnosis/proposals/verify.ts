@@ -1,68 +1,86 @@
-import { parseSync } from 'libpg-query';
 import type { CheckContext, Index, Table } from '../check.ts';
 import { endIfOver } from '../checks/shared.ts';
-import type { Finding, Fix } from '../finding.ts';
-import { indexFix, Refused } from './createIndex.ts';
+import type { Finding } from '../finding.ts';
+import type { Fix, FixOf, SchemaChange, TableName } from '../fix.ts';
+import { fixSql } from '../fixSql.ts';
+import { buildable, Refused } from './createIndex.ts';
 import { keptFor } from './drop.ts';
 import { foreignKeyRefused, NOT_VALID_ON_PARTITIONED } from './foreignKey.ts';
 
-type Node = Record<string, unknown>;
-
-const list = (value: unknown) => (Array.isArray(value) ? (value as Node[]) : []);
-const child = (node: unknown, key: string) => (node as Node | undefined)?.[key] as Node | undefined;
-const text = (node: unknown) => child(node, 'String')?.['sval'] as string;
-
-/** What a statement needs beyond the rights of the tables' owner, in words. */
+/** What a fix needs beyond the rights of the tables' owner, in words. */
 type Needs = string[];
 
 /**
  * A finding whose fix the server will carry out. Everything that any check proposes comes through here: indexes get
- * their statements, every other statement is compared with the catalogue. What Postgres would refuse is not reported
- * as SQL, but as the reason.
+ * their names and parts, everything else is compared with the catalogue. What Postgres would refuse says why.
  */
 export async function verifyFix(context: CheckContext, finding: Finding): Promise<Finding> {
   const { fix } = finding;
-  if (!fix || (!fix.index && fix.sql.length === 0)) return finding;
-  const [object] = finding.objects;
-  const table = context.tables.find(
-    ({ schema, name }) => schema === object?.schema && name === object?.table,
-  );
+  if (!fix) return finding;
   try {
-    const built = fix.index && table ? await indexFix(context, table, fix) : fix;
-    const needs: string[] = [];
-    for (const sql of built.sql) needs.push(...(await check(context, sql)));
-    if (context.capabilities.isReplica) needs.push('to be run on the primary: this server is a replica');
-    const caveats = [...new Set([...(built.caveats ?? []), ...needs])];
-    return { ...finding, fix: caveats.length > 0 ? { ...built, caveats } : built };
+    const { fix: checked, needs } = await verified(context, fix);
+    if (context.capabilities.isReplica && fixSql(checked).sql.length > 0)
+      needs.push('to be run on the primary: this server is a replica');
+    const caveats = [...new Set([...(checked.caveats ?? []), ...needs])];
+    return { ...finding, fix: caveats.length > 0 ? { ...checked, caveats } : checked };
   } catch (error) {
     endIfOver(context, error);
-    return { ...finding, fix: without(fix, error) };
+    const why =
+      error instanceof Refused
+        ? `Postgres would not carry it out as it stands: ${error.message}`
+        : `it could not be checked: ${(error as Error).message}`;
+    return { ...finding, fix: { ...fix, refused: true, caveats: [...(fix.caveats ?? []), why] } };
   }
 }
 
-function without(fix: Fix, error: unknown): Fix {
-  const { index, ...rest } = fix;
-  const why =
-    error instanceof Refused
-      ? `Postgres would not carry it out as it stands: ${error.message}`
-      : `it could not be checked: ${(error as Error).message}`;
-  return { ...rest, sql: [], undo: [], caveats: [...(fix.caveats ?? []), why] };
+/** @throws Refused when the server would refuse it */
+async function verified(context: CheckContext, fix: Fix): Promise<{ fix: Fix; needs: Needs }> {
+  switch (fix.kind) {
+    case 'index':
+    case 'rewrite': {
+      if (fix.kind === 'index' && fix.drop) droppable(context, fix.drop);
+      if (!fix.create) return { fix, needs: [] };
+      const { create, lock, caveats } = await buildable(context, tableNamed(context, fix.create), fix.create);
+      for (const { schema, index } of create.parts) await free(context, schema, index);
+      return {
+        fix: { ...fix, create, lock, caveats: [...(fix.caveats ?? []), ...caveats] },
+        needs: create.extension === undefined ? [] : await available(context, create.extension),
+      };
+    }
+    case 'setting': {
+      const needs: Needs = [];
+      for (const extension of fix.extensions) needs.push(...(await available(context, extension)));
+      for (const setting of fix.settings) needs.push(...(await settable(context, setting)));
+      return { fix, needs };
+    }
+    case 'maintenance': {
+      if (fix.vacuum && tableNamed(context, fix.vacuum).kind === 'partitioned' && fix.storage.length > 0)
+        throw new Refused('a partitioned table has no storage parameters');
+      if (fix.reindex) {
+        const { index } = indexNamed(context, fix.reindex.schema, fix.reindex.index);
+        if (index.constraint && !index.unique)
+          throw new Refused('the index of an exclusion constraint cannot be rebuilt CONCURRENTLY');
+      }
+      return { fix, needs: [] };
+    }
+    case 'archive': {
+      for (const sql of fixSql(fix).sql)
+        await context.session.plan(sql, '').catch((error: Error & { code?: string }) => {
+          if (/^(42(?!501)|22|0A|3F)/.test(error.code ?? '')) throw new Refused(error.message);
+          throw error;
+        });
+      return { fix, needs: [] };
+    }
+    default:
+      for (const change of fix.changes) await changeable(context, change);
+      return { fix, needs: [] };
+  }
 }
 
-/** @throws Refused when the server would refuse the statement. */
-async function check(context: CheckContext, sql: string): Promise<Needs> {
-  const { stmts } = parseSync(sql) as unknown as { stmts: { stmt: Node }[] };
-  const [kind = ''] = Object.keys(stmts[0]?.stmt ?? {});
-  const node = child(stmts[0]?.stmt, kind) as Node;
-  const checked = checks[kind];
-  return checked ? checked(context, node, sql) : [`not checked: ${kind.replace(/Stmt$/, '')}`];
-}
-
-function tableNamed(context: CheckContext, relation: Node | undefined): Table {
-  const [schema, name] = [relation?.['schemaname'], relation?.['relname']];
-  const table = context.tables.find((each) => each.schema === schema && each.name === name);
-  if (!table) throw new Refused(`there is no table ${schema}.${name}`);
-  return table;
+function tableNamed(context: CheckContext, { schema, table }: TableName): Table {
+  const found = context.tables.find((each) => each.schema === schema && each.name === table);
+  if (!found) throw new Refused(`there is no table ${schema}.${table}`);
+  return found;
 }
 
 function indexNamed(context: CheckContext, schema: string, name: string): { table: Table; index: Index } {
@@ -73,8 +91,13 @@ function indexNamed(context: CheckContext, schema: string, name: string): { tabl
   throw new Refused(`there is no index ${schema}.${name}`);
 }
 
-async function free(context: CheckContext, relation: Node | undefined): Promise<void> {
-  const [schema, name] = [relation?.['schemaname'], relation?.['relname']];
+function droppable(context: CheckContext, drop: NonNullable<FixOf<'index'>['drop']>): void {
+  const { index } = indexNamed(context, drop.schema, drop.index);
+  const kept = keptFor(index);
+  if (kept) throw new Refused(`${index.name} has to stay: ${kept}`);
+}
+
+async function free(context: CheckContext, schema: string, name: string): Promise<void> {
   const [taken] = await context.session.query(
     'SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 UNION ALL SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1 AND t.typname = $2',
     [schema, name],
@@ -117,138 +140,71 @@ async function available(context: CheckContext, extension: string): Promise<Need
   ];
 }
 
-const checks: Record<string, (context: CheckContext, node: Node, sql: string) => Promise<Needs>> = {
-  async IndexStmt(context, node) {
-    const table = tableNamed(context, child(node, 'relation'));
-    if (table.kind === 'partitioned' && node['concurrent'])
-      throw new Refused('a partitioned table takes no CREATE INDEX CONCURRENTLY');
-    await free(context, { schemaname: table.schema, relname: node['idxname'] });
-    return [];
-  },
-  // Only an index that was just proposed with its parts is attached.
-  async AlterTableStmt(context, node) {
-    const needs: string[] = [];
-    if (node['objtype'] === 'OBJECT_INDEX') return needs;
-    const table = tableNamed(context, child(node, 'relation'));
-    for (const command of list(node['cmds']).map((each) => child(each, 'AlterTableCmd') as Node))
-      await alteration(context, table, command);
-    return needs;
-  },
-  async DropStmt(context, node) {
-    if (node['removeType'] !== 'OBJECT_INDEX') return ['not checked: DROP'];
-    for (const object of list(node['objects'])) {
-      const [schema, name] = list(child(object, 'List')?.['items']).map(text);
-      const { table, index } = indexNamed(context, schema ?? '', name ?? '');
-      const kept = keptFor(index);
-      if (kept) throw new Refused(`${index.name} has to stay: ${kept}`);
-      if (table.kind === 'partitioned' && node['concurrent'])
-        throw new Refused('the index of a partitioned table cannot be dropped CONCURRENTLY');
-    }
-    return [];
-  },
-  async ReindexStmt(context, node) {
-    const relation = child(node, 'relation');
-    const { index } = indexNamed(context, String(relation?.['schemaname']), String(relation?.['relname']));
-    if (index.constraint && !index.unique)
-      throw new Refused('the index of an exclusion constraint cannot be rebuilt CONCURRENTLY');
-    return [];
-  },
-  async VacuumStmt(context, node) {
-    for (const relation of list(node['rels']))
-      tableNamed(context, child(child(relation, 'VacuumRelation'), 'relation'));
-    return [];
-  },
-  async CreateSeqStmt(context, node) {
-    await free(context, child(node, 'sequence'));
-    return [];
-  },
-  async CreateStmt(context, node) {
-    await free(context, child(node, 'relation'));
-    const columns = list(node['tableElts']).flatMap((element): Node[] => {
-      const column = child(element, 'ColumnDef');
-      return column ? [column] : [];
-    });
-    const names = columns.map((column) => column['colname']);
-    if (new Set(names).size < names.length) throw new Refused('two of its columns have one name');
-    return [];
-  },
-  CreateExtensionStmt: (context, node) => available(context, String(node['extname'])),
-  async AlterSystemStmt(context, node) {
-    const name = String(child(node, 'setstmt')?.['name']);
-    const setting = await settingNamed(context, name);
-    if (setting.context === 'internal') throw new Refused(`${name} cannot be set`);
-    if (name === 'shared_preload_libraries')
-      for (const argument of list(child(node, 'setstmt')?.['args'])) {
-        const library = String(child(child(argument, 'A_Const'), 'sval')?.['sval']);
-        // A server that does not find one of its libraries does not start.
-        if (!(context.settings.get(name)?.value ?? '').includes(library)) await available(context, library);
-      }
-    const [managed] = await context.session.query<{ role: string }>(
-      'SELECT rolname::text AS role FROM pg_roles WHERE rolname = ANY ($1) LIMIT 1',
-      [MANAGED],
-    );
-    return [
-      ...(managed
-        ? [
-            `this server has the role ${managed.role} of a managed service, where ${name} is set in the service’s own settings and not by SQL`,
-          ]
-        : ['ALTER SYSTEM is for a superuser']),
-      setting.context === 'postmaster'
-        ? `${name} takes effect after a restart of the server`
-        : 'it takes effect after SELECT pg_reload_conf()',
-    ];
-  },
-  async AlterDatabaseSetStmt(context, node) {
-    const name = String(child(node, 'setstmt')?.['name']);
-    const setting = await settingNamed(context, name);
+async function settable(
+  context: CheckContext,
+  { name, values, database }: FixOf<'setting'>['settings'][number],
+): Promise<Needs> {
+  const setting = await settingNamed(context, name);
+  if (database !== undefined) {
     if (!['user', 'superuser', 'backend', 'superuser-backend'].includes(setting.context))
       throw new Refused(`${name} can only be set for the whole server`);
     return setting.context.startsWith('superuser') ? [`${name} is set by a superuser`] : [];
-  },
-  async SelectStmt(context, _node, sql) {
-    await context.session.plan(sql, '').catch((error: Error & { code?: string }) => {
-      if (/^(42(?!501)|22|0A|3F)/.test(error.code ?? '')) throw new Refused(error.message);
-      throw error;
-    });
-    return [];
-  },
-};
+  }
+  if (setting.context === 'internal') throw new Refused(`${name} cannot be set`);
+  if (name === 'shared_preload_libraries')
+    // A server that does not find one of its libraries does not start.
+    for (const library of values)
+      if (!(context.settings.get(name)?.value ?? '').includes(library)) await available(context, library);
+  const [managed] = await context.session.query<{ role: string }>(
+    'SELECT rolname::text AS role FROM pg_roles WHERE rolname = ANY ($1) LIMIT 1',
+    [MANAGED],
+  );
+  return [
+    managed
+      ? `this server has the role ${managed.role} of a managed service, where ${name} is set in the service’s own settings and not by SQL`
+      : 'ALTER SYSTEM is for a superuser',
+    setting.context === 'postmaster'
+      ? `${name} takes effect after a restart of the server`
+      : 'it takes effect after SELECT pg_reload_conf()',
+  ];
+}
 
-async function alteration(context: CheckContext, table: Table, command: Node): Promise<void> {
-  switch (command['subtype']) {
-    case 'AT_AddColumn': {
-      const name = child(child(command, 'def'), 'ColumnDef')?.['colname'];
+/** @throws Refused when the server would refuse the change */
+async function changeable(context: CheckContext, change: SchemaChange): Promise<void> {
+  switch (change.change) {
+    case 'add column': {
+      const table = tableNamed(context, change);
       if (table.partitionOf !== null) throw new Refused('a partition has the columns of its table');
       if (table.kind === 'materialized view') throw new Refused('a materialized view has those of its query');
       if (table.fixedColumns)
         throw new Refused('other tables inherit from it, or its columns are those of a type');
-      if (table.columns.some((column) => column.name === name))
-        throw new Refused(`${table.name} has a column ${name} already`);
+      if (table.columns.some(({ name }) => name === change.column))
+        throw new Refused(`${table.name} has a column ${change.column} already`);
       return;
     }
-    case 'AT_SetRelOptions':
-      if (table.kind === 'partitioned') throw new Refused('a partitioned table has no storage parameters');
-      return;
-    case 'AT_AddConstraint': {
-      const constraint = child(child(command, 'def'), 'Constraint') as Node;
-      if (constraint['contype'] !== 'CONSTR_FOREIGN') return;
-      const [column, ...more] = list(constraint['fk_attrs']).map(text);
-      const [key] = list(constraint['pk_attrs']).map(text);
-      if (column === undefined || key === undefined || more.length > 0) return;
+    case 'add foreign key': {
+      const table = tableNamed(context, change);
       if (
-        constraint['skip_validation'] &&
+        change.validate !== 'at once' &&
         table.kind === 'partitioned' &&
         context.capabilities.version < NOT_VALID_ON_PARTITIONED
       )
         throw new Refused('this version of Postgres takes no NOT VALID foreign key on a partitioned table');
-      const refused = await foreignKeyRefused(
-        context,
-        table,
-        column,
-        tableNamed(context, child(constraint, 'pktable')),
-        key,
-      );
+      const { references } = change;
+      const parent = tableNamed(context, references);
+      const refused = await foreignKeyRefused(context, table, change.column, parent, references.column);
       if (refused) throw new Refused(refused);
+      return;
     }
+    case 'create table': {
+      await free(context, change.schema, change.table);
+      if (new Set(change.columns.map(({ name }) => name)).size < change.columns.length)
+        throw new Refused('two of its columns have one name');
+      return;
+    }
+    case 'create sequence':
+      return free(context, change.schema, change.sequence);
+    default:
+      return;
   }
 }

@@ -1,6 +1,7 @@
 import { formatDialect, postgresql } from 'sql-formatter';
+import type { RankedFinding } from '../../diagnosis/finding.ts';
+import { fixSql } from '../../diagnosis/fixSql.ts';
 import { Html, html } from '../../diagnosis/format/markup.ts';
-import type { RankedFinding } from '../../diagnosis/run.ts';
 import { kpiById } from '../../kpis/catalogue.ts';
 import type { Case } from '../case.ts';
 import { causeBars } from '../charts/causeBars.ts';
@@ -59,13 +60,14 @@ function cause({ recording, figures }: Case, finding: RankedFinding): Html {
     `the slowest call in trace ${trace?.traceId}`,
   );
   const [traceId] = finding.explains.traces;
+  const { sql } = finding.fix ? fixSql(finding.fix) : { sql: [] };
   return html`<article><h3>${finding.rank}. ${finding.title}</h3><p class="dim">${costs.map((cost, nth) => html`${nth ? ' · ' : ''}${cost}`)} · KPI: ${finding.explains.kpis.map((kpi) => kpiById(kpi).name).join(', ')}</p><p>${finding.explanation}</p>${
     trace
       ? html`<p class="dim">Trace ${trace.traceId}${trace.route ? html`, a request to ${trace.route}` : ''}: ${f(`${id}:traced`)}${trace.error ? ', cut off' : ''}.</p>${statement(trace.sql, trace.plan)}`
       : traceId
         ? html`<p class="dim">Trace ${traceId}; its spans were not kept in this recording.</p>`
         : ''
-  }${finding.fix && finding.fix.sql.length > 0 ? html`<p class="dim">What mends it:</p><pre>${finding.fix.sql.map((sql) => `${sql};`).join('\n')}</pre>` : ''}</article>`;
+  }${sql.length > 0 ? html`<p class="dim">What resolves it:</p><pre>${sql.map((each) => `${each};`).join('\n')}</pre>` : ''}</article>`;
 }
 
 /** The causes by what they cost, each with KPI, trace, SQL, plan and mending. */

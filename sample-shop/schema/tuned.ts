@@ -5,10 +5,19 @@ export interface SchemaStep {
   down: string;
 }
 
+/** One that builds an index of the schema `public`. */
+export interface IndexStep extends SchemaStep {
+  table: string;
+  /** Key expressions, SQL. */
+  keys: readonly string[];
+}
+
 /** Built one by one with CREATE INDEX CONCURRENTLY where the diagnosis has not already asked for them. */
-export const tunedIndexes: readonly SchemaStep[] = [
+export const tunedIndexes: readonly IndexStep[] = [
   {
     name: 'orders_placed_at_idx',
+    table: 'orders',
+    keys: ['"placed_at"'],
     up: 'CREATE INDEX CONCURRENTLY "orders_placed_at_idx" ON "public"."orders" ("placed_at")',
     down: 'DROP INDEX CONCURRENTLY IF EXISTS "public"."orders_placed_at_idx"',
   },

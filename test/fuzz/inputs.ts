@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { causes } from '../../kpis/kpi.ts';
 import { tokens } from '../support/consoleProcess.ts';
+import { diagnosisOf } from '../support/diagnosis.ts';
 import { requestOf, traceShapes } from '../support/traceShapes.ts';
 
 /** One request, or bytes as they go to the socket. */
@@ -165,22 +167,35 @@ const finding = fc.record({
   severity: or(fc.constantFrom('info', 'warning', 'critical')),
   title: or(hostileText),
   explanation: or(hostileText),
-  cause: or(hostileText),
+  cause: or(fc.constantFrom(...causes)),
   rank: or(hostileNumber),
   shareOfLostTime: or(fc.constantFrom(null, 0.5)),
-  statements: or(fc.array(hostileText, { maxLength: 3 })),
+  statements: or(
+    fc.array(
+      fc.record({
+        queryid: or(hostileText),
+        summary: or(fc.constantFrom(null, 'SELECT orders')),
+        fingerprint: or(hostileText),
+      }),
+      { maxLength: 3 },
+    ),
+  ),
   objects: or(fc.array(fc.record({ schema: hostileText, table: hostileText }), { maxLength: 2 })),
   evidence: or(
     fc.array(fc.record({ label: hostileText, value: hostileText, how: hostileText }), { maxLength: 2 }),
   ),
   cost: or(fc.constant({})),
-  confidence: or(fc.record({ level: hostileNumber, basis: hostileText })),
+  confidence: or(fc.record({ level: hostileNumber, basis: fc.constantFrom('exact', 'sample') })),
   explains: or(fc.constant({ kpis: [], traces: [] })),
   fix: or(
     fc.record({
+      kind: fc.constantFrom('index', 'rewrite', 'migration'),
       summary: hostileText,
-      sql: fc.array(hostileText, { maxLength: 2 }),
-      undo: fc.array(hostileText, { maxLength: 2 }),
+      changes: fc.constant([]),
+      recorded: fc.record({
+        sql: fc.array(hostileText, { maxLength: 2 }),
+        undo: fc.array(hostileText, { maxLength: 2 }),
+      }),
       lock: hostileText,
       risk: hostileText,
       expectedEffect: hostileText,
@@ -188,16 +203,21 @@ const finding = fc.record({
   ),
 });
 const diagnosis = fc.record({
-  format: or(fc.constant(1)),
+  ...Object.fromEntries(Object.entries(diagnosisOf()).map(([name, value]) => [name, or(fc.constant(value))])),
   target: or(hostileText),
-  startedAt: or(fc.constant('2026-01-01T00:00:00.000Z')),
   seconds: or(hostileNumber),
   notes: or(fc.array(hostileText, { maxLength: 2 })),
-  blind: or(fc.constant([])),
-  checks: or(fc.array(fc.record({ id: hostileText }), { maxLength: 2 })),
-  ownLoad: or(fc.constant({ statements: 1, busyMs: 1 })),
-  partial: or(fc.boolean()),
-  msPerSecond: or(fc.constantFrom(null, 5)),
+  checks: or(
+    fc.array(
+      fc.record({
+        id: hostileText,
+        outcome: fc.constantFrom('complete', 'failed', 'not run'),
+        findings: hostileNumber,
+        busyMs: hostileNumber,
+      }),
+      { maxLength: 2 },
+    ),
+  ),
   findings: or(fc.array(or(finding), { maxLength: 4 })),
 });
 

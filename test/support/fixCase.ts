@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import pg from 'pg';
-import type { Finding } from '../../diagnosis/finding.ts';
-import { type Action, actionsFor } from '../../fix/action.ts';
+import { type Action, mergeActions } from '../../fix/action.ts';
 
 const { escapeIdentifier: id, escapeLiteral: literal } = pg;
 
@@ -228,30 +227,16 @@ const keys = (columns: readonly string[], form: string) =>
     )
     .join(', ');
 
-const finding = (
-  check: string,
-  more: Pick<NonNullable<Finding['fix']>, 'sql' | 'undo'>,
+const actionOf = (
+  kind: Action['kind'],
   at: number,
-): Finding => ({
-  id: `${check}:${at}`,
-  check,
-  severity: 'critical',
-  title: check,
-  explanation: '',
-  cause: 'missing-index',
-  objects: [],
-  statements: [],
-  evidence: [],
-  cost: {},
-  confidence: { level: 1, basis: 'exact' },
-  explains: { kpis: [], traces: [] },
-  fix: { summary: `${check} ${at}`, lock: '', risk: '', expectedEffect: '', ...more },
-});
-
-const setting = (at: number, sql: string[], undo: string[]): Action => ({
-  id: `settings:${at}`,
-  kind: 'settings',
-  title: `setting ${at}`,
+  sql: string[],
+  undo: string[],
+  more: Partial<Action> = {},
+): Action => ({
+  id: `${kind}:${at}`,
+  kind,
+  title: `${kind} ${at}`,
   findings: [],
   reason: '',
   sql,
@@ -263,22 +248,30 @@ const setting = (at: number, sql: string[], undo: string[]): Action => ({
   statements: [],
   index: null,
   temporary: false,
+  ...more,
 });
+const setting = (at: number, sql: string[], undo: string[]) => actionOf('settings', at, sql, undo);
 
 /** The actions, as the diagnosis words them; each undo as one writes it who does not know what was there before. */
 export function actionsOf({ tables, actions }: FixCase, database: string): Action[] {
-  const findings: Finding[] = [];
+  const builds: Action[] = [];
   const others: Action[] = [];
   for (const [at, { table: number, does, columns: given, index, alike }] of actions.entries()) {
     const table = tables[number % tables.length] as TableCase;
     const on = target(table);
     const drop = (name: string) => [`DROP INDEX CONCURRENTLY IF EXISTS ${id(table.schema)}.${id(name)}`];
     const build = (name: string, rest: string, before: string[] = []) =>
-      findings.push(
-        finding(
-          'missing-index',
-          { sql: [...before, `CREATE INDEX CONCURRENTLY ${id(name)} ON ${on} ${rest}`], undo: drop(name) },
+      builds.push(
+        actionOf(
+          'index',
           at,
+          [...before, `CREATE INDEX CONCURRENTLY ${id(name)} ON ${on} ${rest}`],
+          drop(name),
+          {
+            id: `index:${table.schema}.${name}`,
+            index: { schema: table.schema, table: table.name, name },
+            temporary: true,
+          },
         ),
       );
     const alter = (what: string, back: string) =>
@@ -337,22 +330,17 @@ export function actionsOf({ tables, actions }: FixCase, database: string): Actio
         );
         break;
       default:
-        findings.push(
-          finding(
-            'dead-rows',
-            {
-              sql: [
-                `VACUUM (ANALYZE) ${on}`,
-                `ALTER TABLE ${on} SET (autovacuum_vacuum_scale_factor = 0.02)`,
-              ],
-              undo: [`ALTER TABLE ${on} RESET (autovacuum_vacuum_scale_factor)`],
-            },
+        builds.push(
+          actionOf(
+            'maintenance',
             at,
+            [`VACUUM (ANALYZE) ${on}`, `ALTER TABLE ${on} SET (autovacuum_vacuum_scale_factor = 0.02)`],
+            [`ALTER TABLE ${on} RESET (autovacuum_vacuum_scale_factor)`],
           ),
         );
     }
   }
-  return [...actionsFor(findings), ...others];
+  return [...mergeActions(builds), ...others];
 }
 
 /**

@@ -41,9 +41,10 @@ export const check: Check = {
           cost: { bytes: Math.round(index.bytes - expected) },
           confidence: { level: 0.6, basis: 'estimate', note: 'from pg_stats; REINDEX shows the true size' },
           fix: {
+            kind: 'maintenance',
             summary: `rebuild ${index.name}`,
-            sql: [`REINDEX INDEX CONCURRENTLY ${context.session.quote(table.schema, index.name)}`],
-            undo: [],
+            reindex: { schema: table.schema, table: table.name, index: index.name },
+            storage: [],
             lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
             bytes: Math.round(expected),
             risk: 'Needs the new index’s room beside the old one while it runs.',

@@ -8,10 +8,7 @@ const LEAST_BYTES = 1_000_000;
 const keysOf = (index: Index) =>
   JSON.stringify([index.method, index.columns, index.predicate, index.included]);
 
-/** The definition without the name: it tells orders, collations and operator classes (text_pattern_ops) apart. */
-const bodyOf = ({ definition }: Index) => definition.replace(/^CREATE (UNIQUE )?INDEX .+? ON /, '');
-
-const INCLUDED = / INCLUDE \([^)]*\)/;
+const isOrdinary = ({ ordinary, classes }: Index) => ordinary && classes.every((name) => name === null);
 
 export const check: Check = {
   id: 'duplicate-index',
@@ -29,13 +26,12 @@ export const check: Check = {
           if (index.unique && !other.unique) return false;
           // What a deferrable constraint checks at the end serves neither ON CONFLICT nor a foreign key.
           if (index.unique && index.immediate && !other.immediate) return false;
-          if (index.columns.includes(null) || other.columns.includes(null))
-            return bodyOf(index) === bodyOf(other);
-          if (keysOf(other) === keysOf(index)) return bodyOf(index) === bodyOf(other);
+          if (index.columns.includes(null) || other.columns.includes(null)) return index.body === other.body;
+          if (keysOf(other) === keysOf(index)) return index.body === other.body;
           if (keysOf({ ...other, included: [] }) === keysOf({ ...index, included: [] }))
             return (
               index.included.every((column) => other.included.includes(column)) &&
-              bodyOf(index).replace(INCLUDED, '') === bodyOf(other).replace(INCLUDED, '')
+              index.semantics === other.semantics
             );
           return (
             !index.unique &&
@@ -46,7 +42,8 @@ export const check: Check = {
             index.columns.length < other.columns.length &&
             index.columns.every((column, at) => column === other.columns[at]) &&
             // Another order, collation or operator class makes it another index.
-            !/ (DESC|COLLATE|NULLS|\w+_ops)\b/.test(`${index.definition} ${other.definition}`)
+            isOrdinary(index) &&
+            isOrdinary(other)
           );
         });
         if (!twin) continue;

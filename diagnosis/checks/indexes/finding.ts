@@ -1,11 +1,22 @@
+import { literal } from '../../../lib/pg/quote.ts';
 import type { CheckContext, Index, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
-import { dropStatements } from '../../proposals/drop.ts';
-import { bytesText, literal } from '../shared.ts';
+import type { FixOf } from '../../fix.ts';
+import { dropLock } from '../../proposals/drop.ts';
+import { bytesText } from '../shared.ts';
 
-const dropFix = (context: CheckContext, table: Table, index: Index) => ({
+const dropFix = ({ schema, name: table, kind }: Table, index: Index): FixOf<'index'> => ({
+  kind: 'index',
   summary: `drop ${index.name}`,
-  ...dropStatements(context.session.quote, table, index),
+  drop: {
+    schema,
+    table,
+    index: index.name,
+    partitioned: kind === 'partitioned',
+    unique: index.unique,
+    body: index.body,
+  },
+  lock: dropLock(kind),
   risk: 'A statement that was not seen in the window may have used it; building it again takes a scan of the table.',
   expectedEffect: `${bytesText(index.bytes)} less on disk and in cache, and one index entry less at each write`,
 });
@@ -53,6 +64,6 @@ export function finding(
     cost: { bytes: index.bytes },
     confidence: { level: say.level, basis: 'statistics' },
     explains: { kpis: ['database-size', 'cache-hit-ratio'], traces: [] },
-    ...(say.fix === false ? {} : { fix: dropFix(context, table, index) }),
+    ...(say.fix === false ? {} : { fix: dropFix(table, index) }),
   };
 }

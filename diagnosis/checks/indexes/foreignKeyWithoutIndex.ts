@@ -52,9 +52,14 @@ export const check: Check = {
           confidence: { level: 0.9, basis: 'statistics' },
           explains: { kpis: ['unindexed-references', 'blocked-sessions'], traces: [] },
           fix: {
+            kind: 'index',
+            automatic: true,
             summary: `index on ${table.name} (${list})`,
             ...toBeBuilt,
-            index: {
+            create: {
+              schema: table.schema,
+              table: table.name,
+              parts: [],
               method: 'btree',
               keys: key.columns.map((column) => ({ column, expression: context.session.quote(column) })),
               ordered: false,

@@ -1,10 +1,12 @@
+import { literal } from '../../../lib/pg/quote.ts';
 import type { Check, CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
+import { indexKeys } from '../../fixSql.ts';
 import { ASSUMED_LIMIT, genericPlan, type Scan } from '../../plans.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
-import { searchPath, tableOf, type WorkloadEntry } from '../../workload.ts';
-import { endIfOver, literal, shortly, toBeBuilt } from '../shared.ts';
+import { referenceTo, searchPath, tableOf, type WorkloadEntry } from '../../workload.ts';
+import { endIfOver, shortly, toBeBuilt } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */
 const LEAST_ROWS = 500;
@@ -344,9 +346,7 @@ export const check: Check = {
 async function describe(context: CheckContext, { table, keys, ordered, uses }: Candidate): Promise<Finding> {
   const { session } = context;
   const target = session.quote(table.schema, table.name);
-  const list = keys
-    .map(({ expression, column }) => (expression === session.quote(column) ? expression : `(${expression})`))
-    .join(', ');
+  const list = indexKeys({ keys }).join(', ');
   const unique = new Map(uses.map((use) => [use.entry.statement.queryid, use]));
   const ranked = [...unique.values()].sort((a, b) => b.entry.statement.totalMs - a.entry.statement.totalMs);
   const [first] = ranked;
@@ -381,7 +381,7 @@ async function describe(context: CheckContext, { table, keys, ordered, uses }: C
     explanation: `${ranked.length === 1 ? 'One statement' : `${ranked.length} statements`} of the workload scan${ranked.length === 1 ? 's' : ''} all ${Math.round(table.estimatedRows).toLocaleString('en')} rows of ${table.name} at each call, because no index begins with ${columns.join(', ')}. The time grows with the table, and at peak these scans keep connections busy.`,
     cause: 'missing-index',
     objects: [{ schema: table.schema, table: table.name, columns }],
-    statements: ranked.map(({ entry }) => entry.statement.queryid),
+    statements: ranked.map(({ entry }) => referenceTo(entry)),
     evidence: [
       {
         label: `worst statement: ${shortly(first.entry.statement.text)}`,
@@ -432,9 +432,14 @@ async function describe(context: CheckContext, { table, keys, ordered, uses }: C
       traces: [],
     },
     fix: {
+      kind: 'index',
+      automatic: true,
       summary: `index on ${table.name} (${list})`,
       ...toBeBuilt,
-      index: {
+      create: {
+        schema: table.schema,
+        table: table.name,
+        parts: [],
         method: 'btree',
         keys: keys.map(({ expression, column }) => ({ expression, column })),
         ordered,

@@ -132,9 +132,9 @@ export const check: Check = {
         },
         explains: { kpis: ['rows-read-per-request', 'queries-per-request'], traces: [] },
         fix: {
+          kind: 'migration',
           summary: 'columns for the attributes that all have, jsonb with a GIN index for the others',
-          sql: [],
-          undo: [],
+          changes: [],
           lock: 'none until the switch',
           risk: 'Values that do not have the form of their type have to be looked at one by one.',
           expectedEffect: 'one row an entity, typed and checked',

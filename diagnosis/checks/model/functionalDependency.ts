@@ -331,15 +331,21 @@ async function confirm(
     confidence: confidenceOf(confirmed ? oneIn : undefined, sample.rows),
     explains: { kpis: ['database-size', 'cache-hit-ratio'], traces: [] },
     fix: {
+      kind: 'migration',
       summary: parent
         ? `read ${columns.join(', ')} from ${parent.name}, and drop the copies`
         : `move ${columns.join(', ')} to a table of their own`,
-      sql: parent
+      changes: parent
         ? []
         : [
-            `CREATE TABLE ${context.session.quote(table.schema, relation)} (${quote(determinant)} ${type(determinant)} PRIMARY KEY, ${columns.map((name) => `${quote(name)} ${type(name)}`).join(', ')})`,
+            {
+              change: 'create table',
+              schema: table.schema,
+              table: relation,
+              columns: [determinant, ...columns].map((name) => ({ name, type: type(name) })),
+              primaryKey: [determinant],
+            },
           ],
-      undo: parent ? [] : [`DROP TABLE ${context.session.quote(table.schema, relation)}`],
       lock: 'none for the new table; the copies go in a migration (expand, backfill, verify, switch, contract)',
       risk: 'Where a copy was meant to keep the state of its time (an address that was delivered to), it has to stay, as a fact with its own date.',
       expectedEffect: `${bytesText(bytes)} less, and one place for each fact`,

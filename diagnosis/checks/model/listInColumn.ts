@@ -126,11 +126,20 @@ export const check: Check = {
           },
           explains: { kpis: ['rows-read-per-request'], traces: [] },
           fix: {
+            kind: 'migration',
             summary: `a table with one row for each entry, or an array with a GIN index`,
-            sql: [
-              `CREATE TABLE ${context.session.quote(table.schema, child)} (${context.session.quote(key)} ${keyType} NOT NULL, ${entry} text NOT NULL, PRIMARY KEY (${entry}, ${context.session.quote(key)}))`,
+            changes: [
+              {
+                change: 'create table',
+                schema: table.schema,
+                table: child,
+                columns: [
+                  { name: key, type: keyType, notNull: true },
+                  { name: entry, type: 'text', notNull: true },
+                ],
+                primaryKey: [entry, key],
+              },
             ],
-            undo: [`DROP TABLE ${context.session.quote(table.schema, child)}`],
             lock: 'none on the existing table',
             risk: 'Writers have to keep both in step until the column goes.',
             expectedEffect: 'an entry is found by an index',

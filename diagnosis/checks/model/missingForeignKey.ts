@@ -1,4 +1,5 @@
 import type { Check, CheckContext, Column, Table } from '../../check.ts';
+import { validationSql } from '../../fixSql.ts';
 import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
 import { freeName } from '../../proposals/names.ts';
 import { askWithin, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
@@ -133,15 +134,12 @@ export const check: Check = {
         session.quote(table.schema, table.name),
         session.quote(parent.schema, parent.name),
       ];
-      const anti = `SELECT count(*) FROM ${child} AS child WHERE child.${session.quote(column.name)} IS NOT NULL AND NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = child.${session.quote(column.name)})`;
+      const countOf = (counted: string) =>
+        `SELECT ${counted} FROM ${child} AS child WHERE child.${session.quote(column.name)} IS NOT NULL AND NOT EXISTS (SELECT FROM ${other} AS parent WHERE parent.${session.quote(key)} = child.${session.quote(column.name)})`;
       let orphans: number | undefined;
       try {
         const [exact] = await within((limits) =>
-          session.query<{ orphans: number }>(
-            anti.replace('count(*)', 'count(*)::float8 AS orphans'),
-            [],
-            limits,
-          ),
+          session.query<{ orphans: number }>(countOf('count(*)::float8 AS orphans'), [], limits),
         );
         orphans = exact?.orphans;
       } catch (error) {
@@ -156,10 +154,17 @@ export const check: Check = {
         definition: `${column.name} to ${parent.schema}.${parent.name}.${key}`,
         constraintOf: table.oid,
       });
-      const definition = `ALTER TABLE ${child} ADD CONSTRAINT ${session.quote(name)} FOREIGN KEY (${session.quote(column.name)}) REFERENCES ${other} (${session.quote(key)})`;
       const atOnce = table.kind === 'partitioned' && context.capabilities.version < NOT_VALID_ON_PARTITIONED;
       // With rows that refer to nothing a foreign key that is not validated keeps new ones out.
-      const validate = `ALTER TABLE ${child} VALIDATE CONSTRAINT ${session.quote(name)}`;
+      const foreignKey = {
+        change: 'add foreign key' as const,
+        schema: table.schema,
+        table: table.name,
+        constraint: name,
+        column: column.name,
+        references: { schema: parent.schema, table: parent.name, column: key },
+        validate: atOnce ? ('at once' as const) : orphans === 0 ? ('then' as const) : ('later' as const),
+      };
       yield {
         id: `missing-foreign-key:${table.schema}.${table.name}(${column.name})`,
         check: 'missing-foreign-key',
@@ -178,7 +183,14 @@ export const check: Check = {
           },
           ...(orphans === undefined
             ? []
-            : [{ label: 'rows that refer to nothing', value: orphans, unit: 'rows', how: anti }]),
+            : [
+                {
+                  label: 'rows that refer to nothing',
+                  value: orphans,
+                  unit: 'rows',
+                  how: countOf('count(*)'),
+                },
+              ]),
         ],
         cost: {},
         confidence: {
@@ -187,13 +199,9 @@ export const check: Check = {
         },
         explains: { kpis: ['missing-foreign-keys', 'unindexed-references'], traces: [] },
         fix: {
+          kind: 'migration',
           summary: `foreign key from ${table.name}.${column.name} to ${parent.name}`,
-          sql: atOnce
-            ? orphans === 0
-              ? [definition]
-              : []
-            : [`${definition} NOT VALID`, ...(orphans === 0 ? [validate] : [])],
-          undo: [`ALTER TABLE ${child} DROP CONSTRAINT ${session.quote(name)}`],
+          changes: atOnce && orphans !== 0 ? [] : [foreignKey],
           lock: atOnce
             ? 'SHARE ROW EXCLUSIVE on both while every row is checked: writes wait'
             : 'SHARE ROW EXCLUSIVE on both for a moment; validation takes SHARE UPDATE EXCLUSIVE',
@@ -204,7 +212,7 @@ export const check: Check = {
                 caveats: [
                   atOnce
                     ? `before Postgres 18 a partitioned table takes no NOT VALID foreign key, so the rows that refer to nothing have to be resolved first${orphans === undefined ? '; they were not counted' : ''}`
-                    : `${orphans === undefined ? 'whether each row refers to one was not counted' : `${count(orphans)} rows refer to nothing, which the foreign key leaves as they are`}; when none is left: ${validate}`,
+                    : `${orphans === undefined ? 'whether each row refers to one was not counted' : `${count(orphans)} rows refer to nothing, which the foreign key leaves as they are`}; when none is left: ${validationSql(foreignKey)}`,
                 ],
               }),
           expectedEffect: 'no new orphans; joins can be planned better',

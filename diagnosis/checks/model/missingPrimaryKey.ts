@@ -39,9 +39,18 @@ export const check: Check = {
         confidence: { level: 1, basis: 'exact' },
         explains: { kpis: ['missing-foreign-keys'], traces: [] },
         fix: {
+          kind: 'migration',
           summary: 'a natural key where there is one, otherwise an identity column',
-          sql: [`ALTER TABLE ${target} ADD COLUMN ${column} bigint GENERATED ALWAYS AS IDENTITY`],
-          undo: [`ALTER TABLE ${target} DROP COLUMN ${column}`],
+          changes: [
+            {
+              change: 'add column',
+              schema: table.schema,
+              table: table.name,
+              column,
+              type: 'bigint',
+              identity: true,
+            },
+          ],
           lock: 'ACCESS EXCLUSIVE while the table is rewritten; do it in a migration for a large one',
           risk: 'Statements that insert without naming columns still work: the identity is last.',
           expectedEffect: 'each row has a name',

@@ -98,9 +98,7 @@ export const check: Check = {
         const typed = columns.map((name) => {
           const taken = (candidate: string) => table.columns.some((column) => column.name === candidate);
           const candidates = ['_typed', '_typed2', '_typed3'].map((suffix) => fitName(name, suffix));
-          return context.session.quote(
-            candidates.find((candidate) => !taken(candidate)) ?? fitName(name, '_typed'),
-          );
+          return candidates.find((candidate) => !taken(candidate)) ?? fitName(name, '_typed');
         });
         const saved = columns.reduce((sum, name) => {
           const stats = table.columns.find((column) => column.name === name)?.stats;
@@ -130,11 +128,15 @@ export const check: Check = {
           },
           explains: { kpis: ['statement-latency-p95', 'database-size'], traces: [] },
           fix: {
+            kind: 'migration',
             summary: `give ${columns.map((name) => `${name} the type ${sqlTypes.get(name)}`).join(', ')}`,
-            sql: columns.map(
-              (name, at) => `ALTER TABLE ${target} ADD COLUMN ${typed[at]} ${sqlTypes.get(name)}`,
-            ),
-            undo: typed.map((name) => `ALTER TABLE ${target} DROP COLUMN ${name}`),
+            changes: columns.map((name, at) => ({
+              change: 'add column',
+              schema: table.schema,
+              table: table.name,
+              column: typed[at] ?? name,
+              type: sqlTypes.get(name) ?? 'text',
+            })),
             lock: 'ACCESS EXCLUSIVE for a moment (a new column without default); the values follow in batches',
             risk: 'ALTER … TYPE in place would rewrite the table under ACCESS EXCLUSIVE; a new column, backfilled and switched to, does not.',
             expectedEffect: 'ranges and sorting by index, wrong values refused',

@@ -1,6 +1,7 @@
 import type { CheckContext, Table } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
-import { tableOf, type WorkloadEntry } from '../../workload.ts';
+import type { FixOf } from '../../fix.ts';
+import { referenceTo, tableOf, type WorkloadEntry } from '../../workload.ts';
 import { costOf, severityOf, statementEvidence } from './shared.ts';
 
 const CUSTOMER_KPIS = ['statement-latency-p95', 'customer-latency-p95', 'database-time-share'];
@@ -40,7 +41,7 @@ export function about(id: string, entry: WorkloadEntry, said: Said): Finding {
     explanation: said.explanation,
     cause: said.cause ?? 'inefficient-query',
     objects: [{ schema: table.schema, table: table.name, ...(columns ? { columns } : {}) }],
-    statements: [entry.statement.queryid],
+    statements: [referenceTo(entry)],
     evidence: statementEvidence(entry),
     cost: costOf(entry),
     confidence: {
@@ -79,14 +80,9 @@ export function merger() {
   return merge;
 }
 
-export const rewrite = (
-  summary: string,
-  expectedEffect: string,
-  sql: string[] = [],
-): NonNullable<Finding['fix']> => ({
+export const rewrite = (summary: string, expectedEffect: string): FixOf<'rewrite'> => ({
+  kind: 'rewrite',
   summary,
-  sql,
-  undo: [],
   lock: 'none: the application’s statement changes',
   risk: 'The new statement must give the same rows; compare both on real data first.',
   expectedEffect,

@@ -1,9 +1,10 @@
+import { literal } from '../../../lib/pg/quote.ts';
 import type { Check, CheckContext, Table } from '../../check.ts';
-import type { Fix, IndexProposal } from '../../finding.ts';
+import type { FixOf, NewIndex } from '../../fix.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
 import { tableOf } from '../../workload.ts';
-import { count, literal } from '../shared.ts';
+import { count } from '../shared.ts';
 import { about, merger, rewrite } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 
@@ -31,13 +32,18 @@ async function mutable(
   return (await expressionFacts(context, table, { expression, column })).mutable === true;
 }
 
+const onTable = (
+  { schema, name }: Table,
+  index: Pick<NewIndex, 'method' | 'keys' | 'ordered'>,
+): NewIndex => ({ schema, table: name, parts: [], ...index });
+
 /** What to write instead, and the index that serves it; an index only where the column has none that begins with it. */
-function insteadOf(context: CheckContext, table: Table, use: ColumnUse): Fix {
+function insteadOf(context: CheckContext, table: Table, use: ColumnUse): FixOf<'rewrite'> {
   const { session, settings } = context;
   const { column, wrapped } = use;
   const type = typeOf(table, column);
   const name = session.quote(column);
-  const after = (index: Omit<IndexProposal, 'afterRewrite'>) => ({ index: { ...index, afterRewrite: true } });
+  const after = (index: Pick<NewIndex, 'method' | 'keys' | 'ordered'>) => ({ create: onTable(table, index) });
   if (wrapped && /^to_tsvector\(%\)$/.test(wrapped)) {
     const configuration = settings.get('default_text_search_config')?.value ?? 'pg_catalog.simple';
     const expression = `to_tsvector(${literal(configuration)}::regconfig, ${name})`;
@@ -123,12 +129,11 @@ export const check: Check = {
                 )
                   ? {}
                   : {
-                      index: {
-                        method: 'gin' as const,
+                      create: onTable(table, {
+                        method: 'gin',
                         keys: [{ expression: context.session.quote(column), column }],
                         ordered: false,
-                        afterRewrite: true,
-                      },
+                      }),
                     }),
               },
             }),

@@ -1,5 +1,6 @@
 import type { Check } from '../../check.ts';
 import { freeName } from '../../proposals/names.ts';
+import { referenceTo } from '../../workload.ts';
 import { count } from '../shared.ts';
 import { withoutStatements } from './shared.ts';
 
@@ -41,15 +42,12 @@ export const check: Check = {
       const meanWaitMs = waitedMs / Math.max(calls, 1);
       if (meanWaitMs < LEAST_WAIT_MS || waitedMs < totalMs * LEAST_WAIT_SHARE) continue;
       const share = writers.reduce((sum, entry) => sum + entry.share, 0);
-      const sequence = context.session.quote(
-        table.schema,
-        await freeName(context, {
-          schema: table.schema,
-          name: table.name,
-          suffix: '_seq',
-          definition: `numbers of ${table.name}`,
-        }),
-      );
+      const sequence = await freeName(context, {
+        schema: table.schema,
+        name: table.name,
+        suffix: '_seq',
+        definition: `numbers of ${table.name}`,
+      });
       yield {
         id: `hot-row:${table.schema}.${table.name}`,
         check: 'hot-row',
@@ -58,7 +56,7 @@ export const check: Check = {
         explanation: `${count(updates)} updates fell on ${count(rows)} ${rows === 1 ? 'row' : 'rows'}. The lock is held until the transaction ends, so these transactions run one after another whatever the hardware; an update takes ${meanMs.toFixed(1)} ms on average, ${meanWaitMs.toFixed(1)} ms more than the fastest one.`,
         cause: 'lock-contention',
         objects: [{ schema: table.schema, table: table.name }],
-        statements: writers.map(({ statement }) => statement.queryid),
+        statements: writers.map(referenceTo),
         evidence: [
           { label: 'updates', value: updates, unit: '1', how: 'SELECT n_tup_upd FROM pg_stat_user_tables' },
           { label: 'rows', value: rows, unit: 'rows', how: 'SELECT n_live_tup FROM pg_stat_user_tables' },
@@ -76,9 +74,9 @@ export const check: Check = {
         confidence: { level: 0.9, basis: 'statistics' },
         explains: { kpis: ['blocked-sessions', 'checkout-failure-ratio', 'pool-wait-p95'], traces: [] },
         fix: {
+          kind: 'application',
           summary: 'take the number from a sequence, or in a short transaction of its own',
-          sql: [`CREATE SEQUENCE ${sequence}`],
-          undo: [`DROP SEQUENCE ${sequence}`],
+          changes: [{ change: 'create sequence', schema: table.schema, sequence }],
           lock: 'none on existing tables; the application’s statement changes',
           risk: 'A sequence leaves gaps when a transaction is rolled back; where gaps are forbidden, number afterwards.',
           expectedEffect: 'transactions no longer wait for each other here',

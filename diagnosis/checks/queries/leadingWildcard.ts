@@ -6,6 +6,9 @@ import { count, toBeBuilt } from '../shared.ts';
 import { about, merger } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 
+/** Operator classes of pg_trgm. */
+const TRIGRAMS = ['gin_trgm_ops', 'gist_trgm_ops'];
+
 /** The operator class of pg_trgm, by its schema where that is on nobody's search_path. */
 async function trigramClass({ session }: CheckContext): Promise<string> {
   const [place] = await session.query<{ schema: string }>(
@@ -42,7 +45,7 @@ export const check: Check = {
     const merge = merger();
     const trigram = context.tables
       .flatMap(({ indexes }) => indexes)
-      .some(({ definition }) => /gi[ns]t_trgm_ops/.test(definition));
+      .some(({ classes }) => classes.some((name) => name !== null && TRIGRAMS.includes(name)));
     for (const entry of await context.workload()) {
       if (!matters(entry)) continue;
       for (const use of entry.shape?.tables ?? []) {
@@ -62,10 +65,15 @@ export const check: Check = {
             level: patterns.every(({ parameter }) => parameter) ? 0.8 : 0.95,
             note: 'The pattern itself is a parameter and is not seen; the plan shows that every row is read.',
             fix: {
+              kind: 'index',
+              automatic: true,
               summary: `trigram index on ${columns.join(', ')}`,
               ...toBeBuilt,
-              sql: ['CREATE EXTENSION IF NOT EXISTS pg_trgm'],
-              index: {
+              create: {
+                schema: table.schema,
+                table: table.name,
+                extension: 'pg_trgm',
+                parts: [],
                 method: 'gin',
                 keys: keys.map((key) => ({ ...key, operatorClass })),
                 ordered: false,

@@ -1,4 +1,5 @@
 import type { Check } from '../../check.ts';
+import { referenceTo } from '../../workload.ts';
 import { rewrite, tablesOf } from './about.ts';
 
 /** A statement below this many calls of the same kind in one request is no N+1. */
@@ -32,7 +33,10 @@ export const check: Check = {
         explanation: `Each is a round trip to the database, one after another, while a connection is held: ${Math.round(totalMs)} ms in this request. One statement for all rows does the same.`,
         cause: 'inefficient-query',
         objects: table ? [{ schema: table.schema, table: table.name }] : [],
-        statements: matching.slice(0, 5).map(({ statement }) => statement.queryid),
+        statements:
+          matching.length > 0
+            ? matching.slice(0, 5).map(referenceTo)
+            : [{ queryid: null, summary, fingerprint: null }],
         evidence: [
           { label: 'calls below one parent span', value: repeats, unit: '1', how: `trace ${traceId}` },
           {

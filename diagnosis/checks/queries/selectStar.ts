@@ -1,5 +1,5 @@
 import type { Check, Table } from '../../check.ts';
-import { tableOf, type WorkloadEntry } from '../../workload.ts';
+import { referenceTo, tableOf, type WorkloadEntry } from '../../workload.ts';
 import { bytesText } from '../shared.ts';
 import { about, rewrite } from './about.ts';
 import { rowWidth, withoutStatements } from './shared.ts';
@@ -43,7 +43,7 @@ export const check: Check = {
           ),
         }),
         id: `select-star:${table.schema}.${table.name}`,
-        statements: entries.map(({ statement }) => statement.queryid),
+        statements: entries.map(referenceTo),
         cost: { calls: entries.reduce((sum, { statement }) => sum + statement.calls, 0) },
       };
     }

@@ -23,9 +23,11 @@ export const check: Check = {
         confidence: { level: 1, basis: 'exact' },
         explains: { kpis: ['dead-rows'], traces: [] },
         fix: {
+          kind: 'setting',
           summary: `switch ${off.join(' and ')} on`,
-          sql: off.map((name) => `ALTER SYSTEM SET ${name} = on`),
-          undo: off.map((name) => `ALTER SYSTEM RESET ${name}`),
+          extensions: [],
+          settings: off.map((name) => ({ name, values: ['on'] })),
+          reset: true,
           lock: 'none; a reload',
           risk: 'The first vacuum of a neglected table reads all of it.',
           expectedEffect: 'dead rows are removed and plans follow the data',

@@ -1,5 +1,5 @@
 import type { Check } from '../../check.ts';
-import { literal } from '../shared.ts';
+import type { FixOf } from '../../fix.ts';
 
 const librariesOf = (value: string) =>
   value
@@ -15,25 +15,30 @@ export const check: Check = {
   async *run(context) {
     const value = (name: string) => context.settings.get(name)?.value ?? '';
     const preloaded = value('shared_preload_libraries');
-    const missing: { what: string; sql: string }[] = [];
+    const missing: { what: string; extension?: string; setting?: FixOf<'setting'>['settings'][number] }[] =
+      [];
     if (!context.capabilities.pgStatStatements && !context.capabilities.statementsUnreadable)
       missing.push({
         what: 'pg_stat_statements',
-        sql: preloaded.includes('pg_stat_statements')
-          ? 'CREATE EXTENSION pg_stat_statements'
-          : // Each library is a value of its own: of one text with commas Postgres makes one name, and does not start again.
-            `ALTER SYSTEM SET shared_preload_libraries = ${[...librariesOf(preloaded), 'pg_stat_statements'].map(literal).join(', ')}`,
+        ...(librariesOf(preloaded).includes('pg_stat_statements')
+          ? { extension: 'pg_stat_statements' }
+          : {
+              setting: {
+                name: 'shared_preload_libraries',
+                values: [...librariesOf(preloaded), 'pg_stat_statements'],
+              },
+            }),
       });
     const logs = value('log_min_duration_statement') !== '-1' || preloaded.includes('auto_explain');
     if (!logs)
       missing.push({
         what: 'slow-statement logging',
-        sql: "ALTER SYSTEM SET log_min_duration_statement = '500ms'",
+        setting: { name: 'log_min_duration_statement', values: ['500ms'] },
       });
     if (value('log_lock_waits') === 'off')
-      missing.push({ what: 'log_lock_waits', sql: 'ALTER SYSTEM SET log_lock_waits = on' });
+      missing.push({ what: 'log_lock_waits', setting: { name: 'log_lock_waits', values: ['on'] } });
     if (value('track_io_timing') === 'off')
-      missing.push({ what: 'track_io_timing', sql: 'ALTER SYSTEM SET track_io_timing = on' });
+      missing.push({ what: 'track_io_timing', setting: { name: 'track_io_timing', values: ['on'] } });
     if (missing.length === 0) return;
     yield {
       id: 'telemetry-blind',
@@ -50,9 +55,11 @@ export const check: Check = {
       confidence: { level: 1, basis: 'exact' },
       explains: { kpis: ['spans-lost'], traces: [] },
       fix: {
+        kind: 'setting',
         summary: 'switch them on',
-        sql: missing.map(({ sql }) => sql),
-        undo: [],
+        extensions: missing.flatMap(({ extension }) => extension ?? []),
+        settings: missing.flatMap(({ setting }) => setting ?? []),
+        reset: false,
         lock: 'none; shared_preload_libraries needs a restart, the others a reload',
         risk: 'Logged statements hold values: keep the log as safe as the data.',
         expectedEffect: 'the next diagnosis knows which statement took the time',

@@ -24,7 +24,6 @@ export const check: Check = {
       `SELECT current_database() AS name, (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8
          FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS longest`,
     );
-    const name = context.session.quote(database?.name ?? '');
     const longest = database?.longest ?? 0;
     const suggested: Record<string, string> = {
       statement_timeout: '30s',
@@ -49,9 +48,16 @@ export const check: Check = {
       },
       explains: { kpis: ['statement-timeouts', 'pool-saturation', 'blocked-sessions'], traces: [] },
       fix: {
+        kind: 'setting',
+        automatic: true,
         summary: `set ${missing.join(', ')} for the database`,
-        sql: missing.map((setting) => `ALTER DATABASE ${name} SET ${setting} = '${suggested[setting]}'`),
-        undo: missing.map((setting) => `ALTER DATABASE ${name} RESET ${setting}`),
+        extensions: [],
+        settings: missing.map((setting) => ({
+          name: setting,
+          values: [suggested[setting] ?? ''],
+          database: database?.name ?? '',
+        })),
+        reset: true,
         lock: 'none',
         risk: 'A long report or migration has to set its own. Holds for new sessions only.',
         expectedEffect: 'a connection is given back within a known time',

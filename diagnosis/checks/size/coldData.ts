@@ -89,13 +89,13 @@ export const check: Check = {
           traces: [],
         },
         fix: {
+          kind: 'archive',
           summary: `archive rows of ${table.name} older than the retention policy, in small batches`,
-          sql: through
-            ? []
-            : [
-                `SELECT count(*) FROM ${target} WHERE ${context.session.quote(column)} < ${text ? `'${iso(now - COLD_DAYS * DAY_MS)}'` : `now() - interval '${COLD_DAYS} days'`}`,
-              ],
-          undo: ['restore the archived batches'],
+          schema: table.schema,
+          table: table.name,
+          column: through ? null : column,
+          before: iso(now - COLD_DAYS * DAY_MS),
+          text,
           lock: 'ROW EXCLUSIVE, in batches of few rows',
           risk: 'What the law says must be kept has to be in the archive, and to be found there.',
           expectedEffect: `about ${bytesText(bytes)} less to scan, cache and back up; space becomes reusable after vacuum`,

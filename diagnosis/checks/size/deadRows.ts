@@ -29,7 +29,6 @@ export const check: Check = {
         .filter((at) => at !== null)
         .sort((a, b) => b.getTime() - a.getTime())[0];
       const bytes = Math.round(table.heapBytes * share);
-      const target = context.session.quote(table.schema, table.name);
       const factor = own.get(table.oid);
       // The owner may have set it as low already; partitions have options, what is partitioned has none.
       const earlier = table.kind !== 'partitioned' && (factor === undefined || Number(factor) > EARLIER);
@@ -54,16 +53,13 @@ export const check: Check = {
         confidence: { level: 0.85, basis: 'statistics' },
         explains: { kpis: ['dead-rows', 'cache-hit-ratio'], traces: [] },
         fix: {
+          kind: 'maintenance',
+          automatic: true,
           summary: `vacuum ${table.name} now${earlier ? ', and let autovacuum come earlier' : ''}`,
-          sql: [
-            `VACUUM (ANALYZE) ${target}`,
-            ...(earlier ? [`ALTER TABLE ${target} SET (autovacuum_vacuum_scale_factor = ${EARLIER})`] : []),
-          ],
-          undo: !earlier
-            ? []
-            : factor === undefined
-              ? [`ALTER TABLE ${target} RESET (autovacuum_vacuum_scale_factor)`]
-              : [`ALTER TABLE ${target} SET (autovacuum_vacuum_scale_factor = ${factor})`],
+          vacuum: { schema: table.schema, table: table.name },
+          storage: earlier
+            ? [{ name: 'autovacuum_vacuum_scale_factor', value: String(EARLIER), before: factor ?? null }]
+            : [],
           lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
           risk: 'Reads the whole table once.',
           expectedEffect: `about ${bytesText(bytes)} become reusable`,

@@ -130,6 +130,9 @@ export const check: Check = {
         },
       ],
       cost: {},
+      metrics: {
+        growth: WINDOWS_DAYS.map((days, at) => ({ days, bytesPerDay: Math.round(perDay[at] ?? 0) })),
+      },
       confidence: {
         level: 0.6,
         basis: 'statistics',
