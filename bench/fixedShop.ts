@@ -1,9 +1,7 @@
 import pg from 'pg';
-import { shopActions, shopHandlers } from '../demo/shopActions.ts';
+import { shopActions, shopApplication } from '../demo/shopActions.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
-import { type Action, actionsFor } from '../fix/action.ts';
-import { settingsActions } from '../fix/settings.ts';
-import { applyShortTerm } from '../fix/shortTerm.ts';
+import { MITIGATED, mitigate } from '../fix/mitigate.ts';
 import type { Rig } from './harness.ts';
 
 export const FIXED = 'fixed';
@@ -20,7 +18,7 @@ const exists = async (url: string, name: string) => {
 };
 
 /**
- * The database with the whole short-term relief: found by the diagnosis under the peak on the sick shop, as the story
+ * The database with the whole mitigation: found by the diagnosis under the peak on the sick shop, as the story
  * does it, without measuring each action. Made once.
  */
 export async function fixedDatabase(rig: Rig, say: (text: string) => void): Promise<void> {
@@ -28,40 +26,32 @@ export async function fixedDatabase(rig: Rig, say: (text: string) => void): Prom
   const making = 'making';
   await rig.copy(making);
   const running = await rig.open(making, 'legacy');
-  const handlers = shopHandlers(running.target);
   const readUrl = rig.url('monitor', making);
-  const apply = (actions: readonly Action[]) =>
-    applyShortTerm({
+  const { handlers } = shopApplication(running.target);
+  try {
+    await mitigate({
       url: rig.url('owner', making),
       readUrl,
-      actions,
+      rounds: ROUNDS,
       windows: 0,
       windowMs: 0,
       reviewDays: 30,
-      handlers,
+      // The size of the pool is a measurement of its own.
+      application: { handlers, actions: shopActions },
       signal,
+      diagnose: () =>
+        diagnose({
+          ...defaultDiagnosis,
+          url: readUrl,
+          observeMs: OBSERVE_MS,
+          deadlineMs: OBSERVE_MS + defaultDiagnosis.deadlineMs,
+          only: [...MITIGATED],
+          signal,
+        }),
       onEvent: ({ type, action }) => {
         if (type === 'kept' || type === 'failed') say(`${type}: ${action.title}`);
       },
     });
-  try {
-    const tried = new Set<string>();
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const { findings } = await diagnose({
-        ...defaultDiagnosis,
-        url: readUrl,
-        observeMs: OBSERVE_MS,
-        deadlineMs: OBSERVE_MS + defaultDiagnosis.deadlineMs,
-        only: ['indexes', 'queries', 'set-up', 'size'],
-        signal,
-      });
-      const actions = actionsFor(findings).filter(({ id }) => !tried.has(id));
-      for (const { id } of actions) tried.add(id);
-      if (round > 0 && actions.length === 0) break;
-      await apply(actions);
-    }
-    await apply(await settingsActions({ url: readUrl, signal }));
-    await apply(shopActions([]));
   } finally {
     await running.stop();
   }

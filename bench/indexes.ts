@@ -6,7 +6,7 @@ import pg from 'pg';
 import { queryidsOf, type RankedFinding } from '../diagnosis/finding.ts';
 import { fixSql } from '../diagnosis/fixSql.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
-import { carryOut, takeBack } from '../fix/carryOut.ts';
+import { carryOut, revertChanges } from '../fix/carryOut.ts';
 import type { Work } from '../fix/change.ts';
 import { quote } from '../lib/pg/quote.ts';
 import { mean, ratioOf } from '../lib/stats/interval.ts';
@@ -238,7 +238,7 @@ try {
     const before = together(await measure(statements, bare), calls);
     const built = await build(finding);
     const after = together(await measure(statements), calls);
-    await takeBack(built, fixSql(finding.fix), []);
+    await revertChanges(built, fixSql(finding.fix), []);
     const ratio = ratioOf(
       before.map(({ ms }) => ms),
       after.map(({ ms }) => ms),

@@ -3,7 +3,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shopHandlers } from '../demo/shopActions.ts';
 import type { Action } from '../fix/action.ts';
-import { applyShortTerm, readJournal, undoActions } from '../fix/shortTerm.ts';
+import { applyActions } from '../fix/apply.ts';
+import { readJournal } from '../fix/journal.ts';
+import { undoActions } from '../fix/undo.ts';
 import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
@@ -93,7 +95,7 @@ try {
         await undoActions({ url, ids, handlers, signal, onUndone: () => {} });
         await sleep(SETTLE_MS);
         rows.push({ title, without: await measure(running.samples, nothing(), Number(windows)) });
-        const entries = await applyShortTerm({
+        const entries = await applyActions({
           url,
           actions,
           windows: 0,

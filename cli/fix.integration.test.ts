@@ -4,9 +4,11 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { poolMax, setStore, storeInForce } from '../demo/clients.ts';
 import { shopActions, shopHandlers } from '../demo/shopActions.ts';
 import type { Action } from '../fix/action.ts';
-import { applyShortTerm, readJournal } from '../fix/shortTerm.ts';
+import { applyActions } from '../fix/apply.ts';
+import { readJournal } from '../fix/journal.ts';
 import { createShopTestDatabase, SHOP_TOKEN, type ShopDatabase, startShop } from '../test/support/shop.ts';
-import { describeAction, fixCommand } from './fix.ts';
+import { fixCommand } from './fix.ts';
+import { describeAction } from './fixText.ts';
 
 let database: ShopDatabase;
 let shop: Awaited<ReturnType<typeof startShop>>;
@@ -14,7 +16,7 @@ const signal = new AbortController().signal;
 const target = () => ({ shop: shop.base, token: SHOP_TOKEN });
 /** Without measuring. */
 const apply = (actions: Action[]) =>
-  applyShortTerm({
+  applyActions({
     url: database.url('shop_owner'),
     actions,
     windows: 0,
@@ -157,7 +159,7 @@ it('undo with --shop takes store, pool and index back under load, the last first
   );
   expect(rows).toEqual([{ index: null, days: null, refresh: null }]);
   expect((await readJournal(database.url('shop_owner'))).map(({ state, note }) => [state, note])).toEqual(
-    Array.from({ length: 3 }, () => ['taken-back', 'undone by hand']),
+    Array.from({ length: 3 }, () => ['reverted', 'undone by hand']),
   );
 });
 
@@ -193,7 +195,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
     action.id,
     state,
   ]);
-  expect(states).toContainEqual([index.id, 'taken-back']);
+  expect(states).toContainEqual([index.id, 'reverted']);
   const busy = Array.from({ length: 2 }, () => shop.pool.query('SELECT pg_sleep(60)').catch(() => {}));
   const flags = [
     '--shop',
@@ -215,7 +217,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
 });
 
 it.each([
-  [['--prometheus', 'http://127.0.0.1:9090'], /--prometheus tells of the shop’s customers.*--shop/],
+  [['--prometheus', 'http://127.0.0.1:9090'], /--prometheus shows the shop’s customers.*--shop/],
   [['--shop', 'http://127.0.0.1:3000', '--prometheus', 'nonsense'], /--prometheus is no address/],
 ])('%j is refused before anything is done', async (flags, message) => {
   await expect(fix('apply', ...flags)).rejects.toThrow(message);

@@ -1,26 +1,21 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { ShopTarget } from '../demo/clients.ts';
-import { poolAction, SHOP_APPLICATION, shopActions, shopHandlers } from '../demo/shopActions.ts';
-import { bytesText } from '../diagnosis/checks/shared.ts';
+import { SHOP_APPLICATION, shopApplication } from '../demo/shopActions.ts';
 import { notesOf } from '../diagnosis/diagnosis.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
-import { type Action, actionKinds, actionsFor, distinguish } from '../fix/action.ts';
-import { expectedSeconds, secondsText, timeText, withTimes } from '../fix/duration.ts';
-import { type ActionState, HALF_DONE, type JournalEntry } from '../fix/journal.ts';
-import { checkActions } from '../fix/planCheck.ts';
+import { type Action, actionKinds } from '../fix/action.ts';
+import type { ApplyEvent } from '../fix/apply.ts';
+import { expectedSeconds, secondsText } from '../fix/duration.ts';
+import { readJournal } from '../fix/journal.ts';
+import { isDueForReview, isHalfDone, isUndoable } from '../fix/journalEntry.ts';
+import { type Application, MITIGATED, mitigate, type Plan } from '../fix/mitigate.ts';
 import { adviseOnPool, sightPools } from '../fix/pool.ts';
-import { settingsActions } from '../fix/settings.ts';
-import {
-  applyShortTerm,
-  type Handlers,
-  readJournal,
-  type ShortTermEvent,
-  undoActions,
-} from '../fix/shortTerm.ts';
+import { undoActions } from '../fix/undo.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { OperationError } from '../lib/pg/errors.ts';
+import { describeAction, describeEntry, describeEvent, describeUndo } from './fixText.ts';
 
 const whole = (least: number) => (text: string) => {
   const value = Number(text);
@@ -56,74 +51,6 @@ export async function reported<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** An action as one reads it before saying yes. */
-export function describeAction(action: Action, at: number): string {
-  return [
-    `${String(at).padStart(3)}. ${action.title}   [${action.id}]`,
-    `     Why:  ${action.reason}`,
-    ...(action.blocked === undefined ? [] : [`     Not possible: ${action.blocked}`]),
-    ...(action.notes ?? []).map((note) => `     Note: ${note}`),
-    ...(action.steps ?? action.sql).map((sql) => `     SQL:  ${sql};`),
-    `     Lock: ${action.lock}`,
-    `     Risk: ${action.risk}`,
-    `     Time: ${action.time ? timeText(action.time) : 'not known: a sample of its table could not be timed'}`,
-    ...(action.bytes === null ? [] : [`     Disk: about ${bytesText(action.bytes)}`]),
-    ...(action.undo.length > 0 ? [`     Undo: ${action.undo.join('; ')};`] : []),
-  ].join('\n');
-}
-
-export function describeEvent(event: ShortTermEvent): string | undefined {
-  const { title } = event.action;
-  if (event.type === 'applying') return `  … ${title}`;
-  if (event.type === 'kept') return `  ✔ ${title}: ${event.note}`;
-  if (event.type === 'taken-back') return `  ↩ ${title}: taken back, ${event.note}`;
-  if (event.type === 'skipped') return `  – ${title}: ${event.note}`;
-  if (event.type === 'failed') return `  ✖ ${title}: ${event.note}`;
-  return undefined;
-}
-
-const IN_FORCE: readonly ActionState[] = ['kept', 'applied'];
-
-function describeEntry(
-  { action, state, startedAt, reviewOn, note, owner, applySeconds }: JournalEntry,
-  today: string,
-): string {
-  const review = IN_FORCE.includes(state) ? reviewOn : null;
-  const why = action.temporary ? 'temporary, ' : '';
-  const told = action.time ? ` (${secondsText(action.time.applySeconds)} expected)` : '';
-  const took = applySeconds === null ? '' : `; applied in ${applySeconds.toFixed(1)} s${told}`;
-  return [
-    `${state.padEnd(11)} ${startedAt.slice(0, 16).replace('T', ' ')}  ${action.title}   [${action.id}]`,
-    `            by ${owner}${took}${review ? `; ${why}review on ${review}${review <= today ? ' — due' : ''}` : ''}${note ? `; ${note}` : ''}`,
-  ].join('\n');
-}
-
-/** What undo will do, as far as it is noted; by the SQL that was planned otherwise. */
-function describeUndo({ action, changes }: JournalEntry): string {
-  const parts = (changes ?? []).flatMap((change): string[] => {
-    if (change.undone) return [];
-    switch (change.change) {
-      case 'index':
-        return [`drop the index ${change.name} of ${change.schema}.${change.table}`];
-      case 'dropped-index':
-        return [`build the index ${change.name} of ${change.schema}.${change.table} again`];
-      case 'extension':
-        return [`drop the extension ${change.name}, if nothing else uses it`];
-      case 'setting':
-        return [`${change.name} back to ${change.before ?? 'no value of its own'}`];
-      case 'statistics':
-        return [`statistics target of ${change.table}.${change.column} back to ${change.before}`];
-      default:
-        return [
-          `options of ${change.schema}.${change.table}${change.column === null ? '' : `.${change.column}`} back to ${change.before.join(', ') || 'none'}`,
-        ];
-    }
-  });
-  if (parts.length > 0) return parts.join('; ');
-  if (changes !== null && action.kind !== 'query' && action.kind !== 'pool') return 'nothing to do';
-  return action.undo.join('; ') || 'in the application';
-}
-
 const SHOP_OPTION = [
   '--shop <url>',
   'the running sample shop, whose statements and pool are exchanged as well (token in SQLTRAIL_TOKEN)',
@@ -156,87 +83,43 @@ interface PlanFlags {
 }
 
 /** @throws ConfigurationError for an address that is none, without a token, or for a Prometheus without the shop */
-function handlersOf({ shop, prometheus }: Pick<PlanFlags, 'shop' | 'prometheus'>): Handlers {
+function applicationOf(flags: Pick<PlanFlags, 'shop' | 'prometheus'>): Application | undefined {
+  const { shop, prometheus } = flags;
   const target = shopTarget(shop);
   if (prometheus !== undefined && !isAddress(prometheus))
     throw new ConfigurationError('--prometheus is no address such as http://127.0.0.1:9090.');
   if (prometheus !== undefined && !target)
-    throw new ConfigurationError('--prometheus tells of the shop’s customers: give the shop too (--shop).');
-  return target ? shopHandlers(prometheus ? { ...target, prometheus } : target) : {};
+    throw new ConfigurationError('--prometheus shows the shop’s customers: give the shop too (--shop).');
+  return target && shopApplication(prometheus ? { ...target, prometheus } : target);
 }
 
-async function planRound(
-  url: string,
-  readUrl: string,
-  flags: PlanFlags,
-  signal: AbortSignal,
-): Promise<Action[]> {
-  const diagnosis = await diagnose({
-    ...defaultDiagnosis,
-    url: readUrl,
-    only: ['indexes', 'queries', 'size', 'set-up'],
-    ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
-    signal,
-  });
-  for (const note of notesOf(diagnosis)) process.stderr.write(`Note: ${note}\n`);
-  const found = actionsFor(diagnosis.findings);
-  // An index that a finding asks for may be needed by the rewritten statements too.
-  const ofTheShop = flags.shop ? shopActions(diagnosis.findings) : [];
-  for (const { id, neededBy } of ofTheShop) {
-    const known = found.find((action) => action.id === id);
-    if (known && neededBy) known.neededBy = neededBy;
-  }
-  const actions = [
-    ...found,
-    ...(await settingsActions({ url: readUrl, signal })),
-    ...ofTheShop.filter(({ id }) => !found.some((action) => action.id === id)),
-  ];
-  const journal = await readJournal(url);
-  const checked = await checkActions({ url, actions: distinguish(actions, journal), signal });
-  return withTimes({ ...lookingOf(flags), url: readUrl, actions: checked, signal });
-}
-
-const lookingOf = (flags: PlanFlags) => ({
+const measuringOf = (flags: PlanFlags) => ({
   windows: flags.windows,
   windowMs: flags.window * 1000,
-  handlers: handlersOf(flags),
 });
 
 function together(all: readonly Action[], flags: PlanFlags): string {
-  const looking = lookingOf(flags);
+  const handlers = applicationOf(flags)?.handlers;
+  const measuring = { ...measuringOf(flags), ...(handlers ? { handlers } : {}) };
   const actions = all.filter(({ blocked }) => blocked === undefined);
-  const seconds = actions.reduce((sum, action) => sum + expectedSeconds(action, looking), 0);
+  const seconds = actions.reduce((sum, action) => sum + expectedSeconds(action, measuring), 0);
   const untimed = actions.filter(({ time }) => !time).length;
   return `Together ${secondsText(seconds)}, measuring included${untimed > 0 ? `, at the least: ${untimed} of ${actions.length} could not be timed` : ''}.`;
 }
 
 /** @throws ConfigurationError for a name that is neither a kind nor an action of the plan */
-function chosenActions(actions: readonly Action[], flags: PlanFlags): Action[] {
+function checkNames(actions: readonly Action[], { only = [], skip = [] }: PlanFlags): void {
   const ids = new Set(actions.map(({ id }) => id));
-  for (const name of [...(flags.only ?? []), ...(flags.skip ?? [])])
+  for (const name of [...only, ...skip])
     if (!ids.has(name) && !(actionKinds as readonly string[]).includes(name))
       throw new ConfigurationError(
         `There is no action or kind "${name}". Kinds: ${actionKinds.join(', ')}. Actions now: ${[...ids].join(', ') || 'none'}.`,
       );
-  return actions.filter((action) => isChosen(action, flags));
 }
 
 function isChosen({ id, kind }: Pick<Action, 'id' | 'kind'>, { only, skip = [] }: PlanFlags): boolean {
   const named = (names: string[]) => names.includes(id) || names.includes(kind);
   return (!only || named(only)) && !named(skip);
-}
-
-/** Without what serves nothing but statements that are neither to come nor there. */
-function withUse(actions: readonly Action[], journal: readonly JournalEntry[]): Action[] {
-  const there = new Set([
-    ...actions.map(({ id }) => id),
-    ...journal.filter(({ state }) => IN_FORCE.includes(state)).map(({ action }) => action.id),
-  ]);
-  return actions.filter(({ title, neededBy, findings }) => {
-    if (!neededBy || findings.length > 0 || there.has(neededBy)) return true;
-    process.stderr.write(`Note: left out, because only ${neededBy} needs it: ${title}\n`);
-    return false;
-  });
 }
 
 /** The pool of the shop that is given is sized; any other belongs to its application: its size is a recommendation. */
@@ -250,53 +133,15 @@ async function recommendPools(url: string, flags: PlanFlags, signal: AbortSignal
   }
 }
 
-/** The shop's pool for the load after the relief. @returns false when it failed */
-async function sizePool(
-  url: string,
-  readUrl: string,
-  flags: PlanFlags,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const target = shopTarget(flags.shop);
-  if (!target || !isChosen({ id: 'pool', kind: 'pool' }, flags)) return true;
-  const { action, reason } = await poolAction(target, readUrl, signal).catch((error: Error) => {
-    if (signal.aborted) throw error;
-    return { action: undefined, reason: `its load could not be seen (${error.message}).` };
-  });
-  if (!action) {
-    write(`\nThe shop’s pool stays: ${reason}`);
-    return true;
-  }
-  const [timed = action] = await withTimes({
-    ...lookingOf(flags),
-    url: readUrl,
-    actions: [action],
-    signal,
-  });
-  write(`\n${describeAction(timed, 1)}`);
-  return applyRound(url, readUrl, [timed], flags, signal);
-}
-
-/** @returns whether none of the actions failed */
-async function applyRound(
-  url: string,
-  readUrl: string,
-  actions: readonly Action[],
-  flags: PlanFlags,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** Writes what happens, and shows what is on its way where somebody looks. */
+function showEvents(): { onEvent: (event: ApplyEvent) => void; failed: () => boolean } {
   const live = process.stderr.isTTY;
   const show = (text: string) => {
     if (live) process.stderr.write(`\r\x1b[K${text}`);
   };
   let failed = false;
-  await applyShortTerm({
-    ...lookingOf(flags),
-    url,
-    readUrl,
-    actions,
-    reviewDays: flags.reviewDays,
-    signal,
+  return {
+    failed: () => failed,
     onEvent: (event) => {
       failed ||= event.type === 'failed';
       show('');
@@ -306,8 +151,30 @@ async function applyRound(
       else if (event.type === 'progress')
         show(`    ${event.phase}${event.done === null ? '' : ` ${Math.round(event.done * 100)} %`}`);
     },
-  });
-  return !failed;
+  };
+}
+
+function writePlan({ round, actions, journal }: Plan, flags: PlanFlags): void {
+  const halfDone = journal.filter(
+    (entry) => isHalfDone(entry) && !actions.some(({ id }) => id === entry.action.id),
+  );
+  if (round === 1 && halfDone.length > 0)
+    write(
+      `An earlier run ended early; what it left half done comes first: ${halfDone.map(({ action }) => action.title).join('; ')}.\n`,
+    );
+  if (actions.length === 0) {
+    write(
+      round > 1
+        ? '\nNothing more was found.'
+        : 'No finding has a fix that can be applied here; sqltrail diagnose shows all findings.',
+    );
+    return;
+  }
+  write(
+    `${round > 1 ? '\nThe mitigation has let other statements through. ' : ''}${actions.length} ${actions.length === 1 ? 'action' : 'actions, in this order'}:\n`,
+  );
+  for (const [at, action] of actions.entries()) write(`${describeAction(action, at + 1)}\n`);
+  write(together(actions, flags));
 }
 
 /** The options that a plan and its application share. */
@@ -325,13 +192,13 @@ const planOptions = (command: Command): Command =>
     )
     .option(
       '--rounds <n>',
-      'diagnose again after the relief, which lets other statements through',
+      'diagnose again after the mitigation, which lets other statements through',
       whole(1),
       3,
     )
     .option('--windows <n>', 'windows measured before and after each action; 0 for none', whole(0), 3)
     .option('--window <seconds>', 'length of a window', whole(1), 5)
-    .option('--review-days <n>', 'temporary indexes are to be looked at again after these days', whole(1), 30)
+    .option('--review-days <n>', 'temporary indexes are to be reviewed after these days', whole(1), 30)
     .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.');
 
 /** Diagnoses, shows the plan and, with --yes, applies it; again for what the first round lets through. */
@@ -341,53 +208,53 @@ const planAndApply =
     reported(async () => {
       const url = ownerUrl(given);
       const readUrl = flags.readUrl ?? url;
-      handlersOf(flags);
       const mayChange = flags.yes === true;
-      const applied = async (round: Promise<boolean>) => {
-        if (!(await round)) process.exitCode = 1;
-      };
-      const planned: Action[] = [];
-      const tried = new Set<string>();
-      for (let round = 1; round <= flags.rounds; round += 1) {
-        // A name that was there in an earlier round is known in the later ones, although its action is done.
-        const found = await planRound(url, readUrl, flags, signal);
-        planned.push(...found.filter(({ id }) => !planned.some((known) => known.id === id)));
-        const journal = await readJournal(url);
-        const actions = withUse(chosenActions(planned, flags), journal).filter(({ id }) => !tried.has(id));
-        if (flags.json) {
-          write(JSON.stringify(actions, null, 1));
-          return;
-        }
-        const halfDone = journal.filter(
-          ({ state, action }) => HALF_DONE.includes(state) && !actions.some(({ id }) => id === action.id),
-        );
-        if (round === 1 && halfDone.length > 0)
-          write(
-            `An earlier run ended early; what it left half done comes first: ${halfDone.map(({ action }) => action.title).join('; ')}.\n`,
-          );
-        if (actions.length === 0) {
-          if (round > 1) write('\nNothing more was found.');
-          else write('No finding has a fix that can be applied here; sqltrail diagnose shows all findings.');
-          if (round === 1 && journal.length > 0 && mayChange)
-            await applied(applyRound(url, readUrl, [], flags, signal));
-          break;
-        }
-        write(
-          `${round > 1 ? '\nThe relief has let other statements through. ' : ''}${actions.length} ${actions.length === 1 ? 'action' : 'actions, in this order'}:\n`,
-        );
-        for (const [at, action] of actions.entries()) {
-          tried.add(action.id);
-          write(`${describeAction(action, at + 1)}\n`);
-        }
-        write(together(actions, flags));
-        if (!mayChange) break;
-        await applied(applyRound(url, readUrl, actions, flags, signal));
-      }
-      if (mayChange) await applied(sizePool(url, readUrl, flags, signal));
-      else if (flags.shop) write('The shop’s pool is sized last, for the load after the relief.');
+      const application = applicationOf(flags);
+      const { onEvent, failed } = showEvents();
+      let planned = 0;
+      await mitigate({
+        url,
+        readUrl,
+        rounds: flags.rounds,
+        ...measuringOf(flags),
+        reviewDays: flags.reviewDays,
+        application: application && {
+          ...application,
+          ...(isChosen({ id: 'pool', kind: 'pool' }, flags) ? {} : { sizePool: undefined }),
+        },
+        signal,
+        diagnose: async () => {
+          const diagnosis = await diagnose({
+            ...defaultDiagnosis,
+            url: readUrl,
+            only: [...MITIGATED],
+            ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
+            signal,
+          });
+          for (const note of notesOf(diagnosis)) process.stderr.write(`Note: ${note}\n`);
+          return diagnosis;
+        },
+        isChosen: (action) => isChosen(action, flags),
+        onLeftOut: ({ neededBy, title }) =>
+          process.stderr.write(`Note: left out, because only ${neededBy} needs it: ${title}\n`),
+        onPlan: (plan) => {
+          checkNames(plan.found, flags);
+          planned += plan.actions.length;
+          if (flags.json) write(JSON.stringify(plan.actions, null, 1));
+          else writePlan(plan, flags);
+          return mayChange && !flags.json;
+        },
+        onPool: ({ action, reason }) =>
+          write(action ? `\n${describeAction(action, 1)}` : `\nThe shop’s pool stays: ${reason}`),
+        onEvent,
+      });
+      if (failed()) process.exitCode = 1;
+      if (flags.json) return;
+      if (!mayChange && flags.shop)
+        write('The shop’s pool is sized last, for the load after the mitigation.');
       await recommendPools(readUrl, flags, signal);
       if (!mayChange) {
-        write(`Nothing was changed.${tried.size > 0 ? ' sqltrail fix apply --yes applies this plan.' : ''}`);
+        write(`Nothing was changed.${planned > 0 ? ' sqltrail fix apply --yes applies this plan.' : ''}`);
         return;
       }
       write('\nsqltrail fix list shows what is in force; sqltrail fix revert undoes it.');
@@ -426,13 +293,10 @@ export function fixCommand(signal: AbortSignal): Command {
           write(JSON.stringify(entries, null, 1));
           return;
         }
-        const today = new Date().toISOString().slice(0, 10);
         if (entries.length === 0) write('The journal is empty: nothing was changed by sqltrail.');
-        for (const entry of entries) write(describeEntry(entry, today));
-        const due = entries.filter(
-          ({ reviewOn, state }) => reviewOn && IN_FORCE.includes(state) && reviewOn <= today,
-        );
-        const halfDone = entries.filter(({ state }) => HALF_DONE.includes(state));
+        for (const entry of entries) write(describeEntry(entry));
+        const due = entries.filter((entry) => isDueForReview(entry));
+        const halfDone = entries.filter(isHalfDone);
         if (due.length > 0)
           write(
             `\n${due.length} ${due.length === 1 ? 'action is' : 'actions are'} due for review: keep what is temporary by a migration of the schema, measure what was not, or revert it.`,
@@ -453,9 +317,9 @@ export function fixCommand(signal: AbortSignal): Command {
     .action(
       (given: string | undefined, { only, shop, yes }: { only?: string[]; shop?: string; yes: boolean }) =>
         reported(async () => {
-          const handlers = handlersOf(shop ? { shop } : {});
+          const handlers = applicationOf(shop ? { shop } : {})?.handlers;
           const url = ownerUrl(given);
-          const inForce = (await readJournal(url)).filter(({ state }) => state !== 'taken-back');
+          const inForce = (await readJournal(url)).filter(isUndoable);
           const unknown = only?.find((id) => !inForce.some(({ action }) => action.id === id));
           if (unknown)
             throw new ConfigurationError(
@@ -477,7 +341,7 @@ export function fixCommand(signal: AbortSignal): Command {
           const failed = await undoActions({
             url,
             ...(only ? { ids: only } : {}),
-            handlers,
+            ...(handlers ? { handlers } : {}),
             signal,
             onUndone: ({ title }, left) =>
               write(`  ↩ ${title}${left.length > 0 ? `; ${left.join('; ')}` : ''}`),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shopActions, shopHandlers } from '../demo/shopActions.ts';
-import { applyShortTerm, undoActions } from '../fix/shortTerm.ts';
+import { applyActions } from '../fix/apply.ts';
+import { undoActions } from '../fix/undo.ts';
 import { dumpBinDir, pgDump, startDumpServer } from '../test/support/dump.ts';
 import { createShopTestDatabase, SHOP_TOKEN, startShop } from '../test/support/shop.ts';
 
@@ -29,7 +30,7 @@ describe.skipIf(!dumpBinDir)("pg_dump before and after (Debian's package postgre
         signal: new AbortController().signal,
       };
       const before = await dump();
-      const entries = await applyShortTerm({
+      const entries = await applyActions({
         ...common,
         actions: shopActions([]),
         windows: 0,

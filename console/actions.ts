@@ -1,9 +1,12 @@
+import type { RankedFinding } from '../diagnosis/finding.ts';
 import { type Action, type ActionKind, actionsFor, distinguish } from '../fix/action.ts';
-import { type ActionState, BY_HAND, type JournalEntry } from '../fix/journal.ts';
+import { type ApplyEvent, applyActions } from '../fix/apply.ts';
+import { type ActionState, isApplicable, isUndoable, type JournalEntry } from '../fix/journalEntry.ts';
 import { type Comparison, compare } from '../fix/measure.ts';
-import { applyShortTerm, type ShortTermEvent, undoActions } from '../fix/shortTerm.ts';
+import { planFor } from '../fix/mitigate.ts';
+import { undoActions } from '../fix/undo.ts';
 import { OperationError } from '../lib/pg/errors.ts';
-import type { DiagnosisDesk } from './diagnosis.ts';
+import type { DiagnosisService } from './diagnosis.ts';
 import { BadRequest } from './problem.ts';
 import type { DatabaseSource } from './sources/database.ts';
 
@@ -14,12 +17,12 @@ export interface ActionReading {
   startedAt: string | null;
   endedAt: string | null;
   owner: string | null;
-  /** Temporary help is to be looked at again on this day; ISO date. */
+  /** It is to be reviewed on this day; ISO date. */
   reviewOn: string | null;
   note: string | null;
   /** From beginning to applied, as it was; null before. */
   applySeconds: number | null;
-  /** A person took it back, whatever its effect. */
+  /** A person reverted it, whatever its effect. */
   byHand: boolean;
   /** Measured before and after; null where one side was not. */
   effect: Comparison | null;
@@ -41,16 +44,12 @@ export interface ActionsReading {
 
 /** Steps that are SQL alone; the others need the application's part, which the command line has. */
 const OWN_KINDS: readonly ActionKind[] = ['index', 'settings', 'maintenance'];
-/** What may be undone; `undoing` is one that was cut off. */
-const IN_FORCE: readonly ActionState[] = ['applied', 'kept', 'failed', 'undoing'];
-/** What may be tried once more while the findings still propose it; `planned` and `applying` were cut off. */
-const AGAIN: readonly ActionState[] = ['taken-back', 'failed', 'planned', 'applying'];
 
-export interface ActionDeskOptions {
+export interface ActionServiceOptions {
   database: DatabaseSource;
   /** A role that owns the tables; undefined where the console may only look. */
   ownerUrl: string | undefined;
-  diagnosis: DiagnosisDesk;
+  diagnosis: DiagnosisService;
   signal: AbortSignal;
   onChange: () => void;
   log: (message: string) => void;
@@ -70,7 +69,7 @@ function commandFor(verb: 'apply' | 'undo', { id, kind }: Action): string | null
     : `npm run sqltrail -- fix revert "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`;
 }
 
-function describe(event: ShortTermEvent): string | undefined {
+function describe(event: ApplyEvent): string | undefined {
   if (event.type === 'measuring') return `measuring ${event.what} for ${event.seconds} s`;
   if (event.type === 'applying') return 'applying';
   if (event.type === 'progress')
@@ -79,13 +78,36 @@ function describe(event: ShortTermEvent): string | undefined {
 }
 
 /** What the findings propose and what was done, with its effect; applies and undoes one action at a time. */
-export class ActionDesk {
-  readonly #options: ActionDeskOptions;
+export class ActionService {
+  readonly #options: ActionServiceOptions;
   #running: ActionsReading['running'] = null;
   #failure: ActionsReading['failure'] = null;
+  #planned: { findings: readonly RankedFinding[]; actions: Action[] } | undefined;
 
-  constructor(options: ActionDeskOptions) {
+  constructor(options: ActionServiceOptions) {
     this.#options = options;
+  }
+
+  /**
+   * What the workflow of `sqltrail fix` would apply, read from the database once for each diagnosis; until it is there, or
+   * where it cannot be read, what the findings alone ask for.
+   */
+  async #plan(findings: readonly RankedFinding[]): Promise<readonly Action[]> {
+    if (this.#planned?.findings === findings) return this.#planned.actions;
+    const { database, ownerUrl, signal, onChange, log } = this.#options;
+    const planned = { findings, actions: actionsFor(findings) };
+    this.#planned = planned;
+    if (findings.length > 0)
+      void planFor({ findings, readUrl: database.url, url: ownerUrl, signal }).then(
+        (actions) => {
+          planned.actions = actions;
+          if (this.#planned === planned) onChange();
+        },
+        (error: Error) => {
+          if (!signal.aborted) log(`The plan could not be checked: ${error.message}`);
+        },
+      );
+    return planned.actions;
   }
 
   get #mayChange(): boolean {
@@ -96,11 +118,10 @@ export class ActionDesk {
   async read(): Promise<ActionsReading> {
     const { database, ownerUrl, diagnosis } = this.#options;
     const journal = await database.journal(ownerUrl);
-    const proposals = new Map(
-      distinguish(actionsFor(diagnosis.findings), journal).map((action) => [action.id, action]),
-    );
+    const plan = await this.#plan(diagnosis.findings);
+    const proposals = new Map(distinguish(plan, journal).map((action) => [action.id, action]));
     const entries = journal.map((entry) => {
-      const again = AGAIN.includes(entry.state) ? proposals.get(entry.action.id) : undefined;
+      const again = isApplicable(entry) ? proposals.get(entry.action.id) : undefined;
       proposals.delete(entry.action.id);
       return this.#done(entry, again);
     });
@@ -113,9 +134,15 @@ export class ActionDesk {
   }
 
   #done(entry: JournalEntry, again: Action | undefined): ActionReading {
-    const { action, state, before, after, startedAt, endedAt, owner, reviewOn, note, applySeconds } = entry;
-    const undoable = IN_FORCE.includes(state) && OWN_KINDS.includes(action.kind) && action.undo.length > 0;
-    const verb = again ? 'apply' : undoable ? 'undo' : null;
+    const { action, state, before, after, startedAt, endedAt, owner, reviewOn, outcome, note, applySeconds } =
+      entry;
+    const verb = again
+      ? again.blocked
+        ? null
+        : 'apply'
+      : isUndoable(entry) && OWN_KINDS.includes(action.kind)
+        ? 'undo'
+        : null;
     return {
       action: again ?? action,
       state,
@@ -125,7 +152,7 @@ export class ActionDesk {
       reviewOn,
       note,
       applySeconds,
-      byHand: note === BY_HAND,
+      byHand: outcome === 'by hand',
       effect: (before && after && compare(before, after)) || null,
       can: this.#mayChange ? verb : null,
       command: verb && commandFor(verb, action),
@@ -144,7 +171,7 @@ export class ActionDesk {
       applySeconds: null,
       byHand: false,
       effect: null,
-      can: this.#mayChange ? 'apply' : null,
+      can: this.#mayChange && !action.blocked ? 'apply' : null,
       command: commandFor('apply', action),
     };
   }
@@ -183,7 +210,7 @@ export class ActionDesk {
         const [failed] = await undoActions({ url, ids: [id], signal, onUndone: () => {} });
         if (failed) this.#failure = { id, text: failed.reason };
       } else
-        await applyShortTerm({
+        await applyActions({
           url,
           readUrl: database.url,
           actions: [action],

@@ -2,10 +2,10 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import { z } from 'zod';
 import type { DiagnosisOptions } from '../diagnosis/run.ts';
 import { allowHosts, bearerOf, demandToken, secureHeaders } from './access.ts';
-import { ActionDesk } from './actions.ts';
+import { ActionService } from './actions.ts';
 import { Answers } from './answers.ts';
 import { Bodies, largeJson, smallJson } from './body.ts';
-import { DiagnosisDesk, deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
+import { DiagnosisService, deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
 import type { Environment } from './environment.ts';
 import { Feed } from './feed.ts';
 import { AlertHistory, type AlertInterval } from './history.ts';
@@ -132,7 +132,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const sessions = new Sessions();
   const panels = new Panels(prometheus);
   const database = new DatabaseSource(options.databaseUrl, closing.signal);
-  const diagnosis: DiagnosisDesk = new DiagnosisDesk({
+  const diagnosis: DiagnosisService = new DiagnosisService({
     database,
     traces,
     signal: closing.signal,
@@ -144,7 +144,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     },
     log: options.log,
   });
-  const actions = new ActionDesk({
+  const actions = new ActionService({
     database,
     ownerUrl: options.ownerUrl,
     diagnosis,

@@ -49,7 +49,7 @@ const spansOf = (traces: TraceStore): SpanSource => ({
     traces.find({ statement: summary, limit: 3 }).found.map(({ traceId }) => traceId),
 });
 
-export interface DiagnosisDeskOptions {
+export interface DiagnosisServiceOptions {
   database: DatabaseSource;
   traces: TraceStore;
   signal: AbortSignal;
@@ -60,8 +60,8 @@ export interface DiagnosisDeskOptions {
 }
 
 /** Runs `diagnose` with the monitoring role when it is asked to, one at a time, and keeps the last result. */
-export class DiagnosisDesk {
-  readonly #options: DiagnosisDeskOptions;
+export class DiagnosisService {
+  readonly #options: DiagnosisServiceOptions;
   #last: Diagnosis | undefined;
   #origin: DiagnosisReading['origin'] = null;
   #running: DiagnosisReading['running'] = null;
@@ -69,7 +69,7 @@ export class DiagnosisDesk {
   /** Summaries by queryid; kept beyond a reset of pg_stat_statements. */
   readonly #summaries = new Map<string, string>();
 
-  constructor(options: DiagnosisDeskOptions) {
+  constructor(options: DiagnosisServiceOptions) {
     this.#options = options;
   }
 

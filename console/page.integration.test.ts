@@ -174,10 +174,10 @@ describe('from the alert to the fix and back', () => {
     await page.getByText('✓ in force').waitFor();
     expect(await indexes()).toBe(1);
 
-    // It is part of the story, and can be taken back.
+    // It is part of the story, and can be reverted.
     await page.getByRole('button', { name: 'Undo …' }).click();
     await page.getByRole('button', { name: 'Undo now' }).click();
-    await page.getByText('↩ taken back').waitFor();
+    await page.getByText('↩ reverted').waitFor();
     expect(await indexes()).toBe(0);
     await page.getByRole('link', { name: 'Incident' }).click();
     await page.getByRole('link', { name: /^Taken back: index on orders/ }).waitFor();

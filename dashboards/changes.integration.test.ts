@@ -42,7 +42,7 @@ it('gives what was done, newest first, to the monitor', async () => {
   await journal.plan(action('kept', 'an index on carts'), null);
   await journal.set('kept', 'kept');
   await journal.plan(action('useless', 'an index on orders'), null);
-  await journal.set('useless', 'taken-back');
+  await journal.set('useless', 'reverted');
   await journal.plan(action('planned', 'nothing yet'), null);
   await owner.query(stateSql);
   await owner.query(
@@ -52,7 +52,7 @@ it('gives what was done, newest first, to the monitor', async () => {
   );
   const found = await changes();
   expect(found.map(({ what }) => what)).toEqual([
-    'taken back: an index on orders',
+    'reverted: an index on orders',
     'an index on carts',
     'migration: expand',
   ]);

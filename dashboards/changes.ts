@@ -6,7 +6,7 @@ const readable = (
    WHERE n.nspname = 'sqltrail' AND c.relname = '${table}'), false)`;
 
 const ACTIONS = `SELECT coalesce(ended_at, started_at) AS at,
-    CASE state WHEN 'taken-back' THEN 'taken back: ' WHEN 'failed' THEN 'failed: ' ELSE '' END || (action->>'title') AS what
+    CASE state WHEN 'reverted' THEN 'reverted: ' WHEN 'taken-back' THEN 'reverted: ' WHEN 'failed' THEN 'failed: ' ELSE '' END || (action->>'title') AS what
   FROM sqltrail.action WHERE state <> 'planned'`;
 
 const MIGRATION = `SELECT max(done_at) AS at, 'migration: ' || phase AS what FROM sqltrail.migration_step GROUP BY phase`;

@@ -26,8 +26,8 @@ import {
   noteLedger,
   noteSize,
 } from './mediumTerm.ts';
-import { diagnosisStage, modelStage, type ReliefOptions, shortTermStage } from './mitigation.ts';
-import { poolAction, shopActions, shopHandlers } from './shopActions.ts';
+import { diagnosisStage, type MitigationOptions, mitigationStage, modelStage } from './mitigation.ts';
+import { shopApplication } from './shopActions.ts';
 import type { Act } from './stages.ts';
 import { followAlert, traceCauses } from './trail.ts';
 import {
@@ -66,7 +66,7 @@ export interface StoryOptions {
   onPhaseEnded?: (name: string) => Promise<void>;
 }
 
-/** The longest that diagnosis or relief may take before the story goes on without their end. */
+/** The longest that diagnosis or mitigation may take before the story goes on without their end. */
 const LONGEST_WORK_SECONDS = 3_600;
 /** Windows of the rules are a minute, the load generator's percentiles too. */
 const PROOF_SECONDS = 150;
@@ -268,7 +268,7 @@ class Story {
     return working;
   }
 
-  /** The peak after the relief: until the alerts are silent, and long enough for the windows to hold nothing else. */
+  /** The peak after the mitigation: until the alerts are silent, and long enough for the windows to hold nothing else. */
   async proof(): Promise<RecordedPhase> {
     const started = Date.now();
     const awaited = new Set<string>(AWAITED);
@@ -428,30 +428,28 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
         signal,
       };
       await noteSize(mediumTerm, 'before');
-      const relief: ReliefOptions = {
+      const mitigation: MitigationOptions = {
         databases,
         consoleUrl: targets.console,
         recording,
-        ofTheShop: shopActions,
-        poolOfTheShop: () => poolAction(targets, databases.monitor, signal),
-        handlers: shopHandlers(targets),
+        application: shopApplication(targets),
         say,
         status: options.status,
         signal,
       };
       say(heading('Diagnosis, while the peak goes on'));
-      const diagnosis = await story.during('diagnosis', 'peak', () => diagnosisStage(relief));
+      const diagnosis = await story.during('diagnosis', 'peak', () => diagnosisStage(mitigation));
       await story.showFindings();
       recording.causeTraces = await traceCauses(targets, diagnosis.findings).catch((error: Error) => {
         recording.notes.push(`The traces of the causes could not be read: ${error.message}`);
         return [];
       });
-      say(heading('Short-term relief, while the peak goes on'));
-      await story.during('short-term', 'peak', () => shortTermStage(relief, diagnosis));
+      say(heading('Mitigation, while the peak goes on'));
+      await story.during('short-term', 'peak', () => mitigationStage(mitigation, diagnosis));
       say(heading('Proof: the same peak again'));
       await story.proof();
       say(heading('The data model below it'));
-      await modelStage(relief);
+      await modelStage(mitigation);
       await story.showFindings();
       if (options.until === 'medium-term') await story.mediumTerm(mediumTerm);
     }

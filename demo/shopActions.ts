@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding } from '../diagnosis/finding.ts';
 import type { Action } from '../fix/action.ts';
+import type { Handler, Handlers } from '../fix/handler.ts';
 import { runStatements } from '../fix/indexes.ts';
+import type { Application } from '../fix/mitigate.ts';
 import { adviseOnPool, sightPools } from '../fix/pool.ts';
-import type { Handler, Handlers } from '../fix/shortTerm.ts';
 import { kpiById } from '../kpis/catalogue.ts';
 import { quantile, requestRate } from '../kpis/promql.ts';
 import { OperationError } from '../lib/pg/errors.ts';
@@ -222,6 +223,19 @@ async function refuseNewModel(targets: ShopTarget): Promise<void> {
       `the shop uses the store ${now}, of the new data model, whose statements need no rewriting; leave this out (--skip ${TUNED}).`,
     );
 }
+
+/**
+ * The sample shop, as `fix` knows an application.
+ *
+ * @param targets with Prometheus, the effect on the customers is measured as well
+ */
+export const shopApplication = (
+  targets: ShopTarget & Partial<Pick<StoryTargets, 'prometheus'>>,
+): Application => ({
+  handlers: shopHandlers(targets),
+  actions: shopActions,
+  sizePool: (readUrl, signal) => poolAction(targets, readUrl, signal),
+});
 
 /** @param targets with Prometheus, the effect on the customers is measured as well */
 export function shopHandlers(targets: ShopTarget & Partial<Pick<StoryTargets, 'prometheus'>>): Handlers {

@@ -66,7 +66,7 @@ export interface Undone {
  * @param later changes of later actions that are in force; they take over what they set again
  * @throws the first thing that failed, after all has been tried
  */
-export async function takeBack(
+export async function revertChanges(
   work: Work,
   action: Pick<Action, 'sql' | 'undo'>,
   later: readonly { changes: Change[]; save: () => Promise<void> }[],

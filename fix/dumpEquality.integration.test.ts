@@ -9,7 +9,9 @@ import { actionsOf, type FixCase, fixCase, ownersSql, schemaSql } from '../test/
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { propertyRuns } from '../test/support/property.ts';
 import type { Action } from './action.ts';
-import { applyShortTerm, readJournal, undoActions } from './shortTerm.ts';
+import { applyActions } from './apply.ts';
+import { readJournal } from './journal.ts';
+import { undoActions } from './undo.ts';
 
 const RUNS = propertyRuns(12);
 const SEED = process.env['SQLTRAIL_PROPERTY_SEED'];
@@ -64,7 +66,7 @@ async function each(client: pg.Client, statements: readonly string[]): Promise<v
 }
 
 const apply = (url: string, actions: readonly Action[]) =>
-  applyShortTerm({ url, actions, windows: 0, windowMs: 10, reviewDays: 30, signal, onEvent: () => {} });
+  applyActions({ url, actions, windows: 0, windowMs: 10, reviewDays: 30, signal, onEvent: () => {} });
 
 type Kill = NonNullable<FixCase['killApply']>;
 
@@ -132,7 +134,7 @@ async function killed(url: string, client: pg.Client, kill: Kill, actions: reado
 }
 
 async function undo(url: string, how: FixCase['undo']): Promise<string[]> {
-  const inForce = (await readJournal(url)).filter(({ state }) => state !== 'taken-back');
+  const inForce = (await readJournal(url)).filter(({ state }) => state !== 'reverted');
   const failed: string[] = [];
   const note = (found: readonly { action: Action; reason: string }[] | undefined) => {
     for (const { action, reason } of found ?? []) failed.push(`${action.id}: ${reason}`);
@@ -194,7 +196,7 @@ describe.skipIf(!dumpBinDir)("pg_dump before and after (Debian's package postgre
       fc.asyncProperty(fixCase, async (given) => {
         const { before, after, failed, states } = await outcome(given);
         expect(failed).toEqual([]);
-        expect(states.filter(({ state }) => state !== 'taken-back')).toEqual([]);
+        expect(states.filter(({ state }) => state !== 'reverted')).toEqual([]);
         expect(after).toEqual(before);
       }),
       {

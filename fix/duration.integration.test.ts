@@ -2,8 +2,9 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import type { Action } from './action.ts';
+import { applyActions } from './apply.ts';
 import { expectedSeconds, timeText, withTimes } from './duration.ts';
-import { applyShortTerm, readJournal } from './shortTerm.ts';
+import { readJournal } from './journal.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -75,7 +76,7 @@ it('a large table takes longer than a small one; the windows are known; what was
   expect(timeText(large?.time as NonNullable<Action['time']>)).toMatch(
     /^(about \d+|under 1) s \(reading 1\d\.\d MB twice and sorting the keys, timed on \d+ of \d+ pages.*; 16 s to measure/,
   );
-  const entries = await applyShortTerm({
+  const entries = await applyActions({
     url: database.url,
     actions: [large as Action],
     windows: 0,

@@ -3,8 +3,8 @@ import { bytesText } from '../diagnosis/checks/shared.ts';
 import type { TableName } from '../diagnosis/fix.ts';
 import { openSession } from '../diagnosis/session.ts';
 import type { Action, ExpectedTime } from './action.ts';
-import { LOOKS_AGAIN } from './sequentialTest.ts';
-import type { Handlers } from './shortTerm.ts';
+import type { Handlers } from './handler.ts';
+import { MAX_REPEATS } from './sequentialTest.ts';
 
 /** Pages read, and their keys sorted, to time what all of them take: 4 MB. */
 const SAMPLE_PAGES = 500;
@@ -155,7 +155,7 @@ export async function withTimes(
         time
           ? {
               ...action,
-              time: { ...time, measureSeconds: 2 * looked, longerSeconds: LOOKS_AGAIN * looked },
+              time: { ...time, measureSeconds: 2 * looked, longerSeconds: MAX_REPEATS * looked },
             }
           : action,
       );

@@ -2,9 +2,11 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import type { Action } from './action.ts';
+import { type ApplyEvent, applyActions } from './apply.ts';
+import { readJournal } from './journal.ts';
 import { checkActions } from './planCheck.ts';
-import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from './shortTerm.ts';
 import { indexStatement } from './statement.ts';
+import { undoActions } from './undo.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -71,8 +73,8 @@ const onMailTrigram = index(
 );
 
 async function apply(...actions: Action[]) {
-  const events: ShortTermEvent[] = [];
-  const entries = await applyShortTerm({
+  const events: ApplyEvent[] = [];
+  const entries = await applyActions({
     url: database.url,
     actions,
     windows: 0,
@@ -154,7 +156,7 @@ describe('indexes', () => {
     const before = await catalogue();
     const { states, notes } = await apply(onMail);
     expect(notes).toBe('nothing to do: the index one mail of orders does the same');
-    expect(states).toEqual(['taken-back']);
+    expect(states).toEqual(['reverted']);
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual(before);
     // Once it is gone, the index is wanted.
@@ -221,8 +223,8 @@ describe('indexes', () => {
     expect(failed).toEqual([expect.stringMatching(/orders_id_idx stays: the table is clustered by it/)]);
     expect(await indexes()).toEqual(['orders_id_idx']);
     expect((await readJournal(database.url)).map(({ state }) => state)).toEqual([
-      'taken-back',
-      'taken-back',
+      'reverted',
+      'reverted',
       'undoing',
     ]);
     await owner.query('ALTER TABLE orders SET WITHOUT CLUSTER');
@@ -431,7 +433,8 @@ describe('a journal of an earlier version', () => {
     await apply(other);
     await owner.query('DROP INDEX theirs; CREATE INDEX theirs ON orders (id)');
     await owner.query(
-      'ALTER TABLE sqltrail.action DROP COLUMN changes, DROP COLUMN applying_at, DROP COLUMN applied_at',
+      `DROP TABLE sqltrail.journal_migration;
+       ALTER TABLE sqltrail.action DROP COLUMN changes, DROP COLUMN applying_at, DROP COLUMN applied_at, DROP COLUMN outcome`,
     );
     expect(await undo()).toEqual({
       left: ['theirs was left: nothing shows that sqltrail built it'],

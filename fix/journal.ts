@@ -1,93 +1,29 @@
 import type pg from 'pg';
-import { z } from 'zod';
-import { type Action, actionSchema } from './action.ts';
-import { type Change, changeSchema } from './change.ts';
+import { describeTarget, openReadOnly } from '../lib/pg/connect.ts';
+import { OperationError } from '../lib/pg/errors.ts';
+import type { Action } from './action.ts';
+import type { Change } from './change.ts';
 import { withLockRetries } from './indexes.ts';
-import { type Effect, effectSchema } from './measure.ts';
-
-/**
- * `planned`, `applying` and `undoing` are on the way: a run that finds them goes on from there. `applied` waits for
- * its measurement; `kept` has shown its effect or could not be measured; `taken-back` had none and is undone, or was
- * undone by hand.
- */
-const states = ['planned', 'applying', 'applied', 'kept', 'undoing', 'taken-back', 'failed'] as const;
-export type ActionState = (typeof states)[number];
-
-/** What a run that ended early leaves half done. */
-export const HALF_DONE: readonly ActionState[] = ['planned', 'applying', 'applied', 'undoing'];
-
-/** Note of what a person took back. */
-export const BY_HAND = 'undone by hand';
-
-export const journalEntrySchema = z.object({
-  action: actionSchema,
-  state: z.enum(states),
-  owner: z.string(),
-  /** Temporary help, and what could not be measured, is to be looked at again on this day; ISO date. */
-  reviewOn: z.string().nullable(),
-  startedAt: z.string(),
-  endedAt: z.string().nullable(),
-  /** What it took from beginning to applied; null before, and in journals that did not note it. */
-  applySeconds: z.number().nullable(),
-  before: effectSchema.nullable(),
-  after: effectSchema.nullable(),
-  note: z.string().nullable(),
-  /** What it changed, with what was there before; null in journals that did not note it: then its SQL undoes it. */
-  changes: z.array(changeSchema).nullable().default(null),
-});
-
-export type JournalEntry = z.infer<typeof journalEntrySchema>;
-
-const schemaSql = `CREATE SCHEMA IF NOT EXISTS sqltrail;
-CREATE TABLE IF NOT EXISTS sqltrail.action (
-  id          text PRIMARY KEY,
-  action      jsonb NOT NULL,
-  state       text NOT NULL CHECK (state IN ('planned', 'applying', 'applied', 'kept', 'undoing', 'taken-back', 'failed')),
-  owner       text NOT NULL DEFAULT current_user,
-  review_on   date,
-  started_at  timestamptz NOT NULL DEFAULT now(),
-  ended_at    timestamptz,
-  before      jsonb,
-  after       jsonb,
-  note        text,
-  applying_at timestamptz,
-  applied_at  timestamptz,
-  changes     jsonb
-);
-COMMENT ON SCHEMA sqltrail IS 'Journal of sqltrail: what it changed here, and how to undo it.';
--- Who may see what the server does may see what was done to it.
-GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
-GRANT SELECT ON sqltrail.action TO pg_monitor`;
-
-/** Columns that a journal of an earlier version does not have. */
-const LATER_COLUMNS: Readonly<Record<string, string>> = {
-  applying_at: 'timestamptz',
-  applied_at: 'timestamptz',
-  changes: 'jsonb',
-};
+import { type ActionState, type JournalEntry, journalEntrySchema, type Outcome } from './journalEntry.ts';
+import { migrations } from './journalMigrations.ts';
+import type { Effect } from './measure.ts';
+import { inTransaction } from './signature.ts';
 
 /** What is left out stays as it is. */
 interface JournalChange {
   before?: Effect | null;
   after?: Effect | null;
+  outcome?: Outcome | undefined;
   note?: string | undefined;
-  /** To be looked at again after these days, unless a day is set. */
+  /** To be reviewed after these days, unless a day is set. */
   reviewDays?: number;
 }
 
-interface Row {
-  action: Action;
-  state: ActionState;
-  owner: string;
-  review_on: string | null;
-  started_at: Date;
-  ended_at: Date | null;
-  apply_seconds: number | null;
-  before: Effect | null;
-  after: Effect | null;
-  note: string | null;
-  changes: Change[] | null;
-}
+const MIGRATIONS_TABLE = `CREATE SCHEMA IF NOT EXISTS sqltrail;
+CREATE TABLE IF NOT EXISTS sqltrail.journal_migration (
+  number     integer PRIMARY KEY,
+  applied_at timestamptz NOT NULL DEFAULT now()
+)`;
 
 /**
  * What was changed, by whom and when, how far it is, and its undo; kept in the database that was changed (schema
@@ -101,69 +37,86 @@ export class Journal {
   }
 
   /**
-   * Creates the journal where it is not yet there. One that is there is only looked at: ALTER TABLE would wait for
-   * whoever reads it, and everybody else behind that, even where there is nothing to add.
+   * Creates the journal where there is none, and migrates one of an earlier version. One that is up to date is only
+   * read: ALTER TABLE would wait for whoever reads it, and everybody else behind that, even where there is nothing to
+   * add.
    *
-   * @throws OperationError when a column is to be added and somebody else does not let go of the table
+   * @throws OperationError when it is to be migrated and somebody else does not let go of the table
    */
   async open(signal = new AbortController().signal): Promise<void> {
-    const { rows } = await this.#client.query<{ there: boolean; missing: string[] }>(
-      `SELECT to_regclass('sqltrail.action') IS NOT NULL AS there,
-              ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS (
-                      SELECT FROM pg_attribute WHERE attrelid = to_regclass('sqltrail.action') AND attname = name AND NOT attisdropped)) AS missing`,
-      [Object.keys(LATER_COLUMNS)],
+    const done = await this.#version();
+    if (done >= migrations.length) return;
+    await withLockRetries(
+      this.#client,
+      () =>
+        inTransaction(this.#client, async () => {
+          await this.#client.query(MIGRATIONS_TABLE);
+          for (const [at, sql] of migrations.entries()) {
+            if (at < done) continue;
+            await this.#client.query(sql);
+            await this.#client.query('INSERT INTO sqltrail.journal_migration (number) VALUES ($1)', [at + 1]);
+          }
+        }),
+      { signal },
     );
-    const { there = false, missing = [] } = rows[0] ?? {};
-    if (!there) await this.#client.query(schemaSql);
-    else if (missing.length > 0)
-      await withLockRetries(
-        this.#client,
-        () =>
-          this.#client.query(
-            `ALTER TABLE sqltrail.action ${missing.map((name) => `ADD COLUMN IF NOT EXISTS ${name} ${LATER_COLUMNS[name]}`).join(', ')}`,
-          ),
-        { signal },
-      );
+  }
+
+  /** Number of its last migration; 0 where there is no journal, or one of before they had numbers. */
+  async #version(): Promise<number> {
+    const { rows: tables } = await this.#client.query<{ there: boolean }>(
+      "SELECT to_regclass('sqltrail.journal_migration') IS NOT NULL AS there",
+    );
+    if (!tables[0]?.there) return 0;
+    const { rows } = await this.#client.query<{ number: number | null }>(
+      'SELECT max(number) AS number FROM sqltrail.journal_migration',
+    );
+    return rows[0]?.number ?? 0;
   }
 
   /** @returns empty where no journal exists; does not create one. */
   async list(): Promise<JournalEntry[]> {
-    const { rows: exists } = await this.#client.query(
+    const { rows: exists } = await this.#client.query<{ there: boolean }>(
       "SELECT to_regclass('sqltrail.action') IS NOT NULL AS there",
     );
     if (!exists[0]?.there) return [];
-    const { rows } = await this.#client.query<Row>(
+    const { rows } = await this.#client.query<
+      Omit<JournalEntry, 'startedAt' | 'endedAt'> & {
+        startedAt: Date;
+        endedAt: Date | null;
+      }
+    >(
       // As JSON, because a journal of an earlier version has no column for it.
-      `SELECT action, state, owner, review_on::text, started_at, ended_at, before, after, note, to_jsonb(a) -> 'changes' AS changes,
-              extract(epoch FROM (to_jsonb(a) ->> 'applied_at')::timestamptz - (to_jsonb(a) ->> 'applying_at')::timestamptz)::float8 AS apply_seconds
+      `SELECT action, state, owner, review_on::text AS "reviewOn", started_at AS "startedAt", ended_at AS "endedAt", before, after, note,
+              to_jsonb(a) -> 'changes' AS changes, to_jsonb(a) ->> 'outcome' AS outcome,
+              extract(epoch FROM (to_jsonb(a) ->> 'applied_at')::timestamptz - (to_jsonb(a) ->> 'applying_at')::timestamptz)::float8 AS "applySeconds"
          FROM sqltrail.action AS a ORDER BY started_at, id`,
     );
-    return rows.map((row) => ({
-      action: row.action,
-      state: row.state,
-      owner: row.owner,
-      reviewOn: row.review_on,
-      startedAt: row.started_at.toISOString(),
-      endedAt: row.ended_at?.toISOString() ?? null,
-      applySeconds: row.apply_seconds,
-      before: row.before,
-      after: row.after,
-      note: row.note,
-      changes: row.changes,
-    }));
+    return rows.map((row) =>
+      journalEntrySchema.parse({
+        ...row,
+        startedAt: row.startedAt.toISOString(),
+        endedAt: row.endedAt?.toISOString() ?? null,
+      }),
+    );
   }
 
-  /** Notes the intention. An action that was taken back or failed begins anew; any other stays as it is. */
+  /** The entry of an action; undefined where it has none. */
+  async entry(id: string): Promise<JournalEntry | undefined> {
+    return (await this.list()).find(({ action }) => action.id === id);
+  }
+
+  /** Notes the intention. An action that was reverted or failed begins anew; any other stays as it is. */
   async plan(action: Action, reviewDays: number | null): Promise<ActionState> {
     const { rows } = await this.#client.query<{ state: ActionState }>(
       `INSERT INTO sqltrail.action AS a (id, action, state, review_on, changes)
        VALUES ($1, $2, 'planned', (now() AT TIME ZONE 'UTC')::date + $3::int, '[]')
        ON CONFLICT (id) DO UPDATE SET action = excluded.action, state = 'planned', review_on = excluded.review_on,
-         started_at = now(), ended_at = NULL, applying_at = NULL, applied_at = NULL, before = NULL, after = NULL, note = NULL,
+         started_at = now(), ended_at = NULL, applying_at = NULL, applied_at = NULL, before = NULL, after = NULL,
+         outcome = NULL, note = NULL,
          -- What could not be undone then is to be undone with this one.
          changes = coalesce((SELECT jsonb_agg(change ORDER BY at)
            FROM jsonb_array_elements(a.changes) WITH ORDINALITY AS c(change, at) WHERE NOT change ? 'undone'), '[]')
-       WHERE a.state IN ('taken-back', 'failed')
+       WHERE a.state IN ('reverted', 'failed')
        RETURNING state`,
       [action.id, JSON.stringify(action), reviewDays],
     );
@@ -178,13 +131,14 @@ export class Journal {
   async set(
     id: string,
     state: ActionState,
-    { before, after, note, reviewDays }: JournalChange = {},
+    { before, after, outcome, note, reviewDays }: JournalChange = {},
   ): Promise<void> {
     await this.#client.query(
       `UPDATE sqltrail.action SET state = $2, before = coalesce($3, before), after = coalesce($4, after),
-         note = coalesce($5, note), review_on = coalesce(review_on, (now() AT TIME ZONE 'UTC')::date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'taken-back', 'failed') THEN now() END,
+         note = coalesce($5, note), review_on = coalesce(review_on, (now() AT TIME ZONE 'UTC')::date + $6::int), ended_at = CASE WHEN $2 IN ('kept', 'reverted', 'failed') THEN now() END,
          applying_at = CASE WHEN $2 = 'applying' THEN clock_timestamp() ELSE applying_at END,
-         applied_at = CASE $2 WHEN 'applying' THEN NULL WHEN 'applied' THEN coalesce(applied_at, clock_timestamp()) ELSE applied_at END
+         applied_at = CASE $2 WHEN 'applying' THEN NULL WHEN 'applied' THEN coalesce(applied_at, clock_timestamp()) ELSE applied_at END,
+         outcome = coalesce($7, outcome)
        WHERE id = $1`,
       [
         id,
@@ -193,6 +147,7 @@ export class Journal {
         after ? JSON.stringify(after) : null,
         note ?? null,
         reviewDays ?? null,
+        outcome ?? null,
       ],
     );
   }
@@ -203,5 +158,17 @@ export class Journal {
       id,
       JSON.stringify(changes),
     ]);
+  }
+}
+
+/** Reads the journal of a database. @throws OperationError when the database cannot be reached */
+export async function readJournal(url: string): Promise<JournalEntry[]> {
+  const client = await openReadOnly({ url, applicationName: 'sqltrail-fix' }).catch((error: Error) => {
+    throw new OperationError(`${describeTarget(url)}: ${error.message}`, { cause: error });
+  });
+  try {
+    return await new Journal(client).list();
+  } finally {
+    await client.end();
   }
 }

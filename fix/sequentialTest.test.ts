@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { uniform } from '../lib/stats/interval.ts';
 import { type Effect, effectOf } from './measure.ts';
-import { LOOKS_AGAIN, Looks } from './sequentialTest.ts';
+import { MAX_REPEATS, SequentialTest } from './sequentialTest.ts';
 
 const TRIALS = 80;
 const WINDOWS = 2;
@@ -32,8 +32,8 @@ function tried(gain: number) {
   let looks = 0;
   for (let seed = 1; seed <= TRIALS; seed += 1) {
     const windows = source(seed);
-    const found = new Looks(windows(1));
-    let looked: ReturnType<Looks['add']>;
+    const found = new SequentialTest(windows(1));
+    let looked: ReturnType<SequentialTest['add']>;
     while (!looked) {
       looked = found.add(windows(1 / gain));
       looks += 1;
@@ -50,7 +50,7 @@ it('windows of one source are seldom taken for a gain or for harm, and looked at
   // One look alone would take three in ten for a gain: two windows before lie above two after in one of six draws.
   expect(share('better')).toBeLessThan(0.2);
   expect(share('worse')).toBeLessThan(0.2);
-  expect(looks).toBeLessThanOrEqual(LOOKS_AGAIN + 1);
+  expect(looks).toBeLessThanOrEqual(MAX_REPEATS + 1);
 });
 
 it('what is five times as fast is kept, nearly always at the first look', () => {

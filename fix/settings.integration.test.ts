@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../lib/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
+import { applyActions } from './apply.ts';
 import { settingsActions } from './settings.ts';
-import { applyShortTerm, undoActions } from './shortTerm.ts';
+import { undoActions } from './undo.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -69,7 +70,7 @@ describe('settings', () => {
       ]),
     );
     expect(ids).not.toContain('settings:autovacuum:public.hot');
-    const entries = await applyShortTerm({
+    const entries = await applyActions({
       url: database.url,
       actions,
       windows: 0,

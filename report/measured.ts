@@ -271,7 +271,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
   );
   figures.define(
     'actions:taken-back',
-    actions.filter(({ state }) => state === 'taken-back').length,
+    actions.filter(({ state }) => state === 'reverted').length,
     formats.count,
     ['/actions'],
     'actions that did not help, and were undone',

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { storedDiagnosis } from '../diagnosis/diagnosis.ts';
-import { journalEntrySchema } from '../fix/journal.ts';
+import { journalEntrySchema } from '../fix/journalEntry.ts';
 import { makePrivateDirectory, replacePrivate } from '../lib/privateFiles.ts';
 
 const instant = z.iso.datetime();

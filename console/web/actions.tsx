@@ -13,7 +13,7 @@ export const stateWords: Record<ActionReading['state'], string> = {
   applied: '… applied, being measured',
   kept: '✓ in force',
   undoing: '… being undone',
-  'taken-back': '↩ taken back',
+  reverted: '↩ reverted',
   failed: '✗ failed',
 };
 
@@ -183,6 +183,12 @@ export function ActionPage({ id }: { id: string }) {
           <dl class="facts">
             <dt>Why</dt>
             <dd>{action.reason}</dd>
+            {action.blocked ? (
+              <>
+                <dt>Not possible</dt>
+                <dd>{action.blocked}</dd>
+              </>
+            ) : null}
             <dt>Effect, measured</dt>
             <dd>{note ?? effectText(entry)}</dd>
             {action.predictedSpeedup === null ? null : (

@@ -21,8 +21,7 @@ function about({ action }: ActionReading): string {
 function howFar({ state, effect, byHand }: ActionReading): string {
   if (state === 'kept')
     return effect && effect.low > 1 ? `✓ in place: ${plain(effect.speedup)} times as fast` : '✓ in place';
-  if (state === 'taken-back')
-    return byHand ? '↩ taken back by hand' : '↩ tried, and taken back: it did not help';
+  if (state === 'reverted') return byHand ? '↩ reverted by hand' : '↩ tried, and reverted: it did not help';
   if (state === 'failed') return '✗ could not be done';
   return state === 'proposed' ? '○ proposed' : '… under way';
 }

@@ -43,7 +43,7 @@ export interface StoryEvent {
 const actionWords: Partial<Record<ActionReading['state'], string>> = {
   kept: 'Applied and kept',
   applied: 'Applied',
-  'taken-back': 'Taken back',
+  reverted: 'Reverted',
   failed: 'Failed',
   applying: 'Being applied',
   undoing: 'Being undone',

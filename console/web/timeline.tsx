@@ -52,7 +52,7 @@ function barsOf(
       moment: false,
     })),
     ...actions
-      .filter(({ startedAt, state }) => startedAt && (state === 'kept' || state === 'taken-back'))
+      .filter(({ startedAt, state }) => startedAt && (state === 'kept' || state === 'reverted'))
       .map(({ action, state, startedAt, endedAt }) => ({
         row: 'Actions',
         from: Date.parse(endedAt ?? startedAt ?? ''),

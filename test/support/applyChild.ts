@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Action } from '../../fix/action.ts';
-import { applyShortTerm, undoActions } from '../../fix/shortTerm.ts';
+import { applyActions } from '../../fix/apply.ts';
+import { undoActions } from '../../fix/undo.ts';
 import { asItIs } from './slower.ts';
 
 /**
@@ -26,7 +27,7 @@ const handlers = TEST_PLAIN ? {} : asItIs(url);
 const signal = new AbortController().signal;
 if (TEST_UNDO) await undoActions({ url, handlers, signal, onUndone: () => {} });
 else
-  await applyShortTerm({
+  await applyActions({
     url,
     actions: JSON.parse(TEST_ACTIONS) as Action[],
     handlers,

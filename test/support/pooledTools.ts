@@ -12,11 +12,13 @@ import { readModel } from '../../diagnosis/format/diagram.ts';
 import { defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
 import { openSession } from '../../diagnosis/session.ts';
 import type { Action } from '../../fix/action.ts';
+import { applyActions } from '../../fix/apply.ts';
 import { withTimes } from '../../fix/duration.ts';
+import { readJournal } from '../../fix/journal.ts';
 import { measureWindows } from '../../fix/measure.ts';
 import { findRewrites } from '../../fix/rewrite/rewrite.ts';
 import { settingsActions } from '../../fix/settings.ts';
-import { applyShortTerm, readJournal, undoActions } from '../../fix/shortTerm.ts';
+import { undoActions } from '../../fix/undo.ts';
 import { PlanCapture } from '../../instrumentation/plans.ts';
 import { describeStatement, loadParser } from '../../instrumentation/statement.ts';
 import { waitFor } from '../../lib/waitFor.ts';
@@ -144,7 +146,7 @@ export const readers: Record<string, (url: string) => Promise<unknown>> = {
 /** What needs a session of its own, and has to say so instead of beginning. */
 export const writers: Record<string, (url: string) => Promise<unknown>> = {
   'fix apply': (url) =>
-    applyShortTerm({
+    applyActions({
       url,
       actions: [index],
       windows: 0,

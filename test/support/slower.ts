@@ -1,6 +1,6 @@
 import pg from 'pg';
+import type { Handler, Handlers } from '../../fix/handler.ts';
 import type { Effect } from '../../fix/measure.ts';
-import type { Handler, Handlers } from '../../fix/shortTerm.ts';
 
 /** Runs the action's SQL; what is measured is given. */
 function measuredBy(measure: NonNullable<Handler['measure']>['run']): Handler {

@@ -11,8 +11,9 @@ import { indexState } from '../test/support/indexState.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { alwaysSlower, asItIs, measuredAs } from '../test/support/slower.ts';
 import type { Action } from './action.ts';
-import { Journal } from './journal.ts';
-import { applyShortTerm, readJournal, type ShortTermEvent, undoActions } from './shortTerm.ts';
+import { type ApplyEvent, applyActions } from './apply.ts';
+import { readJournal } from './journal.ts';
+import { undoActions } from './undo.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -51,9 +52,9 @@ const action = (more: Partial<Action> = {}): Action => ({
 
 const target = { schema: 'public', table: "or'ders", name: 'i' };
 
-async function apply(actions: Action[], more: Partial<Parameters<typeof applyShortTerm>[0]> = {}) {
-  const events: ShortTermEvent[] = [];
-  const entries = await applyShortTerm({
+async function apply(actions: Action[], more: Partial<Parameters<typeof applyActions>[0]> = {}) {
+  const events: ApplyEvent[] = [];
+  const entries = await applyActions({
     url: database.url,
     actions,
     windows: 0,
@@ -78,7 +79,7 @@ describe('indexes', () => {
     expect(events.map(({ type }) => type)).toEqual(['skipped']);
     await undoActions({ url: database.url, signal: new AbortController().signal, onUndone: () => {} });
     expect(await indexState(owner, target)).toBe('absent');
-    expect(await readJournal(database.url)).toMatchObject([{ state: 'taken-back' }]);
+    expect(await readJournal(database.url)).toMatchObject([{ state: 'reverted' }]);
   });
 
   it('waits for a transaction that runs, while others go on writing, and then builds', async () => {
@@ -221,7 +222,7 @@ describe('faults', () => {
     expect(['kept', 'failed']).toContain(entries[0]?.state);
     expect(await indexState(owner, target)).toBe('absent');
     await undoActions({ url: database.url, signal, onUndone: () => {} });
-    expect(await readJournal(database.url)).toMatchObject([{ state: 'taken-back' }]);
+    expect(await readJournal(database.url)).toMatchObject([{ state: 'reverted' }]);
   });
 
   it('a disk that is too small is told before anything is done', async () => {
@@ -344,15 +345,15 @@ describe('killed with -9 at each write to the journal', () => {
     );
     const states = whole.writes.filter((written) => written !== 'changes');
     const done = ['planned', 'applying', 'applied', 'kept'];
-    const slower = ['planned', 'applying', 'applied', 'applied', 'undoing', 'taken-back'];
+    const slower = ['planned', 'applying', 'applied', 'applied', 'undoing', 'reverted'];
     expect(states).toEqual(
       undo
-        ? Array.from({ length: 3 }, () => ['undoing', 'taken-back']).flat()
+        ? Array.from({ length: 3 }, () => ['undoing', 'reverted']).flat()
         : [...done, ...done, ...done, ...slower],
     );
     // What is done to the database is done just before these are written; before the others nothing is.
     const moments = whole.writes.flatMap((written, at) => [
-      ...(['applied', 'taken-back', 'changes'].includes(written) ? [`before:${at + 1}`] : []),
+      ...(['applied', 'reverted', 'changes'].includes(written) ? [`before:${at + 1}`] : []),
       `after:${at + 1}`,
     ]);
     for (let at = 0; at < moments.length; at += PARALLEL)
@@ -381,7 +382,7 @@ const sessionsEnd = (client: pg.Client) =>
   );
 
 describe('measured', () => {
-  it('an action that makes its statements slower is taken back by itself', async () => {
+  it('an action that makes its statements slower is reverted by itself', async () => {
     await owner.query(
       'CREATE FUNCTION slow() RETURNS void LANGUAGE sql VOLATILE AS $$ SELECT pg_sleep(0.001) $$',
     );
@@ -408,8 +409,8 @@ describe('measured', () => {
     ended = true;
     await again;
     await load.end();
-    expect(events.at(-1)).toMatchObject({ type: 'taken-back' });
-    expect(entries).toMatchObject([{ state: 'taken-back', note: expect.stringContaining('slower') }]);
+    expect(events.at(-1)).toMatchObject({ type: 'reverted' });
+    expect(entries).toMatchObject([{ state: 'reverted', note: expect.stringContaining('slower') }]);
     const source = await owner.query("SELECT prosrc FROM pg_proc WHERE proname = 'slow'");
     expect(source.rows[0].prosrc).toContain('0.001');
   });
@@ -427,18 +428,18 @@ describe('measured', () => {
   const there = async () =>
     (await owner.query("SELECT to_regclass('step') AS there")).rows[0].there === 'step';
   const windows = { windows: 2, windowMs: 10 };
-  const types = (events: ShortTermEvent[]) =>
+  const types = (events: ApplyEvent[]) =>
     events.map((event) => (event.type === 'measuring' ? event.what : event.type));
 
-  it('what shows no gain is looked at longer, is taken back, and says what was measured', async () => {
+  it('what shows no gain is observed longer, is reverted, and says what was measured', async () => {
     const { events, entries } = await apply([step()], {
       handlers: measuredAs({ work: { pages: [50, 50] } }),
       ...windows,
     });
-    expect(types(events)).toEqual(['before', 'applying', 'after', 'again', 'again', 'again', 'taken-back']);
+    expect(types(events)).toEqual(['before', 'applying', 'after', 'again', 'again', 'again', 'reverted']);
     expect(entries).toMatchObject([
       {
-        state: 'taken-back',
+        state: 'reverted',
         note: 'no gain in two looks one after the other, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
         before: { meanMs: [1, 1] },
         after: { meanMs: [1, 1, 1, 1, 1, 1, 1, 1] },
@@ -482,9 +483,9 @@ describe('measured', () => {
       handlers: measuredAs(work([5, 5], 10), work([30, 40], 4)),
       ...windows,
     });
-    expect(types(worse.events).slice(2)).toEqual(['after', 'again', 'again', 'again', 'taken-back']);
+    expect(types(worse.events).slice(2)).toEqual(['after', 'again', 'again', 'again', 'reverted']);
     const slower = await apply([step({ id: 'maintenance:slower' })], { handlers: alwaysSlower, ...windows });
-    expect(types(slower.events).slice(2)).toEqual(['after', 'again', 'taken-back']);
+    expect(types(slower.events).slice(2)).toEqual(['after', 'again', 'reverted']);
   });
 
   it('what cannot be measured is kept, says why, and is to be reviewed; what cannot be undone is kept too', async () => {
@@ -507,16 +508,16 @@ describe('measured', () => {
     for (const { reviewOn } of entries) expect(reviewOn).toMatch(/^\d{4}-/);
   });
 
-  it('an index that only an action needed which is taken back goes with it, also after kill -9', async () => {
+  it('an index that only an action needed which is reverted goes with it, also after kill -9', async () => {
     const needed = action({ neededBy: 'maintenance:step' });
     const taken = { handlers: measuredAs({}), ...windows };
     const { events, entries } = await apply([needed, step()], taken);
-    expect(types(events).slice(-2)).toEqual(['taken-back', 'taken-back']);
-    expect(entries.map(({ state }) => state)).toEqual(['taken-back', 'taken-back']);
-    expect(entries[0]?.note).toBe('only “index i” needed it, which was taken back');
+    expect(types(events).slice(-2)).toEqual(['reverted', 'reverted']);
+    expect(entries.map(({ state }) => state)).toEqual(['reverted', 'reverted']);
+    expect(entries[0]?.note).toBe('only “index i” needed it, which was reverted');
     expect(await indexState(owner, target)).toBe('absent');
     // Between the two, and before.
-    for (const state of ['taken-back', 'undoing']) {
+    for (const state of ['reverted', 'undoing']) {
       await apply([needed], taken);
       expect(await indexState(owner, target)).toBe('valid');
       await owner.query('UPDATE sqltrail.action SET state = $1 WHERE id = $2', [state, 'maintenance:step']);
@@ -525,9 +526,7 @@ describe('measured', () => {
     }
     // What has shown a use of its own stays.
     await apply([needed], taken);
-    await owner.query("UPDATE sqltrail.action SET note = 'its statements 9.0 times as fast' WHERE id = $1", [
-      needed.id,
-    ]);
+    await owner.query("UPDATE sqltrail.action SET outcome = 'better' WHERE id = $1", [needed.id]);
     await apply([], taken);
     expect(await indexState(owner, target)).toBe('valid');
   });
@@ -546,7 +545,7 @@ describe('measured', () => {
     await expect(apply([step()], { handlers, ...windows, signal: stopped.signal })).rejects.toThrow('Ctrl-C');
     expect(await readJournal(database.url)).toMatchObject([{ state: 'applied' }]);
     const { entries } = await apply([], { handlers: alwaysSlower, ...windows });
-    expect(entries).toMatchObject([{ state: 'taken-back' }]);
+    expect(entries).toMatchObject([{ state: 'reverted' }]);
     expect(await there()).toBe(false);
   });
 
@@ -561,7 +560,7 @@ describe('measured', () => {
     ]);
   });
 
-  it('an index of statements that go on is kept for the pages it saves, and one that they do not use is taken back', async () => {
+  it('an index of statements that go on is kept for the pages it saves, and one that they do not use is reverted', async () => {
     const load = new pg.Client(database.url);
     await load.connect();
     let ended = false;
@@ -586,7 +585,7 @@ describe('measured', () => {
     await load.end();
     expect(entries).toMatchObject([
       {
-        state: 'taken-back',
+        state: 'reverted',
         note: expect.stringMatching(/^no gain in two looks .*pages touched by a call x1\.00/),
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },
@@ -619,28 +618,4 @@ it('a second run at the same time is refused', async () => {
   await expect(
     undoActions({ url: database.url, signal: new AbortController().signal, onUndone: () => {} }),
   ).rejects.toThrow(/another run/);
-});
-
-it('the journal lists nothing, and creates nothing, where nothing was changed', async () => {
-  expect(await readJournal(database.url)).toEqual([]);
-  expect((await owner.query("SELECT to_regnamespace('sqltrail') AS schema")).rows[0].schema).toBeNull();
-  await new Journal(owner).open();
-  expect(await readJournal(database.url)).toEqual([]);
-});
-
-it('a journal that is there is opened while others read it; one of an earlier version gets its columns', async () => {
-  const journal = new Journal(owner);
-  await journal.open();
-  const reader = new pg.Client(database.url);
-  await reader.connect();
-  await reader.query('BEGIN; SELECT FROM sqltrail.action');
-  await owner.query('SET statement_timeout = 2000');
-  await journal.open();
-  await reader.query('ROLLBACK');
-  await reader.end();
-  await owner.query('ALTER TABLE sqltrail.action DROP COLUMN applying_at, DROP COLUMN applied_at');
-  await apply([action({ index: null, sql: [], undo: [] })]);
-  expect(await readJournal(database.url)).toMatchObject([
-    { state: 'kept', applySeconds: expect.any(Number) },
-  ]);
 });

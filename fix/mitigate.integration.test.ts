@@ -1,0 +1,107 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { fixCommand } from '../cli/fix.ts';
+import { ActionService } from '../console/actions.ts';
+import { DiagnosisService } from '../console/diagnosis.ts';
+import { DatabaseSource } from '../console/sources/database.ts';
+import { TraceStore } from '../console/traces/store.ts';
+import { mitigationStage } from '../demo/mitigation.ts';
+import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
+import { waitFor } from '../lib/waitFor.ts';
+import type { Recording } from '../report/recording.ts';
+import { createTestDatabase, forgetStatements, type TestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
+import type { Action } from './action.ts';
+import { MITIGATED } from './mitigate.ts';
+
+let database: TestDatabase;
+let owner: pg.Client;
+const { signal } = new AbortController();
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = new pg.Client(database.url);
+  await owner.connect();
+  await owner.query(`CREATE EXTENSION pg_stat_statements;
+    CREATE TABLE sale (id int PRIMARY KEY, mail text NOT NULL, note text NOT NULL);
+    INSERT INTO sale SELECT i, 'mail ' || i, md5(i::text) FROM generate_series(1, 30000) i;
+    ANALYZE`);
+  await owner.query(forgetStatements);
+  for (let at = 0; at < 30; at += 1) {
+    await owner.query('SELECT * FROM sale WHERE mail = $1', [`mail ${at}`]);
+    await owner.query('SELECT id FROM sale WHERE note LIKE $1', [`%${at}ab%`]);
+  }
+});
+afterAll(async () => {
+  await owner.end();
+  await database.drop();
+});
+
+const shown = (actions: readonly Action[]) =>
+  actions.map(({ id, sql, undo, lock, index, blocked }) => ({ id, sql, undo, lock, index, blocked }));
+
+async function commandLine(): Promise<Action[]> {
+  const written: string[] = [];
+  const output = vi
+    .spyOn(process.stdout, 'write')
+    .mockImplementation((text) => written.push(String(text)) > 0);
+  try {
+    await fixCommand(signal).exitOverride().parseAsync(['plan', database.url, '--json'], { from: 'user' });
+  } finally {
+    output.mockRestore();
+  }
+  return JSON.parse(written.join(''));
+}
+
+it('console, command line and demo plan the same of what one diagnosis found', async () => {
+  const found = await diagnose({ ...defaultDiagnosis, url: database.url, only: [...MITIGATED], signal });
+  const source = new DatabaseSource(database.url, signal);
+  let changes = 0;
+  const log = (message: string) => {
+    throw new Error(message);
+  };
+  const diagnosis = new DiagnosisService({
+    database: source,
+    traces: new TraceStore({ maxTraces: 1, maxBytes: 1_000_000 }),
+    signal,
+    onChange: () => {},
+    log,
+  });
+  const actions = new ActionService({
+    database: source,
+    ownerUrl: database.url,
+    diagnosis,
+    signal,
+    onChange: () => {
+      changes += 1;
+    },
+    log,
+    windows: 0,
+    windowMs: 0,
+  });
+  await diagnosis.deliver(JSON.parse(JSON.stringify(found)));
+  await actions.read();
+  await waitFor('the plan is checked', () => changes > 0, { deadlineMs: PATIENCE_MS });
+  const ofConsole = (await actions.read()).actions.map(({ action }) => action);
+  expect(ofConsole.map(({ kind }) => kind)).toContain('index');
+  expect(ofConsole.map(({ kind }) => kind)).toContain('settings');
+
+  expect(shown(await commandLine())).toEqual(shown(ofConsole));
+
+  const recording = { actions: [] } as unknown as Recording;
+  await mitigationStage(
+    {
+      databases: { owner: database.url, monitor: database.url },
+      // Nobody answers there: nothing is known of traces.
+      consoleUrl: 'http://127.0.0.1:9',
+      recording,
+      application: { handlers: {}, actions: () => [] },
+      say: () => {},
+      status: () => {},
+      signal,
+    },
+    found,
+  );
+  const ofDemo = recording.actions.map(({ action }) => action);
+  expect(shown(ofDemo.slice(0, ofConsole.length))).toEqual(shown(ofConsole));
+});
