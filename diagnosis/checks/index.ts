@@ -1,3 +1,4 @@
+// Made by `node diagnosis/checks/generate.ts` from the files of the groups.
 import type { Check } from '../check.ts';
 import { check as bloatedIndex } from './indexes/bloatedIndex.ts';
 import { check as duplicateIndex } from './indexes/duplicateIndex.ts';
@@ -30,38 +31,40 @@ import { check as cachePressure } from './size/cachePressure.ts';
 import { check as coldData } from './size/coldData.ts';
 import { check as deadRows } from './size/deadRows.ts';
 import { check as growth } from './size/growth.ts';
+import { check as sequenceNearlyExhausted } from './size/sequenceNearlyExhausted.ts';
 
-/** Every check, in the order in which they run: first what costs the server least and explains most. */
+/** Every check, in the order in which they run. */
 export const allChecks: readonly Check[] = [
+  bloatedIndex,
+  duplicateIndex,
+  foreignKeyWithoutIndex,
+  invalidIndex,
   missingIndex,
-  nPlusOne,
-  offsetPaging,
-  leadingWildcard,
+  unusedIndex,
+  aggregateAtRequestTime,
   castDefeatsIndex,
   countsEverything,
-  aggregateAtRequestTime,
-  unboundedRead,
-  selectStar,
   hotRow,
-  lockWaits,
   idleInTransaction,
-  timeoutsMissing,
-  telemetryBlind,
+  leadingWildcard,
+  lockWaits,
+  nPlusOne,
+  offsetPaging,
+  selectStar,
+  unboundedRead,
   autovacuumOff,
   poolSize,
-  coldData,
-  growth,
-  deadRows,
+  telemetryBlind,
+  timeoutsMissing,
   cachePressure,
-  foreignKeyWithoutIndex,
-  duplicateIndex,
-  unusedIndex,
-  invalidIndex,
-  bloatedIndex,
+  coldData,
+  deadRows,
+  growth,
+  sequenceNearlyExhausted,
+  entityAttributeValue,
+  functionalDependency,
+  listInColumn,
+  missingForeignKey,
   missingPrimaryKey,
   typedAsText,
-  listInColumn,
-  entityAttributeValue,
-  missingForeignKey,
-  functionalDependency,
 ];

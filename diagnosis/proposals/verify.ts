@@ -204,7 +204,39 @@ async function changeable(context: CheckContext, change: SchemaChange): Promise<
     }
     case 'create sequence':
       return free(context, change.schema, change.sequence);
-    default:
+    case 'column type': {
+      const table = tableNamed(context, change);
+      if (table.partitionOf !== null) throw new Refused('a partition has the columns of its table');
+      const column = table.columns.find(({ name }) => name === change.column);
+      if (column?.type !== change.from)
+        throw new Refused(`${table.name}.${change.column} is not of the type ${change.from}`);
+      const [user] = await context.session.query<{ name: string }>(
+        `SELECT CASE WHEN v.oid IS NOT NULL THEN 'the view ' || v.relname WHEN p.oid IS NOT NULL THEN 'the policy ' || p.polname
+                     WHEN t.oid IS NOT NULL THEN 'the trigger ' || t.tgname ELSE 'the generated column ' || g.attname END AS name
+           FROM pg_depend AS d
+           LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid LEFT JOIN pg_class AS v ON v.oid = r.ev_class
+           LEFT JOIN pg_policy AS p ON d.classid = 'pg_policy'::regclass AND p.oid = d.objid
+           LEFT JOIN pg_trigger AS t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid AND NOT t.tgisinternal
+           LEFT JOIN pg_attrdef AS f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
+           LEFT JOIN pg_attribute AS g ON g.attrelid = f.adrelid AND g.attnum = f.adnum AND g.attgenerated <> '' AND g.attnum <> $2
+          WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid AND d.refobjsubid = $2
+            AND coalesce(v.oid, p.oid, t.oid, g.attrelid) IS NOT NULL
+         UNION ALL
+         SELECT 'the partition key of ' || $3 FROM pg_partitioned_table WHERE partrelid = $1::oid AND $2 = ANY (partattrs::int2[]) LIMIT 1`,
+        [table.oid, column.position, table.name],
+      );
+      if (user) throw new Refused(`the type of ${table.name}.${change.column} is fixed by ${user.name}`);
       return;
+    }
+    case 'sequence type': {
+      const [sequence] = await context.session.query<{ type: string }>(
+        'SELECT data_type::text AS type FROM pg_sequences WHERE schemaname = $1 AND sequencename = $2',
+        [change.schema, change.sequence],
+      );
+      if (sequence?.type !== change.from)
+        throw new Refused(
+          `there is no sequence ${change.schema}.${change.sequence} of the type ${change.from}`,
+        );
+    }
   }
 }
