@@ -5,26 +5,26 @@ import { allowHosts, bearerOf, demandToken, secureHeaders } from './access.ts';
 import { ActionService } from './actions.ts';
 import { Answers } from './answers.ts';
 import { Bodies, largeJson, smallJson } from './body.ts';
+import type { StatementDetail, TimelineReading, TraceReading } from './details.ts';
 import { DiagnosisService, deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
 import type { Environment } from './environment.ts';
 import { Feed } from './feed.ts';
-import { AlertHistory, type AlertInterval } from './history.ts';
+import { AlertHistory } from './history.ts';
 import { Notifications, webhookSchema } from './notifications.ts';
 import { bundlePage } from './page.ts';
 import { dashboardDefinitions, Panels, SPANS } from './panels.ts';
-import { type PhaseEntry, PhaseLog, phases } from './phase.ts';
+import { PhaseLog, phases } from './phase.ts';
 import { BadRequest, toProblem } from './problem.ts';
 import { readKpis, readStatements } from './readings.ts';
 import { renderRunbook } from './runbooks.ts';
 import { demandSession, Sessions, sameOrigin } from './sessions.ts';
 import { shared } from './shared.ts';
 import { readAlerts } from './sources/alertmanager.ts';
-import { DatabaseSource, type MeasuredStatement } from './sources/database.ts';
+import { DatabaseSource } from './sources/database.ts';
 import { Gate } from './sources/gate.ts';
 import { PrometheusSource } from './sources/prometheus.ts';
 import { readTempoTrace } from './sources/tempo.ts';
 import { takeSpans } from './traces/intake.ts';
-import type { Span } from './traces/span.ts';
 import { TraceStore } from './traces/store.ts';
 
 export interface ConsoleOptions extends Omit<Environment, 'host' | 'port'> {
@@ -42,33 +42,6 @@ export interface Console {
   app: Express;
   /** Gives up what is being read from other parts. */
   close(): void;
-}
-
-/** What happened: phases, and alerts that fired. Oldest first. */
-export interface TimelineReading {
-  phases: readonly PhaseEntry[];
-  alerts: AlertInterval[];
-}
-
-/** What `GET /api/statement` answers. */
-export interface StatementDetail {
-  summary: string;
-  /** Redacted; null when no trace has brought it yet. */
-  text: string | null;
-  /** Those that have this summary, the dearest first; null while the database cannot be read, and `reason` says why. */
-  measured: MeasuredStatement[] | null;
-  /** Rows of each table by its name, as the last ANALYZE counted them. */
-  tableRows: Record<string, number>;
-  reason: string | null;
-}
-
-/** What `GET /api/traces/:id` answers. */
-export interface TraceReading {
-  traceId: string;
-  /** Spans that arrived and found no room. */
-  droppedSpans: number;
-  /** By start. */
-  spans: Span[];
 }
 
 /** @throws BadRequest naming the field at fault */

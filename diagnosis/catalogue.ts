@@ -1,5 +1,6 @@
-import type { Column, ForeignKey, Index, Session, Statement, Table } from './check.ts';
 import type { Capabilities } from './diagnosis.ts';
+import type { Session } from './readSession.ts';
+import type { Column, ForeignKey, Index, Statement, Table } from './relations.ts';
 
 /**
  * Ends each statement of the diagnosis, so that it can be told from the workload whatever role it runs as;

@@ -98,7 +98,7 @@ const common = {
   recorded: z.object({ sql: z.array(z.string()), undo: z.array(z.string()) }).optional(),
 };
 
-/** A way to resolve the cause, as data. {@link import('./fixSql.ts').fixSql} renders it; the diagnosis runs nothing. */
+/** A way to resolve the cause, as data. fixSql.ts renders it; the diagnosis runs nothing. */
 export const fixSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('index'),

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import type { Session, Statement } from './check.ts';
 import type { Capabilities } from './diagnosis.ts';
 import { observe, workloadBetween } from './observe.ts';
+import type { Session } from './readSession.ts';
+import type { Statement } from './relations.ts';
 
 const capabilities = { pgStatStatements: false } as Capabilities;
 const full = { pgStatStatements: true } as Capabilities;

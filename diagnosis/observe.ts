@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeStatement, loadParser } from '../instrumentation/statement.ts';
 import { readStatements } from './catalogue.ts';
-import type { Session, Statement } from './check.ts';
 import type { Capabilities } from './diagnosis.ts';
+import type { Session } from './readSession.ts';
+import type { Statement } from './relations.ts';
 
 /** Running statements are looked at no more often, milliseconds: 32 looks in the default 8 s. */
 const LOOK_EVERY_MS = 250;

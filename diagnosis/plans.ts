@@ -1,4 +1,4 @@
-import type { Session } from './check.ts';
+import type { Session } from './readSession.ts';
 import { readingOf } from './sql/reading.ts';
 
 /** A node of EXPLAIN (FORMAT JSON); only what is used here. Costs in planner units, rows per loop. */

@@ -7,7 +7,8 @@ import type { Finding } from './finding.ts';
 import { observe } from './observe.ts';
 import { verifyFix } from './proposals/verify.ts';
 import { BudgetExceeded, ConnectionFailed, openSession } from './session.ts';
-import { readWorkload, type WorkloadEntry } from './workload.ts';
+import { readWorkload } from './workload.ts';
+import type { WorkloadEntry } from './workloadEntry.ts';
 
 export interface DiagnosisOptions {
   url: string;

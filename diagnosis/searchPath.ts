@@ -1,4 +1,5 @@
-import type { Session, Table } from './check.ts';
+import type { Session } from './readSession.ts';
+import type { Table } from './relations.ts';
 
 /** A name that a statement uses without a schema, where no permanent table can be told to be meant. */
 export const NOT_TOLD = 'pg_temp';

@@ -4,7 +4,7 @@ import { isPooled, refusedParameter } from '../lib/pg/pooler.ts';
 import { quote } from '../lib/pg/quote.ts';
 import { readOnlyTransaction, type Settings } from '../lib/pg/transaction.ts';
 import { OWN_STATEMENT } from './catalogue.ts';
-import type { QueryLimits, Session } from './check.ts';
+import type { QueryLimits, Session } from './readSession.ts';
 import { isOneStatement, loadParser } from './sql/shape.ts';
 
 export interface SessionOptions {

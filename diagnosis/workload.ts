@@ -1,30 +1,11 @@
 import { describeStatement, loadParser as loadStatementParser } from '../instrumentation/statement.ts';
-import type { CheckContext, Statement, Table } from './check.ts';
+import type { CheckContext } from './check.ts';
 import type { StatementReference } from './finding.ts';
-import { genericPlan, type PlanNode, type Scan, scansOf } from './plans.ts';
+import { genericPlan, type Scan, scansOf } from './plans.ts';
+import type { Table } from './relations.ts';
 import { readNames } from './searchPath.ts';
 import { loadParser, type StatementShape, shapeOf } from './sql/shape.ts';
-
-/** A statement of the workload with what could be understood of it. */
-export interface WorkloadEntry {
-  statement: Statement;
-  /** `db.query.summary`, the name that spans and metrics know it by. */
-  summary: string;
-  /** libpg_query's, the same for a span of the statement; undefined where it cannot be parsed. */
-  fingerprint: string | undefined;
-  shape: StatementShape | undefined;
-  /** The generic plan of the schema as it is now. */
-  plan: PlanNode | undefined;
-  /** Schemas that the statement looks through. */
-  path: string[];
-  scans: Scan[];
-  /** Rows read by scans for one call, by the planner's estimates; undefined without a plan. */
-  rowsReadPerCall: number | undefined;
-  /** Database time, milliseconds for each second of wall clock; undefined when the window is not known. */
-  msPerSecond: number | undefined;
-  /** Share of the database time of all statements, 0..1. */
-  share: number;
-}
+import type { WorkloadEntry } from './workloadEntry.ts';
 
 /** Statements beyond these are too rare to be worth a plan. */
 const MOST_PLANNED = 120;

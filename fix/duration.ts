@@ -1,6 +1,6 @@
-import type { Session } from '../diagnosis/check.ts';
 import { bytesText } from '../diagnosis/checks/shared.ts';
 import type { TableName } from '../diagnosis/fix.ts';
+import type { Session } from '../diagnosis/readSession.ts';
 import { openSession } from '../diagnosis/session.ts';
 import type { Action, ExpectedTime } from './action.ts';
 import type { Handlers } from './handler.ts';

@@ -1,6 +1,7 @@
 import { readCapabilities, readSettings, readStatements, readTables } from '../diagnosis/catalogue.ts';
-import type { Session, Statement, Table } from '../diagnosis/check.ts';
 import { bytesText, count } from '../diagnosis/checks/shared.ts';
+import type { Session } from '../diagnosis/readSession.ts';
+import type { Statement, Table } from '../diagnosis/relations.ts';
 import { BudgetExceeded, NoTimeLeft, openSession } from '../diagnosis/session.ts';
 import type { Action } from './action.ts';
 

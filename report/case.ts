@@ -4,8 +4,8 @@ import { Figures } from './figures.ts';
 import { type Growth, scalingFigures } from './growth.ts';
 import { type Impact, impactFigures } from './impact.ts';
 import { runFigures } from './measured.ts';
+import { mediumTermFigures } from './mediumTermFigures.ts';
 import type { Recording } from './recording.ts';
-import { mediumTermFigures } from './roadmap.ts';
 
 /** What every writer works from: the recording, the assumptions, and the figures that follow from both. */
 export interface Case {

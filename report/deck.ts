@@ -5,6 +5,7 @@ import { migrationGantt, roadmapGantt } from './charts/gantt.ts';
 import { cumulatedCost } from './charts/impact.ts';
 import { phaseBars } from './charts/phaseBars.ts';
 import { contentPolicy } from './page.ts';
+import { plain } from './plain.ts';
 
 /** Words a minute of a calm speaker. */
 export const WORDS_PER_MINUTE = 130;
@@ -25,12 +26,6 @@ const image = (svg: string, alt: string, width: number) =>
   `<img alt="${alt}" width="${width}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
 
 export const wordsIn = (text: string) => text.split(/\s+/).filter(Boolean).length;
-
-/**
- * A finding's title where Markdown is written: names of tables and texts of statements are somebody else's, and none of
- * them may be read as markup, nor end a line.
- */
-export const plain = (text: string) => text.replaceAll(/[<>*`[\]|\p{Cc}\u2028\u2029]/gu, ' ');
 
 function opening({ recording, figures }: Case): Slide {
   const f = (id: string) => figures.text(id);

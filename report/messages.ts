@@ -1,6 +1,6 @@
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
-import { plain } from './deck.ts';
+import { plain } from './plain.ts';
 
 export interface Message {
   file: string;

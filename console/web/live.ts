@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ActionsReading } from '../actions.ts';
-import type { TimelineReading } from '../app.ts';
+import type { TimelineReading } from '../details.ts';
 import type { DiagnosisReading } from '../diagnosis.ts';
 import type { KpiReading, StatementReading } from '../readings.ts';
 import type { Alert } from '../sources/alertmanager.ts';

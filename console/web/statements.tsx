@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { StatementDetail } from '../app.ts';
+import type { StatementDetail } from '../details.ts';
 import type { StatementReading } from '../readings.ts';
 import { Explained, findingsOn } from './findings.tsx';
 import { milliseconds, percent, plain, seconds } from './format.ts';

@@ -1,5 +1,5 @@
 import type { ActionReading } from '../actions.ts';
-import type { TimelineReading } from '../app.ts';
+import type { TimelineReading } from '../details.ts';
 import type { DiagnosisReading } from '../diagnosis.ts';
 import type { Phase } from '../phase.ts';
 

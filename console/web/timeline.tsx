@@ -1,7 +1,7 @@
 import type { EChartsCoreOption } from 'echarts/core';
 import { useMemo, useState } from 'preact/hooks';
 import type { ActionReading } from '../actions.ts';
-import type { TimelineReading } from '../app.ts';
+import type { TimelineReading } from '../details.ts';
 import type { Phase } from '../phase.ts';
 import { Chart, type Palette, usePalette } from './charts.tsx';
 import { clock } from './format.ts';

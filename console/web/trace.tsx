@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import type { StatementDetail, TraceReading } from '../app.ts';
+import type { StatementDetail, TraceReading } from '../details.ts';
 import type { Span } from '../traces/span.ts';
 import { Explained } from './findings.tsx';
 import { milliseconds } from './format.ts';

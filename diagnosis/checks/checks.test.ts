@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Table } from '../check.ts';
+import type { Table } from '../relations.ts';
 import { allChecks } from './index.ts';
 import { attributeRowsOf } from './model/entityAttributeValue.ts';
 import { candidatesOf } from './model/functionalDependency.ts';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { CheckContext, QueryLimits } from '../check.ts';
+import type { CheckContext } from '../check.ts';
+import type { QueryLimits } from '../readSession.ts';
 import { NoTimeLeft } from '../session.ts';
 import { askWithin } from './shared.ts';
 

@@ -1,4 +1,5 @@
-import type { CheckContext, QueryLimits } from '../check.ts';
+import type { CheckContext } from '../check.ts';
+import type { QueryLimits } from '../readSession.ts';
 import { BudgetExceeded, ConnectionFailed, NoTimeLeft } from '../session.ts';
 
 /** A statement's text on one line, cut for a title. */

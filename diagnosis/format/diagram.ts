@@ -1,6 +1,7 @@
 import { readTables } from '../catalogue.ts';
-import type { Session, Table } from '../check.ts';
 import { singular } from '../checks/model/missingForeignKey.ts';
+import type { Session } from '../readSession.ts';
+import type { Table } from '../relations.ts';
 
 /** A table as a diagram shows it. */
 export interface Box {

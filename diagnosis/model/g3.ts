@@ -1,4 +1,4 @@
-import type { QueryLimits, Session } from '../check.ts';
+import type { QueryLimits, Session } from '../readSession.ts';
 
 /** How well `determinant -> dependent` holds. */
 export interface DependencyMeasure {

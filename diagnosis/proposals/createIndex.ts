@@ -1,6 +1,7 @@
-import type { CheckContext, Table } from '../check.ts';
+import type { CheckContext } from '../check.ts';
 import type { NewIndex } from '../fix.ts';
 import { indexBody } from '../fixSql.ts';
+import type { Table } from '../relations.ts';
 import { accepts, type ExpressionFacts, expressionFacts } from './expression.ts';
 import { freeName } from './names.ts';
 

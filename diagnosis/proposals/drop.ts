@@ -1,4 +1,4 @@
-import type { Index, Table } from '../check.ts';
+import type { Index, Table } from '../relations.ts';
 
 /** Why an index has to stay although no statement may need it, in words; undefined when it can go. */
 export function keptFor(index: Index): string | undefined {

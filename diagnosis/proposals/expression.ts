@@ -1,6 +1,7 @@
 import { parseSync } from 'libpg-query';
-import type { CheckContext, Table } from '../check.ts';
+import type { CheckContext } from '../check.ts';
 import { endIfOver } from '../checks/shared.ts';
+import type { Table } from '../relations.ts';
 
 /** What Postgres would say to an index on an expression of a table's columns. */
 export interface ExpressionFacts {

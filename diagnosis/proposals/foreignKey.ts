@@ -1,4 +1,5 @@
-import type { CheckContext, Table } from '../check.ts';
+import type { CheckContext } from '../check.ts';
+import type { Table } from '../relations.ts';
 
 /** The first version that takes NOT VALID on a partitioned table. */
 export const NOT_VALID_ON_PARTITIONED = 180_000;

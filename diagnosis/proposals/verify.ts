@@ -1,8 +1,9 @@
-import type { CheckContext, Index, Table } from '../check.ts';
+import type { CheckContext } from '../check.ts';
 import { endIfOver } from '../checks/shared.ts';
 import type { Finding } from '../finding.ts';
 import type { Fix, FixOf, SchemaChange, TableName } from '../fix.ts';
 import { fixSql } from '../fixSql.ts';
+import type { Index, Table } from '../relations.ts';
 import { buildable, Refused } from './createIndex.ts';
 import { keptFor } from './drop.ts';
 import { foreignKeyRefused, NOT_VALID_ON_PARTITIONED } from './foreignKey.ts';

@@ -1,4 +1,4 @@
-import type { Session } from '../../diagnosis/check.ts';
+import type { Session } from '../../diagnosis/readSession.ts';
 import { type Condition, type DateForm, refuse } from './conditions.ts';
 import { type ColumnFacts, digitsSort, type TableFacts } from './facts.ts';
 import { type CastComparison, type Reading, totalBy } from './statement.ts';

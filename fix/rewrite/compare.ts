@@ -1,4 +1,4 @@
-import type { Session } from '../../diagnosis/check.ts';
+import type { Session } from '../../diagnosis/readSession.ts';
 import { type Condition, refuse } from './conditions.ts';
 import type { Keyset } from './keyset.ts';
 import type { Reading } from './statement.ts';

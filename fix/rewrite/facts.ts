@@ -1,4 +1,4 @@
-import type { Session } from '../../diagnosis/check.ts';
+import type { Session } from '../../diagnosis/readSession.ts';
 import type { TableTrait } from './conditions.ts';
 
 export interface ColumnFacts {

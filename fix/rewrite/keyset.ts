@@ -1,4 +1,4 @@
-import type { Session } from '../../diagnosis/check.ts';
+import type { Session } from '../../diagnosis/readSession.ts';
 import { type Condition, refuse } from './conditions.ts';
 import { isoDates } from './facts.ts';
 import { type Reading, totalBy } from './statement.ts';

@@ -1,5 +1,5 @@
 import { readCapabilities, readStatements } from '../../diagnosis/catalogue.ts';
-import type { Session } from '../../diagnosis/check.ts';
+import type { Session } from '../../diagnosis/readSession.ts';
 import { openSession } from '../../diagnosis/session.ts';
 import { loadParser } from '../../diagnosis/sql/shape.ts';
 import { castConditions, withoutCasts } from './casts.ts';

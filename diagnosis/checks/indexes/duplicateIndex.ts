@@ -1,5 +1,6 @@
-import type { Check, Index } from '../../check.ts';
+import type { Check } from '../../check.ts';
 import { keptFor } from '../../proposals/drop.ts';
+import type { Index } from '../../relations.ts';
 import { bytesText } from '../shared.ts';
 import { finding } from './finding.ts';
 

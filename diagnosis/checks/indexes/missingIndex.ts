@@ -1,11 +1,13 @@
 import { literal } from '../../../lib/pg/quote.ts';
-import type { Check, CheckContext, Table } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { indexKeys } from '../../fixSql.ts';
 import { ASSUMED_LIMIT, genericPlan, type Scan } from '../../plans.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
+import type { Table } from '../../relations.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
-import { referenceTo, searchPath, tableOf, type WorkloadEntry } from '../../workload.ts';
+import { referenceTo, searchPath, tableOf } from '../../workload.ts';
+import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { endIfOver, shortly, toBeBuilt } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */

@@ -1,5 +1,6 @@
-import type { Check, CheckContext, Index, Table } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
 import { keptFor } from '../../proposals/drop.ts';
+import type { Index, Table } from '../../relations.ts';
 import { bytesText } from '../shared.ts';
 import { finding } from './finding.ts';
 

@@ -1,7 +1,8 @@
-import type { Check, CheckContext, Column, Table } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
 import { validationSql } from '../../fixSql.ts';
 import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
 import { freeName } from '../../proposals/names.ts';
+import type { Column, Table } from '../../relations.ts';
 import { askWithin, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
 

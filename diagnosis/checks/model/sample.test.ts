@@ -1,5 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import type { CheckContext, Table } from '../../check.ts';
+import type { CheckContext } from '../../check.ts';
+import type { Table } from '../../relations.ts';
 import { prepareSamples, readSamples } from './sample.ts';
 
 afterEach(() => void vi.useRealTimers());

@@ -1,4 +1,5 @@
-import type { CheckContext, Column, Table } from '../../check.ts';
+import type { CheckContext } from '../../check.ts';
+import type { Column, Table } from '../../relations.ts';
 import { endIfOver } from '../shared.ts';
 
 /** Rows of a table as text, by column; null stays null. The same index in each column is the same row. */

@@ -1,5 +1,6 @@
-import type { Check, Column } from '../../check.ts';
+import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
+import type { Column } from '../../relations.ts';
 import { bytesText, count } from '../shared.ts';
 import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 

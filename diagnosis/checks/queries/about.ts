@@ -1,7 +1,9 @@
-import type { CheckContext, Table } from '../../check.ts';
+import type { CheckContext } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import type { FixOf } from '../../fix.ts';
-import { referenceTo, tableOf, type WorkloadEntry } from '../../workload.ts';
+import type { Table } from '../../relations.ts';
+import { referenceTo, tableOf } from '../../workload.ts';
+import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { costOf, severityOf, statementEvidence } from './shared.ts';
 
 const CUSTOMER_KPIS = ['statement-latency-p95', 'customer-latency-p95', 'database-time-share'];

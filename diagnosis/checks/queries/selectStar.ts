@@ -1,5 +1,7 @@
-import type { Check, Table } from '../../check.ts';
-import { referenceTo, tableOf, type WorkloadEntry } from '../../workload.ts';
+import type { Check } from '../../check.ts';
+import type { Table } from '../../relations.ts';
+import { referenceTo, tableOf } from '../../workload.ts';
+import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { bytesText } from '../shared.ts';
 import { about, rewrite } from './about.ts';
 import { rowWidth, withoutStatements } from './shared.ts';

@@ -1,6 +1,7 @@
-import type { CheckContext, Table } from '../../check.ts';
+import type { CheckContext } from '../../check.ts';
 import type { Cost, Evidence, Finding } from '../../finding.ts';
-import type { WorkloadEntry } from '../../workload.ts';
+import type { Table } from '../../relations.ts';
+import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { shortly } from '../shared.ts';
 
 /** A statement below both is not worth a finding. */

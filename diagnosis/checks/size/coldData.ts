@@ -1,4 +1,5 @@
-import type { Check, Table } from '../../check.ts';
+import type { Check } from '../../check.ts';
+import type { Table } from '../../relations.ts';
 import { bytesText, count } from '../shared.ts';
 import { stillInUse } from './lives.ts';
 import { DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';

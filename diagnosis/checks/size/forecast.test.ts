@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { kpiById } from '../../../kpis/catalogue.ts';
-import type { CheckContext, Table } from '../../check.ts';
-import type { WorkloadEntry } from '../../workload.ts';
+import type { CheckContext } from '../../check.ts';
+import type { Table } from '../../relations.ts';
+import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { daysUntil, forecast, grownADay, whenText } from './forecast.ts';
 import { firstTooSlow } from './growth.ts';
 import { type Ages, DAY_MS, readAges } from './rowAge.ts';

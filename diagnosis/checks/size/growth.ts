@@ -1,6 +1,7 @@
 import { kpiById } from '../../../kpis/catalogue.ts';
-import type { Check, CheckContext, Table } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
+import type { Table } from '../../relations.ts';
 import { tableOf } from '../../workload.ts';
 import { bytesText, count, shortly } from '../shared.ts';
 import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';

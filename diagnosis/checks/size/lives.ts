@@ -1,4 +1,5 @@
-import type { CheckContext, Table } from '../../check.ts';
+import type { CheckContext } from '../../check.ts';
+import type { Table } from '../../relations.ts';
 import { endIfOver } from '../shared.ts';
 import { type Ages, referenceTo } from './rowAge.ts';
 

@@ -1,4 +1,5 @@
-import type { CheckContext, Table } from '../../check.ts';
+import type { CheckContext } from '../../check.ts';
+import type { Table } from '../../relations.ts';
 
 /** How old a table's rows are, by the histogram that ANALYZE keeps of a date column. */
 export interface Ages {
