@@ -11,7 +11,7 @@ import { expectedSeconds, secondsText } from '../fix/duration.ts';
 import { readJournal } from '../fix/journal.ts';
 import { isDueForReview, isHalfDone, isUndoable } from '../fix/journalEntry.ts';
 import { type Application, MITIGATED, mitigate, type Plan } from '../fix/mitigate.ts';
-import { adviseOnPool, sightPools } from '../fix/pool.ts';
+import { adviseOnPool, readPools } from '../fix/pool.ts';
 import { undoActions } from '../fix/undo.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { OperationError } from '../lib/pg/errors.ts';
@@ -124,11 +124,11 @@ function isChosen({ id, kind }: Pick<Action, 'id' | 'kind'>, { only, skip = [] }
 
 /** The pool of the shop that is given is sized; any other belongs to its application: its size is a recommendation. */
 async function recommendPools(url: string, flags: PlanFlags, signal: AbortSignal): Promise<void> {
-  for (const sighting of await sightPools({ url, signal })) {
-    if (sighting.connections < 3 || (flags.shop && sighting.application === SHOP_APPLICATION)) continue;
-    const { size, reason } = adviseOnPool(sighting);
+  for (const pool of await readPools({ url, signal })) {
+    if (pool.connections < 3 || (flags.shop && pool.application === SHOP_APPLICATION)) continue;
+    const { size, reason } = adviseOnPool(pool);
     write(
-      `Pool of ${sighting.application || 'an unnamed application'}: ${size === null ? '' : `set its size to ${size} in the application. `}${reason}`,
+      `Pool of ${pool.application || 'an unnamed application'}: ${size === null ? '' : `set its size to ${size} in the application. `}${reason}`,
     );
   }
 }

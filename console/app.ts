@@ -1,6 +1,7 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { z } from 'zod';
 import type { DiagnosisOptions } from '../diagnosis/run.ts';
+import { exposition } from '../lib/prometheus/exposition.ts';
 import { allowHosts, bearerOf, demandToken, secureHeaders } from './access.ts';
 import { ActionService } from './actions.ts';
 import { Answers } from './answers.ts';
@@ -166,37 +167,28 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     response.json({ status: 'ok' });
   });
   app.get('/metrics', (_request, response) => {
-    response
-      .type('text/plain; version=0.0.4')
-      .send(
+    response.type('text/plain; version=0.0.4').send(
+      exposition([
+        [`sqltrail_phase_info{phase="${phase.current.phase}"}`, 'gauge', 'The phase in force.', 1],
+        ['sqltrail_traces_stored', 'gauge', 'Traces in the console.', traces.size],
+        ['sqltrail_traces_evicted_total', 'counter', 'Traces that made room for newer ones.', traces.evicted],
+        ['sqltrail_traces_bytes', 'gauge', 'Upper bound of what the traces take on the heap.', traces.bytes],
+        ['sqltrail_heap_used_bytes', 'gauge', 'The heap of this process.', process.memoryUsage().heapUsed],
+        ['sqltrail_event_streams', 'gauge', 'Pages that are open.', feed.readers],
         [
-          '# HELP sqltrail_phase_info The phase in force.',
-          '# TYPE sqltrail_phase_info gauge',
-          `sqltrail_phase_info{phase="${phase.current.phase}"} 1`,
-          '# HELP sqltrail_traces_stored Traces in the console.',
-          '# TYPE sqltrail_traces_stored gauge',
-          `sqltrail_traces_stored ${traces.size}`,
-          '# HELP sqltrail_traces_evicted_total Traces that made room for newer ones.',
-          '# TYPE sqltrail_traces_evicted_total counter',
-          `sqltrail_traces_evicted_total ${traces.evicted}`,
-          '# HELP sqltrail_traces_bytes Upper bound of what the traces take on the heap.',
-          '# TYPE sqltrail_traces_bytes gauge',
-          `sqltrail_traces_bytes ${traces.bytes}`,
-          '# HELP sqltrail_heap_used_bytes The heap of this process.',
-          '# TYPE sqltrail_heap_used_bytes gauge',
-          `sqltrail_heap_used_bytes ${process.memoryUsage().heapUsed}`,
-          '# HELP sqltrail_event_streams Pages that look on.',
-          '# TYPE sqltrail_event_streams gauge',
-          `sqltrail_event_streams ${feed.readers}`,
-          '# HELP sqltrail_event_streams_cut_off_total Pages that were cut off because they did not read.',
-          '# TYPE sqltrail_event_streams_cut_off_total counter',
-          `sqltrail_event_streams_cut_off_total ${feed.cutOff}`,
-          '# HELP sqltrail_event_bytes_waiting Bytes of events that pages have not taken yet.',
-          '# TYPE sqltrail_event_bytes_waiting gauge',
-          `sqltrail_event_bytes_waiting ${feed.waitingBytes}`,
-          '',
-        ].join('\n'),
-      );
+          'sqltrail_event_streams_cut_off_total',
+          'counter',
+          'Pages cut off because they did not read.',
+          feed.cutOff,
+        ],
+        [
+          'sqltrail_event_bytes_waiting',
+          'gauge',
+          'Bytes of events that pages have not taken yet.',
+          feed.waitingBytes,
+        ],
+      ]),
+    );
   });
 
   // No token, as the collector sends none to its exporters' targets here; the console listens on loopback. A page of

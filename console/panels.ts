@@ -8,8 +8,9 @@ import {
 } from '../dashboards/panel.ts';
 import { dashboards } from '../dashboards/panels.ts';
 import type { Unit } from '../kpis/kpi.ts';
+import { QueryRefused, type Range } from '../lib/prometheus/client.ts';
 import { BadRequest } from './problem.ts';
-import { type PrometheusSource, QueryRefused, type Range } from './sources/prometheus.ts';
+import type { PrometheusSource } from './sources/prometheus.ts';
 
 /** A panel as the page draws it; its queries stay here. */
 export interface PanelDefinition extends Omit<PromqlPanel, 'queries' | 'exemplars'> {

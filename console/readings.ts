@@ -1,7 +1,8 @@
 import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
 import type { Kpi } from '../kpis/kpi.ts';
 import { SHOP } from '../kpis/promql.ts';
-import { type PrometheusSource, QueryRefused, type Sample } from './sources/prometheus.ts';
+import { QueryRefused, type Sample } from '../lib/prometheus/client.ts';
+import type { PrometheusSource } from './sources/prometheus.ts';
 import type { TraceStore } from './traces/store.ts';
 
 export interface KpiReading

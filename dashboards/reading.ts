@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { prometheusAt, type Range } from '../lib/prometheus/client.ts';
 import { fillVariables, type Panel, type PromqlPanel } from './panel.ts';
 import { dashboards } from './panels.ts';
 
@@ -8,72 +8,39 @@ export interface PanelReading {
   queries: Series[][];
 }
 
-export interface Series {
-  labels: Record<string, string>;
-  /** Seconds since the epoch, value. One point where the panel asks for one moment, the end of the range. */
-  points: [number, number][];
-}
+/** One point where the panel asks for one moment, the end of the range. */
+export type Series = Range;
 
 export interface TimeRange {
   from: Date;
   to: Date;
 }
 
-const answer = z.object({
-  data: z.object({
-    result: z.array(
-      z.object({
-        metric: z.record(z.string(), z.string()),
-        value: z.tuple([z.number(), z.string()]).optional(),
-        values: z.array(z.tuple([z.number(), z.string()])).optional(),
-      }),
-    ),
-  }),
-});
-
-const TIMEOUT_MS = 20_000;
 /** About as many as a panel has pixels to tell them apart. */
-const MOST_POINTS = 240;
+const MAX_POINTS = 240;
 const SCRAPE_SECONDS = 5;
 
-/** @throws Error with Prometheus's own words when it refuses the query, and the system's when it is away */
-async function ask(
-  prometheus: string,
-  endpoint: string,
-  parameters: Record<string, string>,
-): Promise<Series[]> {
-  const response = await fetch(new URL(`/api/v1/${endpoint}`, prometheus), {
-    method: 'POST',
-    body: new URLSearchParams(parameters),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  const text = await response.text();
-  if (!response.ok)
-    throw new Error(`Prometheus answered ${response.status} to ${parameters['query']}: ${text}`);
-  return answer
-    .parse(JSON.parse(text))
-    .data.result.map(({ metric, value, values }) => ({
-      labels: metric,
-      points: (values ?? (value ? [value] : []))
-        .map(([at, number]): [number, number] => [at, Number(number)])
-        .filter(([, number]) => Number.isFinite(number)),
-    }))
-    .filter(({ points }) => points.length > 0);
-}
-
-/** Reads a panel as Grafana would with that time range. */
+/**
+ * Reads a panel as Grafana would with that time range.
+ *
+ * @throws QueryRefused with Prometheus's own words, and the system's error when it does not answer
+ */
 export async function readPanel(
-  prometheus: string,
+  url: string,
   { kind, queries }: PromqlPanel,
   { from, to }: TimeRange,
 ): Promise<PanelReading> {
   const [start, end] = [from.getTime() / 1000, to.getTime() / 1000];
-  const step = Math.max(1, Math.ceil((end - start) / MOST_POINTS / SCRAPE_SECONDS)) * SCRAPE_SECONDS;
-  const read = ({ promql }: PromqlPanel['queries'][number]) => {
+  const step = Math.max(1, Math.ceil((end - start) / MAX_POINTS / SCRAPE_SECONDS)) * SCRAPE_SECONDS;
+  const prometheus = prometheusAt(url);
+  const read = async ({ promql }: PromqlPanel['queries'][number]): Promise<Series[]> => {
     const query = fillVariables(promql, { rangeSeconds: end - start });
-    return kind === 'lines'
-      ? ask(prometheus, 'query_range', { query, start: `${start}`, end: `${end}`, step: `${step}` })
-      : ask(prometheus, 'query', { query, time: `${end}` });
+    if (kind === 'lines')
+      return (await prometheus.range(query, start, end, step)).filter(({ points }) => points.length > 0);
+    const samples = await prometheus.query(query, end);
+    return samples.flatMap(({ labels, value }) =>
+      Number.isFinite(value) ? [{ labels, points: [[end, value]] }] : [],
+    );
   };
   return { queries: await Promise.all(queries.map(read)) };
 }

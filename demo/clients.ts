@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
+import { prometheusAt, type Sample } from '../lib/prometheus/client.ts';
 
 /** Where the parts of a running stack answer, native or Docker. */
 export interface StoryTargets {
@@ -53,29 +54,6 @@ const post = (url: string, token: string, body: unknown) =>
     body: JSON.stringify(body),
   });
 
-const vectorSchema = z.object({
-  data: z.object({
-    result: z.array(
-      z.object({ metric: z.record(z.string(), z.string()), value: z.tuple([z.number(), z.string()]) }),
-    ),
-  }),
-});
-
-const exemplarSchema = z.object({
-  data: z.array(
-    z.object({
-      seriesLabels: z.record(z.string(), z.string()),
-      exemplars: z.array(
-        z.object({
-          labels: z.record(z.string(), z.string()),
-          value: z.coerce.number(),
-          timestamp: z.number(),
-        }),
-      ),
-    }),
-  ),
-});
-
 const alertsSchema = z.array(
   z.object({
     labels: z.record(z.string(), z.string()),
@@ -88,36 +66,17 @@ const alertsSchema = z.array(
   }),
 );
 
-export interface Sample {
-  labels: Record<string, string>;
-  value: number;
-}
 export type ActiveAlert = z.infer<typeof alertsSchema>[number];
 
 /** Instant query; scalars are not expected. Samples that are NaN are left out. */
-export async function queryVector(
-  targets: Pick<StoryTargets, 'prometheus'>,
+export const queryVector = (
+  { prometheus }: Pick<StoryTargets, 'prometheus'>,
   promql: string,
-): Promise<Sample[]> {
-  const url = new URL('/api/v1/query', targets.prometheus);
-  url.searchParams.set('query', promql);
-  const { data } = vectorSchema.parse(await request(url.href));
-  return data.result
-    .map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
-    .filter(({ value }) => !Number.isNaN(value));
-}
+): Promise<Sample[]> => prometheusAt(prometheus).query(promql);
 
 /** Exemplars of a series selector between two moments, the largest value first. */
-export async function queryExemplars(targets: StoryTargets, selector: string, from: Date, to: Date) {
-  const url = new URL('/api/v1/query_exemplars', targets.prometheus);
-  url.searchParams.set('query', selector);
-  url.searchParams.set('start', from.toISOString());
-  url.searchParams.set('end', to.toISOString());
-  const { data } = exemplarSchema.parse(await request(url.href));
-  return data
-    .flatMap(({ seriesLabels, exemplars }) => exemplars.map((exemplar) => ({ ...exemplar, seriesLabels })))
-    .sort((a, b) => b.value - a.value);
-}
+export const queryExemplars = ({ prometheus }: StoryTargets, selector: string, from: Date, to: Date) =>
+  prometheusAt(prometheus).exemplars(selector, from, to);
 
 /** What the Alertmanager holds now, the muted ones too. */
 export async function activeAlerts(targets: StoryTargets): Promise<ActiveAlert[]> {

@@ -4,7 +4,7 @@ import type { Action } from '../fix/action.ts';
 import type { Handler, Handlers } from '../fix/handler.ts';
 import { runStatements } from '../fix/indexes.ts';
 import type { Application } from '../fix/mitigate.ts';
-import { adviseOnPool, sightPools } from '../fix/pool.ts';
+import { adviseOnPool, readPools } from '../fix/pool.ts';
 import { kpiById } from '../kpis/catalogue.ts';
 import { quantile, requestRate } from '../kpis/promql.ts';
 import { OperationError } from '../lib/pg/errors.ts';
@@ -90,16 +90,14 @@ export async function poolAction(
   url: string,
   signal: AbortSignal,
 ): Promise<{ action: Action | undefined; reason: string }> {
-  const sighting = (await sightPools({ url, signal })).find(
-    ({ application }) => application === SHOP_APPLICATION,
-  );
-  if (!sighting)
+  const pool = (await readPools({ url, signal })).find(({ application }) => application === SHOP_APPLICATION);
+  if (!pool)
     return {
       action: undefined,
       reason: 'no connection of it could be seen, for which the role needs pg_monitor.',
     };
   const from = await poolMax(targets);
-  const { size: to, reason } = adviseOnPool(sighting, from);
+  const { size: to, reason } = adviseOnPool(pool, from);
   if (to === null) return { action: undefined, reason };
   return {
     reason,

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { freePort } from '../lib/freePort.ts';
+import { prometheusAt } from '../lib/prometheus/client.ts';
 import { startNative } from '../stack/native.ts';
 import { defaultPorts, type PortName, type Ports } from '../stack/ports.ts';
 import { MEASURED_FILE, type Measured } from './sizing.ts';
@@ -59,9 +60,8 @@ const stack = await startNative({
 
 /** A PromQL query with one number as its answer. */
 async function number(query: string): Promise<number> {
-  const response = await fetch(`${stack.urls.prometheus}/api/v1/query?query=${encodeURIComponent(query)}`);
-  const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-  const value = Number(data.result[0]?.value[1]);
+  const [sample] = await prometheusAt(stack.urls.prometheus).query(query);
+  const value = sample?.value ?? Number.NaN;
   if (!Number.isFinite(value)) throw new Error(`${query} gave no number`);
   return value;
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { expect, inject, it } from 'vitest';
-import { adviseOnPool, sightPools } from './pool.ts';
+import { adviseOnPool, readPools } from './pool.ts';
 
 it('sees how many connections of an application are busy, and what the server has left', async () => {
   const application_name = `app ${crypto.randomUUID()}`;
@@ -11,16 +11,16 @@ it('sees how many connections of an application are busy, and what the server ha
     const busy = (async () => {
       while (!ended.signal.aborted) await pool.query('SELECT pg_sleep(0.2)');
     })();
-    const seen = await sightPools({ url: inject('postgresUrl'), signal: new AbortController().signal });
+    const seen = await readPools({ url: inject('postgresUrl'), signal: new AbortController().signal });
     ended.abort();
     await busy;
-    const sighting = seen.find(({ application }) => application === application_name);
-    expect(sighting).toMatchObject({ connections: 4, scarce: false });
+    const sample = seen.find(({ application }) => application === application_name);
+    expect(sample).toMatchObject({ connections: 4, scarce: false });
     // One statement after another: one connection is busy, but for the moments between.
-    expect(sighting?.busy).toBeGreaterThan(0.5);
-    expect(sighting?.busy).toBeLessThanOrEqual(1);
-    expect(sighting?.available).toBeGreaterThan(4);
-    expect(sighting && adviseOnPool(sighting).reason).toMatch(/of 4 connections busy on average/);
+    expect(sample?.busy).toBeGreaterThan(0.5);
+    expect(sample?.busy).toBeLessThanOrEqual(1);
+    expect(sample?.available).toBeGreaterThan(4);
+    expect(sample && adviseOnPool(sample).reason).toMatch(/of 4 connections busy on average/);
   } finally {
     ended.abort();
     await pool.end();

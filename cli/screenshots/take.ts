@@ -2,6 +2,7 @@ import { plainPhases } from '../../dashboards/pages/stakeholders.ts';
 import type { Dashboard } from '../../dashboards/panel.ts';
 import { dashboards } from '../../dashboards/panels.ts';
 import { asksPrometheus, type PanelReading, readPanel, type TimeRange } from '../../dashboards/reading.ts';
+import { prometheusAt } from '../../lib/prometheus/client.ts';
 import { phaseTitles } from '../../report/measured.ts';
 import type { RecordedPhase, Recording } from '../../report/recording.ts';
 import type { Camera } from './browser.ts';
@@ -77,16 +78,14 @@ async function measured(
 
 /** Whether a Prometheus answers that has seen the time range. */
 async function hasSeen(prometheus: string, { to }: TimeRange): Promise<boolean> {
-  const url = new URL('/api/v1/query', prometheus);
-  url.searchParams.set('query', 'count(sqltrail_phase_info)');
-  url.searchParams.set('time', String(to.getTime() / 1000));
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(3_000) });
-    const { data } = (await response.json()) as { data?: { result: unknown[] } };
-    return (data?.result.length ?? 0) > 0;
-  } catch {
-    return false;
-  }
+  const seen = prometheusAt(prometheus, { timeoutMs: 3_000 }).query(
+    'count(sqltrail_phase_info)',
+    to.getTime() / 1000,
+  );
+  return seen.then(
+    (samples) => samples.length > 0,
+    () => false,
+  );
 }
 
 /**
