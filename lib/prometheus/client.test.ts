@@ -7,7 +7,9 @@ import { type Prometheus, prometheusAt } from './client.ts';
 const answers: Record<string, [status: number, body: string]> = {
   vector: [
     200,
-    success({ result: ['1', 'NaN', '+Inf'].map((value) => ({ metric: { le: value }, value: [7, value] })) }),
+    success({
+      result: ['1', 'NaN', '+Inf', '-Inf'].map((value) => ({ metric: { le: value }, value: [7, value] })),
+    }),
   ],
   matrix: [
     200,
@@ -69,6 +71,7 @@ it('samples keep infinities and leave NaN out', async () => {
   expect(await prometheus.query('vector', 12)).toEqual([
     { labels: { le: '1' }, value: 1 },
     { labels: { le: '+Inf' }, value: Number.POSITIVE_INFINITY },
+    { labels: { le: '-Inf' }, value: Number.NEGATIVE_INFINITY },
   ]);
   expect(Object.fromEntries(asked.at(-1) ?? [])).toEqual({ query: 'vector', time: '12' });
 });

@@ -2,6 +2,9 @@ import { z } from 'zod';
 
 const labels = z.record(z.string(), z.string());
 const point = z.tuple([z.number(), z.string()]);
+/** As the API writes a float: Number() knows neither `+Inf` nor `-Inf`. */
+const numberOf = (text: string): number => Number(text.endsWith('Inf') ? `${text}inity` : text);
+
 const exemplar = z.object({ labels, value: z.coerce.number(), timestamp: z.number() });
 
 export interface Sample {
@@ -80,7 +83,7 @@ export class Prometheus {
       z.object({ result: z.array(z.object({ metric: labels, value: point })) }),
     );
     return result
-      .map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
+      .map(({ metric, value }) => ({ labels: metric, value: numberOf(value[1]) }))
       .filter(({ value }) => !Number.isNaN(value));
   }
 
@@ -94,7 +97,7 @@ export class Prometheus {
     return result.map(({ metric, values }) => ({
       labels: metric,
       points: values
-        .map(([at, value]): [number, number] => [at, Number(value)])
+        .map(([at, value]): [number, number] => [at, numberOf(value)])
         .filter(([, value]) => Number.isFinite(value)),
     }));
   }
