@@ -180,7 +180,7 @@ describe('from the alert to the fix and back', () => {
     await page.getByText('↩ reverted').waitFor();
     expect(await indexes()).toBe(0);
     await page.getByRole('link', { name: 'Incident' }).click();
-    await page.getByRole('link', { name: /^Taken back: index on orders/ }).waitFor();
+    await page.getByRole('link', { name: /^Reverted: index on orders/ }).waitFor();
     expect(errors).toEqual([]);
     expect(served.faults).toEqual([]);
     await page.close();

@@ -9,6 +9,9 @@ const MAX_AT_A_TIME = 4;
 /** Ten pages of panels have as many. */
 const MAX_WAITING = 500;
 
+/** What every answer of the API has; without it something before Prometheus answers, or nothing yet. */
+const anyAnswer = z.looseObject({ status: z.enum(['success', 'error']) });
+
 const wrong = (cause?: unknown) =>
   new SourceUnavailable(
     'Prometheus',
@@ -26,7 +29,7 @@ export class PrometheusSource {
     const gate = new Gate('Prometheus', MAX_AT_A_TIME, MAX_WAITING);
     this.#prometheus = new Prometheus((path, body) =>
       gate.run(async () => {
-        const answer = await readJson(source, path, z.unknown(), { method: 'POST', body, signal }, [
+        const answer = await readJson(source, path, anyAnswer, { method: 'POST', body, signal }, [
           ...REFUSALS,
         ]);
         if (answer === undefined) throw wrong();
