@@ -2,8 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
-
-const concurrently = /^(CREATE (UNIQUE )?INDEX|DROP INDEX|REINDEX INDEX) CONCURRENTLY/;
+import { isConcurrent } from './statement.ts';
 
 /** As the careful online-change tools do: give up soon, so that nobody queues behind the waiting DDL. */
 const LOCK_TIMEOUT_MS = 500;
@@ -14,15 +13,14 @@ const LOCK_TIMEOUT_MS = 500;
 export const CONCURRENT_LOCK_TIMEOUT_MS = 30_000;
 const ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 8_000;
+const MAX_PAUSE_MS = 8_000;
 
 /** How long a statement may wait for a lock, milliseconds: briefly where others would queue behind it. */
-const lockTimeoutFor = (sql: string) =>
-  concurrently.test(sql) ? CONCURRENT_LOCK_TIMEOUT_MS : LOCK_TIMEOUT_MS;
+const lockTimeoutFor = (sql: string) => (isConcurrent(sql) ? CONCURRENT_LOCK_TIMEOUT_MS : LOCK_TIMEOUT_MS);
 
 /** Pause before the attempt after the `attempt`th, with full jitter, milliseconds. */
 export const pauseAfter = (attempt: number, random = Math.random) =>
-  Math.round(random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
+  Math.round(random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
 
 const retryable = (error: unknown) =>
   ['55P03', '40P01', '57014'].includes((error as { code?: string }).code ?? '');

@@ -97,8 +97,9 @@ async function undoAnswer(client: pg.Client, action: Action): Promise<string[] |
         [schema === undefined ? quote(name) : quote(schema, name)],
       );
       for (const option of rows[0]?.options ?? []) {
-        const [key = '', value = ''] = option.split(/=(.*)/s);
-        if (sql.includes(key))
+        const at = option.indexOf('=');
+        const [key, value] = [option.slice(0, at), option.slice(at + 1)];
+        if (effect.names.includes(key))
           own.push(
             `ALTER TABLE ${schema === undefined ? quote(name) : quote(schema, name)} SET (${key} = ${value})`,
           );

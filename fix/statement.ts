@@ -10,7 +10,7 @@ export interface Named {
 
 /** What a statement changes of the catalogue; what pg_dump does not show of a database is not part of it. */
 export type Effect =
-  | { on: 'options'; relation: Named }
+  | { on: 'options'; relation: Named; names: string[] }
   | { on: 'column'; relation: Named; column: string; recurses: boolean }
   | { on: 'setting'; database: string | null; role: string | null; name: string }
   | { on: 'system'; name: string }
@@ -32,6 +32,10 @@ const named = (relation: unknown): Named => ({
   name: String(at(relation, 'relname')),
 });
 
+/** Names of storage options, those of TOAST too. */
+const optionNames = (items: unknown): string[] =>
+  ((items as unknown[] | undefined) ?? []).map((item) => String(at(item, 'DefElem', 'defname')));
+
 function ofAlterTable(statement: unknown): Effect[] {
   const relation = named(at(statement, 'relation'));
   const recurses = at(statement, 'relation', 'inh') === true;
@@ -41,7 +45,7 @@ function ofAlterTable(statement: unknown): Effect[] {
     switch (at(command, 'subtype')) {
       case 'AT_SetRelOptions':
       case 'AT_ResetRelOptions':
-        return { on: 'options', relation };
+        return { on: 'options', relation, names: optionNames(at(command, 'def', 'List', 'items')) };
       case 'AT_SetOptions':
       case 'AT_ResetOptions':
         return { on: 'column', relation, column, recurses: false };
@@ -93,6 +97,22 @@ function ofNode(kind: string, statement: unknown): Effect[] {
     default:
       return [{ on: 'other' }];
   }
+}
+
+/** Whether it builds, drops or rebuilds an index beside what others do (CONCURRENTLY), by Postgres's own parser. */
+export function isConcurrent(sql: string): boolean {
+  let statement: unknown;
+  try {
+    statement = at(parseSync(sql), 'stmts', 0, 'stmt');
+  } catch {
+    return false;
+  }
+  const options = (at(statement, 'ReindexStmt', 'params') as unknown[] | undefined) ?? [];
+  return (
+    at(statement, 'IndexStmt', 'concurrent') === true ||
+    at(statement, 'DropStmt', 'concurrent') === true ||
+    options.some((option) => at(option, 'DefElem', 'defname') === 'concurrently')
+  );
 }
 
 /** What a statement changes, by Postgres's own parser. */

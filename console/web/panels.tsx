@@ -325,7 +325,7 @@ export function PanelView({
   if (data && data !== kept) keep(data);
   const reading = data ?? kept;
   // A KPI's value leads to the page that says why it counts and what explains it.
-  const [, kpi] = /^(.+)-now$/.exec(panel.id) ?? [];
+  const kpi = panel.kind === 'stat' ? panel.kpi : undefined;
   return (
     <div class={`panel ${panel.kind} w${panel.width}`} ref={ref}>
       <h4 title={panel.description}>

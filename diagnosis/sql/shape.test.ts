@@ -28,9 +28,11 @@ describe('conditions', () => {
     );
     expect(orders.equal).toEqual([
       { column: 'id', wrapped: null, join: true },
-      { column: 'customer_email', wrapped: 'lower(%)', join: false },
+      { column: 'customer_email', wrapped: 'lower(%)', wrapping: [{ call: 'lower' }], join: false },
     ]);
-    expect(orders.range).toEqual([{ column: 'placed_at', wrapped: '(%)::timestamp', join: false }]);
+    expect(orders.range).toEqual([
+      { column: 'placed_at', wrapped: '(%)::timestamp', wrapping: [{ cast: 'timestamp' }], join: false },
+    ]);
   });
 
   it('a member of an array is no equality, and IS NULL is told from it', () => {

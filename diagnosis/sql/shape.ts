@@ -2,11 +2,16 @@ import { loadModule, parseSync } from 'libpg-query';
 
 type Node = Record<string, unknown>;
 
+/** A function of one argument, or a cast; names as SQL has them. */
+export type Wrapping = { call: string } | { cast: string };
+
 /** A column as a condition or an ORDER BY uses it. */
 export interface ColumnUse {
   column: string;
   /** The function or cast around it, as SQL with `%` for the column: `lower(%)`, `(%)::timestamp`; null when bare. */
   wrapped: string | null;
+  /** The same, from the column outwards; none when bare. */
+  wrapping?: Wrapping[];
   /** It is compared with a column of another table of the statement. */
   join: boolean;
   /** The condition is IS NULL, which a share of the rows meets that has nothing to do with the values. */
@@ -79,7 +84,18 @@ const child = (node: unknown, key: string) => (node as Node | undefined)?.[key] 
 const nameOf = (node: unknown) => child(node, 'String')?.['sval'] as string | undefined;
 const lastName = (nodes: unknown) => nameOf(list(nodes).at(-1)) ?? '';
 
-const bare = ({ column, wrapped }: { column: string; wrapped: string | null }) => ({ column, wrapped });
+type Found = Pick<ColumnUse, 'column' | 'wrapped' | 'wrapping'> & { use: TableUse };
+
+const bare = ({ column, wrapped, wrapping }: Found) => ({
+  column,
+  wrapped,
+  ...(wrapping ? { wrapping } : {}),
+});
+const wrap = (inner: Found, wrapped: string, wrapping: Wrapping): Found => ({
+  ...inner,
+  wrapped,
+  wrapping: [...(inner.wrapping ?? []), wrapping],
+});
 /** A name as SQL has it: quoted where it would be read as another. */
 const written = (name: string) =>
   /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
@@ -191,8 +207,7 @@ class ShapeReader {
       const found = this.#column(sort?.['node'] as Node | undefined, scope);
       if (found)
         found.use.order.push({
-          column: found.column,
-          wrapped: found.wrapped,
+          ...bare(found),
           join: false,
           descending: sort?.['sortby_dir'] === 'SORTBY_DESC',
         });
@@ -265,14 +280,14 @@ class ShapeReader {
     if (nullTest) {
       const found = this.#column(nullTest['arg'] as Node, scope);
       if (found && required && nullTest['nulltesttype'] === 'IS_NULL')
-        found.use.equal.push({ column: found.column, wrapped: found.wrapped, join: false, isNull: true });
+        found.use.equal.push({ ...bare(found), join: false, isNull: true });
       return;
     }
     const link = child(node, 'SubLink');
     if (link) {
       const found = this.#column(link['testexpr'] as Node | undefined, scope);
       if (found && required && link['subLinkType'] === 'ANY_SUBLINK')
-        found.use.equal.push({ column: found.column, wrapped: found.wrapped, join: true });
+        found.use.equal.push({ ...bare(found), join: true });
       this.#subqueries(node, scope);
       return;
     }
@@ -292,8 +307,7 @@ class ShapeReader {
       if (!left || operator.startsWith('!')) return;
       const constant = child(child(comparison['rexpr'], 'A_Const'), 'sval')?.['sval'];
       left.use.pattern.push({
-        column: left.column,
-        wrapped: left.wrapped,
+        ...bare(left),
         join: false,
         parameter: typeof constant !== 'string',
         anchored:
@@ -316,11 +330,12 @@ class ShapeReader {
     const sides = [left, right].filter((side) => side !== undefined);
     const join = sides.length === 2 && left?.use !== right?.use;
     if (sides.length === 2 && !join) return;
-    for (const { use, column, wrapped } of sides) {
+    for (const side of sides) {
+      const { use } = side;
       if (['AEXPR_IN', 'AEXPR_OP_ANY', 'AEXPR_OP'].includes(kind) && operator === '=')
-        use.equal.push({ column, wrapped, join });
+        use.equal.push({ ...bare(side), join });
       else if (['<', '>', '<=', '>='].includes(operator) || kind.startsWith('AEXPR_BETWEEN'))
-        use.range.push({ column, wrapped, join });
+        use.range.push({ ...bare(side), join });
     }
   }
 
@@ -332,10 +347,7 @@ class ShapeReader {
         else this.#subqueries(value, scope);
   }
 
-  #column(
-    node: Node | undefined,
-    scope: Scope,
-  ): { use: TableUse; column: string; wrapped: string | null } | undefined {
+  #column(node: Node | undefined, scope: Scope): Found | undefined {
     if (!node) return undefined;
     const collate = child(node, 'CollateClause');
     // An index has one collation, and a comparison with another does not use it.
@@ -345,7 +357,7 @@ class ShapeReader {
       const inner = this.#column(cast['arg'] as Node, scope);
       const type = typeOf(child(cast, 'typeName'));
       return inner && type !== undefined
-        ? { ...inner, wrapped: `(${inner.wrapped ?? '%'})::${type}` }
+        ? wrap(inner, `(${inner.wrapped ?? '%'})::${type}`, { cast: type })
         : undefined;
     }
     const call = child(node, 'FuncCall');
@@ -354,7 +366,8 @@ class ShapeReader {
       const name = lastName(call['funcname']);
       if (args.length !== 1 || aggregates.has(name)) return undefined;
       const inner = this.#column(args[0], scope);
-      return inner && { ...inner, wrapped: `${qualified(call['funcname'])}(${inner.wrapped ?? '%'})` };
+      const called = qualified(call['funcname']);
+      return inner && wrap(inner, `${called}(${inner.wrapped ?? '%'})`, { call: called });
     }
     const names = list(child(node, 'ColumnRef')?.['fields']).map(nameOf);
     const column = names.at(-1);

@@ -41,11 +41,16 @@ const onTable = (
 /** What to write instead, and the index that serves it; an index only where the column has none that begins with it. */
 function insteadOf(context: CheckContext, table: Table, use: ColumnUse): FixOf<'rewrite'> {
   const { session, settings } = context;
-  const { column, wrapped } = use;
+  const { column } = use;
   const type = typeOf(table, column);
   const name = session.quote(column);
   const after = (index: Pick<NewIndex, 'method' | 'keys' | 'ordered'>) => ({ create: onTable(table, index) });
-  if (wrapped && /^to_tsvector\(%\)$/.test(wrapped)) {
+  const [only, ...more] = use.wrapping ?? [];
+  const calls = (name: string) =>
+    only !== undefined && more.length === 0 && 'call' in only && only.call === name;
+  const casts = (type: string) =>
+    only !== undefined && more.length === 0 && 'cast' in only && only.cast === type;
+  if (calls('to_tsvector')) {
     const configuration = settings.get('default_text_search_config')?.value ?? 'pg_catalog.simple';
     const expression = `to_tsvector(${literal(configuration)}::regconfig, ${name})`;
     return {
@@ -56,7 +61,7 @@ function insteadOf(context: CheckContext, table: Table, use: ColumnUse): FixOf<'
       ...after({ method: 'gin', keys: [{ expression, column }], ordered: false }),
     };
   }
-  if (wrapped && /^timestamp/.test(type) && /^(date\(%\)|\(%\)::date)$/.test(wrapped))
+  if (type.startsWith('timestamp') && (calls('date') || casts('date')))
     return {
       ...rewrite(
         `compare ${column} with the beginning and the end of the day, as moments: ${column} >= day AND ${column} < day + 1`,
@@ -106,7 +111,7 @@ export const check: Check = {
               table,
               columns,
               title: `${expressions.join(', ')} on ${table.name} cannot use an index on ${columns.join(', ')}`,
-              explanation: `The condition is on ${expressions.join(' and ')}, computed for all ${count(table.estimatedRows)} rows at each call. ${types.includes('text') && /::/.test(expressions.join()) ? 'The column is text; with its true type the condition would be on the column itself.' : 'Its result depends on more than the row, so an index on it is refused; a condition on the bare column would serve.'}`,
+              explanation: `The condition is on ${expressions.join(' and ')}, computed for all ${count(table.estimatedRows)} rows at each call. ${types.includes('text') && wrapped.some(({ wrapping }) => wrapping?.some((each) => 'cast' in each)) ? 'The column is text; with its true type the condition would be on the column itself.' : 'Its result depends on more than the row, so an index on it is refused; a condition on the bare column would serve.'}`,
               level: 0.9,
               fix: insteadOf(context, table, first),
             }),
