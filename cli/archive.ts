@@ -10,7 +10,7 @@ import { planPolicy, restorePolicy, runPolicy } from '../archive/partitions.ts';
 import { type UnitPlan } from '../archive/plan.ts';
 import { readPolicy } from '../archive/policy.ts';
 import { listArchive, type QueryResult, queryArchive, verifyArchive } from '../archive/read.ts';
-import { bytesText } from '../diagnosis/checks/shared.ts';
+import { bytesText } from '../lib/units/format.ts';
 import { ownerUrl, reported } from './fix.ts';
 
 const write = (text: string) => process.stdout.write(`${text}\n`);

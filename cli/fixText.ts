@@ -1,8 +1,8 @@
-import { bytesText } from '../diagnosis/checks/shared.ts';
 import type { Action } from '../fix/action.ts';
 import type { ApplyEvent } from '../fix/apply.ts';
 import { secondsText, timeText } from '../fix/duration.ts';
 import { isDueForReview, isInForce, type JournalEntry } from '../fix/journalEntry.ts';
+import { bytesText } from '../lib/units/format.ts';
 
 /** An action as one reads it before saying yes. */
 export function describeAction(action: Action, at: number): string {

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { bytesText } from '../lib/units/format.ts';
 
 export const MEASURED_FILE = path.join(import.meta.dirname, 'measured.json');
 const ASSUMPTIONS_FILE = path.join(import.meta.dirname, 'assumptions.yaml');
@@ -156,15 +157,7 @@ export function sizing(measured: Measured, assumed: Assumptions): Size[] {
 const three = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 3 });
 export function sizeText({ value, unit }: Pick<Size, 'value' | 'unit'>): string {
   if (!unit.startsWith('bytes')) return `${three(value)} ${unit}`;
-  const [power, name] = (
-    [
-      [1e12, 'TB'],
-      [1e9, 'GB'],
-      [1e6, 'MB'],
-      [1e3, 'kB'],
-    ] as const
-  ).find(([least]) => value >= least) ?? [1, 'B'];
-  return `${three(value / power)} ${name}${unit.slice('bytes'.length)}`;
+  return `${bytesText(value)}${unit.slice('bytes'.length)}`;
 }
 
 /** docs/sizing.md. */

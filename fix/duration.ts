@@ -1,7 +1,7 @@
-import { bytesText } from '../diagnosis/checks/shared.ts';
 import type { TableName } from '../diagnosis/fix.ts';
 import type { Session } from '../diagnosis/readSession.ts';
 import { openSession } from '../diagnosis/session.ts';
+import { bytesText } from '../lib/units/format.ts';
 import type { Action, ExpectedTime } from './action.ts';
 import type { Handlers } from './handler.ts';
 import { MAX_REPEATS } from './sequentialTest.ts';

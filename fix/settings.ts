@@ -1,8 +1,8 @@
 import { readCapabilities, readSettings, readStatements, readTables } from '../diagnosis/catalogue.ts';
-import { bytesText, count } from '../diagnosis/checks/shared.ts';
 import type { Session } from '../diagnosis/readSession.ts';
 import type { Statement, Table } from '../diagnosis/relations.ts';
 import { BudgetExceeded, NoTimeLeft, openSession } from '../diagnosis/session.ts';
+import { bytesText, count } from '../lib/units/format.ts';
 import type { Action } from './action.ts';
 
 type Settings = Awaited<ReturnType<typeof readSettings>>;

@@ -47,7 +47,7 @@ const compared = (recording: Recording): Compared[] => [
   ...Object.entries(STEPS).map(([step, name]) => ({
     id: `step:${step}`,
     name,
-    format: formats.seconds,
+    format: formats.duration,
     path: `steps/${step}`,
     query: `histogram_quantile(0.95, sum by (le, step) (rate(load_request_duration_seconds_bucket[${WINDOW_SECONDS}s])))`,
     windows: (phase: string) => stepWindows(recording, phase, step),

@@ -1,4 +1,4 @@
-import type { Unit } from '../kpis/kpi.ts';
+import { bytesText, durationText, moneyText, numberText, percentText } from '../lib/units/format.ts';
 
 /** A figure that is shown somewhere, and where it comes from. */
 export interface Figure {
@@ -54,48 +54,14 @@ export class Figures {
 }
 
 const compact = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
 export const formats = {
-  count: (value: number) => (Math.abs(value) >= 100 ? whole.format(value) : compact.format(value)),
-  seconds: (value: number) =>
-    value < 1 ? `${compact.format(value * 1000)} ms` : `${compact.format(value)} s`,
-  /** Of work that may take hours. */
-  duration: (seconds: number) =>
-    seconds < 0.1
-      ? `${compact.format(seconds * 1000)} ms`
-      : seconds < 90
-        ? `${compact.format(seconds)} s`
-        : seconds < 5_400
-          ? `${compact.format(seconds / 60)} min`
-          : `${compact.format(seconds / 3_600)} h`,
-  percent: (value: number) => `${compact.format(value * 100)} %`,
+  count: numberText,
+  duration: durationText,
+  percent: percentText,
   /** Beyond ten thousand a factor says that hardly anything is left, and its digits come from what little that is. */
   factor: (value: number) => (value > 10_000 ? 'over 10,000×' : `${compact.format(value)}×`),
   times: (value: number) => `${compact.format(value)} times`,
-  bytes: (value: number) =>
-    value >= 1e9
-      ? `${compact.format(value / 1e9)} GB`
-      : value >= 1e6
-        ? `${compact.format(value / 1e6)} MB`
-        : `${compact.format(value / 1e3)} kB`,
-  money: (currency: string) => (value: number) => {
-    if (value !== 0 && Math.abs(value) < 10) return `${currency} ${value.toFixed(2)}`;
-    const rounded = Math.abs(value) >= 1000 ? Number(value.toPrecision(3)) : Math.round(value);
-    return `${currency} ${whole.format(rounded)}`;
-  },
-  perSecond: (value: number) => `${compact.format(value)} /s`,
-};
-
-/** A measured value with its unit. */
-export const unitFormats: Record<Unit, (value: number) => string> = {
-  s: formats.seconds,
-  By: formats.bytes,
-  '1': formats.percent,
-  '{count}': formats.count,
-  '/s': formats.perSecond,
-  'By/s': (value) => `${formats.bytes(value)}/s`,
-  d: (value) => `${formats.count(value)} days`,
-  EUR: formats.money('EUR'),
-  'EUR/h': (value) => `${formats.money('EUR')(value)} /h`,
+  bytes: bytesText,
+  money: moneyText,
 };

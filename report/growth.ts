@@ -87,7 +87,7 @@ export function scalingFigures(figures: Figures, growth: Growth): void {
           figures.define(
             `scaling:${operation}:${model}:${size}${part}`,
             value,
-            (ms) => formats.seconds(ms / 1000),
+            (ms) => formats.duration(ms / 1000),
             source,
             `mean p95 and its 95 % interval; ${how}`,
           );

@@ -263,7 +263,7 @@ function growthFigures(figures: Figures, recording: Recording, growth: ReturnTyp
     figures.define(
       `database-time:${name}`,
       recording.phases[at]?.databaseTime,
-      (value) => `${formats.seconds(value)} a second`,
+      (value) => `${formats.duration(value)} a second`,
       [`/phases/${at}/databaseTime`],
       'sum(rate(db_client_operation_duration_seconds_sum)) over the phase',
     );

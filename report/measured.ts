@@ -1,6 +1,7 @@
 import { kpiById } from '../kpis/catalogue.ts';
 import { ratioOf } from '../lib/stats/interval.ts';
-import { type Figures, formats, unitFormats } from './figures.ts';
+import { withUnit } from '../lib/units/format.ts';
+import { type Figures, formats } from './figures.ts';
 import type { Recording } from './recording.ts';
 
 /** Phases that are set side by side, in this order; those that did not run are left out. */
@@ -31,7 +32,10 @@ export const COMPARED_KPIS = [
   'queries-per-request',
 ] as const;
 
-export const kpiFormat = (id: string): ((value: number) => string) => unitFormats[kpiById(id).unit];
+export const kpiFormat =
+  (id: string): ((value: number) => string) =>
+  (value) =>
+    withUnit(value, kpiById(id).unit);
 
 export const windowsOf = (recording: Recording, phase: string, kpi: string): number[] =>
   recording.phases

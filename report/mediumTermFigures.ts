@@ -1,4 +1,5 @@
 import { ratioOf } from '../lib/stats/interval.ts';
+import { withUnit } from '../lib/units/format.ts';
 import type { Assumptions } from './assumptions.ts';
 import { type Figures, formats } from './figures.ts';
 import { roadmap } from './plan.ts';
@@ -102,7 +103,7 @@ export function mediumTermFigures(
   figures.define(
     'migration:rate',
     busy > 0 ? units / (busy / 1000) : null,
-    formats.perSecond,
+    (value) => withUnit(value, '/s'),
     ['/migration/backfill'],
     'units by the time in which batches ran',
   );
@@ -190,11 +191,11 @@ function customersFigures(figures: Figures, { strain, ledgerOfOrders }: Recorded
   if (strain) {
     const from = (part: string) => [`/migration/strain/${part}`];
     const p95 = 'histogram_quantile(0.95, …load_request_duration_seconds_bucket…) over the whole of the time';
-    figures.define('strain:before', strain.p95BeforeWhole, formats.seconds, from('p95BeforeWhole'), p95);
+    figures.define('strain:before', strain.p95BeforeWhole, formats.duration, from('p95BeforeWhole'), p95);
     figures.define(
       'strain:during',
       strain.p95DuringBackfillWhole,
-      formats.seconds,
+      formats.duration,
       from('p95DuringBackfillWhole'),
       p95,
     );
@@ -213,7 +214,7 @@ function customersFigures(figures: Figures, { strain, ledgerOfOrders }: Recorded
     figures.define(
       'strain:lock',
       strain.longestWaitBehindMigrationMs,
-      (ms) => formats.seconds(ms / 1000),
+      (ms) => formats.duration(ms / 1000),
       from('longestWaitBehindMigrationMs'),
       'pg_blocking_pids and pg_stat_activity, sampled',
     );

@@ -4,8 +4,8 @@ import { Html, html } from '../../diagnosis/format/markup.ts';
 import { meetsObjective } from '../../kpis/catalogue.ts';
 import type { Unit } from '../../kpis/kpi.ts';
 import { objectiveText } from '../../kpis/unitText.ts';
+import { withUnit } from '../../lib/units/format.ts';
 import { colours, svg } from '../../report/charts/svg.ts';
-import { unitFormats } from '../../report/figures.ts';
 
 /** Of a page: what a dashboard is wide enough for, and what a slide takes. */
 export const WIDTH = 1280;
@@ -66,7 +66,7 @@ function axis({ unit, objective }: PromqlPanel, largestValue: number) {
     max: max ?? (({ max: data }: { max: number }) => (data < top ? top : null)),
     ...(top === 0 ? { interval: 1 } : { splitNumber: 3 }),
     axisLabel: {
-      formatter: unitFormats[unit],
+      formatter: (value: number) => withUnit(value, unit),
       hideOverlap: true,
       fontSize: 11,
       showMaxLabel: max === undefined && largestValue < top ? false : null,
@@ -80,7 +80,7 @@ function stat(panel: PromqlPanel, { queries }: PanelReading): Html {
   const series = queries[0]?.[0];
   if (!series) return nothing;
   if (panel.showsName) return html`<p class="value">${nameOf(panel, panel.queries[0].legend, series)}</p>`;
-  const value = unitFormats[panel.unit](last(series));
+  const value = withUnit(last(series), panel.unit);
   const { objective } = panel;
   if (!objective) return html`<p class="value">${value}</p>`;
   const met = meetsObjective({ objective }, last(series));
@@ -160,7 +160,7 @@ function lines(panel: PromqlPanel, reading: PanelReading, { range, bands, dashbo
         : {}),
     })),
   });
-  const format = (unit: Unit, value: number) => unitFormats[unit](value);
+  const format = (unit: Unit, value: number) => withUnit(value, unit);
   return html`${new Html(chart)}<ul class="legend">${shown.map(
     ({ name, unit, series }, at) =>
       html`<li><svg width="30" height="8"><line x1="0" x2="30" y1="4" y2="4" stroke="${LINES[at]}" stroke-width="3" stroke-dasharray="${DASHES[at]?.join(' ')}"/></svg><span>${name}</span> <b>max ${format(unit, largest(series))}</b></li>`,
@@ -174,7 +174,7 @@ function bars(panel: PromqlPanel, { queries }: PanelReading, { phases, dashboard
   };
   const shown = [...(queries[0] ?? [])].sort((a, b) => place(a) - place(b) || last(b) - last(a));
   if (shown.length === 0) return nothing;
-  const format = unitFormats[panel.unit];
+  const format = (value: number) => withUnit(value, panel.unit);
   const { objective } = panel;
   const met = (series: Series) => !objective || meetsObjective({ objective }, last(series));
   const chart = svg(`${dashboard.id}-${panel.id}`, panelWidth(panel) - 24, plotHeight(panel), {
@@ -240,7 +240,7 @@ function table(panel: PromqlPanel, { queries }: PanelReading, { phases }: Pictur
   const cell = (value: number | undefined, column: number) =>
     value === undefined || Number.isNaN(value)
       ? '–'
-      : unitFormats[panel.queries[column]?.unit ?? panel.unit](value);
+      : withUnit(value, panel.queries[column]?.unit ?? panel.unit);
   const left = sorted.length - MOST_TABLE_ROWS;
   return html`<table><thead><tr>${Object.values(labels).map((title) => html`<th>${title}</th>`)}${panel.queries.map(
     ({ legend }) => html`<th class="num">${legend}</th>`,

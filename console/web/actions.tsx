@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { bytesText, numberText } from '../../lib/units/format.ts';
 import type { ActionReading, ActionsReading } from '../actions.ts';
-import { bytes, clock, plain } from './format.ts';
+import { clock } from './format.ts';
 import { type Fault, useTopic } from './live.ts';
 import { actionLink, findingLink, Notice, Scroll, Sql, Waiting } from './parts.tsx';
 import { change, useUnlocked } from './session.ts';
@@ -19,7 +20,7 @@ export const stateWords: Record<ActionReading['state'], string> = {
 
 function effectText({ effect }: ActionReading): string {
   if (!effect) return '–';
-  return `${plain(effect.speedup)} × as fast (95 %: ${plain(effect.low)} to ${plain(effect.high)})`;
+  return `${numberText(effect.speedup)} × as fast (95 %: ${numberText(effect.low)} to ${numberText(effect.high)})`;
 }
 
 /** What is about to happen, in full, before it happens. */
@@ -194,7 +195,7 @@ export function ActionPage({ id }: { id: string }) {
             {action.predictedSpeedup === null ? null : (
               <>
                 <dt>Effect, predicted</dt>
-                <dd>{plain(action.predictedSpeedup)} × as fast</dd>
+                <dd>{numberText(action.predictedSpeedup)} × as fast</dd>
               </>
             )}
             <dt>Lock</dt>
@@ -205,9 +206,9 @@ export function ActionPage({ id }: { id: string }) {
               <>
                 <dt>It took</dt>
                 <dd>
-                  {plain(entry.applySeconds)} s
+                  {numberText(entry.applySeconds)} s
                   {action.time
-                    ? `; about ${plain(action.time.applySeconds)} s were expected (${action.time.basis})`
+                    ? `; about ${numberText(action.time.applySeconds)} s were expected (${action.time.basis})`
                     : ''}
                 </dd>
               </>
@@ -215,7 +216,7 @@ export function ActionPage({ id }: { id: string }) {
             {action.bytes === null ? null : (
               <>
                 <dt>Disk</dt>
-                <dd>about {bytes(action.bytes)}</dd>
+                <dd>about {bytesText(action.bytes)}</dd>
               </>
             )}
             {action.findings.length > 0 ? (

@@ -1,5 +1,5 @@
+import { numberText, withUnit } from '../../lib/units/format.ts';
 import type { ActionReading } from '../actions.ts';
-import { plain, withUnit } from './format.ts';
 import { useTopic } from './live.ts';
 import { PanelRows, useDashboards } from './panels.tsx';
 import { Notice, Waiting } from './parts.tsx';
@@ -20,7 +20,9 @@ function about({ action }: ActionReading): string {
 
 function howFar({ state, effect, byHand }: ActionReading): string {
   if (state === 'kept')
-    return effect && effect.low > 1 ? `✓ in place: ${plain(effect.speedup)} times as fast` : '✓ in place';
+    return effect && effect.low > 1
+      ? `✓ in place: ${numberText(effect.speedup)} times as fast`
+      : '✓ in place';
   if (state === 'reverted') return byHand ? '↩ reverted by hand' : '↩ tried, and reverted: it did not help';
   if (state === 'failed') return '✗ could not be done';
   return state === 'proposed' ? '○ proposed' : '… under way';

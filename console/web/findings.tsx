@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks';
+import { bytesText, numberText, percentText } from '../../lib/units/format.ts';
 import type { DiagnosisReading, FindingReading } from '../diagnosis.ts';
 import type { KpiReading } from '../readings.ts';
 import type { Alert } from '../sources/alertmanager.ts';
 import { stateWords } from './actions.tsx';
-import { ago, bytes, percent, plain } from './format.ts';
+import { ago } from './format.ts';
 import { useBeat, useTopic } from './live.ts';
 import {
   actionLink,
@@ -42,10 +43,10 @@ export function costText({
   calls,
 }: FindingReading['cost']): string {
   return [
-    ...(msPerSecond === undefined ? [] : [`${plain(msPerSecond)} ms of database time a second`]),
-    ...(size === undefined ? [] : [bytes(size)]),
-    ...(rowsReadPerRow === undefined ? [] : [`${plain(rowsReadPerRow)} rows read for each returned`]),
-    ...(calls === undefined ? [] : [`${plain(calls)} calls`]),
+    ...(msPerSecond === undefined ? [] : [`${numberText(msPerSecond)} ms of database time a second`]),
+    ...(size === undefined ? [] : [bytesText(size)]),
+    ...(rowsReadPerRow === undefined ? [] : [`${numberText(rowsReadPerRow)} rows read for each returned`]),
+    ...(calls === undefined ? [] : [`${numberText(calls)} calls`]),
   ].join(' · ');
 }
 
@@ -64,7 +65,7 @@ function FindingLine({ finding }: { finding: FindingReading }) {
         <a href={findingLink(finding.id)}>{finding.title}</a>
         {finding.shareOfLostTime !== null && finding.shareOfLostTime >= 0.005 ? (
           <span class="share">
-            <Share share={finding.shareOfLostTime} /> {percent(finding.shareOfLostTime)} of database time
+            <Share share={finding.shareOfLostTime} /> {percentText(finding.shareOfLostTime)} of database time
           </span>
         ) : null}
       </div>
@@ -201,8 +202,8 @@ export function FindingsPage() {
         <>
           <p class="soft">
             {last.target}, {ago(last.startedAt)} ago
-            {data.origin === 'delivered' ? ', by the story' : ''} · took {plain(last.seconds)} s, and{' '}
-            {plain(last.ownLoad.busyMs / 1000)} s of one connection · it changed nothing
+            {data.origin === 'delivered' ? ', by the story' : ''} · took {numberText(last.seconds)} s, and{' '}
+            {numberText(last.ownLoad.busyMs / 1000)} s of one connection · it changed nothing
           </p>
           {last.notes.map((note) => (
             <p key={note} class="soft">
@@ -268,7 +269,7 @@ function Evidence({ evidence }: Pick<FindingReading, 'evidence'>) {
             <tr key={label + how}>
               <td>{label}</td>
               <td class={typeof value === 'number' ? 'num' : 'value'}>
-                {typeof value === 'number' ? (unit === 'By' ? bytes(value) : plain(value)) : value}
+                {typeof value === 'number' ? (unit === 'By' ? bytesText(value) : numberText(value)) : value}
                 {unit && unit !== '1' && unit !== 'By' ? ` ${unit}` : ''}
               </td>
               <td>
@@ -313,7 +314,9 @@ export function FindingPage({ id }: { id: string }) {
       <h2>{finding.title}</h2>
       <p>
         <SeverityMark severity={finding.severity} /> {costText(cost)}
-        {finding.shareOfLostTime === null ? '' : ` · ${percent(finding.shareOfLostTime)} of database time`}
+        {finding.shareOfLostTime === null
+          ? ''
+          : ` · ${percentText(finding.shareOfLostTime)} of database time`}
       </p>
       <p class="prose-text">{finding.explanation}</p>
       <dl class="facts">
@@ -355,7 +358,7 @@ export function FindingPage({ id }: { id: string }) {
         ) : null}
         <dt>Confidence</dt>
         <dd>
-          {percent(confidence.level)}, {confidence.basis}
+          {percentText(confidence.level)}, {confidence.basis}
           {confidence.note ? ` (${confidence.note})` : ''}
         </dd>
       </dl>

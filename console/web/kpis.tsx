@@ -1,4 +1,4 @@
-import { withUnit } from './format.ts';
+import { withUnit } from '../../lib/units/format.ts';
 import { useTopic } from './live.ts';
 import { PanelView, useDashboards } from './panels.tsx';
 import { findingLink, Notice, SeverityMark, Waiting } from './parts.tsx';

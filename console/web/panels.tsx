@@ -1,8 +1,9 @@
 import type { EChartsCoreOption } from 'echarts/core';
 import { useMemo, useState } from 'preact/hooks';
+import { withUnit } from '../../lib/units/format.ts';
 import type { DashboardDefinition, PanelDefinition, PanelReading } from '../panels.ts';
 import { Chart, type Palette, usePalette, useSeen } from './charts.tsx';
-import { clock, withUnit } from './format.ts';
+import { clock } from './format.ts';
 import { useFetched, useTopic } from './live.ts';
 import { Notice, Scroll, Waiting } from './parts.tsx';
 import { type Band, bandsOf, phaseNames } from './story.ts';

@@ -1,4 +1,4 @@
-import { plain } from './format.ts';
+import { numberText } from '../../lib/units/format.ts';
 import { conditionsOf, type PlanNode, type PlanPart, readPlan } from './plan.ts';
 
 const percent = (share: number) =>
@@ -21,48 +21,48 @@ function Rows({ part, isRoot, facts }: { part: PlanPart; isRoot: boolean; facts:
     <dl class="rows">
       <div>
         <dt>rows estimated</dt>
-        <dd>{plain(node['Plan Rows'])}</dd>
+        <dd>{numberText(node['Plan Rows'])}</dd>
       </div>
       {actual !== undefined ? (
         <div class={misjudged !== null && misjudged >= MISJUDGED ? 'bad' : ''}>
           <dt>rows actual</dt>
           <dd>
-            {plain(actual)}
-            {misjudged !== null && misjudged >= MISJUDGED ? ` – ${plain(misjudged)} × off` : ''}
+            {numberText(actual)}
+            {misjudged !== null && misjudged >= MISJUDGED ? ` – ${numberText(misjudged)} × off` : ''}
           </dd>
         </div>
       ) : isRoot && facts.rowsPerCall !== undefined ? (
         <div>
           <dt>rows actual, mean of its calls</dt>
-          <dd>{plain(facts.rowsPerCall)}</dd>
+          <dd>{numberText(facts.rowsPerCall)}</dd>
         </div>
       ) : null}
       {reads ? (
         <div>
           <dt>rows in the table, all read</dt>
-          <dd>{plain(inTable)}</dd>
+          <dd>{numberText(inTable)}</dd>
         </div>
       ) : null}
       {node['Rows Removed by Filter'] !== undefined ? (
         <div>
           <dt>rows read and thrown away</dt>
-          <dd>{plain(node['Rows Removed by Filter'])}</dd>
+          <dd>{numberText(node['Rows Removed by Filter'])}</dd>
         </div>
       ) : null}
       {part.loops > 1 ? (
         <div>
           <dt>runs</dt>
-          <dd>{plain(part.loops)} ×</dd>
+          <dd>{numberText(part.loops)} ×</dd>
         </div>
       ) : null}
       <div>
         <dt>cost</dt>
-        <dd>{plain(node['Total Cost'])}</dd>
+        <dd>{numberText(node['Total Cost'])}</dd>
       </div>
       {node['Actual Total Time'] !== undefined ? (
         <div>
           <dt>time</dt>
-          <dd>{plain(node['Actual Total Time'])} ms</dd>
+          <dd>{numberText(node['Actual Total Time'])} ms</dd>
         </div>
       ) : null}
     </dl>

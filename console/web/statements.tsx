@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
+import { durationText, numberText, percentText } from '../../lib/units/format.ts';
 import type { StatementDetail } from '../details.ts';
 import type { StatementReading } from '../readings.ts';
 import { Explained, findingsOn } from './findings.tsx';
-import { milliseconds, percent, plain, seconds } from './format.ts';
+import { milliseconds } from './format.ts';
 import { useFetched, useTopic } from './live.ts';
 import { PanelView, useDashboards } from './panels.tsx';
 import {
@@ -46,13 +47,17 @@ function Rows({ statements }: { statements: readonly StatementReading[] }) {
                   {statement.text ? <code class="snippet">{statement.text.replace(/\s+/g, ' ')}</code> : null}
                 </td>
                 <td class="nowrap">
-                  <Share share={statement.timeShare ?? 0} /> {percent(statement.timeShare ?? 0)}
+                  <Share share={statement.timeShare ?? 0} /> {percentText(statement.timeShare ?? 0)}
                 </td>
-                <td class="num">{statement.p95Seconds === null ? '–' : seconds(statement.p95Seconds)}</td>
-                <td class="num">{statement.meanSeconds === null ? '–' : seconds(statement.meanSeconds)}</td>
-                <td class="num">{plain(statement.rate)}</td>
+                <td class="num">
+                  {statement.p95Seconds === null ? '–' : durationText(statement.p95Seconds)}
+                </td>
+                <td class="num">
+                  {statement.meanSeconds === null ? '–' : durationText(statement.meanSeconds)}
+                </td>
+                <td class="num">{numberText(statement.rate)}</td>
                 <td class={`num ${statement.errorRatio > 0 ? 'bad' : ''}`}>
-                  {statement.errorRatio > 0 ? percent(statement.errorRatio) : '0'}
+                  {statement.errorRatio > 0 ? percentText(statement.errorRatio) : '0'}
                 </td>
                 <td>
                   {statement.traceId ? (
@@ -169,7 +174,7 @@ function Measured({ detail }: { detail: StatementDetail }) {
         <div key={queryid}>
           <dt>queryid {queryid}</dt>
           <dd>
-            {plain(calls)} calls · {milliseconds(meanMs)} mean · {plain(rowsPerCall)} rows a call
+            {numberText(calls)} calls · {milliseconds(meanMs)} mean · {numberText(rowsPerCall)} rows a call
           </dd>
         </div>
       ))}
@@ -200,10 +205,11 @@ export function StatementPage({ summary }: { summary: string }) {
       <h2>{summary}</h2>
       {reading ? (
         <p>
-          {percent(reading.timeShare ?? 0)} of statement time · p95{' '}
-          {reading.p95Seconds === null ? '–' : seconds(reading.p95Seconds)} · {plain(reading.rate)} calls /s
+          {percentText(reading.timeShare ?? 0)} of statement time · p95{' '}
+          {reading.p95Seconds === null ? '–' : durationText(reading.p95Seconds)} · {numberText(reading.rate)}{' '}
+          calls /s
           {reading.errorRatio > 0 ? (
-            <strong class="bad"> · ✗ {percent(reading.errorRatio)} failed</strong>
+            <strong class="bad"> · ✗ {percentText(reading.errorRatio)} failed</strong>
           ) : null}
         </p>
       ) : (

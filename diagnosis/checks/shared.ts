@@ -8,17 +8,6 @@ export function shortly(sql: string, length = 120): string {
   return line.length > length ? `${line.slice(0, length - 1)}…` : line;
 }
 
-export const count = (value: number) => Math.round(value).toLocaleString('en');
-
-/** 1234567 -> `1.2 MB`; decimal, as disks are sold. */
-export function bytesText(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let at = 0;
-  let value = bytes;
-  for (; value >= 1000 && at < units.length - 1; at += 1) value /= 1000;
-  return `${value >= 100 || at === 0 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
-}
-
 /** What a fix that builds an index gets when it is verified. */
 export const toBeBuilt = { lock: '' };
 

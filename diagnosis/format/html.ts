@@ -1,4 +1,4 @@
-import { bytesText, count } from '../checks/shared.ts';
+import { bytesText, count } from '../../lib/units/format.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { RankedFinding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { bytesText, count } from '../checks/shared.ts';
+import { bytesText, count } from '../../lib/units/format.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { Cost, RankedFinding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';

@@ -41,7 +41,7 @@ export function growthLines(growth: Growth, operation: GrowthOperation, width = 
       nameLocation: 'middle',
       nameGap: 26,
     },
-    yAxis: { type: 'log', axisLabel: { formatter: (ms: number) => formats.seconds(ms / 1000) } },
+    yAxis: { type: 'log', axisLabel: { formatter: (ms: number) => formats.duration(ms / 1000) } },
     series: (Object.keys(growthModels) as GrowthModel[]).map((model) => ({
       name: growthModels[model],
       type: 'line',

@@ -55,7 +55,7 @@ function cause({ recording, figures }: Case, finding: RankedFinding): Html {
   figures.define(
     `${id}:traced`,
     trace?.durationMs,
-    (ms) => formats.seconds(ms / 1000),
+    (ms) => formats.duration(ms / 1000),
     [`/causeTraces/${at}/durationMs`],
     `the slowest call in trace ${trace?.traceId}`,
   );
@@ -90,7 +90,7 @@ export function trail({ recording, figures }: Case): Html {
   figures.define(
     'trail:duration',
     found.durationMs,
-    (ms) => formats.seconds(ms / 1000),
+    (ms) => formats.duration(ms / 1000),
     ['/trail/durationMs'],
     `the statement in trace ${found.traceId}`,
   );

@@ -1,5 +1,5 @@
+import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { bytesText, count } from '../shared.ts';
 import { finding } from './finding.ts';
 
 /** B-tree pages are filled to 90 % when built, and about 70 % after random inserts; half of that is bloat. */

@@ -1,7 +1,7 @@
+import { bytesText } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { keptFor } from '../../proposals/drop.ts';
 import type { Index } from '../../relations.ts';
-import { bytesText } from '../shared.ts';
 import { finding } from './finding.ts';
 
 const LEAST_BYTES = 1_000_000;

@@ -1,10 +1,10 @@
 import { literal } from '../../../lib/pg/quote.ts';
+import { bytesText } from '../../../lib/units/format.ts';
 import type { CheckContext } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import type { FixOf } from '../../fix.ts';
 import { dropLock } from '../../proposals/drop.ts';
 import type { Index, Table } from '../../relations.ts';
-import { bytesText } from '../shared.ts';
 
 const dropFix = ({ schema, name: table, kind }: Table, index: Index): FixOf<'index'> => ({
   kind: 'index',

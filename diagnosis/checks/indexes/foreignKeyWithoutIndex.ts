@@ -1,5 +1,6 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { count, toBeBuilt } from '../shared.ts';
+import { toBeBuilt } from '../shared.ts';
 
 const LEAST_ROWS = 1_000;
 

@@ -1,7 +1,7 @@
+import { bytesText } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { keptFor } from '../../proposals/drop.ts';
 import type { Index, Table } from '../../relations.ts';
-import { bytesText } from '../shared.ts';
 import { finding } from './finding.ts';
 
 /** Index statistics younger than this say nothing of what is unused (a month-end report); as peers do. Seconds. */

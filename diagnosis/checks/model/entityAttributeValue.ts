@@ -1,5 +1,5 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { count } from '../shared.ts';
 import { isText, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 interface AttributeRows {

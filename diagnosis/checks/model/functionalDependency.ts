@@ -1,10 +1,11 @@
+import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { type DependencyMeasure, measureInDatabase, measureRows } from '../../model/g3.ts';
 import { synthesise } from '../../model/normalForm.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Table } from '../../relations.ts';
-import { askWithin, bytesText, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
+import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 /** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */

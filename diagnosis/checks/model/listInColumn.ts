@@ -1,6 +1,6 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { freeName } from '../../proposals/names.ts';
-import { count } from '../shared.ts';
 import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 /** More would not change what a value is. */

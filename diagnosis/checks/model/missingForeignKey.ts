@@ -1,9 +1,10 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { validationSql } from '../../fixSql.ts';
 import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Column, Table } from '../../relations.ts';
-import { askWithin, count, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
+import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();

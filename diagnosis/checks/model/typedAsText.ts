@@ -1,7 +1,7 @@
+import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
 import type { Column } from '../../relations.ts';
-import { bytesText, count } from '../shared.ts';
 import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';

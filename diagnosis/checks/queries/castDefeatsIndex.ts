@@ -1,11 +1,11 @@
 import { literal } from '../../../lib/pg/quote.ts';
+import { count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { FixOf, NewIndex } from '../../fix.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { Table } from '../../relations.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
 import { tableOf } from '../../workload.ts';
-import { count } from '../shared.ts';
 import { about, merger, rewrite } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 

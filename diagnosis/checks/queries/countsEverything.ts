@@ -1,5 +1,5 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { count } from '../shared.ts';
 import { about, largest, merger, rewrite, tablesOf } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 

@@ -1,7 +1,7 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { freeName } from '../../proposals/names.ts';
 import { referenceTo } from '../../workload.ts';
-import { count } from '../shared.ts';
 import { withoutStatements } from './shared.ts';
 
 /** A row that is changed this often since the statistics began is a queue. */

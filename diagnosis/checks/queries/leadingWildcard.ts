@@ -1,8 +1,9 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { qualify } from '../../proposals/expression.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
 import { tableOf } from '../../workload.ts';
-import { count, toBeBuilt } from '../shared.ts';
+import { toBeBuilt } from '../shared.ts';
 import { about, merger } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 

@@ -1,6 +1,6 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import type { PlanNode } from '../../plans.ts';
-import { count } from '../shared.ts';
 import { about, largest, merger, rewrite, tablesOf } from './about.ts';
 import { matters, rowsPerCall, withoutStatements } from './shared.ts';
 

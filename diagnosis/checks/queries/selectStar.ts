@@ -1,8 +1,8 @@
+import { bytesText } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import type { Table } from '../../relations.ts';
 import { referenceTo, tableOf } from '../../workload.ts';
 import type { WorkloadEntry } from '../../workloadEntry.ts';
-import { bytesText } from '../shared.ts';
 import { about, rewrite } from './about.ts';
 import { rowWidth, withoutStatements } from './shared.ts';
 

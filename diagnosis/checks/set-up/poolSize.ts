@@ -1,6 +1,6 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { samplePools } from '../../pools.ts';
-import { count } from '../shared.ts';
 import { erlangC } from './erlangC.ts';
 
 const SAMPLES = 10;

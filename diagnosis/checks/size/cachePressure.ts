@@ -1,5 +1,5 @@
+import { bytesText } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { bytesText } from '../shared.ts';
 
 /** As peers do. */
 const CACHE_OBJECTIVE = 0.99;

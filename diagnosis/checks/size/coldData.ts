@@ -1,6 +1,6 @@
+import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import type { Table } from '../../relations.ts';
-import { bytesText, count } from '../shared.ts';
 import { stillInUse } from './lives.ts';
 import { DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';
 

@@ -1,5 +1,5 @@
+import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { bytesText, count } from '../shared.ts';
 
 /** As peers do: a fifth of the rows dead, and enough of them to matter. */
 const DEAD_SHARE = 0.2;

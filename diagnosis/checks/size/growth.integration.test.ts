@@ -56,7 +56,7 @@ it('rows a day, from the statistics of dates, of text, of a partitioned table an
     expect(bytes / expected).toBeLessThan(1.1);
   }
   // Ten gigabytes at a few kilobytes a day.
-  expect(evidence.find(({ label }) => label.startsWith('the disk of 10.0 GB'))?.value).toBe(
+  expect(evidence.find(({ label }) => label.startsWith('the disk of 10 GB'))?.value).toBe(
     'not within ten years',
   );
 });

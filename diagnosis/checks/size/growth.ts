@@ -1,9 +1,10 @@
 import { kpiById } from '../../../kpis/catalogue.ts';
+import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
 import type { Table } from '../../relations.ts';
 import { tableOf } from '../../workload.ts';
-import { bytesText, count, shortly } from '../shared.ts';
+import { shortly } from '../shared.ts';
 import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';
 import { type Ages, readAges } from './rowAge.ts';
 

@@ -1,7 +1,7 @@
+import { count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { SchemaChange } from '../../fix.ts';
 import type { Table } from '../../relations.ts';
-import { count } from '../shared.ts';
 
 /** Half of the range took the time until now; at the pace of now the other half takes no longer. */
 const MIN_SHARE = 0.5;
