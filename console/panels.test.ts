@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { dashboardDefinitions, legendOf, Panels, SPANS } from './panels.ts';
+import { legendOf } from '../dashboards/panel.ts';
+import { dashboardDefinitions, Panels, SPANS } from './panels.ts';
 import type { PrometheusSource } from './sources/prometheus.ts';
 
 const asked: string[] = [];

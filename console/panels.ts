@@ -2,9 +2,11 @@ import { LRUCache } from 'lru-cache';
 import {
   type Dashboard,
   fillVariables,
+  legendOf,
   type Panel,
   type PanelQuery,
   type PromqlPanel,
+  stepOf,
 } from '../dashboards/panel.ts';
 import { dashboards } from '../dashboards/panels.ts';
 import type { Unit } from '../kpis/kpi.ts';
@@ -40,11 +42,10 @@ export interface PanelReading {
 export const SPANS = [5, 15, 30, 60, 360] as const;
 
 /** More values than that in one panel cannot be told apart at its width. */
-const MOST_POINTS = 180;
-const SCRAPE_SECONDS = 5;
+const MAX_POINTS = 180;
 /** The colours of the page can be told apart up to here. */
-const MOST_SERIES = 8;
-const MOST_ROWS = 40;
+const MAX_SERIES = 8;
+const MAX_ROWS = 40;
 
 /** Those that the page draws: what Postgres alone answers it shows elsewhere. */
 const drawn = (panel: Panel): panel is PromqlPanel => panel.kind !== 'sql';
@@ -62,18 +63,6 @@ export const dashboardDefinitions: DashboardDefinition[] = dashboards.map((dashb
     }))
     .filter(({ panels }) => panels.length > 0),
 }));
-
-/** `{{label}}` of a legend from the labels of a series. */
-export function legendOf(
-  template: string,
-  labels: Record<string, string>,
-  names: Record<string, string> = {},
-): string {
-  const name = template
-    .replace(/\{\{\s*(\w+)\s*\}\}/g, (_, label: string) => names[labels[label] ?? ''] ?? labels[label] ?? '')
-    .trim();
-  return name || 'all';
-}
 
 function align(points: Range['points'], from: number, step: number, length: number): (number | null)[] {
   const values: (number | null)[] = Array.from({ length }, () => null);
@@ -125,7 +114,7 @@ export class Panels {
       .filter(drawn)
       .find((candidate) => candidate.id === id);
     if (!panel) throw new BadRequest(`There is no panel ${id} on a dashboard ${dashboard}.`, 404);
-    const step = Math.max(1, Math.ceil((minutes * 60) / MOST_POINTS / SCRAPE_SECONDS)) * SCRAPE_SECONDS;
+    const step = stepOf(minutes * 60, MAX_POINTS);
     // On multiples of the step, so that a line does not tremble, and pages that ask at the same time share an answer.
     const to = Math.floor(now / 1000 / step) * step;
     const key = JSON.stringify([dashboard, id, minutes, to, statement]);
@@ -188,11 +177,11 @@ export class Panels {
     const all = ranges.flat().sort((a, b) => b.largest - a.largest || a.name.localeCompare(b.name, 'en'));
     return {
       series: all
-        .slice(0, MOST_SERIES)
+        .slice(0, MAX_SERIES)
         .map(({ name, values }) => ({ name, values }))
         // A series keeps its colour while others overtake it.
         .sort((a, b) => a.name.localeCompare(b.name, 'en')),
-      left: Math.max(0, all.length - MOST_SERIES),
+      left: Math.max(0, all.length - MAX_SERIES),
     };
   }
 
@@ -207,7 +196,7 @@ export class Panels {
       ),
     );
     const all = samples.flat();
-    const most = panel.kind === 'stat' ? 1 : MOST_ROWS;
+    const most = panel.kind === 'stat' ? 1 : MAX_ROWS;
     return { series: all.slice(0, most), left: Math.max(0, all.length - most) };
   }
 
@@ -224,6 +213,6 @@ export class Panels {
         rows.set(key, row);
       }
     const all = [...rows.values()];
-    return { rows: all.slice(0, MOST_ROWS), left: Math.max(0, all.length - MOST_ROWS) };
+    return { rows: all.slice(0, MAX_ROWS), left: Math.max(0, all.length - MAX_ROWS) };
   }
 }

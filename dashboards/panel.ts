@@ -171,3 +171,21 @@ export const kpiByPhase = (kpi: Kpi): PromqlPanel => ({
   width: 12,
   height: 8,
 });
+
+/** `{{label}}` of a legend from the labels of a series. */
+export function legendOf(
+  template: string,
+  labels: Record<string, string>,
+  names: Record<string, string> = {},
+): string {
+  const name = template
+    .replace(/\{\{\s*(\w+)\s*\}\}/g, (_, label: string) => names[labels[label] ?? ''] ?? labels[label] ?? '')
+    .trim();
+  return name || 'all';
+}
+
+const SCRAPE_SECONDS = 5;
+
+/** Seconds between the points of a line over a time, so that there are no more than `maxPoints`, and none between scrapes. */
+export const stepOf = (seconds: number, maxPoints: number): number =>
+  Math.max(1, Math.ceil(seconds / maxPoints / SCRAPE_SECONDS)) * SCRAPE_SECONDS;

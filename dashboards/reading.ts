@@ -1,5 +1,5 @@
 import { prometheusAt, type Range } from '../lib/prometheus/client.ts';
-import { fillVariables, type Panel, type PromqlPanel } from './panel.ts';
+import { fillVariables, type Panel, type PromqlPanel, stepOf } from './panel.ts';
 import { dashboards } from './panels.ts';
 
 /** What a panel's queries gave over a time range. */
@@ -18,7 +18,6 @@ export interface TimeRange {
 
 /** About as many as a panel has pixels to tell them apart. */
 const MAX_POINTS = 240;
-const SCRAPE_SECONDS = 5;
 
 /**
  * Reads a panel as Grafana would with that time range.
@@ -31,7 +30,7 @@ export async function readPanel(
   { from, to }: TimeRange,
 ): Promise<PanelReading> {
   const [start, end] = [from.getTime() / 1000, to.getTime() / 1000];
-  const step = Math.max(1, Math.ceil((end - start) / MAX_POINTS / SCRAPE_SECONDS)) * SCRAPE_SECONDS;
+  const step = stepOf(end - start, MAX_POINTS);
   const prometheus = prometheusAt(url);
   const read = async ({ promql }: PromqlPanel['queries'][number]): Promise<Series[]> => {
     const query = fillVariables(promql, { rangeSeconds: end - start });

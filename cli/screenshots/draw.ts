@@ -1,4 +1,4 @@
-import type { Dashboard, PromqlPanel } from '../../dashboards/panel.ts';
+import { type Dashboard, legendOf, type PromqlPanel } from '../../dashboards/panel.ts';
 import { asksPrometheus, type PanelReading, type Series } from '../../dashboards/reading.ts';
 import { Html, html } from '../../diagnosis/format/markup.ts';
 import { meetsObjective } from '../../kpis/catalogue.ts';
@@ -43,14 +43,9 @@ export interface Picture {
   phases: string[];
 }
 
-/** `{{label}}` of a legend, in the panel's words. */
-function nameOf({ names = {} }: PromqlPanel, legend: string, { labels }: Series): string {
-  const name = legend.replaceAll(/\{\{(\w+)\}\}/g, (_all, label: string) => {
-    const value = labels[label] ?? '';
-    return names[value] ?? value;
-  });
-  return name.trim() || 'all';
-}
+/** Name of a line, in the panel's words. */
+const nameOf = ({ names }: PromqlPanel, legend: string, { labels }: Series): string =>
+  legendOf(legend, labels, names);
 
 const last = ({ points }: Series) => points.at(-1)?.[1] ?? Number.NaN;
 const largest = ({ points }: Series) => points.reduce((most, [, value]) => Math.max(most, value), 0);
