@@ -240,8 +240,7 @@ describe('docker/Dockerfile', () => {
     const entries = [
       'cli/main.ts',
       'console/server.ts',
-      'instrumentation/hook.mjs',
-      'instrumentation/register.ts',
+      'instrumentation/index.ts',
       'sample-shop/data/main.ts',
       'sample-shop/load/main.ts',
       'sample-shop/server.ts',

@@ -2,81 +2,106 @@ import { type Counter, context, metrics, ROOT_CONTEXT, type Span, SpanKind, trac
 import { hrTimeToMilliseconds, suppressTracing } from '@opentelemetry/core';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { LRUCache } from 'lru-cache';
-import type pg from 'pg';
+import type { Client } from 'pg';
+import { PlanSession, type SessionTarget, targetOf } from './planSession.ts';
 import { redactPlan } from './redaction.ts';
+import { sessionStateOf } from './sessionState.ts';
 import type { Statement } from './statement.ts';
 
 export interface PlanCaptureOptions {
-  /** A role that may EXPLAIN the application's statements; the application's own will do. */
-  databaseUrl: string;
   /** A statement at least this long has its plan captured, milliseconds. */
   slowMs: number;
 }
 
-interface Executed {
+/** A statement as a client was given it. */
+export interface Executed {
+  client: Client;
   sql: string;
   values: unknown[];
   statement: Statement;
 }
-interface Wanted extends Executed {
+interface Remembered extends Executed {
+  /** Statements that bring a new session to the state of the one that ran this one; undefined if none can. */
+  repeat: readonly string[] | undefined;
+}
+interface Wanted {
+  sql: string;
+  values: unknown[];
+  statement: Statement;
   span: ReadableSpan;
+  target: SessionTarget;
+  repeat: readonly string[];
 }
 
 /** Plans that may wait; more are skipped, and counted. */
 const LONGEST_QUEUE = 16;
-/** One plan of a statement (by fingerprint) in this time, milliseconds. */
+/** One plan of a statement (by fingerprint) in one kind of session in this time, milliseconds. */
 const EACH_STATEMENT_EVERY_MS = 15_000;
-/** Planning takes milliseconds; this only bounds what a locked catalogue could cost. */
-const EXPLAIN_TIMEOUT_MS = 2_000;
 const IDLE_CONNECTION_MS = 30_000;
 const LARGEST_PLAN_CHARACTERS = 200_000;
 
 /**
- * Captures plans of slow statements, off the request's path and on a connection of its own, so that it works while
- * the pool is exhausted. EXPLAIN without ANALYZE plans the statement with the values it had and does not run it; the
- * plan becomes a child span `EXPLAIN {summary}` of the query's span, its literals masked.
+ * Captures plans of slow statements, off the request's path and on a connection of its own, so that it works while the
+ * pool is exhausted. EXPLAIN without ANALYZE plans the statement with the values it had and does not run it; the plan
+ * becomes a child span `EXPLAIN {summary}` of the query's span, its literals masked.
+ *
+ * The connection has the parameters of the one that ran the statement, and repeats what that session was told with SET,
+ * so the plan is of the same database, role, search path and settings. Where that cannot be had there is no plan, and
+ * `sqltrail_plan_captures` counts why.
  */
 export class PlanCapture {
-  readonly #options: PlanCaptureOptions;
-  readonly #executed = new WeakMap<object, Executed>();
+  readonly #slowMs: number;
+  readonly #executed = new WeakMap<object, Remembered>();
   readonly #recent = new LRUCache<string, true>({ max: 1_000, ttl: EACH_STATEMENT_EVERY_MS });
   readonly #queue: Wanted[] = [];
   #captures: Counter | undefined;
-  #client: pg.Client | undefined;
+  #session: PlanSession | undefined;
   #busy = false;
   #closed = false;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(options: PlanCaptureOptions) {
-    this.#options = options;
+  constructor({ slowMs }: PlanCaptureOptions) {
+    this.#slowMs = slowMs;
   }
 
-  /** To be called once the SDK has started. */
+  /** Makes the counter; to be called once the metrics API has a provider. */
   createInstruments(): void {
     this.#captures = metrics.getMeter('sqltrail').createCounter('sqltrail_plan_captures', {
       description: 'Plans of slow statements, by outcome',
     });
-    for (const outcome of ['captured', 'failed', 'skipped']) this.#captures.add(0, { outcome });
+    for (const outcome of ['captured', 'failed', 'queue_full', 'session_unknown', 'connection_unknown'])
+      this.#captures.add(0, { outcome });
   }
 
-  /** Remembers, as long as the span lives, what was executed. The values stay in this process. */
-  executed(span: Span, sql: string, values: unknown[] | undefined, statement: Statement): void {
-    if (statement.explainable) this.#executed.set(span, { sql, values: values ?? [], statement });
+  /** Remembers, until the span is offered, what was executed. The values stay in this process. */
+  executed(span: Span, executed: Executed): void {
+    if (!executed.statement.explainable) return;
+    this.#executed.set(span, { ...executed, repeat: sessionStateOf(executed.client).repeat() });
   }
 
   /** Takes note of a finished query span. */
   offer(span: ReadableSpan): void {
-    if (this.#closed || hrTimeToMilliseconds(span.duration) < this.#options.slowMs) return;
     const executed = this.#executed.get(span);
-    const key = executed?.statement.fingerprint;
-    if (!executed || !key || this.#recent.has(key)) return;
-    if (this.#queue.length >= LONGEST_QUEUE) {
-      this.#captures?.add(1, { outcome: 'skipped' });
-      return;
+    // The span may wait long for a collector that is away; what it executed must not.
+    this.#executed.delete(span);
+    if (this.#closed || hrTimeToMilliseconds(span.duration) < this.#slowMs) return;
+    if (!executed?.statement.fingerprint) return;
+    const { client, sql, values, statement, repeat } = executed;
+    if (!repeat) return this.#count('session_unknown');
+    const target = targetOf(client);
+    if (!target) return this.#count('connection_unknown');
+    const key = [statement.fingerprint, target.key, ...repeat].join(' ');
+    if (this.#recent.has(key)) return;
+    if (this.#queue.length >= LONGEST_QUEUE) this.#count('queue_full');
+    else {
+      this.#recent.set(key, true);
+      this.#queue.push({ sql, values, statement, span, target, repeat });
+      if (!this.#busy) void this.#work();
     }
-    this.#recent.set(key, true);
-    this.#queue.push({ ...executed, span });
-    if (!this.#busy) void this.#work();
+  }
+
+  #count(outcome: string): void {
+    this.#captures?.add(1, { outcome });
   }
 
   async #work(): Promise<void> {
@@ -85,54 +110,22 @@ export class PlanCapture {
     for (let wanted = this.#queue.shift(); wanted && !this.#closed; wanted = this.#queue.shift())
       try {
         await context.with(suppressTracing(ROOT_CONTEXT), () => this.#capture(wanted as Wanted));
-        this.#captures?.add(1, { outcome: 'captured' });
+        this.#count('captured');
       } catch {
-        this.#captures?.add(1, { outcome: 'failed' });
+        this.#count('failed');
         this.#disconnect();
       }
     this.#busy = false;
     this.#idle = setTimeout(() => this.#disconnect(), IDLE_CONNECTION_MS).unref();
   }
 
-  async #connection(): Promise<pg.Client> {
-    if (this.#client) return this.#client;
-    // Loaded only now: were it loaded with this file, before the instrumentations, they would not patch it.
-    const { default: driver } = await import('pg');
-    const client = new driver.Client({
-      connectionString: this.#options.databaseUrl,
-      connectionTimeoutMillis: EXPLAIN_TIMEOUT_MS,
-      query_timeout: EXPLAIN_TIMEOUT_MS * 2,
-    });
-    client.on('error', () => {
-      if (this.#client === client) this.#client = undefined;
-    });
-    await client.connect();
-    this.#client = client;
-    // Not asked for when connecting, because a pooler gives the name to the application next. Without one, the process
-    // is the one that the server named for cancel requests (lib/pg/pooler.ts has the sources), and the session is ours.
-    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    if (rows[0]?.pid === (client as unknown as { processID: number }).processID)
-      await client.query("SET application_name = 'sqltrail-plans'");
-    // Not in the types; without it an idle connection would keep the application from ending.
-    (client as unknown as { unref(): void }).unref();
-    return client;
-  }
-
-  async #capture({ sql, values, statement, span }: Wanted): Promise<void> {
-    const client = await this.#connection();
-    const startTime = Date.now();
-    let plan: string;
-    try {
-      // Nor is the timeout: poolers refuse that parameter.
-      await client.query(`BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = ${EXPLAIN_TIMEOUT_MS}`);
-      const { rows } = await client.query({
-        text: `EXPLAIN (FORMAT JSON, SETTINGS) ${sql}`,
-        values,
-      });
-      plan = JSON.stringify(redactPlan(rows[0]?.['QUERY PLAN']));
-    } finally {
-      await client.query('ROLLBACK');
+  async #capture({ sql, values, statement, span, target, repeat }: Wanted): Promise<void> {
+    if (!this.#session?.isOf(target)) {
+      this.#disconnect();
+      this.#session = await PlanSession.open(target);
     }
+    const startTime = Date.now();
+    const plan = JSON.stringify(redactPlan(await this.#session.explain(sql, values, repeat)));
     if (plan.length > LARGEST_PLAN_CHARACTERS) throw new Error('plan too large');
     trace
       .getTracer('sqltrail-plans')
@@ -154,9 +147,8 @@ export class PlanCapture {
   }
 
   #disconnect(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    void client?.end().catch(() => {});
+    this.#session?.close();
+    this.#session = undefined;
   }
 
   /** No more plans; the connection is closed. */

@@ -63,8 +63,7 @@ export function baseName(options: PoolOptions, env: NodeJS.ProcessEnv = process.
 /**
  * Metrics of each pg pool of the process, each under a name of its own (`host:port/database`, a later one of the
  * same database with `#2`): connections in use and idle, requests waiting, how long they waited, how long
- * connections were held, and acquire timeouts. instrumentation-pg has no wait times or timeouts, and keeps one
- * counter for all pools, so its own are dropped by views (sdk.ts).
+ * connections were held, and acquire timeouts.
  *
  * It also carries the caller's context over the wait: pg-pool calls a waiting caller back from whoever released the
  * connection, and the query's span would join that one's trace.
@@ -73,13 +72,12 @@ export class PoolInstrumentation extends InstrumentationBase {
   #names = new WeakMap<Pool, string>();
   /** Held weakly: a pool that nobody ends or keeps must not live on in here. */
   #pools = new Map<string, WeakRef<Pool>>();
-  #acquiredAt = new WeakMap<PoolClient, number>();
   declare private waitTime: ReturnType<typeof this.meter.createHistogram>;
   declare private useTime: ReturnType<typeof this.meter.createHistogram>;
   declare private timeouts: ReturnType<typeof this.meter.createCounter>;
 
   constructor() {
-    super('sqltrail-pools', '0.1.0', {});
+    super('sqltrail-pools', '0.2.0', {});
   }
 
   protected override _updateMetricInstruments(): void {
@@ -167,12 +165,23 @@ export class PoolInstrumentation extends InstrumentationBase {
     this.#pools.set(name, new WeakRef(pool));
     const labels = { 'db.client.connection.pool.name': name };
     this.timeouts.add(0, labels);
-    pool.on('release', (_error, client) => {
-      const since = this.#acquiredAt.get(client);
-      this.#acquiredAt.delete(client);
-      if (since !== undefined) this.useTime.record((performance.now() - since) / 1000, labels);
-    });
     return name;
+  }
+
+  /** By the client's own `release`, which a pool sets anew each time: pools before 3.6 have no event for it. */
+  #measureUse(client: PoolClient, name: string, since: number): PoolClient['release'] {
+    const { release } = client;
+    const instrumentation = this;
+    let released = false;
+    client.release = function (this: unknown, ...args) {
+      if (!released)
+        instrumentation.useTime.record((performance.now() - since) / 1000, {
+          'db.client.connection.pool.name': name,
+        });
+      released = true;
+      return release.apply(this as PoolClient, args);
+    };
+    return client.release;
   }
 
   #patchConnect(original: Connect): Connect {
@@ -186,8 +195,8 @@ export class PoolInstrumentation extends InstrumentationBase {
         plugin.#settle(name, caller, startTime, startedMs, error, client);
       if (callback)
         return original.call(this, (error, client, release) => {
-          settle(error, client);
-          context.with(caller, () => callback(error, client, release));
+          const measured = settle(error, client);
+          context.with(caller, () => callback(error, client, measured ?? release));
         });
       const result = original.call(this);
       return result?.then(
@@ -210,15 +219,15 @@ export class PoolInstrumentation extends InstrumentationBase {
     startedMs: number,
     error: unknown,
     client?: PoolClient,
-  ) {
+  ): PoolClient['release'] | undefined {
     const endedMs = performance.now();
     const waitedMs = endedMs - startedMs;
     const labels = { 'db.client.connection.pool.name': name };
     this.waitTime.record(waitedMs / 1000, labels);
-    if (client) this.#acquiredAt.set(client, endedMs);
+    const release = client && this.#measureUse(client, name, endedMs);
     const timedOut = isAcquireTimeout(error);
     if (timedOut) this.timeouts.add(1, labels);
-    if ((waitedMs < SHORTEST_WAIT_MS && !error) || !trace.getSpan(caller)) return;
+    if ((waitedMs < SHORTEST_WAIT_MS && !error) || !trace.getSpan(caller)) return release;
     const span = this.tracer.startSpan(
       'pool.acquire',
       { kind: SpanKind.INTERNAL, startTime, attributes: labels },
@@ -229,5 +238,6 @@ export class PoolInstrumentation extends InstrumentationBase {
       span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
     }
     span.end(startTime + waitedMs);
+    return release;
   }
 }

@@ -1,16 +1,9 @@
-// Preload 2 of 2; see hook.mjs.
-import { readEnvironment, type TelemetryEnvironment } from './environment.ts';
-import { startTelemetry } from './sdk.ts';
-import { endBySignal } from './signals.ts';
+// `node --require @sqltrail/instrumentation/register app.js`, for CommonJS applications that cannot take --import.
+// Compiled to CommonJS only, where imports are evaluated in the order of the text: the hooks come first.
+import { isMainThread } from 'node:worker_threads';
+import { registerSynchronousHooks } from './moduleHooks.ts';
 
-let env: TelemetryEnvironment;
-try {
-  env = readEnvironment(process.env);
-} catch (error) {
-  process.stderr.write(`telemetry: ${(error as Error).message}\n`);
-  process.exit(2);
+if (isMainThread) {
+  registerSynchronousHooks(__filename);
+  (require('./autostart.js') as typeof import('./autostart.ts')).autostart();
 }
-const telemetry = await startTelemetry(env);
-
-process.on('beforeExit', () => void telemetry.shutdown());
-for (const signal of ['SIGTERM', 'SIGINT'] as const) endBySignal(signal, () => telemetry.shutdown());

@@ -1,6 +1,11 @@
-import { fingerprintSync, loadModule, normalizeSync, parseSync } from 'libpg-query';
 import { LRUCache } from 'lru-cache';
 import { maskLiterals, tokens } from './lexer.ts';
+import { loadedParser } from './parser.ts';
+import { effectsOf, effectsOfUnparsed, type SessionEffect } from './sessionEffects.ts';
+
+export { loadParser } from './parser.ts';
+
+type Parser = NonNullable<ReturnType<typeof loadedParser>>;
 
 /** What is told about a statement; none of it holds a value. */
 export interface Statement {
@@ -16,6 +21,8 @@ export interface Statement {
   fingerprint: string | undefined;
   /** One SELECT, INSERT, UPDATE, DELETE or MERGE, which EXPLAIN takes. */
   explainable: boolean;
+  /** What it does to its session, for the plans of later statements. */
+  effects: readonly SessionEffect[];
 }
 
 /** A longer text is not parsed: it is generated, and its parse would hold up the event loop. */
@@ -131,6 +138,7 @@ function describeUnparsed(sql: string): Statement {
     collection: undefined,
     fingerprint: undefined,
     explainable: false,
+    effects: effectsOfUnparsed(sql),
   };
 }
 
@@ -153,15 +161,17 @@ function assignedAt(root: unknown): Set<number> {
  * The statement's text without values. For what pg_stat_statements normalises, Postgres's own normalisation comes
  * first, so that `$1` is the same constant in both; it leaves comments, and of utility statements nearly everything.
  */
-function maskedText(sql: string, tree: unknown, normalised: boolean): string {
-  const text = normalised ? normalizeSync(sql) : sql;
+function maskedText(parser: Parser, sql: string, tree: unknown, normalised: boolean): string {
+  const text = normalised ? parser.normalizeSync(sql) : sql;
   const used = [...text.matchAll(/\$(\d{1,5})(?!\d)/g)].reduce((max, [, n]) => Math.max(max, Number(n)), 0);
   const assigned = normalised ? new Set<number>() : assignedAt(tree);
   return maskLiterals(text, { placeholder: (n) => `$${used + n + 1}`, alsoAt: assigned });
 }
 
-function describeParsed(sql: string): Statement {
-  const tree = parseSync(sql) as { stmts?: { stmt?: Node; stmt_location?: number; stmt_len?: number }[] };
+function describeParsed(parser: Parser, sql: string): Statement {
+  const tree = parser.parseSync(sql) as {
+    stmts?: { stmt?: Node; stmt_location?: number; stmt_len?: number }[];
+  };
   const statements = tree.stmts ?? [];
   if (statements.length === 0) return describeUnparsed(sql);
   // The parser counts bytes.
@@ -181,6 +191,7 @@ function describeParsed(sql: string): Statement {
   return {
     text: cut(
       maskedText(
+        parser,
         sql,
         tree,
         parts.every(({ operation }) => explainable.has(operation)),
@@ -192,8 +203,12 @@ function describeParsed(sql: string): Statement {
       .slice(0, MAX_SUMMARY),
     operation: first.operation,
     collection: tables.size === 1 ? [...tables][0] : undefined,
-    fingerprint: fingerprintSync(sql),
+    fingerprint: parser.fingerprintSync(sql),
     explainable: parts.length === 1 && explainable.has(first.operation),
+    effects: effectsOf(
+      statements.map(({ stmt }) => stmt),
+      sql,
+    ),
   };
 }
 
@@ -202,21 +217,18 @@ const cache = new LRUCache<string, Statement>({
   sizeCalculation: (statement, sql) => sql.length + statement.text.length + 200,
 });
 
-/** Must have resolved before {@link describeStatement} parses; until then statements are masked, not parsed. */
-export async function loadParser(): Promise<void> {
-  await loadModule();
-}
-
 /** Describes a statement with Postgres's own parser, from a cache where the text was seen. Never throws. */
 export function describeStatement(sql: string): Statement {
   const known = cache.get(sql);
   if (known) return known;
+  const parser = loadedParser();
   let statement: Statement;
   try {
-    statement = isParsable(sql) ? describeParsed(sql) : describeUnparsed(sql);
+    statement = parser && isParsable(sql) ? describeParsed(parser, sql) : describeUnparsed(sql);
   } catch {
     statement = describeUnparsed(sql);
   }
-  cache.set(sql, statement);
+  // What was only masked because the parser is not there yet is parsed the next time.
+  if (parser) cache.set(sql, statement);
   return statement;
 }

@@ -196,12 +196,8 @@ function partSpecs(
       name: 'shop',
       ...node([
         '--max-old-space-size=256',
-        // See instrumentation/hook.mjs.
-        '--liftoff-only',
         '--import',
-        './instrumentation/hook.mjs',
-        '--import',
-        './instrumentation/register.ts',
+        './instrumentation/index.ts',
         'sample-shop/server.ts',
       ]),
       env: {

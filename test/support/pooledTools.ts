@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Span } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import pg from 'pg';
 import { expireArchive, planExpiry } from '../../archive/expire.ts';
 import { planPolicy, restorePolicy, runPolicy } from '../../archive/partitions.ts';
 import { type ArchivePolicy, readPolicy } from '../../archive/policy.ts';
@@ -68,10 +69,12 @@ const migration = async (url: string) => ({ url, mapping: await shopMapping({ ti
 async function capturePlan(url: string): Promise<void> {
   await loadParser();
   const sql = 'SELECT full_name FROM customers WHERE id = $1';
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
   await waitFor(
     'a plan',
     async () => {
-      const plans = new PlanCapture({ databaseUrl: url, slowMs: 0 });
+      const plans = new PlanCapture({ slowMs: 0 });
       let captured = false;
       // Its context is asked for once the plan is there.
       const span = {
@@ -81,7 +84,12 @@ async function capturePlan(url: string): Promise<void> {
           return { traceId: '0'.repeat(31) + 1, spanId: '0'.repeat(15) + 1, traceFlags: 0 };
         },
       } as unknown as ReadableSpan;
-      plans.executed(span as unknown as Span, sql, [1], describeStatement(sql));
+      plans.executed(span as unknown as Span, {
+        client,
+        sql,
+        values: [1],
+        statement: describeStatement(sql),
+      });
       plans.offer(span);
       try {
         return await waitFor('the plan', () => captured, { deadlineMs: 8_000 });
@@ -91,6 +99,7 @@ async function capturePlan(url: string): Promise<void> {
     },
     { deadlineMs: PATIENCE_MS },
   );
+  await client.end();
 }
 
 /** As before Postgres 16, where a generic plan needs a prepared statement. */

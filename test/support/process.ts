@@ -38,13 +38,7 @@ export function startNode(args: string[], env: Record<string, string>): TestProc
   };
 }
 
-export const telemetryArguments = [
-  '--liftoff-only',
-  '--import',
-  './instrumentation/hook.mjs',
-  '--import',
-  './instrumentation/register.ts',
-];
+export const telemetryArguments = ['--import', './instrumentation/index.ts'];
 export const shopArguments = [...telemetryArguments, 'sample-shop/server.ts'];
 
 /** Waits until a URL answers 200. @throws Error with the process's output when it ends first. */

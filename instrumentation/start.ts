@@ -1,0 +1,169 @@
+import {
+  context,
+  type DiagLogger,
+  DiagLogLevel,
+  diag,
+  metrics,
+  propagation,
+  trace,
+} from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { registerInstrumentations } from '@opentelemetry/instrumentation';
+import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
+import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+  serviceInstanceIdDetector,
+} from '@opentelemetry/resources';
+import { NoopSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { MetricsPipeline } from './metricsPipeline.ts';
+import { isScrape } from './metricsServer.ts';
+import { PlanCapture } from './plans.ts';
+import { PoolInstrumentation } from './pools.ts';
+import { QueryInstrumentation } from './queries.ts';
+import { RedactingSpanProcessor } from './redactingSpanProcessor.ts';
+import { addMountedRoute, RouteInstrumentation } from './routes.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { SpanQueue } from './spanQueue.ts';
+import { loadParser } from './statement.ts';
+
+const SHUTDOWN_DEADLINE_MS = 3_000;
+const WARN_EVERY_MS = 60_000;
+
+export interface Telemetry {
+  /** Resolves when statements are parsed; until then their text is only masked. */
+  ready: Promise<void>;
+  /** Flushes what is left and stops, within 3 s, whatever the collector does. Never rejects. */
+  shutdown(): Promise<void>;
+}
+
+/** Warnings of the SDK on stderr, the same text once a minute at most: a dead collector fails each few seconds. */
+function warnLogger(write: (line: string) => void): DiagLogger {
+  const lastAt = new Map<string, number>();
+  const warn = (message: string) => {
+    const text = message.slice(0, 300);
+    const key = text.slice(0, 60);
+    if ((lastAt.get(key) ?? -Infinity) > Date.now() - WARN_EVERY_MS) return;
+    if (lastAt.size > 100) lastAt.clear();
+    lastAt.set(key, Date.now());
+    write(`telemetry: ${text}\n`);
+  };
+  const silent = () => {};
+  return { error: warn, warn, info: silent, debug: silent, verbose: silent };
+}
+
+/** Without an exporter timeouts are counted all the same; they are made of spans. */
+function spanProcessorOf(settings: Settings, plans: PlanCapture | undefined) {
+  if (settings.traces === 'none') return { processor: new RedactingSpanProcessor(new NoopSpanProcessor()) };
+  const queue = new SpanQueue({
+    exporter: new OTLPTraceExporter({
+      ...(settings.tracesUrl ? { url: settings.tracesUrl } : {}),
+      timeoutMillis: settings.otlpTimeoutMs,
+    }),
+    maxWaiting: settings.maxWaitingSpans,
+    maxBatch: settings.maxBatchSpans,
+    everyMs: settings.exportEveryMs,
+    timeoutMs: settings.exportTimeoutMs,
+  });
+  return { queue, processor: new RedactingSpanProcessor(queue, { plans }) };
+}
+
+/** The standard name of a service without one, an identity of this process, and what the environment says. */
+function resourceOf(settings: Settings) {
+  const { serviceName } = settings;
+  // The other detectors would add the command line and the host's name to every export.
+  return defaultResource()
+    .merge(detectResources({ detectors: [serviceInstanceIdDetector, envDetector] }))
+    .merge(resourceFromAttributes(serviceName ? { 'service.name': serviceName } : {}));
+}
+
+const disabled: Telemetry = { ready: Promise.resolve(), shutdown: () => Promise.resolve() };
+let started: Telemetry | undefined;
+
+/**
+ * Starts traces and metrics, once a process: a second call returns the first one's telemetry. To be called before the
+ * modules that it observes are loaded. Under ESM they are observed only if the module hooks are there as well, which
+ * `node --import @sqltrail/instrumentation` sees to.
+ *
+ * @param settings take the place of what the environment says
+ * @throws Error when the SDK cannot be started
+ */
+export function start(settings: Partial<Settings> = {}): Telemetry {
+  started ??= startOnce(settings);
+  return started;
+}
+
+function startOnce(given: Partial<Settings>): Telemetry {
+  const logger = warnLogger((line) => process.stderr.write(line));
+  const settings = { ...readSettings(process.env, (text) => logger.warn(text)), ...given };
+  if (settings.disabled) return disabled;
+
+  const plans =
+    settings.plans && settings.traces !== 'none'
+      ? new PlanCapture({ slowMs: settings.slowStatementMs })
+      : undefined;
+  const { queue, processor } = spanProcessorOf(settings, plans);
+  // Only now: the exporter repeats a URL that it cannot parse, password and all, and the settings have told its name.
+  diag.setLogger(logger, DiagLogLevel.WARN);
+
+  // Before the metrics API has a provider, so that what it would measure costs nothing: its durations are made of spans.
+  const http = new HttpInstrumentation({
+    ignoreIncomingRequestHook: (request) =>
+      isScrape(request) || settings.ignoredPaths.includes(request.url?.split('?')[0] ?? ''),
+    applyCustomAttributesOnSpan: (span, request) => addMountedRoute(span, request),
+  });
+
+  const resource = resourceOf(settings);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(
+    new CompositePropagator({
+      propagators: settings.propagators.map((name) =>
+        name === 'baggage' ? new W3CBaggagePropagator() : new W3CTraceContextPropagator(),
+      ),
+    }),
+  );
+  const metricsPipeline = new MetricsPipeline(settings, resource, (text) => logger.warn(text));
+  metrics.setGlobalMeterProvider(metricsPipeline.provider);
+  const tracerProvider = new TracerProvider({
+    resource,
+    sampler: settings.sampler,
+    spanLimits: settings.spanLimits,
+    spanProcessors: [processor],
+  });
+  trace.setGlobalTracerProvider(tracerProvider);
+  http.setTracerProvider(tracerProvider);
+  registerInstrumentations({
+    instrumentations: [
+      new RouteInstrumentation(),
+      new QueryInstrumentation({ plans, rootSpans: settings.rootSpans }),
+      new PoolInstrumentation(),
+      new RuntimeNodeInstrumentation(),
+    ],
+  });
+  for (const part of [queue, processor, plans]) part?.createInstruments();
+  metricsPipeline.serve();
+
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    plans?.close();
+    await Promise.race([
+      // Against a dead collector shutdown takes long and then rejects.
+      Promise.all([tracerProvider.shutdown(), metricsPipeline.shutdown()]).catch((error: Error) =>
+        logger.warn(`last spans not sent: ${error.message}`),
+      ),
+      new Promise((resolve) => setTimeout(resolve, SHUTDOWN_DEADLINE_MS).unref()),
+    ]);
+  };
+  return {
+    ready: loadParser().catch((error: Error) => logger.warn(`statements are not parsed: ${error.message}`)),
+    shutdown() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
