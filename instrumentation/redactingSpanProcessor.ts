@@ -3,7 +3,7 @@ import { getRPCMetadata } from '@opentelemetry/core';
 import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { isDescribed } from './described.ts';
 import type { PlanCapture } from './plans.ts';
-import { framesOf, isSqlState, redactAttributes, redactMessage } from './redaction.ts';
+import { framesOf, isSqlState, redactAttributes, redactMessage, systemCallOf } from './redaction.ts';
 
 /** query_canceled: statement_timeout, and also pg_cancel_backend, which the text tells apart. */
 const STATEMENT_TIMEOUT = '57014';
@@ -33,12 +33,13 @@ const CLIENT_ERRORS: [text: RegExp, type: string][] = [
   [/^timeout exceeded when trying to connect$/, 'pool_timeout'],
   [/not queryable$|^Cannot use a pool after calling end/, 'client_closed'],
   [/^Connection terminated/, 'connection'],
-  [/^(?:[a-z]+ )?E[A-Z]{3,}\b/, 'connection'],
 ];
 
 /** `error.type` of a statement that failed: its SQLSTATE, or what became of it on the way; never part of a text. */
 const errorTypeOf = (message: string, sqlState: string | undefined) =>
-  sqlState ?? CLIENT_ERRORS.find(([text]) => text.test(message))?.[1] ?? '_OTHER';
+  sqlState ??
+  CLIENT_ERRORS.find(([text]) => text.test(message))?.[1] ??
+  (systemCallOf(message) ? 'connection' : '_OTHER');
 
 export interface RedactingSpanProcessorOptions {
   /** Is offered each finished statement. */

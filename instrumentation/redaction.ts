@@ -17,12 +17,20 @@ const HARMLESS =
 /** A system call that failed, without the address or path that follows: `connect ECONNREFUSED`. */
 const SYSTEM_CALL = /^(?:[a-z]{2,12} )?(E[A-Z0-9_]{2,15})\b/;
 
+/** Codes of failed look-ups of names, which the operating system does not number. */
+const LOOKUPS = new Set(['ENOTFOUND', 'EAI_AGAIN']);
+
+/** The system call and its code at the start of a message; undefined where there is none. */
+export function systemCallOf(message: string): string | undefined {
+  const [call, code = ''] = SYSTEM_CALL.exec(message) ?? [];
+  return call && (code in constants.errno || LOOKUPS.has(code)) ? call : undefined;
+}
+
 /** A message is exported whole only when it is known; any other may hold a value. */
 export function redactMessage(message: string, sqlState: string | undefined): string {
   if (HARMLESS.test(message)) return message;
   if (sqlState) return `SQLSTATE ${sqlState}`;
-  const [call, code = ''] = SYSTEM_CALL.exec(message) ?? [];
-  return call && code in constants.errno ? call : '?';
+  return systemCallOf(message) ?? '?';
 }
 
 /** Frames of a stack trace; what comes before the first repeats the message. */

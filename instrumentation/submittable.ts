@@ -26,17 +26,24 @@ export function textOf([config, values]: unknown[]): { text: string; values: unk
  * its socket's.
  */
 export function watchSubmittable(query: Submittable, caller: Context, end: (error?: unknown) => void): void {
+  // pg-native has no message of the server to hand on: its queries say by an event that they are done, and complete an
+  // error in their own handler.
+  const isNative = typeof query['handleReadyForQuery'] !== 'function';
   for (const name of handlersOf(query)) {
     const original = query[name] as (...args: unknown[]) => unknown;
     query[name] = function handle(this: unknown, ...args: unknown[]) {
-      if (name === 'handleError') end(args[0] ?? new Error());
+      const failed = name === 'handleError' ? (args[0] ?? new Error()) : undefined;
+      if (failed && !isNative) end(failed);
       // pg.Query hands an error of its own, as of a type parser, to itself only then.
       if (name === 'handleReadyForQuery') end(query['_canceledDueToError']);
-      return context.with(caller, () => original.apply(this, args));
+      try {
+        return context.with(caller, () => original.apply(this, args));
+      } finally {
+        if (failed) end(failed);
+      }
     };
   }
-  // pg-native has no message of the server to hand on; its queries say by an event that they are done.
-  if (typeof query['handleReadyForQuery'] !== 'function' && typeof query['once'] === 'function')
+  if (isNative && typeof query['once'] === 'function')
     (query['once'] as (event: string, listener: () => void) => void)('_done', () => end());
 }
 
