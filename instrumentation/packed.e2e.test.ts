@@ -1,0 +1,322 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../lib/freePort.ts';
+import { waitFor } from '../lib/waitFor.ts';
+import { startPostgres } from '../stack/postgres.ts';
+import { startCollector } from '../test/support/otlpCollector.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
+
+/** The package as a stranger gets it: packed, and installed from the tarball in an empty directory. */
+const root = path.resolve(import.meta.dirname, '..');
+const fixtures = path.join(root, 'test/support/packed');
+const run = promisify(execFile);
+const npm = (args: string[], cwd: string) =>
+  run('npm', ['--no-audit', '--no-fund', ...args], { cwd, maxBuffer: 64 * 1024 * 1024 });
+
+let dir: string;
+let tarball: string;
+let server: Awaited<ReturnType<typeof startPostgres>>;
+const nodes: Record<string, string> = {};
+
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-packed-'));
+  // Postgres runs as a user of its own.
+  await chmod(dir, 0o755);
+  const { stdout } = await npm(
+    ['pack', '--json', '--workspace', 'instrumentation', '--pack-destination', dir],
+    root,
+  );
+  tarball = path.join(
+    dir,
+    (JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }])[0].filename,
+  );
+  await writeFile(path.join(dir, 'package.json'), '{ "private": true }');
+  await npm(['install', '--prefix', dir, `node-${process.platform}-${process.arch}@22`], dir);
+  nodes['Node 22'] = path.join(dir, `node_modules/node-${process.platform}-${process.arch}/bin/node`);
+  nodes[`Node ${process.versions.node.split('.')[0]}`] = process.execPath;
+  server = await startPostgres({
+    dataDir: path.join(dir, 'pgdata'),
+    port: await freePort(),
+    password: 'test-only',
+    logFile: path.join(dir, 'postgres.log'),
+    settings: { fsync: 'off' },
+  });
+  const client = new pg.Client(server.url());
+  await client.connect();
+  await client.query(
+    "CREATE TABLE things (id int PRIMARY KEY, name text); INSERT INTO things VALUES (1, 'first')",
+  );
+  await client.end();
+});
+afterAll(async () => {
+  await server?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** Directories with the package and what applications need besides. */
+const INSTALLATIONS = {
+  plain: ['pg', '@types/pg', '@types/node'],
+  express4: ['express@4', 'pg'],
+  oldest: ['express@4', 'pg@8.0.3'],
+  libraries: [
+    ...['express@5', 'pg', 'knex', 'drizzle-orm', 'kysely', 'sequelize@6', 'typeorm', 'graphile-worker'],
+    ...['prisma', '@prisma/client', '@prisma/adapter-pg'],
+    ...[
+      '@nestjs/common',
+      '@nestjs/core',
+      '@nestjs/platform-express',
+      '@nestjs/typeorm',
+      'reflect-metadata',
+      'rxjs',
+    ],
+  ],
+};
+type Installation = keyof typeof INSTALLATIONS;
+const installed = new Map<Installation, Promise<string>>();
+
+function install(name: Installation): Promise<string> {
+  const directory = path.join(dir, name);
+  const make = async () => {
+    await cp(fixtures, directory, { recursive: true });
+    await writeFile(path.join(directory, 'package.json'), '{ "private": true, "type": "module" }');
+    await npm(['install', tarball, ...INSTALLATIONS[name]], directory);
+    if (name === 'libraries')
+      await run('npx', ['prisma', 'generate', '--schema', 'schema.prisma'], {
+        cwd: directory,
+        // Generating does not need the engine, which is not in the registry.
+        env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath },
+      });
+    return directory;
+  };
+  const made = installed.get(name) ?? make();
+  installed.set(name, made);
+  return made;
+}
+
+interface Run {
+  node: string;
+  directory: string;
+  args: string[];
+  env?: Record<string, string>;
+}
+
+/** Starts an application, asks it, ends it by SIGTERM. What it answers must not depend on telemetry. */
+async function answersOf({ node, directory, args, env = {} }: Run, metricsPort?: number) {
+  const child = spawn(node, args, {
+    cwd: directory,
+    env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: server.url(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
+  let ended: string | undefined;
+  const exited = once(child, 'exit').then(([code, signal]) => {
+    ended = `${code ?? signal}`;
+  });
+  const port = await waitFor(
+    'the application',
+    () => (ended ? 'ended' : /listening on (\d+)/.exec(output)?.[1]),
+    { deadlineMs: PATIENCE_MS },
+  );
+  if (ended) throw new Error(output);
+  const answers: [number, string][] = [];
+  for (const url of ['/api/things/1', '/api/things/2', '/api/fail']) {
+    const response = await fetch(`http://127.0.0.1:${port}${url}`);
+    answers.push([response.status, await response.text()]);
+  }
+  const metrics = metricsPort ? await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text() : '';
+  child.kill('SIGTERM');
+  await exited;
+  return {
+    answers,
+    ended,
+    metrics,
+    output: output.replace(/listening on \d+\n/, '').replaceAll(/\(node:\d+\)/g, '(node)'),
+  };
+}
+
+async function observe(application: Run, preload: string[]) {
+  const collector = await startCollector();
+  const metricsPort = await freePort();
+  const observed = await answersOf(
+    {
+      ...application,
+      args: [...preload, ...application.args],
+      env: {
+        ...application.env,
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort),
+        OTEL_SERVICE_NAME: 'stranger',
+      },
+    },
+    metricsPort,
+  );
+  collector.close();
+  return { ...observed, spans: collector.spans };
+}
+
+const IMPORT = ['--import', '@sqltrail/instrumentation'];
+const REQUIRE = ['--require', '@sqltrail/instrumentation/register'];
+
+interface Case {
+  installation: Installation;
+  args: string[];
+  preloads?: string[][];
+  library?: string;
+  /** Has no pool of pg-pool. */
+  ownPool?: boolean;
+  /** Has no router. */
+  route?: string | undefined;
+}
+const libraries = ['pg', 'knex', 'drizzle', 'kysely', 'sequelize', 'typeorm', 'graphile-worker', 'prisma'];
+const cases: Record<string, Case> = {
+  'Express 4, CommonJS': { installation: 'express4', args: ['express4.cjs'], preloads: [IMPORT, REQUIRE] },
+  'the oldest pg': { installation: 'oldest', args: ['express4.cjs'] },
+  'TypeScript as it is': { installation: 'plain', args: ['typescript.ts'], route: undefined },
+  'NestJS with TypeORM': { installation: 'libraries', args: ['nest.mjs'] },
+  ...Object.fromEntries(
+    libraries.map((library) => [
+      `Express 5, ESM, ${library}`,
+      {
+        installation: 'libraries' as const,
+        args: ['express5.mjs'],
+        library,
+        ownPool: library === 'knex' || library === 'sequelize',
+      },
+    ]),
+  ),
+};
+
+describe.each(Object.entries(cases))(
+  '%s',
+  (_name, { installation, args, preloads = [IMPORT], library, ...of }) => {
+    let directory: string;
+    beforeAll(async () => {
+      directory = await install(installation);
+    });
+    const route = 'route' in of ? of.route : '/api/things/:id';
+
+    it.each(
+      ['Node 22', `Node ${process.versions.node.split('.')[0]}`].flatMap((version) =>
+        preloads.map((preload) => [version, preload.join(' '), preload] as const),
+      ),
+    )(
+      '%s, %s: answers as without, and has spans, parents and pool metrics',
+      async (version, _text, preload) => {
+        const application: Run = {
+          node: nodes[version] as string,
+          directory,
+          args,
+          env: library ? { LIBRARY: library } : {},
+        };
+        const bare = await answersOf(application);
+        const { answers, ended, output, metrics, spans } = await observe(application, preload);
+        expect(answers).toEqual(bare.answers);
+        expect([ended, output]).toEqual([bare.ended, bare.output]);
+        expect(bare.ended).toBe('0');
+
+        const [request] = spans.filter(
+          ({ attributes }) => attributes['http.request.method'] && !attributes['url.full'],
+        );
+        expect(request?.resource['service.name']).toBe('stranger');
+        expect(request?.attributes['http.route']).toBe(route);
+        const statements = spans.filter(
+          ({ traceId, attributes }) => traceId === request?.traceId && attributes['db.query.text'],
+        );
+        const selects = statements.filter(
+          ({ attributes }) => attributes['db.query.summary'] === 'SELECT things',
+        );
+        expect(selects.length, JSON.stringify(statements.map(({ name: of }) => of))).toBeGreaterThan(0);
+        const ids = new Set(
+          spans.filter(({ traceId }) => traceId === request?.traceId).map(({ spanId }) => spanId),
+        );
+        for (const { parentId } of statements) expect(ids).toContain(parentId);
+        expect(spans.some(({ attributes }) => attributes['error.type'] === '42703')).toBe(true);
+        expect(new Set(spans.map(({ spanId }) => spanId)).size).toBe(spans.length);
+        if (!of.ownPool) {
+          expect(metrics).toMatch(/^db_client_connection_count\{/m);
+          expect(metrics).toMatch(/^db_client_connection_use_time_count\{.*\} [1-9]/m);
+        }
+        expect(JSON.stringify(spans)).not.toContain('test-only');
+      },
+    );
+  },
+);
+
+describe('the parts', () => {
+  it('can be imported and required, and do nothing by that', async () => {
+    const directory = await install('plain');
+    const { version } = JSON.parse(await readFile(path.join(root, 'instrumentation/package.json'), 'utf8'));
+    for (const node of Object.values(nodes))
+      for (const [type, load] of [
+        ['module', "const parts = await import('@sqltrail/instrumentation/api');"],
+        ['commonjs', "const parts = require('@sqltrail/instrumentation/api');"],
+      ] as const) {
+        const { stdout } = await run(
+          node,
+          [
+            `--input-type=${type}`,
+            '-e',
+            `${load} console.log(Object.keys(parts).filter((n) => n !== 'default' && n !== '__esModule').sort().join());`,
+          ],
+          { cwd: directory },
+        );
+        expect(stdout.trim()).toBe(
+          'PlanCapture,PoolInstrumentation,QueryInstrumentation,RedactingSpanProcessor,RouteInstrumentation,describeStatement,loadParser,readSettings,start',
+        );
+      }
+    const installed = await readFile(
+      path.join(directory, 'node_modules/@sqltrail/instrumentation/package.json'),
+      'utf8',
+    );
+    expect(JSON.parse(installed).version).toBe(version);
+  });
+
+  it.each(['nodenext', 'bundler'])(
+    'have types, by module resolution %s, in ESM and CommonJS',
+    async (moduleResolution) => {
+      const directory = await install('plain');
+      const text = `import { QueryInstrumentation, start } from '@sqltrail/instrumentation/api';
+      export const telemetry: { ready: Promise<void> } = start({ slowStatementMs: 100 });
+      new QueryInstrumentation({ rootSpans: false });
+      // @ts-expect-error A setting that there is not.
+      start({ slow: 100 });`;
+      for (const file of ['application.mts', 'application.cts'])
+        await writeFile(path.join(directory, file), text);
+      await run(
+        path.join(root, 'node_modules/.bin/tsc'),
+        [
+          ...['--noEmit', '--strict', '--skipLibCheck', '--types', 'node', '--target', 'es2023'],
+          ...['--module', moduleResolution === 'bundler' ? 'esnext' : 'nodenext'],
+          ...['--moduleResolution', moduleResolution, 'application.mts', 'application.cts', '--ignoreConfig'],
+        ],
+        { cwd: directory },
+      ).catch(({ stdout }: { stdout: string }) => expect(stdout).toBe(''));
+    },
+  );
+
+  it('are packed without sources, tests and what the repository needs', async () => {
+    const { stdout } = await run('tar', ['-tzf', tarball]);
+    const files = stdout.trim().split('\n');
+    expect(files).toEqual(
+      expect.arrayContaining(['package/README.md', 'package/CHANGELOG.md', 'package/package.json']),
+    );
+    expect(
+      files.filter(
+        (file) =>
+          !/^package\/(dist\/(esm|cjs)\/[\w.]+\.(js|d\.ts|json)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(
+            file,
+          ),
+      ),
+    ).toEqual([]);
+  });
+});
