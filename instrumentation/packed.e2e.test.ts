@@ -252,6 +252,66 @@ describe.each(Object.entries(cases))(
   },
 );
 
+/** Scripts that give pg one statement, by whatever way it is loaded and used. */
+const QUERY = `await pool.query('SELECT 42 AS loaded'); await pool.end();`;
+const POOL = `const pool = new Pool({ connectionString: process.env.DATABASE_URL }); ${QUERY}`;
+const CLIENT = `const client = new Client(process.env.DATABASE_URL); await client.connect(); await client.query('SELECT 42 AS loaded'); await client.end();`;
+const inFunction = (text: string) => `(async () => { ${text} })();`;
+const loads: [name: string, type: 'module' | 'commonjs', text: string][] = [
+  ['default import', 'module', `import pg from 'pg'; const { Pool } = pg; ${POOL}`],
+  ['named import', 'module', `import { Pool } from 'pg'; ${POOL}`],
+  ['namespace import', 'module', `import * as pg from 'pg'; const { Pool } = pg; ${POOL}`],
+  ['dynamic import', 'module', `const { default: { Pool } } = await import('pg'); ${POOL}`],
+  ['import of pg-pool', 'module', `import Pool from 'pg-pool'; ${POOL}`],
+  ['import of a client', 'module', `import { Client } from 'pg'; ${CLIENT}`],
+  ['class derived from the pool', 'module', `import pg from 'pg'; class Pool extends pg.Pool {} ${POOL}`],
+  [
+    'class derived from the client',
+    'module',
+    `import pg from 'pg'; class Client extends pg.Client {} ${CLIENT}`,
+  ],
+  [
+    'pool of a derived client',
+    'module',
+    `import pg from 'pg'; class Client extends pg.Client { query(...all) { return super.query(...all); } }
+     const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, Client }); ${QUERY}`,
+  ],
+  [
+    'createRequire',
+    'module',
+    `import { createRequire } from 'node:module'; const { Pool } = createRequire(process.cwd() + '/x')('pg'); ${POOL}`,
+  ],
+  ['require', 'commonjs', inFunction(`const { Pool } = require('pg'); ${POOL}`)],
+  ['require of pg-pool', 'commonjs', inFunction(`const Pool = require('pg-pool'); ${POOL}`)],
+  ['require of a client', 'commonjs', inFunction(`const { Client } = require('pg'); ${CLIENT}`)],
+  [
+    'require of the client’s file',
+    'commonjs',
+    inFunction(`const Client = require('pg/lib/client'); ${CLIENT}`),
+  ],
+  ['import in CommonJS', 'commonjs', inFunction(`const { Pool } = (await import('pg')).default; ${POOL}`)],
+];
+
+describe.each(['Node 22', `Node ${process.versions.node.split('.')[0]}`])('%s', (version) => {
+  it.each(loads)('pg by %s: a statement has one span', async (_name, type, text) => {
+    const directory = await install('plain');
+    const collector = await startCollector();
+    await run(nodes[version] as string, [...IMPORT, `--input-type=${type}`, '-e', text], {
+      cwd: directory,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        DATABASE_URL: server.url(),
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_PROMETHEUS_PORT: '0',
+      },
+    });
+    collector.close();
+    expect(collector.spans.map(({ attributes }) => attributes['db.query.text'])).toEqual([
+      'SELECT $1 AS loaded',
+    ]);
+  });
+});
+
 describe('the parts', () => {
   it('can be imported and required, and do nothing by that', async () => {
     const directory = await install('plain');
