@@ -1,3 +1,4 @@
+import path from 'node:path';
 import {
   context,
   type DiagLogger,
@@ -77,9 +78,13 @@ function spanProcessorOf(settings: Settings, plans: PlanCapture | undefined) {
 function resourceOf(settings: Settings) {
   const { serviceName } = settings;
   // The other detectors would add the command line and the host's name to every export.
-  return defaultResource()
-    .merge(detectResources({ detectors: [serviceInstanceIdDetector, envDetector] }))
-    .merge(resourceFromAttributes(serviceName ? { 'service.name': serviceName } : {}));
+  return (
+    defaultResource()
+      // By the SDK's own default with the path of the executable.
+      .merge(resourceFromAttributes({ 'service.name': `unknown_service:${path.basename(process.argv0)}` }))
+      .merge(detectResources({ detectors: [serviceInstanceIdDetector, envDetector] }))
+      .merge(resourceFromAttributes(serviceName ? { 'service.name': serviceName } : {}))
+  );
 }
 
 const disabled: Telemetry = { ready: Promise.resolve(), shutdown: () => Promise.resolve() };
