@@ -1,20 +1,20 @@
 import type { Server } from 'node:http';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import type { Resource } from '@opentelemetry/resources';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { type IMetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { serveMetrics } from './metricsServer.ts';
 import type { Settings, Warn } from './settings.ts';
 
 /** The metrics' way out of the process: scraped by Prometheus, sent over OTLP, both, or neither. */
 export class MetricsPipeline {
-  readonly provider: MeterProvider;
+  /** For the SDK, which starts and ends them. */
+  readonly readers: IMetricReader[];
   readonly #settings: Settings;
   readonly #warn: Warn;
   readonly #prometheus: PrometheusExporter | undefined;
   #server: Server | undefined;
 
-  constructor(settings: Settings, resource: Resource, warn: Warn) {
+  constructor(settings: Settings, warn: Warn) {
     this.#settings = settings;
     this.#warn = warn;
     if (settings.metrics.includes('prometheus'))
@@ -30,10 +30,7 @@ export class MetricsPipeline {
           exportTimeoutMillis: settings.metricTimeoutMs,
         })
       : undefined;
-    this.provider = new MeterProvider({
-      resource,
-      readers: [this.#prometheus, otlp].filter((reader) => reader !== undefined),
-    });
+    this.readers = [this.#prometheus, otlp].filter((reader) => reader !== undefined);
   }
 
   /** Opens the port for Prometheus, if there is one. */
@@ -43,9 +40,9 @@ export class MetricsPipeline {
     this.#server = serveMetrics({ exporter: this.#prometheus, host, port, warn: this.#warn });
   }
 
-  async shutdown(): Promise<void> {
+  /** Closes the port. */
+  close(): void {
     this.#server?.close();
     this.#server?.closeAllConnections();
-    await this.provider.shutdown();
   }
 }

@@ -1,4 +1,13 @@
-import { type Counter, context, metrics, ROOT_CONTEXT, type Span, SpanKind, trace } from '@opentelemetry/api';
+import {
+  type Counter,
+  context,
+  metrics,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import { hrTimeToMilliseconds, suppressTracing } from '@opentelemetry/core';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { LRUCache } from 'lru-cache';
@@ -75,7 +84,6 @@ export class PlanCapture {
 
   /** Remembers, until the span is offered, what was executed. The values stay in this process. */
   executed(span: Span, executed: Executed): void {
-    if (!executed.statement.explainable) return;
     this.#executed.set(span, { ...executed, repeat: sessionStateOf(executed.client).repeat() });
   }
 
@@ -84,8 +92,11 @@ export class PlanCapture {
     const executed = this.#executed.get(span);
     // The span may wait long for a collector that is away; what it executed must not.
     this.#executed.delete(span);
+    if (executed && span.status.code === SpanStatusCode.ERROR)
+      sessionStateOf(executed.client).failed(executed.statement);
+    if (!executed?.statement.explainable) return;
     if (this.#closed || hrTimeToMilliseconds(span.duration) < this.#slowMs) return;
-    if (!executed?.statement.fingerprint) return;
+    if (!executed.statement.fingerprint) return;
     const { client, sql, values, statement, repeat } = executed;
     if (!repeat) return this.#count('session_unknown');
     const target = targetOf(client);

@@ -1,10 +1,10 @@
 import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { isTracingSuppressed } from '@opentelemetry/core';
-import {
+import type {
   InstrumentationBase,
   InstrumentationNodeModuleDefinition,
-  InstrumentationNodeModuleFile,
 } from '@opentelemetry/instrumentation';
+import { PgInstrumentation, type PgInstrumentationConfig } from '@opentelemetry/instrumentation-pg';
 import type { Client } from 'pg';
 import { markDescribed, statementAttributes } from './described.ts';
 import type { PlanCapture } from './plans.ts';
@@ -22,25 +22,23 @@ export interface QueryInstrumentationOptions {
 
 type Query = (this: Client, ...args: unknown[]) => unknown;
 type Callback = (error: unknown, result?: unknown) => void;
-type ClientClass = { prototype: { query: Query; [ORIGINAL]?: Query } };
 interface Connected {
   connectionParameters: { host?: string; port?: number; database?: string };
 }
 
-const ORIGINAL = Symbol('sqltrail.pg.query');
-const VERSIONS = ['>=8.0.3 <9'];
-
-/** A module that was imported keeps its CommonJS exports under `default`. */
-const exportsOf = <Exports>(module: Exports & { default?: Exports }): Exports =>
-  (module as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Module' && module.default
-    ? module.default
-    : module;
+/** What instrumentation-pg keeps private: the one place where it wraps `query` of either client. */
+declare class PgParts extends InstrumentationBase<PgInstrumentationConfig> {
+  constructor(config: PgInstrumentationConfig);
+  protected init(): InstrumentationNodeModuleDefinition[];
+  protected _getClientQueryPatch(): (original: Query) => Query;
+}
+const Extensible = PgInstrumentation as unknown as typeof PgParts;
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 
 /** Ends the span once, whatever is reported how often. */
-function endOnce(span: Span, failed: () => void): (error?: unknown) => void {
+function endOnce(span: Span): (error?: unknown) => void {
   let ended = false;
   return (error) => {
     if (ended) return;
@@ -49,7 +47,6 @@ function endOnce(span: Span, failed: () => void): (error?: unknown) => void {
       const { code, message } = error as { code?: unknown; message?: unknown };
       if (isSqlState(code)) span.setAttribute('db.response.status_code', code);
       span.setStatus({ code: SpanStatusCode.ERROR, message: String(message ?? '') });
-      failed();
     }
     span.end();
   };
@@ -68,74 +65,99 @@ function withCallback(args: unknown[], wrap: (callback: Callback) => Callback): 
   return args.with(0, copy);
 }
 
+/** What instrumentation-pg ends the span of: a text or a configuration, whose end is a last argument or its own promise. */
+function isOrdinary(client: Client, args: unknown[]): boolean {
+  const [config] = args;
+  if (isSubmittable(config)) return false;
+  if (typeof args.at(-1) === 'function') return true;
+  // A callback in the configuration it would replace in the caller's own object.
+  if (typeof (config as { callback?: unknown }).callback === 'function') return false;
+  return (client as unknown as { _Promise?: unknown })._Promise === Promise;
+}
+
 /**
  * A span of everything that a pg client is given: texts, configurations, and every kind of Submittable (`pg.Query`,
  * pg-cursor, pg-query-stream, COPY streams), with callbacks, promises of any library and pg-native. It is the child of
  * what was active when the client was given the statement, and ends once, when the server or the client says that the
  * statement is over. Callers see what they see without it.
  *
- * Not instrumentation-pg, which never ends the spans of Submittables and of promises that are not native (0.77).
+ * It is instrumentation-pg, which (0.77) never ends the spans of Submittables and of promises that are not native; those
+ * are made here.
  */
-export class QueryInstrumentation extends InstrumentationBase {
+export class QueryInstrumentation extends Extensible {
   readonly #plans: PlanCapture | undefined;
   readonly #rootSpans: boolean;
+  /** What is being given to instrumentation-pg, whose hook tells the text alone. */
+  #given: { client: Client; sql: string; values: unknown[]; statement: Statement } | undefined;
 
   constructor({ plans, rootSpans = true }: QueryInstrumentationOptions = {}) {
-    super('sqltrail-queries', '0.2.0', {});
+    super({
+      ignoreConnectSpans: true,
+      requireParentSpan: !rootSpans,
+      requestHook: (span) => {
+        const given = this.#given;
+        if (!given) return;
+        markDescribed(span);
+        span.updateName(given.statement.summary);
+        span.setAttributes(statementAttributes(given.statement));
+        this.#plans?.executed(span, given);
+      },
+    });
     this.#plans = plans;
     this.#rootSpans = rootSpans;
   }
 
-  protected override init() {
-    const patch = (module: ClientClass & { default?: ClientClass }) => {
-      this.#patch(exportsOf(module));
-      return module;
-    };
-    const unpatch = (module: ClientClass & { default?: ClientClass }) => unpatchClient(exportsOf(module));
-    const file = (name: string) => new InstrumentationNodeModuleFile(name, VERSIONS, patch, unpatch);
-    type Exports = { Client: ClientClass; default?: { Client: ClientClass } };
-    return [
-      new InstrumentationNodeModuleDefinition(
-        'pg',
-        VERSIONS,
-        (module: Exports) => {
-          this.#patch(exportsOf<{ Client: ClientClass }>(module).Client);
-          return module;
-        },
-        (module: Exports) => unpatchClient(exportsOf<{ Client: ClientClass }>(module).Client),
-        [file('pg/lib/client.js'), file('pg/lib/native/client.js')],
-      ),
-    ];
+  /** Durations are made of spans, and pools are measured by PoolInstrumentation. */
+  override setMeterProvider(): void {}
+
+  /** Without the patches of pg-pool, which serve those metrics and keep pools in memory. */
+  protected override init(): InstrumentationNodeModuleDefinition[] {
+    return super.init().filter(({ name }) => name === 'pg');
   }
 
-  #patch(Client: ClientClass): void {
-    const { prototype } = Client;
-    if (Object.hasOwn(prototype, ORIGINAL)) return;
-    const original = prototype.query;
+  protected override _getClientQueryPatch(): (original: Query) => Query {
+    const wrap = super._getClientQueryPatch();
     const observed = this.#observed.bind(this);
-    prototype[ORIGINAL] = original;
-    prototype.query = function query(this: Client, ...args) {
-      return observed(this, original, args);
+    return (original) => {
+      const ordinary = wrap(original);
+      return function query(this: Client, ...args) {
+        return observed(this, { original, ordinary }, args);
+      };
     };
   }
 
-  #observed(client: Client, original: Query, args: unknown[]): unknown {
+  #observed(
+    client: Client,
+    { original, ordinary }: { original: Query; ordinary: Query },
+    args: unknown[],
+  ): unknown {
     const caller = context.active();
     const [config] = args;
     if (config === null || config === undefined) return original.apply(client, args);
     const { text, values } = textOf(args);
+    const statement = describeStatement(text);
+    const session = this.#plans && sessionStateOf(client);
     const isObserved =
       !isTracingSuppressed(caller) && (this.#rootSpans || trace.getSpan(caller) !== undefined);
     if (!isObserved) {
       // What changes the session changes the plans of later statements.
-      if (this.#plans) sessionStateOf(client).given(text, describeStatement(text));
+      session?.given(text, statement);
       return original.apply(client, args);
     }
-    const statement = describeStatement(text);
+    const executed = { client, sql: text, values, statement };
+    if (isOrdinary(client, args)) {
+      this.#given = executed;
+      try {
+        return ordinary.apply(client, args);
+      } finally {
+        this.#given = undefined;
+        session?.given(text, statement);
+      }
+    }
     const span = this.#startSpan(client, statement, caller);
-    this.#plans?.executed(span, { client, sql: text, values, statement });
-    const end = endOnce(span, () => this.#plans && sessionStateOf(client).failed(statement));
-    if (this.#plans) sessionStateOf(client).given(text, statement);
+    this.#plans?.executed(span, executed);
+    const end = endOnce(span);
+    session?.given(text, statement);
     try {
       if (isSubmittable(config)) {
         watchSubmittable(config, caller, end);
@@ -189,9 +211,4 @@ export class QueryInstrumentation extends InstrumentationBase {
     markDescribed(span);
     return span;
   }
-}
-
-function unpatchClient({ prototype }: ClientClass): void {
-  if (prototype[ORIGINAL]) prototype.query = prototype[ORIGINAL];
-  delete prototype[ORIGINAL];
 }

@@ -1,17 +1,7 @@
 import path from 'node:path';
-import {
-  context,
-  type DiagLogger,
-  DiagLogLevel,
-  diag,
-  metrics,
-  propagation,
-  trace,
-} from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import {
@@ -21,7 +11,8 @@ import {
   resourceFromAttributes,
   serviceInstanceIdDetector,
 } from '@opentelemetry/resources';
-import { NoopSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { NoopSpanProcessor } from '@opentelemetry/sdk-trace';
 import { MetricsPipeline } from './metricsPipeline.ts';
 import { isScrape } from './metricsServer.ts';
 import { PlanCapture } from './plans.ts';
@@ -87,6 +78,11 @@ function resourceOf(settings: Settings) {
   );
 }
 
+/** Durations are made of spans: without a meter, what it would measure costs nothing. */
+class UnmeteredHttpInstrumentation extends HttpInstrumentation {
+  override setMeterProvider(): void {}
+}
+
 const disabled: Telemetry = { ready: Promise.resolve(), shutdown: () => Promise.resolve() };
 let started: Telemetry | undefined;
 
@@ -116,51 +112,45 @@ function startOnce(given: Partial<Settings>): Telemetry {
   // Only now: the exporter repeats a URL that it cannot parse, password and all, and the settings have told its name.
   diag.setLogger(logger, DiagLogLevel.WARN);
 
-  // Before the metrics API has a provider, so that what it would measure costs nothing: its durations are made of spans.
-  const http = new HttpInstrumentation({
-    ignoreIncomingRequestHook: (request) =>
-      isScrape(request) || settings.ignoredPaths.includes(request.url?.split('?')[0] ?? ''),
-    applyCustomAttributesOnSpan: (span, request) => addMountedRoute(span, request),
-  });
-
-  const resource = resourceOf(settings);
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  propagation.setGlobalPropagator(
-    new CompositePropagator({
+  const metricsPipeline = new MetricsPipeline(settings, (text) => logger.warn(text));
+  const sdk = new NodeSDK({
+    // The other detectors would add the command line and the host's name to every export.
+    autoDetectResources: false,
+    resource: resourceOf(settings),
+    textMapPropagator: new CompositePropagator({
       propagators: settings.propagators.map((name) =>
         name === 'baggage' ? new W3CBaggagePropagator() : new W3CTraceContextPropagator(),
       ),
     }),
-  );
-  const metricsPipeline = new MetricsPipeline(settings, resource, (text) => logger.warn(text));
-  metrics.setGlobalMeterProvider(metricsPipeline.provider);
-  const tracerProvider = new TracerProvider({
-    resource,
+    metricReaders: metricsPipeline.readers,
+    // Without any, the SDK would send logs.
+    logRecordProcessors: [],
     sampler: settings.sampler,
     spanLimits: settings.spanLimits,
     spanProcessors: [processor],
-  });
-  trace.setGlobalTracerProvider(tracerProvider);
-  http.setTracerProvider(tracerProvider);
-  registerInstrumentations({
     instrumentations: [
+      new UnmeteredHttpInstrumentation({
+        ignoreIncomingRequestHook: (request) =>
+          isScrape(request) || settings.ignoredPaths.includes(request.url?.split('?')[0] ?? ''),
+        applyCustomAttributesOnSpan: (span, request) => addMountedRoute(span, request),
+      }),
       new RouteInstrumentation(),
       new QueryInstrumentation({ plans, rootSpans: settings.rootSpans }),
       new PoolInstrumentation(),
       new RuntimeNodeInstrumentation(),
     ],
   });
+  sdk.start();
   for (const part of [queue, processor, plans]) part?.createInstruments();
   metricsPipeline.serve();
 
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     plans?.close();
+    metricsPipeline.close();
     await Promise.race([
       // Against a dead collector shutdown takes long and then rejects.
-      Promise.all([tracerProvider.shutdown(), metricsPipeline.shutdown()]).catch((error: Error) =>
-        logger.warn(`last spans not sent: ${error.message}`),
-      ),
+      sdk.shutdown().catch((error: Error) => logger.warn(`last spans not sent: ${error.message}`)),
       new Promise((resolve) => setTimeout(resolve, SHUTDOWN_DEADLINE_MS).unref()),
     ]);
   };
