@@ -16,7 +16,7 @@ export interface AlertInterval {
 }
 
 /** The story has about forty. */
-const MOST_INTERVALS = 500;
+const MAX_INTERVALS = 500;
 /** Of a text that is shown; longer ones are cut. */
 const MAX_CHARACTERS = 512;
 
@@ -68,7 +68,7 @@ export class AlertHistory {
         startsAt,
         endsAt,
       });
-    if (this.#known.size > MOST_INTERVALS) this.#known.delete(this.#known.keys().next().value as string);
+    if (this.#known.size > MAX_INTERVALS) this.#known.delete(this.#known.keys().next().value as string);
     return key;
   }
 }

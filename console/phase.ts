@@ -17,7 +17,7 @@ export interface PhaseEntry {
 }
 
 /** Changes that are remembered; a story has ten. */
-const MOST_ENTRIES = 200;
+const MAX_ENTRIES = 200;
 
 /** The phase of the story that is in force, and those before it, oldest first. */
 export class PhaseLog {
@@ -31,7 +31,7 @@ export class PhaseLog {
   enter(phase: Phase): PhaseEntry {
     if (phase !== this.current.phase) {
       this.history.push({ phase, since: new Date().toISOString() });
-      if (this.history.length > MOST_ENTRIES) this.history.shift();
+      if (this.history.length > MAX_ENTRIES) this.history.shift();
     }
     return this.current;
   }

@@ -55,7 +55,7 @@ export interface StatementReading {
 }
 
 const WINDOW = '5m';
-const MOST_STATEMENTS = 500;
+const MAX_STATEMENTS = 500;
 /** As much as a line of a list shows. */
 const SHOWN_TEXT = 160;
 const NAMED = `${SHOP},db_query_summary!=""`;
@@ -102,5 +102,5 @@ export async function readStatements(
       };
     })
     .sort((a, b) => (b.timeShare ?? 0) - (a.timeShare ?? 0))
-    .slice(0, MOST_STATEMENTS);
+    .slice(0, MAX_STATEMENTS);
 }

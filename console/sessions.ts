@@ -8,7 +8,7 @@ import { BadRequest } from './problem.ts';
 const SESSION_MS = 12 * 3_600_000;
 /** A link is printed when the stack starts, and is opened by whoever sits before that terminal. */
 const LINK_MS = 3_600_000;
-const MOST = 100;
+const MAX_SESSIONS = 100;
 
 const digest = (value: string) => createHash('sha256').update(value).digest('hex');
 const secret = () => randomBytes(24).toString('base64url');
@@ -19,8 +19,8 @@ const secret = () => randomBytes(24).toString('base64url');
  * never in a URL, so no log has it. Tokens are kept as digests, in memory, and end with the process.
  */
 export class Sessions {
-  readonly #sessions = new LRUCache<string, true>({ max: MOST, ttl: SESSION_MS });
-  readonly #links = new LRUCache<string, true>({ max: MOST, ttl: LINK_MS });
+  readonly #sessions = new LRUCache<string, true>({ max: MAX_SESSIONS, ttl: SESSION_MS });
+  readonly #links = new LRUCache<string, true>({ max: MAX_SESSIONS, ttl: LINK_MS });
 
   /** The code of a link that works once, within an hour. */
   link(): string {

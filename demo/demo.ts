@@ -67,11 +67,11 @@ export interface StoryOptions {
 }
 
 /** The longest that diagnosis or mitigation may take before the story goes on without their end. */
-const LONGEST_WORK_SECONDS = 3_600;
+const MAX_WORK_SECONDS = 3_600;
 /** Windows of the rules are a minute, the load generator's percentiles too. */
 const PROOF_SECONDS = 150;
 /** Six windows, in each of the peaks that are compared. */
-const LEAST_PEAK_SECONDS = 6 * WINDOW_SECONDS;
+const MIN_PEAK_SECONDS = 6 * WINDOW_SECONDS;
 const QUIET_MS = 15_000;
 const SAMPLE_EVERY_MS = 5_000;
 /** After the alerts, so that the plans of what they name are captured and the traces are through the collector. */
@@ -264,7 +264,7 @@ class Story {
     });
     // A failure is reported where it is awaited, below.
     working.catch(() => {});
-    await this.phase(name, profile, LONGEST_WORK_SECONDS, () => ended);
+    await this.phase(name, profile, MAX_WORK_SECONDS, () => ended);
     return working;
   }
 
@@ -278,7 +278,7 @@ class Story {
       const firing = alerts.some(({ labels }) => awaited.has(labels['alertname'] ?? ''));
       if (firing) this.recording.silentAfterSeconds = null;
       else this.recording.silentAfterSeconds ??= seconds;
-      return !firing && seconds >= LEAST_PEAK_SECONDS;
+      return !firing && seconds >= MIN_PEAK_SECONDS;
     });
     const { silentAfterSeconds } = this.recording;
     this.#options.say(
@@ -313,7 +313,7 @@ class Story {
     const moved = await this.during('medium-term', 'peak', () => migrateUnderLoad(options, 'peak'));
     if (moved) {
       say(heading('Proof: the same peak on the new model'));
-      await this.phase('peak-after-medium-term', 'peak', LEAST_PEAK_SECONDS);
+      await this.phase('peak-after-medium-term', 'peak', MIN_PEAK_SECONDS);
     }
     await this.#quiet();
     const after = await countOrders(options);
@@ -391,7 +391,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
       for (const alert of alerts) seen.set(JSON.stringify(alert.labels), alert);
       const names = new Set([...seen.values()].map(({ labels }) => labels['alertname']));
       if (AWAITED.every((name) => names.has(name))) settledAt = Math.min(settledAt, Date.now() + SETTLE_MS);
-      return Date.now() >= Math.max(settledAt, peakStartedMs + LEAST_PEAK_SECONDS * 1000);
+      return Date.now() >= Math.max(settledAt, peakStartedMs + MIN_PEAK_SECONDS * 1000);
     });
 
     say(heading('From the alert to the SQL'));

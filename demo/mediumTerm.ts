@@ -33,7 +33,7 @@ const POLICY = new URL('../sample-shop/archive.yaml', import.meta.url);
 /** Archival works most of the time: the shop has nothing but ordinary load then. */
 const DUTY = 0.8;
 /** A story has to come to its end, on whatever machine it is told. */
-const LEAST_DUTY = 0.15;
+const MIN_DUTY = 0.15;
 /** What customers noticed before the migration is read for so long. */
 const BEFORE_SECONDS = 75;
 const number = new Intl.NumberFormat('en');
@@ -226,7 +226,7 @@ export async function migrationStage(
       maxPauseMs: 180_000,
       observeMs: 20_000,
       dutyCycle: DUTY,
-      leastDuty: LEAST_DUTY,
+      leastDuty: MIN_DUTY,
       signal,
     })) {
       note(progress);

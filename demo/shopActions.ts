@@ -185,7 +185,7 @@ const pageTime = (
 });
 
 /** Longer than any call of a store: it waits for a connection and for some statements, each with its timeout. */
-const LONGEST_DRAIN_MS = 60_000;
+const MAX_DRAIN_MS = 60_000;
 const ASK_AGAIN_MS = 500;
 
 /**
@@ -197,7 +197,7 @@ const ASK_AGAIN_MS = 500;
 async function leaveTuned(targets: ShopTarget, signal: AbortSignal): Promise<void> {
   const now = await storeInForce(targets);
   const store = now === 'tuned' ? 'legacy' : now;
-  const end = performance.now() + LONGEST_DRAIN_MS;
+  const end = performance.now() + MAX_DRAIN_MS;
   for (;;) {
     try {
       return await setStore(targets, store, true);
@@ -205,7 +205,7 @@ async function leaveTuned(targets: ShopTarget, signal: AbortSignal): Promise<voi
       if (!(error instanceof ErrorAnswer && error.status === 503)) throw error;
       if (performance.now() > end)
         throw new OperationError(
-          `The shop uses the store ${store}, but after ${LONGEST_DRAIN_MS / 1000} s a request still needs what is to be dropped. Look for long statements in pg_stat_activity, then run this again.`,
+          `The shop uses the store ${store}, but after ${MAX_DRAIN_MS / 1000} s a request still needs what is to be dropped. Look for long statements in pg_stat_activity, then run this again.`,
           { cause: error },
         );
       await sleep(ASK_AGAIN_MS, undefined, { signal });

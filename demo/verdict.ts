@@ -117,7 +117,7 @@ export function verdict({ recording, figures, rows }: Case): string[] {
   const dear = (recording.diagnosis?.findings ?? []).filter(({ shareOfLostTime }) => shareOfLostTime);
   if (dear.length > 0)
     lines.push(
-      `Causes: ${f('diagnosis:findings')} findings; by database time the dearest are ${dear
+      `Causes: ${f('diagnosis:findings')} findings; by database time the most expensive are ${dear
         .slice(0, 3)
         .map(({ title, rank }) => `${title} (${f(`finding:${rank}:share`)})`)
         .join('; ')}.`,

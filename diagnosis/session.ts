@@ -44,7 +44,7 @@ export class ConnectionFailed extends Error {}
 const APPLICATION_NAME = 'sqltrail-diagnose';
 
 /** A shorter timeout would cancel nearly anything on a busy server, setting the next timeout too. Milliseconds. */
-const LEAST_TIMEOUT_MS = 100;
+const MIN_TIMEOUT_MS = 100;
 
 /** What the diagnosis itself did to the server. */
 export interface OwnLoad {
@@ -133,7 +133,7 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       options.statementTimeoutMs,
       Math.round((limits?.withinMs ?? Infinity) * options.dutyCycle),
     );
-    if (limits && wantedMs < Math.min(LEAST_TIMEOUT_MS, options.statementTimeoutMs)) throw new NoTimeLeft();
+    if (limits && wantedMs < Math.min(MIN_TIMEOUT_MS, options.statementTimeoutMs)) throw new NoTimeLeft();
     options.signal?.throwIfAborted();
     if (lost)
       throw new ConnectionFailed(

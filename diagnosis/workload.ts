@@ -8,8 +8,8 @@ import { loadParser, type StatementShape, shapeOf } from './sql/shape.ts';
 import type { WorkloadEntry } from './workloadEntry.ts';
 
 /** Statements beyond these are too rare to be worth a plan. */
-const MOST_PLANNED = 120;
-const LEAST_SHARE = 0.000_02;
+const MAX_PLANNED = 120;
+const MIN_SHARE = 0.000_02;
 
 /** The table of that name; without a schema the only one, or that of `public`. */
 export function tableOf(tables: readonly Table[], name: string, schema?: string): Table | undefined {
@@ -55,7 +55,7 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
     const known =
       (shape?.tables.length ?? 0) > 0 &&
       shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
-    const worth = at < MOST_PLANNED && share >= LEAST_SHARE && shape && shape.operation !== 'OTHER' && known;
+    const worth = at < MAX_PLANNED && share >= MIN_SHARE && shape && shape.operation !== 'OTHER' && known;
     const planner = session.withSettings({ search_path: searchPath(session, path) });
     const plan = worth ? await genericPlan(planner, capabilities.version, statement.text) : undefined;
     if (worth && !plan) unplanned += 1;

@@ -440,7 +440,7 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'reverted',
-        note: 'no gain in two looks one after the other, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
+        note: 'no gain in two observations in a row, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
         before: { meanMs: [1, 1] },
         after: { meanMs: [1, 1, 1, 1, 1, 1, 1, 1] },
       },
@@ -586,7 +586,7 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'reverted',
-        note: expect.stringMatching(/^no gain in two looks .*pages touched by a call x1\.00/),
+        note: expect.stringMatching(/^no gain in two observations .*pages touched by a call x1\.00/),
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },
     ]);

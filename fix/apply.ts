@@ -252,7 +252,7 @@ class Run {
       const note =
         is === 'worse'
           ? words
-          : `no gain in two looks one after the other, in ${tested.sides.after.meanMs.length} windows: ${words}`;
+          : `no gain in two observations in a row, in ${tested.sides.after.meanMs.length} windows: ${words}`;
       await this.#journal.set(action.id, 'applied', tested.sides);
       if (!(await this.#undo(action, is === 'worse' ? 'worse' : 'no gain', note))) return;
       onEvent({ type: 'reverted', action, comparison: time, note });

@@ -17,7 +17,7 @@ const WAITS = 3;
 /** ANALYZE reads 300 rows for each step of statistics (100 by default), each from a page of its own at most. */
 const ANALYZED_PAGES = 30_000;
 
-/** The doing itself; the looks before and after are known without it. */
+/** Applying itself; what measuring takes is known without it. */
 type Timed = Pick<ExpectedTime, 'applySeconds' | 'basis'>;
 
 interface Facts {
@@ -99,28 +99,28 @@ async function statementTime({ session }: Facts, action: Action): Promise<Timed>
   return { applySeconds, basis: parts.join(', ') };
 }
 
-export interface Looking {
+export interface Measuring {
   windows: number;
   windowMs: number;
   handlers?: Handlers;
 }
 
-/** How long one look at what an action is for takes, seconds; 0 where nothing is measured. */
-function lookSeconds({ kind, statements }: Action, { windows, windowMs, handlers }: Looking): number {
+/** How long the windows of one measurement take, seconds; 0 where nothing is measured. */
+function measuringSeconds({ kind, statements }: Action, { windows, windowMs, handlers }: Measuring): number {
   if (windows === 0) return 0;
   return handlers?.[kind]?.measure?.seconds ?? (statements.length > 0 ? (windows * windowMs) / 1000 : 0);
 }
 
 /** From beginning to measured, seconds; without the doing itself where that could not be timed. */
-export const expectedSeconds = (action: Action, looking: Looking): number =>
-  (action.time?.applySeconds ?? 0) + 2 * lookSeconds(action, looking);
+export const expectedSeconds = (action: Action, measuring: Measuring): number =>
+  (action.time?.applySeconds ?? 0) + 2 * measuringSeconds(action, measuring);
 
 /**
  * The actions with how long each is expected to take, timed on samples of this very server under the load of now. What
  * cannot be timed (the role may not read the table, the sample takes too long) is left without a time.
  */
 export async function withTimes(
-  options: Looking & {
+  options: Measuring & {
     /** May read the tables. */
     url: string;
     actions: readonly Action[];
@@ -144,7 +144,7 @@ export async function withTimes(
     const facts: Facts = { session, longestSeconds: others?.longest ?? 0 };
     const timedActions: Action[] = [];
     for (const action of actions) {
-      const looked = lookSeconds(action, options);
+      const seconds = measuringSeconds(action, options);
       const time = await (action.index ? buildTime(facts, action) : statementTime(facts, action)).catch(
         (error: Error & { code?: string }) => {
           if (error.code && !signal.aborted) return null;
@@ -155,7 +155,7 @@ export async function withTimes(
         time
           ? {
               ...action,
-              time: { ...time, measureSeconds: 2 * looked, longerSeconds: MAX_REPEATS * looked },
+              time: { ...time, measureSeconds: 2 * seconds, longerSeconds: MAX_REPEATS * seconds },
             }
           : action,
       );

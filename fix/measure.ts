@@ -208,7 +208,7 @@ export interface Verdict {
 }
 
 /** Fewer pages than one a call, or as few of anything else, leave nothing to be saved. */
-const LEAST_WORK = 1;
+const MIN_WORK = 1;
 
 /**
  * What was measured before and after, judged. Time is noisy on a machine that is overloaded; what a call asks of the
@@ -230,7 +230,7 @@ export function judge(before: Effect, after: Effect): Verdict {
   // What is shown comes before what only seems so.
   const [work] = legs
     .flatMap(([what, first, second]) => {
-      const ratio = first.length > 0 && mean(first) >= LEAST_WORK ? comparisonOf(first, second) : undefined;
+      const ratio = first.length > 0 && mean(first) >= MIN_WORK ? comparisonOf(first, second) : undefined;
       return ratio ? [{ what, ratio }] : [];
     })
     .sort(

@@ -85,14 +85,14 @@ function* autovacuum(facts: Facts): Generator<Action> {
           ', ',
         )} of them have changed. Expected: fresher statistics, fewer dead rows, a visibility map that lets index-only scans work.`,
       ...storage(facts, table, parameters),
-      risk: 'Vacuum and ANALYZE run more often, each on less; they give way by their cost limit.',
+      risk: 'Vacuum and ANALYZE run more often, each on less; they pause by their cost limit.',
     });
   }
 }
 
-const LEAST_UPDATES = 1_000;
+const MIN_UPDATES = 1_000;
 /** Peers call fewer than half of the updates within the page (HOT) too few. */
-const LEAST_HOT = 0.5;
+const MIN_HOT = 0.5;
 const ROOM = 80;
 
 /**
@@ -105,7 +105,7 @@ function* fillfactor(facts: Facts): Generator<Action> {
     const share = hotUpdated / Math.max(1, updated);
     if (table.kind === 'partitioned' || table.kind === 'materialized view') continue;
     if (facts.own.get(table.oid)?.has('fillfactor')) continue;
-    if (updated < LEAST_UPDATES || share >= LEAST_HOT || table.indexes.length === 0) continue;
+    if (updated < MIN_UPDATES || share >= MIN_HOT || table.indexes.length === 0) continue;
     yield settingsAction({
       id: `settings:fillfactor:${table.schema}.${table.name}`,
       title: `room for updates in the pages of ${table.name}`,
@@ -141,7 +141,7 @@ async function asked<Row extends object>(
 const KEYS = 200;
 /** The planner is this many times off before it matters: below, plans seldom change. */
 const OFF = 3;
-const LEAST_ROWS = 20_000;
+const MIN_ROWS = 20_000;
 
 /**
  * The number of distinct keys that ANALYZE estimates from its sample is too low where rows of one key lie together, as
@@ -149,7 +149,7 @@ const LEAST_ROWS = 20_000;
  */
 async function* distinctValues({ session, tables }: Facts): AsyncGenerator<Action> {
   for (const table of tables) {
-    if (table.estimatedRows < LEAST_ROWS || table.kind !== 'table') continue;
+    if (table.estimatedRows < MIN_ROWS || table.kind !== 'table') continue;
     for (const column of table.columns) {
       const estimated = column.stats?.distinct ?? 0;
       const indexed = table.indexes.some(
@@ -180,7 +180,7 @@ async function* distinctValues({ session, tables }: Facts): AsyncGenerator<Actio
       const distinct = (-1 / found.per_key).toFixed(4);
       yield settingsAction({
         id: `settings:n_distinct:${table.schema}.${table.name}.${column.name}`,
-        title: `the planner is told how many values ${table.name}.${column.name} has`,
+        title: `the planner knows how many values ${table.name}.${column.name} has`,
         reason: `The planner expects ${count(believed)} rows for each value of ${column.name}; ${found.keys} values that were looked up have ${found.per_key.toFixed(1)} each. Expected: plans for few rows where there are few.`,
         sql: [
           `ALTER TABLE ${target} ALTER COLUMN ${name} SET (n_distinct = ${distinct})`,
@@ -230,7 +230,7 @@ async function* planner({ session, settings, statements, database }: Facts): Asy
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, ...spilt) * 2));
   const sessions = Number(settings.get('max_connections')?.value ?? 100);
   const cache = Number(settings.get('effective_cache_size')?.value ?? 0) * 8192;
-  // All sessions at once may take a quarter of the memory that the server is told it has.
+  // All sessions at once may take a quarter of the memory that the server knows of.
   const allowed = 2 ** Math.floor(Math.log2(Math.max(1, cache / 4 / sessions)));
   const size = Math.min(wanted, allowed);
   if (isDefault('work_mem') && spilt.length > 0 && size > workMem)

@@ -49,7 +49,7 @@ export function evidenceReport(input: Case): string {
       'The run',
       html`${TIMELINES.map((kpi) => new Html(timeline(recording, kpi)))}<p class="dim">Phases: ${phaseLegend(recording)}.</p>`,
     ],
-    ['The causes, the dearest first', causes(input)],
+    ['The causes, the most expensive first', causes(input)],
     ['From the alert to the statement', trail(input)],
     ['Short-term relief', relief(input)],
     ['Selective archival', archival(input)],

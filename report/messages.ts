@@ -74,7 +74,7 @@ function support({ f, partial, relieved }: Told): string {
 }
 
 function status({ recording }: Case, { f, partial, relieved, archived, cured }: Told): string {
-  const dearest = recording.diagnosis?.findings[0]?.title;
+  const first = recording.diagnosis?.findings[0]?.title;
   const { migration } = recording;
   const running = migration?.phases.some(({ phase, endedAt }) => phase === 'backfill' && endedAt !== null);
   return paragraphs(
@@ -82,7 +82,7 @@ function status({ recording }: Case, { f, partial, relieved, archived, cured }: 
     partial,
     `**1. Detected (${f('clock:peak')}).** Slow pages and failed orders since the peak began; the first alert that pages came after ${f('alerts:first-page')}. ${f('request-failure-ratio:peak')} of the requests fail. Customers: cannot reliably buy. Next update: with the cause.`,
     recording.diagnosis !== null &&
-      `**2. Diagnosed (${f('clock:diagnosis')}).** ${f('diagnosis:findings')} causes found in ${f('diagnosis:seconds')}, nothing changed yet; the most expensive: ${plain(dearest ?? 'none')}. Customers: as before. Next update: when the first changes are measured.`,
+      `**2. Diagnosed (${f('clock:diagnosis')}).** ${f('diagnosis:findings')} causes found in ${f('diagnosis:seconds')}, nothing changed yet; the most expensive: ${plain(first ?? 'none')}. Customers: as before. Next update: when the first changes are measured.`,
     relieved &&
       `**3. Relieved (${f('clock:peak-after-short-term')}).** ${f('actions:kept')} changes in force, ${f('actions:taken-back')} taken back. Under the same load a page takes ${f('customer-latency-p95:peak-after-short-term')}, ${f('request-failure-ratio:peak-after-short-term')} of the requests fail; the alerts for slow statements, timeouts and connections were silent ${f('alerts:silent')} after the last change. Customers: can buy. Next update: before the archival.`,
     archived &&

@@ -3,7 +3,7 @@ import { asksPrometheus, type PanelReading, type Series } from '../../dashboards
 import { kpiById } from '../../kpis/catalogue.ts';
 import type { RecordedPhase, Recording } from '../../report/recording.ts';
 
-/** What the console calls a recorded phase; both peaks on the mended shop are the proof. */
+/** What the console calls a recorded phase; both peaks on the fixed shop are the proof. */
 export const shownPhase = (name: string) => (name.startsWith('peak-after-') ? 'proof' : name);
 
 const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

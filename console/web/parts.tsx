@@ -71,11 +71,11 @@ export function Pager({
 }
 
 /** Longer texts would keep the formatter, and with it the page, busy for seconds. */
-const LONGEST_FORMATTED = 6_000;
+const MAX_FORMATTED = 6_000;
 const SHOWN = 4_000;
 
 function formatted(text: string): string {
-  if (text.length > LONGEST_FORMATTED) return text;
+  if (text.length > MAX_FORMATTED) return text;
   try {
     return formatDialect(text, { dialect: postgresql, keywordCase: 'upper' });
   } catch {

@@ -31,7 +31,7 @@ const phaseTable: PromqlPanel = {
   kind: 'table',
   title: 'KPIs, mean of each phase',
   description:
-    'A rate looks back a minute, so the first minute of a phase still holds some of the one before; proof is the peak’s load on the mended shop.',
+    'A rate looks back a minute, so the first minute of a phase still holds some of the one before; proof is the peak’s load on the fixed shop.',
   unit: '1',
   queries: [...CUSTOMERS, ...DATABASE].map((id) => {
     const { name, promql, unit } = kpiById(id);

@@ -74,7 +74,7 @@ export const statementsTable: PromqlPanel = {
 const meanIn = (phase: string) =>
   `avg_over_time((${meanStatementSeconds()} and on () sqltrail_phase_info{phase="${phase}"})[$__range:15s])`;
 
-/** Mean time of each statement before, at the peak, and on the mended shop. */
+/** Mean time of each statement before, at the peak, and on the fixed shop. */
 export const statementsByPhase: PromqlPanel = {
   id: 'statements-by-phase',
   kind: 'table',

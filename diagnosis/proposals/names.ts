@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { CheckContext } from '../check.ts';
 
 /** NAMEDATALEN - 1; Postgres cuts a longer name, and two of them may then be one. */
-const LONGEST_NAME = 63;
+const MAX_NAME = 63;
 
 /** As much of a name as fits with the suffix, cut between characters. */
 export function fitName(name: string, suffix = ''): string {
   const characters = [...name];
-  while (Buffer.byteLength(`${characters.join('')}${suffix}`) > LONGEST_NAME) characters.pop();
+  while (Buffer.byteLength(`${characters.join('')}${suffix}`) > MAX_NAME) characters.pop();
   return `${characters.join('')}${suffix}`;
 }
 

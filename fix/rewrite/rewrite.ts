@@ -161,8 +161,8 @@ function refusalOf(error: unknown, session: Session & { lost?: boolean }): Refus
   return { kind: 'not compared', message: (error as Error).message };
 }
 
-/** The dearest statements that could be rewritten. */
-const MOST = 40;
+/** The most expensive statements that could be rewritten. */
+const MAX_STATEMENTS = 40;
 
 /**
  * Statements of pg_stat_statements that can be replaced by faster ones without knowing the application. Equality
@@ -194,7 +194,7 @@ export async function findRewrites(options: {
     );
     const context = await rewriteContext(session, capabilities.version, options.searchPath);
     const answers: RewriteAnswer[] = [];
-    for (const { text } of candidates.slice(0, MOST))
+    for (const { text } of candidates.slice(0, MAX_STATEMENTS))
       answers.push(...(await rewriteStatement(text, context)));
     return answers;
   } finally {

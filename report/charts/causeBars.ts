@@ -5,7 +5,7 @@ import { colours, svg } from './svg.ts';
 const cut = (title: string, length: number) =>
   title.length > length ? `${title.slice(0, length - 1)}…` : title;
 
-/** The dearest causes by their share of all database time. */
+/** The most expensive causes by their share of all database time. */
 export function causeBars(
   figures: Figures,
   recording: Recording,

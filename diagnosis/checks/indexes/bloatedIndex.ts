@@ -4,7 +4,7 @@ import { finding } from './finding.ts';
 
 /** B-tree pages are filled to 90 % when built, and about 70 % after random inserts; half of that is bloat. */
 const BLOAT_FACTOR = 2;
-const LEAST_BLOAT_BYTES = 50_000_000;
+const MIN_BLOAT_BYTES = 50_000_000;
 
 export const check: Check = {
   id: 'bloated-index',
@@ -19,7 +19,7 @@ export const check: Check = {
           index.method !== 'btree' ||
           index.columns.includes(null) ||
           index.predicate ||
-          index.bytes < LEAST_BLOAT_BYTES
+          index.bytes < MIN_BLOAT_BYTES
         )
           continue;
         const widths = index.columns.map(

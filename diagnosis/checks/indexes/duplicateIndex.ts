@@ -4,7 +4,7 @@ import { keptFor } from '../../proposals/drop.ts';
 import type { Index } from '../../relations.ts';
 import { finding } from './finding.ts';
 
-const LEAST_BYTES = 1_000_000;
+const MIN_BYTES = 1_000_000;
 
 const keysOf = (index: Index) =>
   JSON.stringify([index.method, index.columns, index.predicate, index.included]);
@@ -54,7 +54,7 @@ export const check: Check = {
         yield finding(context, 'duplicate-index', table, index, {
           title: `${index.name} on ${table.name} ${same ? 'does the same as' : covers ? 'has the keys of' : 'is the beginning of'} ${twin.name}${covers ? ', which includes more columns' : ''}`,
           explanation: `${twin.name} serves every statement that ${index.name} serves. The copy costs ${bytesText(index.bytes)} and work at each write.`,
-          severity: index.bytes >= LEAST_BYTES ? 'warning' : 'info',
+          severity: index.bytes >= MIN_BYTES ? 'warning' : 'info',
           level: same ? 1 : 0.9,
           how: `pg_get_indexdef: ${index.definition}; ${twin.definition}`,
         });

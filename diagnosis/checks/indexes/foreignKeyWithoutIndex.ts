@@ -2,7 +2,7 @@ import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { toBeBuilt } from '../shared.ts';
 
-const LEAST_ROWS = 1_000;
+const MIN_ROWS = 1_000;
 
 export const check: Check = {
   id: 'foreign-key-without-index',
@@ -12,7 +12,7 @@ export const check: Check = {
     'Foreign keys whose columns begin no index: each delete or key change of a parent row reads the whole child table, and so do joins from the parent.',
   async *run(context) {
     for (const table of context.tables) {
-      if (table.partitionOf !== null || table.estimatedRows < LEAST_ROWS) continue;
+      if (table.partitionOf !== null || table.estimatedRows < MIN_ROWS) continue;
       for (const key of table.foreignKeys) {
         const covered = table.indexes.some(
           (index) =>

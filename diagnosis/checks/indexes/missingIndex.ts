@@ -11,11 +11,11 @@ import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { endIfOver, shortly, toBeBuilt } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */
-const LEAST_ROWS = 500;
+const MIN_ROWS = 500;
 /** An index that finds a larger share of the table is not used, or does not help. */
 const LARGEST_SELECTIVITY = 0.2;
-const MOST_COLUMNS = 3;
-const LEAST_SPEEDUP = 1.3;
+const MAX_COLUMNS = 3;
+const MIN_SPEEDUP = 1.3;
 
 interface Key {
   expression: string;
@@ -102,7 +102,7 @@ async function keysFor(
   let ordered = false;
   const chosen: Key[] = [];
   for (const { key, rows: found } of keys) {
-    if (chosen.length >= MOST_COLUMNS || (chosen.length > 0 && rows <= 20)) break;
+    if (chosen.length >= MAX_COLUMNS || (chosen.length > 0 && rows <= 20)) break;
     if (chosen.length > 0 && found > table.estimatedRows / 3) continue;
     chosen.push(key);
     rows = Math.max(1, (rows * found) / Math.max(1, table.estimatedRows));
@@ -111,7 +111,7 @@ async function keysFor(
   for (const column of use.range) if (!column.join) range ??= await indexable(context, table, column, path);
   const [order] = use.order;
   const sorted = order && use.limited ? await indexable(context, table, order, path) : undefined;
-  if (range && chosen.length < MOST_COLUMNS && rows > 20) {
+  if (range && chosen.length < MAX_COLUMNS && rows > 20) {
     chosen.push(range);
     ordered = true;
     rows *= 0.1;
@@ -300,7 +300,7 @@ export const check: Check = {
       for (const scan of entry.scans) {
         const table = tableOf(context.tables, scan.relation, scan.node.Schema);
         const use = entry.shape?.tables.find(({ alias }) => alias === scan.alias);
-        if (!scan.sequential || !table || !use || table.estimatedRows < LEAST_ROWS) continue;
+        if (!scan.sequential || !table || !use || table.estimatedRows < MIN_ROWS) continue;
         const answer = await keysFor(context, table, use, entry.path);
         if (!answer || answer.rows / table.estimatedRows > LARGEST_SELECTIVITY) continue;
         if (exists(table, answer.keys, (name) => session.quote(name))) continue;
@@ -323,7 +323,7 @@ export const check: Check = {
           return before / Math.max(after, 0.01);
         };
         // The planner has to take it, and goes by its own setting.
-        if (speedupWith(answer.keys, answer.rows, setting(context, 'random_page_cost', 4)) < LEAST_SPEEDUP)
+        if (speedupWith(answer.keys, answer.rows, setting(context, 'random_page_cost', 4)) < MIN_SPEEDUP)
           continue;
         const speedup = speedupWith(answer.keys, answer.rows);
         const key = `${table.oid}(${answer.keys.map(({ expression }) => expression).join(', ')})`;

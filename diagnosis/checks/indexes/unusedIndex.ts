@@ -5,8 +5,8 @@ import type { Index, Table } from '../../relations.ts';
 import { finding } from './finding.ts';
 
 /** Index statistics younger than this say nothing of what is unused (a month-end report); as peers do. Seconds. */
-const LEAST_STATISTICS_AGE = 7 * 86_400;
-const LEAST_BYTES = 1_000_000;
+const MIN_STATISTICS_AGE = 7 * 86_400;
+const MIN_BYTES = 1_000_000;
 const DAY_SECONDS = 86_400;
 
 /** An index, or that of a partitioned table with the scans and bytes of its parts. */
@@ -78,7 +78,7 @@ export const check: Check = {
       `SELECT extract(epoch FROM now() - coalesce(stats_reset, pg_postmaster_start_time()))::float8 AS age
          FROM pg_stat_database WHERE datname = current_database()`,
     );
-    if (!row?.age || row.age < LEAST_STATISTICS_AGE) {
+    if (!row?.age || row.age < MIN_STATISTICS_AGE) {
       context.blind({
         what: 'unused indexes',
         remedy: `The statistics are ${((row?.age ?? 0) / 86_400).toFixed(1)} days old; after seven days an index without a scan counts as unused.`,
@@ -93,11 +93,11 @@ export const check: Check = {
           !index.unique &&
           !keptFor(index) &&
           index.valid &&
-          index.bytes >= LEAST_BYTES
+          index.bytes >= MIN_BYTES
         ) {
           const age = built.get(`${table.schema}.${index.name}`);
           const seconds = Math.min(row.age, age === undefined ? row.age : (age ?? 0));
-          if (seconds < LEAST_STATISTICS_AGE) continue;
+          if (seconds < MIN_STATISTICS_AGE) continue;
           yield finding(context, 'unused-index', table, index, {
             title: `${index.name} on ${table.name} is never used`,
             explanation: `In ${(seconds / DAY_SECONDS).toFixed(0)} days no statement used it${context.capabilities.isReplica ? ' on this replica; look at the primary as well' : '; look at replicas as well'}. It costs ${bytesText(index.bytes)} and work at each write.${age === undefined ? ' When it was built Postgres does not say: make sure that it is no new one.' : ''}`,

@@ -13,8 +13,8 @@ const LARGEST_G3 = 0.1;
 /** The determinant has to explain the column: what is left must be small against what the commonest value leaves. */
 const LARGEST_REST = 0.35;
 /** Rows in groups of two and more, as a share of the sample: without repetition nothing contradicts. */
-const LEAST_SUPPORT = 0.1;
-const LEAST_SUPPORTING_ROWS = 100;
+const MIN_SUPPORT = 0.1;
+const MIN_SUPPORTING_ROWS = 100;
 /** Rows of whole groups that confirm a dependency. */
 const CONFIRMED_ROWS = 30_000;
 /** Of the time that is left, for confirming in the database what the sample shows. */
@@ -132,7 +132,7 @@ function preference(table: Table, name: string): number {
 /** Determinants of a table with what they determine; of columns that determine one another, one is chosen. */
 export function candidatesOf(sample: Sample): Found[] {
   const { table } = sample;
-  const least = Math.max(LEAST_SUPPORTING_ROWS, sample.rows * LEAST_SUPPORT);
+  const least = Math.max(MIN_SUPPORTING_ROWS, sample.rows * MIN_SUPPORT);
   if (sample.rows < least) return [];
   const coded = encode(sample);
   const keys = new Set([table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length === 1).flat());
@@ -368,7 +368,7 @@ function confidenceOf(oneIn: number | undefined, sampled: number): Finding['conf
     : { level: 1, basis: 'exact', note: 'measured on all rows' };
 }
 
-const MOST_EXAMPLES = 3;
+const MAX_EXAMPLES = 3;
 
 /** Keys of groups that contradict; only where they are numbers, which say nothing about a person. */
 function exampleKeys(
@@ -379,7 +379,7 @@ function exampleKeys(
   const keys = columns.get(determinant) ?? [];
   const seen = new Map<string, string>();
   const found = new Set<string>();
-  for (let at = 0; at < rows && found.size < MOST_EXAMPLES; at += 1) {
+  for (let at = 0; at < rows && found.size < MAX_EXAMPLES; at += 1) {
     const key = keys[at];
     if (!key || !/^\d+$/.test(key)) continue;
     const values = JSON.stringify(dependents.map((name) => columns.get(name)?.[at] ?? null));

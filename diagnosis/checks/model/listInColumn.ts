@@ -1,12 +1,12 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { freeName } from '../../proposals/names.ts';
-import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
+import { isText, MIN_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 /** More would not change what a value is. */
-const MOST_VALUES = 2_000;
+const MAX_VALUES = 2_000;
 /** Share of the values that are lists, where these show themselves by their form. */
-const LEAST_LISTS = 0.5;
+const MIN_LISTS = 0.5;
 /** Lists among values that hold one entry each: fewer, or a smaller share, may be typing errors. */
 const FEWEST_LISTS = 10;
 const SMALLEST_SHARE = 0.02;
@@ -20,8 +20,8 @@ interface List {
 
 /** Values joined into one column. Free text has words between its commas; a list has single tokens. */
 export function looksLikeList(all: readonly string[]): List | undefined {
-  const values = all.slice(0, MOST_VALUES);
-  if (values.length < LEAST_VALUES || values.some((value) => /^[[{<]/.test(value))) return undefined;
+  const values = all.slice(0, MAX_VALUES);
+  if (values.length < MIN_VALUES || values.some((value) => /^[[{<]/.test(value))) return undefined;
   if (values.filter((value) => DECIMAL_COMMA.test(value)).length >= values.length * MOSTLY) return undefined;
   const fewest = Math.max(FEWEST_LISTS, values.length * SMALLEST_SHARE);
   for (const separator of SEPARATORS) {
@@ -36,7 +36,7 @@ export function looksLikeList(all: readonly string[]): List | undefined {
     // "Doe, Jane" has two tokens that hardly repeat; tags repeat, and file names come in longer rows.
     const repeats =
       new Set(tokens).size < tokens.length * 0.5 || mean >= 2.5 || /^https?:/.test(values[0] ?? '');
-    if (lists.length >= values.length * LEAST_LISTS && mean >= 1.7 && repeats) return { separator, mean };
+    if (lists.length >= values.length * MIN_LISTS && mean >= 1.7 && repeats) return { separator, mean };
     if (lists.length >= fewest && joinsWholeValues(values, lists)) return { separator, mean };
   }
   return undefined;

@@ -30,7 +30,7 @@ function namesParent(column: string, parent: string): boolean {
 const family = ({ type }: Column) =>
   /^(smallint|integer|bigint)/.test(type) ? 'integer' : /^(text|character)/.test(type) ? 'text' : type;
 
-const MOST_VALUES = 1_000;
+const MAX_VALUES = 1_000;
 /** References that lead nowhere up to this share: a reference with orphans, not another meaning. */
 const LARGEST_ORPHAN_SHARE = 0.05;
 
@@ -85,7 +85,7 @@ interface Reference extends Candidate {
 }
 
 const valuesOf = ({ sample, column }: Candidate) =>
-  [...new Set(sample.columns.get(column.name))].filter((value) => value !== null).slice(0, MOST_VALUES);
+  [...new Set(sample.columns.get(column.name))].filter((value) => value !== null).slice(0, MAX_VALUES);
 
 /** How many of the values are no keys of the parent. */
 async function missingOf(

@@ -12,10 +12,10 @@ export interface Sample {
 }
 
 /** Larger tables first; a database of thousands of tables is looked at where it matters. */
-const MOST_TABLES = 100;
-const MOST_COLUMNS = 80;
-const LONGEST_VALUE = 400;
-const LEAST_ROWS = 20;
+const MAX_TABLES = 100;
+const MAX_COLUMNS = 80;
+const MAX_VALUE = 400;
+const MIN_ROWS = 20;
 /** Of the time that is left, for reading samples. */
 const SAMPLING_SHARE = 0.3;
 /** With fewer rows a sample of a large table shows no repetition; so many are read however slow the server is. */
@@ -68,17 +68,17 @@ export const modelTables = (context: CheckContext) =>
 
 async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<void> {
   const tables = modelTables(context)
-    .filter(({ estimatedRows }) => estimatedRows >= LEAST_ROWS)
+    .filter(({ estimatedRows }) => estimatedRows >= MIN_ROWS)
     .sort((a, b) => b.estimatedRows - a.estimatedRows);
-  if (tables.length > MOST_TABLES)
+  if (tables.length > MAX_TABLES)
     context.blind({
-      what: `the model of ${tables.length - MOST_TABLES} smaller tables`,
-      remedy: `Only the ${MOST_TABLES} largest are sampled in one run.`,
+      what: `the model of ${tables.length - MAX_TABLES} smaller tables`,
+      remedy: `Only the ${MAX_TABLES} largest are sampled in one run.`,
     });
   // Only what reading takes is taken from it: between two steps the run does other things, or waits.
   let leftMs = context.remainingMs() * SAMPLING_SHARE;
   // The small ones first: they show how fast this server answers now, and what they leave is for the large ones.
-  const ascending = tables.slice(0, MOST_TABLES).reverse();
+  const ascending = tables.slice(0, MAX_TABLES).reverse();
   let [values, valuesMs, overheadMs] = [0, 0, Number.POSITIVE_INFINITY];
   for (const [at, table] of ascending.entries()) {
     const started = performance.now();
@@ -112,14 +112,14 @@ async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<voi
 const unreadable = (column: Column) => /^(bytea|tsvector|geometry|geography|vector|xml)/.test(column.type);
 
 async function readOne(context: CheckContext, table: Table, most: number): Promise<Sample | undefined> {
-  const columns = table.columns.filter((column) => !unreadable(column)).slice(0, MOST_COLUMNS);
+  const columns = table.columns.filter((column) => !unreadable(column)).slice(0, MAX_COLUMNS);
   if (columns.length === 0) return undefined;
   const whole = table.estimatedRows <= most;
   const percent = Math.min(100, (100 * most * 1.1) / Math.max(1, table.estimatedRows));
   const [row] = await context.session.query<Record<string, (string | null)[] | null>>(
     // A column a JSON array: taking as many values one by one is work for which the server would wait here.
     `SELECT ${columns.map((_, at) => `json_agg(c${at}) AS c${at}`).join(', ')}
-       FROM (SELECT ${columns.map(({ name }, at) => `left(${context.session.quote(name)}::text, ${LONGEST_VALUE}) AS c${at}`).join(', ')}
+       FROM (SELECT ${columns.map(({ name }, at) => `left(${context.session.quote(name)}::text, ${MAX_VALUE}) AS c${at}`).join(', ')}
                FROM ${context.session.quote(table.schema, table.name)}${
                  whole ? '' : ` TABLESAMPLE SYSTEM (${percent.toFixed(6)})`
                } LIMIT ${most}) AS sampled`,
@@ -142,4 +142,4 @@ export const valuesOf = (sample: Sample, column: Column) =>
   (sample.columns.get(column.name) ?? []).filter((value) => value !== null && value !== '') as string[];
 
 /** Fewer values show no form. */
-export const LEAST_VALUES = 30;
+export const MIN_VALUES = 30;

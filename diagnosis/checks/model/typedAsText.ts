@@ -2,7 +2,7 @@ import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
 import type { Column } from '../../relations.ts';
-import { isText, LEAST_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
+import { isText, MIN_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';
 
@@ -34,7 +34,7 @@ function isVersions(values: readonly string[]): boolean {
  * when it is text indeed.
  */
 export function trueTypeOf(values: readonly string[], column = ''): TrueType | undefined {
-  if (values.length < LEAST_VALUES) return undefined;
+  if (values.length < MIN_VALUES) return undefined;
   const all = (form: RegExp) => values.every((value) => form.test(value));
   if (all(/^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$/)) return 'date';
   if (

@@ -8,8 +8,8 @@ import { withoutStatements } from './shared.ts';
 const UPDATES_PER_ROW = 500;
 const FEW_ROWS = 100;
 /** One row by key takes a fraction of a millisecond; more than that, and more than the fastest took, is waiting. */
-const LEAST_WAIT_MS = 1;
-const LEAST_WAIT_SHARE = 0.5;
+const MIN_WAIT_MS = 1;
+const MIN_WAIT_SHARE = 0.5;
 
 export const check: Check = {
   id: 'hot-row',
@@ -40,7 +40,7 @@ export const check: Check = {
         0,
       );
       const meanWaitMs = waitedMs / Math.max(calls, 1);
-      if (meanWaitMs < LEAST_WAIT_MS || waitedMs < totalMs * LEAST_WAIT_SHARE) continue;
+      if (meanWaitMs < MIN_WAIT_MS || waitedMs < totalMs * MIN_WAIT_SHARE) continue;
       const share = writers.reduce((sum, entry) => sum + entry.share, 0);
       const sequence = await freeName(context, {
         schema: table.schema,

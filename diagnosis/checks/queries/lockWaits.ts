@@ -8,8 +8,8 @@ export const check: Check = {
   description: 'Who waits for whom, at the moment of the diagnosis.',
   async *run(context) {
     const waits = new Map<string, { table: string | null; seen: number; longest: number }>();
-    const looks = 5;
-    for (let look = 0; look < looks; look += 1) {
+    const samples = 5;
+    for (let sample = 0; sample < samples; sample += 1) {
       const rows = await context.session.query<{ relation: string | null; waiting: number; longest: number }>(
         `SELECT c.relname AS relation, count(*)::int AS waiting,
                 max(extract(epoch FROM clock_timestamp() - a.query_start))::float8 AS longest
@@ -35,7 +35,7 @@ export const check: Check = {
         id: `lock-waits:${name ?? ''}`,
         check: 'lock-waits',
         severity: longest >= 1 ? 'critical' : 'warning',
-        title: `${(seen / looks).toFixed(1)} sessions on average wait for a lock${name ? ` on ${name}` : ''}, up to ${longest.toFixed(1)} s`,
+        title: `${(seen / samples).toFixed(1)} sessions on average wait for a lock${name ? ` on ${name}` : ''}, up to ${longest.toFixed(1)} s`,
         explanation:
           'They hold connections of the pool while they wait. Look for the transaction that holds the lock across a slow step, such as a call to another service.',
         cause: 'lock-contention',
@@ -43,14 +43,14 @@ export const check: Check = {
         statements: [],
         evidence: [
           {
-            label: `waiting sessions in ${looks} looks`,
+            label: `waiting sessions in ${samples} samples`,
             value: seen,
             unit: '1',
             how: "SELECT * FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
           },
         ],
-        cost: { msPerSecond: (seen / looks) * 1000 },
-        confidence: { level: 0.7, basis: 'sample', note: `${looks} looks at pg_stat_activity` },
+        cost: { msPerSecond: (seen / samples) * 1000 },
+        confidence: { level: 0.7, basis: 'sample', note: `${samples} samples of pg_stat_activity` },
         explains: { kpis: ['blocked-sessions', 'pool-wait-p95'], traces: [] },
       };
     }

@@ -3,7 +3,7 @@ import { referenceTo } from '../../workload.ts';
 import { rewrite, tablesOf } from './about.ts';
 
 /** A statement below this many calls of the same kind in one request is no N+1. */
-const LEAST_REPEATS = 5;
+const MIN_REPEATS = 5;
 
 export const check: Check = {
   id: 'n-plus-one',
@@ -21,7 +21,7 @@ export const check: Check = {
     const entries = await context.workload();
     const repeated = await context.spans.repeatedStatements();
     for (const { summary, route, repeats, traceId, totalMs } of repeated) {
-      if (repeats < LEAST_REPEATS) continue;
+      if (repeats < MIN_REPEATS) continue;
       const matching = entries.filter((entry) => entry.summary === summary);
       const [entry] = matching;
       const table = entry ? tablesOf(context, entry)[0] : undefined;

@@ -5,7 +5,7 @@ import { about, largest, merger, rewrite, tablesOf } from './about.ts';
 import { matters, rowsPerCall, withoutStatements } from './shared.ts';
 
 /** Of fewer rows the last page costs hardly more than the first. */
-const LEAST_PAGED_ROWS = 500;
+const MIN_PAGED_ROWS = 500;
 
 /** Rows that the topmost LIMIT of a plan chooses from; undefined without one. */
 function rowsBelowLimit(plan: PlanNode): number | undefined {
@@ -28,7 +28,7 @@ export const check: Check = {
       if (!table || table.estimatedRows < 1_000) continue;
       // All pages together: what the LIMIT takes its rows from.
       const paged = entry.plan ? rowsBelowLimit(entry.plan) : undefined;
-      if (paged !== undefined && paged < LEAST_PAGED_ROWS) continue;
+      if (paged !== undefined && paged < MIN_PAGED_ROWS) continue;
       const order = entry.shape.tables.flatMap(({ order: columns }) => columns.map(({ column }) => column));
       merge(
         about('offset-paging', entry, {

@@ -5,12 +5,12 @@ import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { shortly } from '../shared.ts';
 
 /** A statement below both is not worth a finding. */
-const LEAST_SHARE = 0.005;
-const LEAST_MEAN_MS = 20;
+const MIN_SHARE = 0.005;
+const MIN_MEAN_MS = 20;
 
 /** The statement costs something: a share of the database's time, or the patience of who waits for it. */
 export const matters = ({ share, statement }: WorkloadEntry) =>
-  share >= LEAST_SHARE || (statement.meanMs >= LEAST_MEAN_MS && statement.calls >= 5);
+  share >= MIN_SHARE || (statement.meanMs >= MIN_MEAN_MS && statement.calls >= 5);
 
 /** Why a check on statements has nothing to say. */
 export function withoutStatements(context: CheckContext, what: string): boolean {

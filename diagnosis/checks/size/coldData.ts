@@ -6,7 +6,7 @@ import { DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';
 
 /** Older than a year is cold: a season of returns, warranty questions and comparisons has passed. */
 const COLD_DAYS = 365;
-const LEAST_COLD_BYTES = 200_000;
+const MIN_COLD_BYTES = 200_000;
 const OLD_ENOUGH_DAYS = 400;
 /** A table of which fewer rows were read than this share of all, repetitions counted, is one that nobody reads. */
 const LARGEST_READ_SHARE = 0.1;
@@ -31,7 +31,7 @@ export const check: Check = {
       const bytes = Math.round(size * cold);
       const purged = table.activity.deleted >= table.activity.inserted * 0.1 && table.activity.deleted > 0;
       if (table.kind !== 'partitioned' && (now - oldest) / DAY_MS < OLD_ENOUGH_DAYS) continue;
-      if (cold < 0.2 || bytes < LEAST_COLD_BYTES) continue;
+      if (cold < 0.2 || bytes < MIN_COLD_BYTES) continue;
       // An old customer or product is still one; what can go is what has an end of its life, or what nobody reads.
       const owner = through ? all.find((other) => other.table === through) : ages;
       const referred = context.tables.some(

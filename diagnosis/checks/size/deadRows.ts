@@ -3,7 +3,7 @@ import type { Check } from '../../check.ts';
 
 /** As peers do: a fifth of the rows dead, and enough of them to matter. */
 const DEAD_SHARE = 0.2;
-const LEAST_DEAD = 5_000;
+const MIN_DEAD = 5_000;
 /** Share of the rows, for a table in which the default of a fifth has come too late. */
 const EARLIER = 0.02;
 
@@ -24,7 +24,7 @@ export const check: Check = {
     for (const table of context.tables) {
       const { liveRows, deadRows: dead, lastAutovacuum, lastVacuum } = table.activity;
       const share = dead / Math.max(1, liveRows + dead);
-      if (dead < LEAST_DEAD || share < DEAD_SHARE) continue;
+      if (dead < MIN_DEAD || share < DEAD_SHARE) continue;
       const last = [lastAutovacuum, lastVacuum]
         .filter((at) => at !== null)
         .sort((a, b) => b.getTime() - a.getTime())[0];

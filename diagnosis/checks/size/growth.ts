@@ -11,9 +11,9 @@ import { type Ages, readAges } from './rowAge.ts';
 const WINDOWS_DAYS = [30, 90, 365];
 /** What planning and carrying out an archival takes; the objective of the KPI days-to-critical-size. */
 const SOON_DAYS = 90;
-const MOST_TABLES = 5;
+const MAX_TABLES = 5;
 /** Faster than this a statement is far from any objective whatever the table becomes. */
-const LEAST_MEAN_MS = 5;
+const MIN_MEAN_MS = 5;
 
 /**
  * The statement that first misses the objective of statement-latency-p95. A statement that reads a whole table takes
@@ -28,7 +28,7 @@ export async function firstTooSlow(
   const objectiveMs = kpiById('statement-latency-p95').objective.value * 1000;
   const found: Forecast[] = [];
   for (const { scans, statement, plan } of await context.workload()) {
-    if (statement.meanMs < LEAST_MEAN_MS || !plan) continue;
+    if (statement.meanMs < MIN_MEAN_MS || !plan) continue;
     const read = scans.filter(({ sequential, limited }) => sequential && !limited);
     const tables = read.map(({ relation, node }) => tableOf(context.tables, relation, node.Schema));
     const largest = tables.reduce<Table | undefined>(
@@ -98,7 +98,7 @@ export const check: Check = {
     const slow = await firstTooSlow(context, ages, now);
     if (slow) forecasts.push(slow);
     const soon = forecasts.some(({ soonest, latest }) => latest > 0 && soonest < SOON_DAYS);
-    const top = [...ages].sort((a, b) => b.bytes - a.bytes).slice(0, MOST_TABLES);
+    const top = [...ages].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_TABLES);
     yield {
       id: 'growth',
       check: 'growth',

@@ -7,13 +7,13 @@ import { type Ages, referenceTo } from './rowAge.ts';
 const SAMPLED_ROWS = 1_000;
 /** Rows of one time lie together: with fewer pages those of late may be missed, which are few of all. */
 const SAMPLED_PAGES = 60;
-const MOST_REFERENCES = 60;
+const MAX_REFERENCES = 60;
 /** A row that came within a day of the row it refers to came with it: a line with its order. */
 const TOGETHER_DAYS = 1;
 const TOGETHER_SHARE = 0.8;
 /** So many of the rows of late that refer to cold ones show that these are still in use. */
 const LATE_DAYS = 90;
-const LEAST_LATE_ROWS = 10;
+const MIN_LATE_ROWS = 10;
 const IN_USE_SHARE = 0.05;
 
 interface Reference {
@@ -49,7 +49,7 @@ export async function stillInUse(
   const together: [Table, Table][] = ages.flatMap(({ table, through }) =>
     through ? [[table, through] as [Table, Table]] : [],
   );
-  for (const { child, parent, column, key } of referencesOf(ages).slice(0, MOST_REFERENCES)) {
+  for (const { child, parent, column, key } of referencesOf(ages).slice(0, MAX_REFERENCES)) {
     const date = (alias: string, { column: name }: Ages) => `${alias}.${session.quote(name)}::timestamp`;
     const { estimatedRows, pages } = child.table;
     // A partitioned table has no pages of its own.
@@ -71,7 +71,7 @@ export async function stillInUse(
       );
       if (!row || row.pairs === 0) continue;
       if (row.together >= row.pairs * TOGETHER_SHARE) together.push([child.table, parent.table]);
-      else if (row.late >= LEAST_LATE_ROWS && row.old >= row.late * IN_USE_SHARE) used.add(parent.table);
+      else if (row.late >= MIN_LATE_ROWS && row.old >= row.late * IN_USE_SHARE) used.add(parent.table);
     } catch (error) {
       endIfOver(context, error);
       // Not readable, or a date that is none: nothing is known of this reference.

@@ -20,7 +20,7 @@ export interface Ages {
 }
 
 export const DAY_MS = 86_400_000;
-const LEAST_ROWS = 1_000;
+const MIN_ROWS = 1_000;
 const isoDate =
   /^(?<day>\d{4}-\d\d-\d\d)([ T](?<time>\d\d:\d\d(:\d\d(\.\d{1,3})?)?)\d*( ?(?<zone>Z|[+-]\d\d(:?\d\d)?))?)?/;
 
@@ -88,7 +88,7 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
   );
   const found: Ages[] = [];
   for (const table of context.tables) {
-    if (table.estimatedRows < LEAST_ROWS || table.kind === 'partition') continue;
+    if (table.estimatedRows < MIN_ROWS || table.kind === 'partition') continue;
     const own = rows.filter((row) => row.schema === table.schema && row.table === table.name);
     const candidates = table.columns.flatMap((column) => {
       if ((column.stats?.nullFraction ?? 0) > 0.5) return [];
@@ -119,7 +119,7 @@ export async function readAges(context: CheckContext): Promise<Ages[]> {
       });
   }
   for (const table of context.tables) {
-    if (table.estimatedRows < LEAST_ROWS || found.some((ages) => ages.table === table)) continue;
+    if (table.estimatedRows < MIN_ROWS || found.some((ages) => ages.table === table)) continue;
     const parent = found.find(
       (ages) =>
         ages.through === null &&
