@@ -12,6 +12,9 @@ const patience = {
   e2e: { testTimeout: 900_000, hookTimeout: 1_800_000, expect: { poll: { timeout: 100_000 } } },
 };
 
+/** Tests observe the sample shop, as the demo does. */
+const env = { SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml' };
+
 /**
  * Three speeds of test. `unit` needs nothing; `integration` gets one embedded Postgres for the whole run;
  * `e2e` runs the real binaries (built on first use), one file at a time because they share two cores. Each
@@ -23,6 +26,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          env,
           ...patience.unit,
           sequence: { groupOrder: 0 },
           include: ['**/*.test.ts'],
@@ -32,6 +36,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          env,
           sequence: { groupOrder: 1 },
           include: ['**/*.integration.test.ts'],
           exclude,
@@ -43,6 +48,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          env,
           sequence: { groupOrder: 2 },
           include: ['**/*.e2e.test.ts'],
           exclude,

@@ -1,34 +1,44 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { stringify } from 'yaml';
-import { kpiById } from '../kpis/catalogue.ts';
-import { type AlertDefinition, alerts } from './definitions.ts';
+import type { Config } from '../config/schema.ts';
+import { catalogueFor, kpiOf } from '../kpis/catalogue.ts';
+import { alertmanagerConfig } from './alertmanager.ts';
+import { type AlertDefinition, guardedBy } from './definition.ts';
+import { alertsFor } from './definitions.ts';
 
-const HEADER = '# Made by `node alerts/build.ts` from alerts/definitions.ts; a test holds it to that.\n';
+const HEADER = '# Made by sqltrail from sqltrail.yaml and alerts/definitions/: change those.\n';
 const yaml = (value: unknown) => HEADER + stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 
-const rule = ({ alert, kpi, severity, layer, expr, ...definition }: AlertDefinition) => ({
-  alert,
-  expr,
-  for: definition.for,
-  ...(definition.keepFiringFor ? { keep_firing_for: definition.keepFiringFor } : {}),
-  labels: { severity, layer, kpi, cause: kpiById(kpi).causes[0] },
-  annotations: {
-    summary: definition.summary,
-    description: definition.description,
-    runbook_url: `docs/runbooks/${alert}.md`,
-  },
-});
+/** Where the runbook of an alert is. */
+const runbookOf = ({ urls }: Config, alert: string) =>
+  (urls.runbooks ?? `${urls.console}/runbooks/{alert}`).replaceAll('{alert}', alert);
+
+/** The rule file of Prometheus. */
+export function rulesFor(config: Config): string {
+  const kpis = catalogueFor(config);
+  const rules = alertsFor(config).map(({ alert, kpi, severity, layer, expr, ...definition }) => ({
+    alert,
+    expr,
+    for: definition.for,
+    ...(definition.keepFiringFor ? { keep_firing_for: definition.keepFiringFor } : {}),
+    labels: { severity, layer, kpi, cause: kpiOf(kpis, kpi).causes[0] },
+    annotations: {
+      summary: definition.summary,
+      description: definition.description,
+      runbook_url: runbookOf(config, alert),
+    },
+  }));
+  return yaml({ groups: [{ name: 'sqltrail', interval: config.interval, rules }] });
+}
 
 /** promtool's test file of one alert: it fires on the one input, and stays silent on the other. */
-const promtoolTest = ({ alert, tests }: AlertDefinition) => ({
-  rule_files: ['../rules/alerts.yaml'],
-  evaluation_interval: '5s',
+const promtoolTest = ({ alert, tests }: AlertDefinition, rules: string, sample: string) => ({
+  rule_files: [rules],
+  evaluation_interval: sample,
   tests: [
     // Only that it fires is held here; labels and texts are rendered from the rule itself.
     {
       name: `${alert} fires`,
-      interval: '5s',
+      interval: sample,
       input_series: tests.fires,
       promql_expr_test: [
         {
@@ -40,7 +50,7 @@ const promtoolTest = ({ alert, tests }: AlertDefinition) => ({
     },
     {
       name: `${alert} stays silent`,
-      interval: '5s',
+      interval: sample,
       input_series: tests.silent,
       alert_rule_test: [{ alertname: alert, eval_time: tests.at, exp_alerts: [] }],
       promql_expr_test: [
@@ -54,19 +64,23 @@ const promtoolTest = ({ alert, tests }: AlertDefinition) => ({
   ],
 });
 
-/** The files under alerts/, by path relative to it. */
-export function buildAlertFiles(): Record<string, string> {
-  return {
-    'rules/alerts.yaml': yaml({ groups: [{ name: 'sqltrail', interval: '5s', rules: alerts.map(rule) }] }),
-    ...Object.fromEntries(
-      alerts.map((definition) => [`tests/${definition.alert}.yaml`, yaml(promtoolTest(definition))]),
-    ),
-  };
-}
+/** promtool's tests of the rules, by alert. @param rules the rule file, seen from theirs */
+export const testsFor = (config: Config, rules: string): Record<string, string> =>
+  Object.fromEntries(
+    alertsFor(config).map((definition) => [
+      definition.alert,
+      yaml(promtoolTest(definition, rules, guardedBy(config).pace.sample)),
+    ]),
+  );
 
-if (import.meta.main)
-  for (const [file, content] of Object.entries(buildAlertFiles())) {
-    const target = path.join(import.meta.dirname, file);
-    await mkdir(path.dirname(target), { recursive: true });
-    await writeFile(target, content);
-  }
+/** The files under alerts/, by path relative to it. */
+export const buildAlertFiles = (config: Config): Record<string, string> => ({
+  'rules/alerts.yaml': rulesFor(config),
+  'alertmanager.yml': yaml(alertmanagerConfig(config)),
+  ...Object.fromEntries(
+    Object.entries(testsFor(config, '../rules/alerts.yaml')).map(([alert, text]) => [
+      `tests/${alert}.yaml`,
+      text,
+    ]),
+  ),
+});

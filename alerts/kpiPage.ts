@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { catalogue } from '../kpis/catalogue.ts';
+import type { Config } from '../config/schema.ts';
+import { catalogueFor } from '../kpis/catalogue.ts';
 import type { Kpi, KpiGroup } from '../kpis/kpi.ts';
 import { objectiveText } from '../kpis/unitText.ts';
-import { alerts } from './definitions.ts';
+import { type AlertDefinition, alertsFor } from './definitions.ts';
 
 const titles: Record<KpiGroup, string> = {
   'user-experience': 'What customers feel',
@@ -15,7 +14,7 @@ const titles: Record<KpiGroup, string> = {
   business: 'Business',
 };
 
-function section(kpi: Kpi): string {
+function section(kpi: Kpi, alerts: readonly AlertDefinition[]): string {
   const { objective, collection } = kpi;
   const guards = alerts.filter((alert) => alert.kpi === kpi.id);
   return `### ${kpi.name}
@@ -35,23 +34,21 @@ ${kpi.promql()}
 }
 
 /** docs/kpis.md, made from the catalogue and the alerts. */
-export function kpiPage(): string {
+export function kpiPage(config: Config): string {
+  const catalogue = catalogueFor(config);
+  const alerts = alertsFor(config);
   const groups = [...new Set(catalogue.map(({ group }) => group))];
   return `# KPIs and why they were chosen
 
-Made from the catalogue by \`npm run docs\`; change \`kpis/\`, not this page. ${catalogue.length} KPIs; the same definitions make the dashboards, the alerts, the console and the report.
+Made from the catalogue for the sample shop by \`npm run docs\`; change \`kpis/\`, not this page. ${catalogue.length} KPIs; the same definitions make the dashboards, the alerts, the console and the report.
 
 ${groups
   .map(
     (group) =>
       `## ${titles[group]}\n\n${catalogue
         .filter((kpi) => kpi.group === group)
-        .map(section)
+        .map((kpi) => section(kpi, alerts))
         .join('\n')}`,
   )
   .join('\n')}`;
 }
-
-export const KPI_PAGE = path.join(import.meta.dirname, '..', 'docs', 'kpis.md');
-
-if (process.argv[1] === import.meta.filename) await writeFile(KPI_PAGE, kpiPage());

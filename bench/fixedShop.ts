@@ -1,3 +1,4 @@
+import '../sample-shop/useConfig.ts';
 import pg from 'pg';
 import { shopActions, shopApplication } from '../demo/shopActions.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';

@@ -1,3 +1,4 @@
+import '../sample-shop/useConfig.ts';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+import '../sample-shop/useConfig.ts';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

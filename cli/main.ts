@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import '../sample-shop/useConfig.ts';
 import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { type Act, acts } from '../demo/stages.ts';

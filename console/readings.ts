@@ -1,6 +1,5 @@
-import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
+import { catalogue, meetsObjective, observed } from '../kpis/catalogue.ts';
 import type { Kpi } from '../kpis/kpi.ts';
-import { SHOP } from '../kpis/promql.ts';
 import { QueryRefused, type Sample } from '../lib/prometheus/client.ts';
 import type { PrometheusSource } from './sources/prometheus.ts';
 import type { TraceStore } from './traces/store.ts';
@@ -58,7 +57,7 @@ const WINDOW = '5m';
 const MAX_STATEMENTS = 500;
 /** As much as a line of a list shows. */
 const SHOWN_TEXT = 160;
-const NAMED = `${SHOP},db_query_summary!=""`;
+const NAMED = `${observed.spans},db_query_summary!=""`;
 const rateOf = (series: string, matchers: string, by = 'db_query_summary') =>
   `sum by (${by}) (rate(db_client_operation_${series}{${matchers}}[${WINDOW}]))`;
 

@@ -1,5 +1,3 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { PanelBuilder as BarsPanel } from '@grafana/grafana-foundation-sdk/bargauge';
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
 import {
@@ -22,6 +20,7 @@ import {
   DashboardCursorSync,
   DashboardLinkBuilder,
   DashboardLinkType,
+  DatasourceVariableBuilder,
   type DynamicConfigValue,
   FieldColorBuilder,
   FieldColorModeId,
@@ -38,8 +37,11 @@ import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-s
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as LinesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
+import type { Config } from '../config/schema.ts';
 import type { Unit } from '../kpis/kpi.ts';
-import { objectiveText } from '../kpis/unitText.ts';
+import { observedBy, oneOf } from '../kpis/observed.ts';
+import { select } from '../kpis/promql.ts';
+import { forCurrencies, objectiveText } from '../kpis/unitText.ts';
 import { CHANGES_SQL } from './changes.ts';
 import {
   type Dashboard,
@@ -49,14 +51,14 @@ import {
   type PromqlPanel,
   type SqlPanel,
 } from './panel.ts';
-import { dashboards } from './panels.ts';
+import { dashboardsFor } from './panels.ts';
 
-const PROMETHEUS = { type: 'prometheus', uid: 'prometheus' };
-const POSTGRES = { type: 'grafana-postgresql-datasource', uid: 'postgres' };
+/** Data sources are variables, so that one dashboard serves several of each. */
+const PROMETHEUS = { type: 'prometheus', uid: '${prometheus}' };
+const POSTGRES = { type: 'grafana-postgresql-datasource', uid: '${postgres}' };
 
 /** Where the console answers; a hidden variable, so that `?var-console=` names another. */
 const CONSOLE = '${console:raw}';
-const CONSOLE_DEFAULT = 'http://127.0.0.1:8088';
 
 /** Grafana's names of the catalogue's units. */
 const grafanaUnit: Record<Unit, string> = {
@@ -67,8 +69,10 @@ const grafanaUnit: Record<Unit, string> = {
   '/s': 'cps',
   'By/s': 'Bps',
   d: 'd',
-  EUR: 'currencyEUR',
-  'EUR/h': 'currencyEUR',
+  ...forCurrencies(
+    (currency) => `currency${currency}`,
+    (currency) => `currency${currency}`,
+  ),
 };
 
 /** Okabe and Ito, "Color Universal Design" (2008): told apart with any kind of colour vision. */
@@ -288,13 +292,111 @@ const marks = (name: string, color: string, expr: string) =>
     .expr(expr)
     .step(`${PHASE_STEP_SECONDS}s`);
 
-function dashboard({ id, title, description, minutes, choosesStatement, rows }: Dashboard) {
-  const builder = new DashboardBuilder(title)
+/** A variable whose choices are the values of a label; all of them at first. */
+const choice = (name: string, label: string, query: string, all: string) =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(PROMETHEUS)
+    .query({ query, refId: name })
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .multi(true)
+    .includeAll(true)
+    .allValue(all)
+    .current({ selected: true, text: 'All', value: '$__all' });
+
+const dataSource = (name: string, label: string, { type, uid, text }: DataSourceChoice) =>
+  new DatasourceVariableBuilder(name).label(label).type(type).current({ selected: true, text, value: uid });
+
+interface DataSourceChoice {
+  type: string;
+  uid: string;
+  text: string;
+}
+
+/** Which data sources the variables begin with: those that are provisioned, or what an import asks for. */
+const beginning = (forImport: boolean) => ({
+  prometheus: {
+    type: PROMETHEUS.type,
+    uid: forImport ? `\${${INPUTS.prometheus}}` : 'prometheus',
+    text: forImport ? `\${${INPUTS.prometheus}}` : 'Prometheus',
+  },
+  postgres: {
+    type: POSTGRES.type,
+    uid: forImport ? `\${${INPUTS.postgres}}` : 'postgres',
+    text: forImport ? `\${${INPUTS.postgres}}` : 'Postgres',
+  },
+});
+
+const INPUTS = { prometheus: 'DS_PROMETHEUS', postgres: 'DS_POSTGRES' };
+
+/** What Grafana asks for when somebody imports a dashboard. */
+const inputs = [
+  {
+    name: INPUTS.prometheus,
+    label: 'Prometheus',
+    description: 'Has the metrics of services and databases.',
+    type: 'datasource',
+    pluginId: PROMETHEUS.type,
+    pluginName: 'Prometheus',
+  },
+  {
+    name: INPUTS.postgres,
+    label: 'Postgres',
+    description: 'The database itself, by a role that may only read.',
+    type: 'datasource',
+    pluginId: POSTGRES.type,
+    pluginName: 'PostgreSQL',
+  },
+];
+
+function withVariables(builder: DashboardBuilder, config: Config, forImport: boolean): DashboardBuilder {
+  const { spans, processes } = observedBy(config);
+  const begin = beginning(forImport);
+  const services = oneOf(config.services.map(({ name }) => name));
+  const { console: address } = config.urls;
+  return builder
+    .withVariable(dataSource('prometheus', 'Metrics', begin.prometheus))
+    .withVariable(dataSource('postgres', 'Postgres', begin.postgres))
+    .withVariable(
+      choice(
+        'service',
+        'Service',
+        `label_values(${select('http_server_request_calls_total', spans)}, service_name)`,
+        services,
+      ),
+    )
+    .withVariable(
+      choice('database', 'Database', 'label_values(sqltrail_database_size_bytes, database)', '.*'),
+    )
+    .withVariable(
+      choice(
+        'pool',
+        'Pool',
+        `label_values(${select('db_client_connection_max', processes)}, db_client_connection_pool_name)`,
+        '.*',
+      ),
+    )
+    .withVariable(
+      new TextBoxVariableBuilder('console')
+        .label('Console')
+        .description('Address of the console; links lead there.')
+        .hide(VariableHide.HideVariable)
+        .defaultValue(address)
+        .current({ selected: true, text: address, value: address }),
+    );
+}
+
+function dashboard(
+  config: Config,
+  { id, title, description, minutes, choosesStatement, rows }: Dashboard,
+  forImport: boolean,
+) {
+  const builder = withVariables(new DashboardBuilder(title), config, forImport)
     .uid(`sqltrail-${id}`)
     .description(description)
     .tags(['sqltrail'])
     .timezone('browser')
-    .refresh('5s')
+    .refresh(config.interval)
     .time({ from: `now-${minutes}m`, to: 'now' })
     .tooltip(DashboardCursorSync.Crosshair)
     .readonly()
@@ -303,15 +405,12 @@ function dashboard({ id, title, description, minutes, choosesStatement, rows }: 
         .type(DashboardLinkType.Dashboards)
         .tags(['sqltrail'])
         .asDropdown(true)
-        .keepTime(true),
+        .keepTime(true)
+        .includeVars(true),
     )
     .link(link('Console', CONSOLE))
-    // Each change of phase is a mark, which tells before from after.
     .annotation(
-      marks('Phases', LINES[0], PHASE_BEGINS).titleFormat('{{phase}}').textFormat('Phase {{phase}} begins'),
-    )
-    .annotation(
-      marks('Alerts', MISSED, 'ALERTS{alertstate="firing"}')
+      marks('Alerts', MISSED, 'ALERTS{alertstate="firing",kpi!=""}')
         .titleFormat('{{alertname}}')
         .textFormat('{{severity}} {{db_query_summary}}')
         .tagKeys('alertname,severity,layer'),
@@ -323,29 +422,20 @@ function dashboard({ id, title, description, minutes, choosesStatement, rows }: 
         .enable(true)
         .iconColor(LINES[3])
         .target(askPostgres(CHANGES_MARKS)),
-    )
-    .withVariable(
-      new TextBoxVariableBuilder('console')
-        .label('Console')
-        .description('Address of the console; links lead there.')
-        .hide(VariableHide.HideVariable)
-        .defaultValue(CONSOLE_DEFAULT)
-        .current({ selected: true, text: CONSOLE_DEFAULT, value: CONSOLE_DEFAULT }),
+    );
+  // Each change of phase is a mark, which tells before from after.
+  if (config.phases)
+    builder.annotation(
+      marks('Phases', LINES[0], PHASE_BEGINS).titleFormat('{{phase}}').textFormat('Phase {{phase}} begins'),
     );
   if (choosesStatement)
     builder.withVariable(
-      new QueryVariableBuilder('statement')
-        .label('Statement')
-        .datasource(PROMETHEUS)
-        .query({
-          query: 'label_values(db_client_operation_calls_total, db_query_summary)',
-          refId: 'statement',
-        })
-        .refresh(VariableRefresh.OnTimeRangeChanged)
-        .multi(true)
-        .includeAll(true)
-        .allValue('.+')
-        .current({ selected: true, text: 'All', value: '$__all' }),
+      choice(
+        'statement',
+        'Statement',
+        'label_values(db_client_operation_calls_total{service_name=~"$service"}, db_query_summary)',
+        '.+',
+      ),
     );
   let next = 1;
   for (const { question, panels } of rows) {
@@ -355,17 +445,17 @@ function dashboard({ id, title, description, minutes, choosesStatement, rows }: 
   return builder;
 }
 
-export const JSON_DIRECTORY = path.join(import.meta.dirname, 'json');
-
-/** The dashboards by file name, as Grafana reads them (dashboard JSON v1). */
-export const buildDashboards = (): Record<string, unknown> =>
-  Object.fromEntries(dashboards.map((one) => [`${one.id}.json`, dashboard(one).build()]));
+/**
+ * The dashboards by file name, as Grafana reads them (dashboard JSON v1).
+ *
+ * @param forImport asks for the data sources, which provisioned ones name
+ */
+export const buildDashboards = (config: Config, { forImport = false } = {}): Record<string, unknown> =>
+  Object.fromEntries(
+    dashboardsFor(config).map((one) => {
+      const built = dashboard(config, one, forImport).build();
+      return [`${one.id}.json`, forImport ? { __inputs: inputs, ...built } : built];
+    }),
+  );
 
 export const dashboardText = (content: unknown) => `${JSON.stringify(content, null, 2)}\n`;
-
-if (import.meta.main) {
-  await rm(JSON_DIRECTORY, { recursive: true, force: true });
-  await mkdir(JSON_DIRECTORY, { recursive: true });
-  for (const [file, content] of Object.entries(buildDashboards()))
-    await writeFile(path.join(JSON_DIRECTORY, file), dashboardText(content));
-}

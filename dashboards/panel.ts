@@ -1,6 +1,4 @@
-import { alerts } from '../alerts/definitions.ts';
-import { catalogue } from '../kpis/catalogue.ts';
-import type { Kpi, KpiGroup, Objective, Unit } from '../kpis/kpi.ts';
+import type { Kpi, Objective, Unit } from '../kpis/kpi.ts';
 import { objectiveText } from '../kpis/unitText.ts';
 
 /**
@@ -86,21 +84,32 @@ export interface Dashboard {
 }
 
 export interface Variables {
-  /** Regular expression on `db.query.summary`; all without it. */
+  /** Regular expression on `db.query.summary`; all without it. The others likewise, each on what it is called. */
   statement?: string;
+  service?: string;
+  database?: string;
+  pool?: string;
   /** Length of the time range, seconds. */
   rangeSeconds: number;
 }
 
 /** A query as Prometheus takes it; Grafana fills the same variables in itself. */
-export const fillVariables = (promql: string, { statement = '.+', rangeSeconds }: Variables): string => {
+export const fillVariables = (promql: string, { rangeSeconds, ...chosen }: Variables): string => {
+  // As it stands between quotes; JSON's escapes are among those of PromQL.
+  const quoted = (regex: string) => JSON.stringify(regex).slice(1, -1);
+  const { statement = '.+', service = '.*', database = '.*', pool = '.*' } = chosen;
   const values: Record<string, string> = {
-    // As it stands between quotes; JSON's escapes are among those of PromQL.
-    $statement: JSON.stringify(statement).slice(1, -1),
+    $statement: quoted(statement),
+    $service: quoted(service),
+    $database: quoted(database),
+    $pool: quoted(pool),
     $__range: `${Math.max(60, Math.round(rangeSeconds))}s`,
   };
   // In one go, and by a function: what is put in is not looked through again, and `$'` in it means nothing.
-  return promql.replaceAll(/\$(?:statement|__range)/g, (name) => values[name] ?? name);
+  return promql.replaceAll(
+    /\$(?:statement|service|database|pool|__range)\b/g,
+    (name) => values[name] ?? name,
+  );
 };
 
 /** Begin of each phase, with the label `phase`; evaluated every {@link PHASE_STEP_SECONDS}. */
@@ -115,15 +124,14 @@ export const byPhase = (promql: string) =>
 export const earlier = (promql: string, minutes: number) =>
   `avg_over_time((${promql})[10s:5s] offset ${minutes}m)`;
 
-export const kpisOf = (...groups: KpiGroup[]) => catalogue.filter(({ group }) => groups.includes(group));
-
-const runbooksOf = (kpi: Kpi) => alerts.filter((alert) => alert.kpi === kpi.id).map(({ alert }) => alert);
+/** A KPI and the alerts that guard it. */
+export type DrawnKpi = Kpi & { alerts?: string[] };
 
 export const describeKpi = ({ meaning, justification, objective, unit }: Kpi) =>
   `${meaning}\n\n${justification}\n\nObjective: ${objectiveText(objective, unit)}. ${objective.rationale}`;
 
 /** A KPI now, against its objective. */
-export const kpiStat = (kpi: Kpi): PromqlPanel => ({
+export const kpiStat = (kpi: DrawnKpi): PromqlPanel => ({
   id: `${kpi.id}-now`,
   kpi: kpi.id,
   kind: 'stat',
@@ -132,13 +140,13 @@ export const kpiStat = (kpi: Kpi): PromqlPanel => ({
   unit: kpi.unit,
   queries: [{ promql: kpi.promql(), legend: kpi.name }],
   objective: kpi.objective,
-  runbooks: runbooksOf(kpi),
+  runbooks: kpi.alerts ?? [],
   width: 6,
   height: 4,
 });
 
 /** A KPI broken down, over time. The objective is drawn only where the lines are in the KPI's unit. */
-export const kpiLines = (kpi: Kpi): PromqlPanel => {
+export const kpiLines = (kpi: DrawnKpi): PromqlPanel => {
   const [first, ...rest] = kpi.series;
   if (!first) throw new Error(`KPI ${kpi.id} has no series to draw`);
   return {
@@ -151,14 +159,14 @@ export const kpiLines = (kpi: Kpi): PromqlPanel => {
     queries: [first, ...rest],
     ...(kpi.series.every(({ unit }) => unit === undefined) ? { objective: kpi.objective } : {}),
     ...(kpi.collection.source === 'spanmetrics' ? { exemplars: true } : {}),
-    runbooks: runbooksOf(kpi),
+    runbooks: kpi.alerts ?? [],
     width: 12,
     height: 8,
   };
 };
 
 /** A KPI's mean in each phase. */
-export const kpiByPhase = (kpi: Kpi): PromqlPanel => ({
+export const kpiByPhase = (kpi: DrawnKpi): PromqlPanel => ({
   id: `${kpi.id}-by-phase`,
   kpi: kpi.id,
   kind: 'bars',
@@ -167,7 +175,7 @@ export const kpiByPhase = (kpi: Kpi): PromqlPanel => ({
   unit: kpi.unit,
   queries: [{ promql: byPhase(kpi.promql()), legend: '{{phase}}' }],
   objective: kpi.objective,
-  runbooks: runbooksOf(kpi),
+  runbooks: kpi.alerts ?? [],
   width: 12,
   height: 8,
 });

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { JSON_DIRECTORY } from './build.ts';
 
 const root = path.join(import.meta.dirname, '..');
+const JSON_DIRECTORY = path.join(import.meta.dirname, 'json');
 let directory: string;
 
 beforeAll(async () => {

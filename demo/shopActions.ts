@@ -5,7 +5,7 @@ import type { Handler, Handlers } from '../fix/handler.ts';
 import { runStatements } from '../fix/indexes.ts';
 import type { Application } from '../fix/mitigate.ts';
 import { adviseOnPool, readPools } from '../fix/pool.ts';
-import { kpiById } from '../kpis/catalogue.ts';
+import { kpiById, observed } from '../kpis/catalogue.ts';
 import { quantile, requestRate } from '../kpis/promql.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import { mean } from '../lib/stats/interval.ts';
@@ -135,7 +135,7 @@ const calls: Query = (range) => `sum(increase(load_requests_total${range}))`;
 const QUERY_WORK: Counted = {
   'statements a request': (range) => kpiById('queries-per-request').promql(range),
   'pages touched a request': (range) =>
-    `(sum(rate(sqltrail_database_blks_hit${range})) + sum(rate(sqltrail_database_blks_read${range}))) / ${requestRate(range)}`,
+    `(sum(rate(sqltrail_database_blks_hit${range})) + sum(rate(sqltrail_database_blks_read${range}))) / ${requestRate(observed, range)}`,
 };
 const WAIT = 'ms waited for a connection';
 const POOL_WORK: Counted = {

@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { alerts } from '../alerts/definitions.ts';
+import { alertsFor } from '../alerts/definitions.ts';
+import { parseConfig } from '../config/load.ts';
+import { LEAST, leastConfig, libraryConfig, shopConfig } from '../test/support/configs.ts';
 import { isPromql } from '../test/support/promqlParser.ts';
-import { catalogue, kpiById, meetsObjective } from './catalogue.ts';
+import { catalogueFor, kpiById, kpiOf, meetsObjective } from './catalogue.ts';
+
+const catalogue = catalogueFor(shopConfig);
+const configs = { shop: shopConfig, library: libraryConfig, least: leastConfig };
+const all = Object.entries(configs).flatMap(([name, config]) =>
+  catalogueFor(config).map((kpi) => [`${name}: ${kpi.id}`, kpi] as const),
+);
+const alerts = Object.entries(configs).flatMap(([name, config]) =>
+  alertsFor(config).map((alert) => [`${name}: ${alert.alert}`, alert, config] as const),
+);
 
 describe('the catalogue', () => {
   it('has at least 15 KPIs over all seven groups, each with an id of its own', () => {
@@ -10,7 +21,7 @@ describe('the catalogue', () => {
     expect(new Set(catalogue.map(({ group }) => group)).size).toBe(7);
   });
 
-  it.each(catalogue.map((kpi) => [kpi.id, kpi] as const))('%s is argued and can be computed', (_id, kpi) => {
+  it.each(all)('%s is argued and can be computed', (_id, kpi) => {
     for (const text of [
       kpi.justification,
       kpi.meaning,
@@ -35,11 +46,44 @@ describe('the catalogue', () => {
     expect(() => kpiById('none')).toThrow('none');
   });
 
-  it.each(alerts.map((alert) => [alert.alert, alert] as const))(
-    '%s guards a KPI with a parseable rule',
-    (_name, alert) => {
-      expect(kpiById(alert.kpi).id).toBe(alert.kpi);
-      expect(isPromql(alert.expr), alert.expr).toBe(true);
-    },
-  );
+  it.each(alerts)('%s guards a KPI with a parseable rule', (_name, alert, config) => {
+    expect(kpiOf(catalogueFor(config), alert.kpi).id).toBe(alert.kpi);
+    expect(isPromql(alert.expr), alert.expr).toBe(true);
+  });
+});
+
+describe('what a configuration does not have', () => {
+  const missing = (config: typeof shopConfig) => {
+    const has = catalogueFor(config).map(({ id }) => id);
+    return catalogue.map(({ id }) => id).filter((id) => !has.includes(id));
+  };
+
+  it('is left out, with its alerts', () => {
+    expect(missing(libraryConfig)).toEqual(['customer-latency-p95', 'placed-orders']);
+    expect(missing(leastConfig)).toEqual([
+      'customer-latency-p95',
+      'spans-lost',
+      'statement-timeouts',
+      'pool-saturation',
+      'pool-wait-p95',
+      'pool-acquire-timeouts',
+      'days-to-critical-size',
+      'cold-data-share',
+      'checkout-failure-ratio',
+      'lost-basket-value',
+      'placed-orders',
+    ]);
+    expect(alertsFor(leastConfig).map(({ alert }) => alert)).not.toContain('PoolExhausted');
+  });
+
+  it('is counted by spans where it can be', () => {
+    expect(kpiOf(catalogueFor(libraryConfig), 'lost-basket-value').promql()).toContain(
+      '3.5 * (sum(rate(http_server_request_calls_total{service_name=~"lending\\\\.api|catalogue-web",http_route="/loans/:id",http_request_method="PUT"',
+    );
+  });
+
+  it('is no objective', () => {
+    const faulty = parseConfig(`${LEAST}objectives:\n  goodput: 0.9\n  nonsense: 1\n`, 'faulty.yaml');
+    expect(() => catalogueFor(faulty)).toThrow(/^faulty.yaml:6: this configuration has no KPI nonsense/);
+  });
 });

@@ -1,23 +1,24 @@
 import type { Kpi } from './kpi.ts';
-import { MINUTE, orNone, poolUsed, quantile, rateOrZero } from './promql.ts';
+import type { Observed } from './observed.ts';
+import { orNone, poolUsed, quantile, rateOrZero, select } from './promql.ts';
 
 const POOL = 'db_client_connection_pool_name';
 
-export const connections: Kpi[] = [
+export const connections = (observed: Observed): Kpi[] => [
   {
     id: 'pool-saturation',
     name: 'Pool in use',
     group: 'connections',
     unit: '1',
-    promql: () => `max(${poolUsed})`,
+    promql: () => `max(${poolUsed(observed)})`,
     series: [
       {
-        promql: 'db_client_connection_count',
+        promql: select('db_client_connection_count', observed.pools),
         legend: '{{db_client_connection_state}} {{db_client_connection_pool_name}}',
         unit: '{count}',
       },
       {
-        promql: 'db_client_connection_pending_requests',
+        promql: select('db_client_connection_pending_requests', observed.pools),
         legend: 'waiting {{db_client_connection_pool_name}}',
         unit: '{count}',
       },
@@ -32,7 +33,7 @@ export const connections: Kpi[] = [
     meaning: 'All lines to the database are busy.',
     causes: ['inefficient-query', 'pool-size', 'lock-contention'],
     collection: {
-      source: 'shop',
+      source: 'service',
       how: 'in use over maximum, of each pool',
       withoutHistory: 'pg_stat_activity by application_name, sampled',
     },
@@ -42,10 +43,11 @@ export const connections: Kpi[] = [
     name: 'Wait for a connection, p95',
     group: 'connections',
     unit: 's',
-    promql: (range = MINUTE) => quantile(0.95, 'db_client_connection_wait_time', '', [], range),
+    promql: (range = observed.range) =>
+      quantile(0.95, 'db_client_connection_wait_time', observed.pools, [], range),
     series: [
       {
-        promql: quantile(0.95, 'db_client_connection_wait_time', '', [POOL]),
+        promql: quantile(0.95, 'db_client_connection_wait_time', observed.pools, [POOL], observed.range),
         legend: 'p95 {{db_client_connection_pool_name}}',
       },
     ],
@@ -54,7 +56,7 @@ export const connections: Kpi[] = [
     meaning: 'Requests queue before they even reach the database.',
     causes: ['pool-size', 'inefficient-query'],
     collection: {
-      source: 'shop',
+      source: 'service',
       how: 'histogram of each acquire',
       withoutHistory: 'starts with the instrumentation; the server cannot see it',
     },
@@ -64,10 +66,14 @@ export const connections: Kpi[] = [
     name: 'Connections not to be had',
     group: 'connections',
     unit: '/s',
-    promql: (range = MINUTE) => rateOrZero('db_client_connection_timeouts_total', range),
+    promql: (range = observed.range) =>
+      rateOrZero(select('db_client_connection_timeouts_total', observed.pools), range),
     series: [
       {
-        promql: orNone(`sum by (${POOL}) (rate(db_client_connection_timeouts_total[1m]))`, POOL),
+        promql: orNone(
+          `sum by (${POOL}) (rate(${select('db_client_connection_timeouts_total', observed.pools)}${observed.range}))`,
+          POOL,
+        ),
         legend: '{{db_client_connection_pool_name}}',
       },
     ],
@@ -76,7 +82,7 @@ export const connections: Kpi[] = [
     meaning: 'Customers were turned away because no line was free.',
     causes: ['pool-size', 'inefficient-query', 'lock-contention'],
     collection: {
-      source: 'shop',
+      source: 'service',
       how: 'counter of acquires given up',
       withoutHistory: 'starts with the instrumentation',
     },
@@ -86,8 +92,15 @@ export const connections: Kpi[] = [
     name: 'Server connections in use',
     group: 'connections',
     unit: '1',
-    promql: () => 'sum(sqltrail_session_count) / max(sqltrail_database_max_connections)',
-    series: [{ promql: 'sum by (state) (sqltrail_session_count)', legend: '{{state}}', unit: '{count}' }],
+    promql: () =>
+      `max(sum by (database) (${select('sqltrail_session_count', observed.databases)}) / max by (database) (${select('sqltrail_database_max_connections', observed.databases)}))`,
+    series: [
+      {
+        promql: `sum by (state) (${select('sqltrail_session_count', observed.databases)})`,
+        legend: '{{state}}',
+        unit: '{count}',
+      },
+    ],
     objective: {
       comparison: '<=',
       value: 0.8,
@@ -108,10 +121,14 @@ export const connections: Kpi[] = [
     name: 'Sessions waiting for a lock',
     group: 'connections',
     unit: '{count}',
-    promql: () => 'max(sqltrail_activity_blocked_sessions)',
+    promql: () => `max(${select('sqltrail_activity_blocked_sessions', observed.databases)})`,
     series: [
-      { promql: 'sqltrail_activity_blocked_sessions', legend: 'sessions' },
-      { promql: 'sqltrail_activity_longest_lock_wait_seconds', legend: 'longest wait, s', unit: 's' },
+      { promql: select('sqltrail_activity_blocked_sessions', observed.databases), legend: 'sessions' },
+      {
+        promql: select('sqltrail_activity_longest_lock_wait_seconds', observed.databases),
+        legend: 'longest wait, s',
+        unit: 's',
+      },
     ],
     objective: {
       comparison: '<=',
@@ -120,7 +137,7 @@ export const connections: Kpi[] = [
     },
     justification:
       'Tells a slow statement from one that merely waits: more hardware would not help the second.',
-    meaning: 'Orders queue up behind each other.',
+    meaning: 'Requests queue up behind each other.',
     causes: ['lock-contention'],
     collection: {
       source: 'postgres_exporter',

@@ -1,3 +1,5 @@
+import type { Currency } from '../config/schema.ts';
+
 /** What a KPI tells about; also the order of the dashboards' rows. */
 export type KpiGroup =
   | 'user-experience'
@@ -8,8 +10,8 @@ export type KpiGroup =
   | 'structure'
   | 'business';
 
-/** Prometheus base units, and the currency of the shop. `1` is a ratio (0..1). */
-export type Unit = 's' | 'By' | '1' | '{count}' | '/s' | 'By/s' | 'd' | 'EUR' | 'EUR/h';
+/** Prometheus base units, and currencies. `1` is a ratio (0..1). */
+export type Unit = 's' | 'By' | '1' | '{count}' | '/s' | 'By/s' | 'd' | Currency | `${Currency}/h`;
 
 /** What is actually wrong when the KPI misses its objective; the ids that `diagnosis/` explains. */
 export const causes = [
@@ -37,7 +39,7 @@ export interface Objective {
 
 export interface Collection {
   /** The one source of the KPI's metrics. */
-  source: 'spanmetrics' | 'shop' | 'load' | 'postgres_exporter' | 'console' | 'collector';
+  source: 'spanmetrics' | 'service' | 'customers' | 'postgres_exporter' | 'console' | 'collector';
   /** The view, span or instrument that is read. */
   how: string;
   /** How the same figure is had on a system with no logs and no history. */
@@ -62,7 +64,7 @@ export interface Kpi {
   name: string;
   group: KpiGroup;
   unit: Unit;
-  /** @param range of its rates, such as `[15s] offset 30s`; a minute without it */
+  /** @param range of its rates, such as `[15s] offset 30s`; the configured window without it */
   promql(range?: string): string;
   /** The KPI broken down (by statement, route, table); what panels draw. */
   series: Series[];

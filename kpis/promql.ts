@@ -1,35 +1,55 @@
-/** Range of every rate unless another is asked for, such as `[15s] offset 30s`: 12 scrapes of 5 s. */
-export const MINUTE = '[1m]';
+import type { Observed } from './observed.ts';
 
-export const SHOP = 'service_name="shop"';
-const REQUESTS = `http_server_request_calls_total{${SHOP}}`;
-const STATEMENTS = `db_client_operation_duration_seconds`;
+/** A metric, with the matchers that are not empty. */
+export const select = (metric: string, ...matchers: string[]) => {
+  const given = matchers.filter(Boolean).join(',');
+  return given ? `${metric}{${given}}` : metric;
+};
+
+const REQUESTS = 'http_server_request_calls_total';
+const STATEMENTS = 'db_client_operation_duration_seconds';
+/** Requests that failed by the service's own account. */
+export const FAILED = 'http_response_status_code=~"5.."';
+
+/** Zero, not nothing, where the series are not there yet. */
+export const orZero = (promql: string) => `(${promql} or vector(0))`;
 
 /** Rate of a counter; zero, not nothing, where the series is not there yet. */
-export const rateOrZero = (selector: string, range = MINUTE) =>
-  `(sum(rate(${selector}${range})) or vector(0))`;
+export const rateOrZero = (selector: string, range: string) => orZero(`sum(rate(${selector}${range}))`);
 
 /** Where the vector is empty for good reason (nothing failed), a zero that is named so, and no empty panel. */
 export const orNone = (promql: string, label: string) =>
   `${promql} or on () label_replace(vector(0), "${label}", "none", "", "")`;
 
-export const requestRate = (range = MINUTE) => `sum(rate(${REQUESTS}${range}))`;
-export const failedRequestRate = (range = MINUTE) =>
-  rateOrZero(`http_server_request_calls_total{${SHOP},http_response_status_code=~"5.."}`, range);
+/** Requests of HTTP server spans. */
+export const requests = ({ spans }: Observed, ...matchers: string[]) => select(REQUESTS, spans, ...matchers);
+
+export const requestRate = (observed: Observed, range = observed.range) =>
+  `sum(rate(${requests(observed)}${range}))`;
+export const failedRequestRate = (observed: Observed, range = observed.range) =>
+  rateOrZero(requests(observed, FAILED), range);
 
 /** Quantile of a histogram over the range. */
-export const quantile = (q: number, metric: string, matchers = '', by: string[] = [], range = MINUTE) =>
-  `histogram_quantile(${q}, sum by (${['le', ...by].join(', ')}) (rate(${metric}_bucket{${matchers}}${range})))`;
+export const quantile = (q: number, metric: string, matchers: string, by: string[], range: string) =>
+  `histogram_quantile(${q}, sum by (${['le', ...by].join(', ')}) (rate(${select(`${metric}_bucket`, matchers)}${range})))`;
 
-export const statementQuantile = (q: number, by: string[], range = MINUTE) =>
-  quantile(q, STATEMENTS, SHOP, by, range);
-export const poolUsed =
-  'max by (db_client_connection_pool_name) (db_client_connection_count{db_client_connection_state="used"}) / max by (db_client_connection_pool_name) (db_client_connection_max)';
-export const meanStatementSeconds = (range = MINUTE) =>
+export const statementQuantile = (observed: Observed, q: number, by: string[], range = observed.range) =>
+  quantile(q, STATEMENTS, observed.spans, by, range);
+
+/** Use of each pool over its maximum. */
+export const poolUsed = ({ pools }: Observed) =>
+  `max by (db_client_connection_pool_name) (${select('db_client_connection_count', pools, 'db_client_connection_state="used"')}) / max by (db_client_connection_pool_name) (${select('db_client_connection_max', pools)})`;
+
+/** Mean time of an execution, by the labels. */
+export const meanStatementSeconds = (
+  { spans, range: usual }: Observed,
+  range = usual,
+  by = 'db_query_summary',
+) =>
   ['sum', 'count']
-    .map((part) => `sum by (db_query_summary) (rate(${STATEMENTS}_${part}{${SHOP}}${range}))`)
+    .map((part) => `sum by (${by}) (rate(${select(`${STATEMENTS}_${part}`, spans)}${range}))`)
     .join(' / ');
 
-/** Mean time of each statement by its mean time of ten to five minutes ago. */
-export const slowdownOfStatements = (range = MINUTE) =>
-  `(${meanStatementSeconds(range)}) / (${meanStatementSeconds('[5m] offset 5m')})`;
+/** Mean time of each statement by its mean time of five windows, five windows ago. */
+export const slowdownOfStatements = (observed: Observed, range = observed.range, by = 'db_query_summary') =>
+  `(${meanStatementSeconds(observed, range, by)}) / (${meanStatementSeconds(observed, `[${observed.past}] offset ${observed.past}`, by)})`;

@@ -1,23 +1,31 @@
 import type { Kpi } from './kpi.ts';
+import type { Observed } from './observed.ts';
 import {
-  MINUTE,
   orNone,
   rateOrZero,
   requestRate,
-  SHOP,
+  requests,
+  select,
   slowdownOfStatements,
   statementQuantile,
 } from './promql.ts';
 
-export const queries: Kpi[] = [
+const CALLS = 'db_client_operation_calls_total';
+const DURATION_SUM = 'db_client_operation_duration_seconds_sum';
+
+export const queries = (observed: Observed): Kpi[] => [
   {
     id: 'statement-latency-p95',
     name: 'Slowest statement, p95',
     group: 'queries',
     unit: 's',
-    promql: (range = MINUTE) => `max(${statementQuantile(0.95, ['db_query_summary'], range)})`,
+    promql: (range = observed.range) =>
+      `max(${statementQuantile(observed, 0.95, ['db_query_summary'], range)})`,
     series: [
-      { promql: `topk(8, ${statementQuantile(0.95, ['db_query_summary'])})`, legend: '{{db_query_summary}}' },
+      {
+        promql: `topk(8, ${statementQuantile(observed, 0.95, ['db_query_summary'])})`,
+        legend: '{{db_query_summary}}',
+      },
     ],
     objective: {
       comparison: '<=',
@@ -39,11 +47,12 @@ export const queries: Kpi[] = [
     name: 'Statement timeouts',
     group: 'queries',
     unit: '/s',
-    promql: (range = MINUTE) => rateOrZero('sqltrail_statement_timeouts_total', range),
+    promql: (range = observed.range) =>
+      rateOrZero(select('sqltrail_statement_timeouts_total', observed.processes), range),
     series: [
       {
         promql: orNone(
-          'sum by (db_query_summary) (rate(sqltrail_statement_timeouts_total[1m]))',
+          `sum by (db_query_summary) (rate(${select('sqltrail_statement_timeouts_total', observed.processes)}${observed.range}))`,
           'db_query_summary',
         ),
         legend: '{{db_query_summary}}',
@@ -55,7 +64,7 @@ export const queries: Kpi[] = [
     meaning: 'The database gave up on a question, and a customer got an error.',
     causes: ['missing-index', 'inefficient-query', 'lock-contention'],
     collection: {
-      source: 'shop',
+      source: 'service',
       how: 'SQLSTATE 57014 on query spans, counted by summary',
       withoutHistory: 'without logs nothing counts them: rollbacks in pg_stat_database only hint at it',
     },
@@ -65,18 +74,18 @@ export const queries: Kpi[] = [
     name: 'Statements a request',
     group: 'queries',
     unit: '{count}',
-    promql: (range = MINUTE) =>
-      `sum(rate(db_client_operation_calls_total{${SHOP}}${range})) / ${requestRate(range)}`,
+    promql: (range = observed.range) =>
+      `sum(rate(${select(CALLS, observed.spans)}${range})) / ${requestRate(observed, range)}`,
     series: [
       {
-        promql: `sum by (http_route) (rate(db_client_operation_calls_total{${SHOP}}[1m])) / sum by (http_route) (rate(http_server_request_calls_total{${SHOP}}[1m]))`,
+        promql: `sum by (http_route) (rate(${select(CALLS, observed.spans)}${observed.range})) / sum by (http_route) (rate(${requests(observed)}${observed.range}))`,
         legend: '{{http_route}}',
       },
     ],
     objective: {
       comparison: '<=',
       value: 6,
-      rationale: 'A page of this shop needs at most six kinds of facts; more means a statement a row.',
+      rationale: 'A page needs at most six kinds of facts; more means a statement a row.',
     },
     justification: 'The one figure that shows N+1: each statement is quick, so no slow-query list has it.',
     meaning: 'Pages ask the database row by row instead of once.',
@@ -92,10 +101,10 @@ export const queries: Kpi[] = [
     name: 'Slowdown against the statement’s own past',
     group: 'queries',
     unit: '1',
-    promql: (range = MINUTE) => `max(${slowdownOfStatements(range)})`,
+    promql: (range = observed.range) => `max(${slowdownOfStatements(observed, range)})`,
     series: [
       {
-        promql: `topk(8, ${slowdownOfStatements()})`,
+        promql: `topk(8, ${slowdownOfStatements(observed)})`,
         legend: '{{db_query_summary}}',
       },
     ],
@@ -103,15 +112,15 @@ export const queries: Kpi[] = [
       comparison: '<=',
       value: 2,
       rationale:
-        'Mean times of a steady statement vary by tens of percent between minutes; a doubling is a change of state.',
+        'Mean times of a steady statement vary by tens of percent from one window to the next; a doubling is a change of state.',
     },
     justification: 'Needs no threshold in seconds, so it sees a quick and frequent statement turn bad early.',
     meaning: 'Something that used to be quick is getting slow.',
     causes: ['cold-data', 'maintenance-behind', 'missing-index'],
     collection: {
       source: 'spanmetrics',
-      how: 'mean of the last minute over the mean of five minutes, five minutes ago',
-      withoutHistory: 'starts ten minutes after the instrumentation',
+      how: `mean of the last ${observed.config.window} over the mean of ${observed.past}, ${observed.past} ago`,
+      withoutHistory: `starts twice ${observed.past} after the instrumentation`,
     },
   },
   {
@@ -119,10 +128,11 @@ export const queries: Kpi[] = [
     name: 'Rows read by sequential scans, a request',
     group: 'queries',
     unit: '{count}',
-    promql: (range = MINUTE) => `sum(rate(sqltrail_table_seq_tup_read${range})) / ${requestRate(range)}`,
+    promql: (range = observed.range) =>
+      `sum(rate(${select('sqltrail_table_seq_tup_read', observed.databases)}${range})) / ${requestRate(observed, range)}`,
     series: [
       {
-        promql: 'sum by (relname) (rate(sqltrail_table_seq_tup_read[1m]))',
+        promql: `sum by (relname) (rate(${select('sqltrail_table_seq_tup_read', observed.databases)}${observed.range}))`,
         legend: '{{relname}} rows/s',
         unit: '/s',
       },
@@ -147,11 +157,11 @@ export const queries: Kpi[] = [
     name: 'Share of request time spent in the database',
     group: 'queries',
     unit: '1',
-    promql: (range = MINUTE) =>
-      `sum(rate(db_client_operation_duration_seconds_sum{${SHOP}}${range})) / sum(rate(http_server_request_duration_seconds_sum{${SHOP}}${range}))`,
+    promql: (range = observed.range) =>
+      `sum(rate(${select(DURATION_SUM, observed.spans)}${range})) / sum(rate(${select('http_server_request_duration_seconds_sum', observed.spans)}${range}))`,
     series: [
       {
-        promql: `topk(8, sum by (db_query_summary) (rate(db_client_operation_duration_seconds_sum{${SHOP}}[1m])))`,
+        promql: `topk(8, sum by (db_query_summary) (rate(${select(DURATION_SUM, observed.spans)}${observed.range})))`,
         legend: '{{db_query_summary}} s/s',
       },
     ],

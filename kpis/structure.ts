@@ -1,13 +1,17 @@
 import type { Kpi } from './kpi.ts';
+import type { Observed } from './observed.ts';
+import { select } from './promql.ts';
 
-export const structure: Kpi[] = [
+export const structure = (observed: Observed): Kpi[] => [
   {
     id: 'unindexed-references',
     name: 'References without an index',
     group: 'structure',
     unit: '{count}',
-    promql: () => 'max(sqltrail_structure_unindexed_references)',
-    series: [{ promql: 'sqltrail_structure_unindexed_references', legend: 'columns' }],
+    promql: () => `max(${select('sqltrail_structure_unindexed_references', observed.databases)})`,
+    series: [
+      { promql: select('sqltrail_structure_unindexed_references', observed.databases), legend: 'columns' },
+    ],
     objective: {
       comparison: '<=',
       value: 0,
@@ -27,12 +31,14 @@ export const structure: Kpi[] = [
     name: 'References without a foreign key',
     group: 'structure',
     unit: '{count}',
-    promql: () => 'max(sqltrail_structure_missing_foreign_keys)',
-    series: [{ promql: 'sqltrail_structure_missing_foreign_keys', legend: 'columns' }],
+    promql: () => `max(${select('sqltrail_structure_missing_foreign_keys', observed.databases)})`,
+    series: [
+      { promql: select('sqltrail_structure_missing_foreign_keys', observed.databases), legend: 'columns' },
+    ],
     objective: { comparison: '<=', value: 0, rationale: 'What is not enforced is violated in the end.' },
     justification:
       'Tells how much of the model lives in code only; each migration has to check these by hand.',
-    meaning: 'Nothing keeps orders and customers from drifting apart.',
+    meaning: 'Nothing keeps rows and what they refer to from drifting apart.',
     causes: ['poor-normalisation', 'redundant-data'],
     collection: {
       source: 'postgres_exporter',

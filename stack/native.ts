@@ -85,6 +85,9 @@ const POSTGRES_SETTINGS = {
   'pg_stat_statements.track': 'top',
 };
 
+/** What is observed. */
+const SHOP_CONFIG = path.join(checkout, 'sample-shop', 'sqltrail.yaml');
+
 const answers = (url: string) => async (signal: AbortSignal) => (await fetch(url, { signal })).ok;
 const local = (port: number, scheme = 'http') => `${scheme}://127.0.0.1:${port}`;
 
@@ -177,6 +180,7 @@ function partSpecs(
       name: 'console',
       ...node(['--max-old-space-size=192', '--liftoff-only', 'console/server.ts']),
       env: {
+        SQLTRAIL_CONFIG: SHOP_CONFIG,
         CONSOLE_HOST: '127.0.0.1',
         CONSOLE_PORT: String(ports.console),
         PROMETHEUS_URL: local(ports.prometheus),
@@ -253,7 +257,9 @@ async function writeConfiguration(dir: RunDirectory, ports: Ports, secrets: Secr
   for (const [name, port] of Object.entries(targets))
     await writeFile(
       config('collector', 'targets', `${name}.json`),
-      JSON.stringify([{ targets: [`127.0.0.1:${port}`] }]),
+      JSON.stringify([
+        { targets: [`127.0.0.1:${port}`], ...(name === 'postgres' ? { labels: { database: 'shop' } } : {}) },
+      ]),
     );
   const secret = (name: string, text: string) =>
     writeFile(config('alerts', 'secrets', name), text, { mode: 0o600 });

@@ -7,11 +7,12 @@ const ROOT = path.join(import.meta.dirname, '..');
 /** What each folder may import, beside itself. Only the last ones may know the shop. */
 const MAY_IMPORT: Record<string, string[]> = {
   lib: [],
-  kpis: ['lib'],
+  config: ['lib'],
+  kpis: ['config', 'lib'],
   instrumentation: [],
-  collector: ['kpis', 'lib'],
-  alerts: ['kpis', 'lib'],
-  dashboards: ['alerts', 'kpis', 'lib'],
+  collector: ['kpis', 'config', 'lib'],
+  alerts: ['kpis', 'config', 'lib'],
+  dashboards: ['alerts', 'kpis', 'config', 'lib'],
   diagnosis: ['instrumentation', 'kpis', 'lib'],
   fix: ['diagnosis', 'lib'],
   archive: ['diagnosis', 'lib'],
@@ -20,7 +21,21 @@ const MAY_IMPORT: Record<string, string[]> = {
   console: ['report', 'dashboards', 'alerts', 'fix', 'diagnosis', 'instrumentation', 'kpis', 'lib'],
   stack: ['lib'],
   deploy: ['stack', 'lib'],
-  cli: ['stack', 'console', 'report', 'fix', 'archive', 'migrate', 'diagnosis', 'dashboards', 'kpis', 'lib'],
+  cli: [
+    'stack',
+    'console',
+    'report',
+    'fix',
+    'archive',
+    'migrate',
+    'diagnosis',
+    'dashboards',
+    'alerts',
+    'collector',
+    'kpis',
+    'config',
+    'lib',
+  ],
 };
 const KNOW_THE_SHOP = ['sample-shop', 'demo', 'bench', 'test', 'docker'];
 

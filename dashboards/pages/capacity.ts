@@ -1,33 +1,38 @@
-import { type Dashboard, kpiLines, kpiStat, kpisOf } from '../panel.ts';
+import { select } from '../../kpis/promql.ts';
+import { type Dashboard, kpiLines, kpiStat, type PromqlPanel } from '../panel.ts';
+import { row, type Subject } from '../subject.ts';
 
-export const capacity: Dashboard = {
-  id: 'capacity',
-  title: 'sqltrail: capacity and growth',
-  description: 'How large, how fast it grows, how much of it is needed.',
-  audience: 'engineer',
-  minutes: 60,
-  rows: [
-    {
-      question: 'How near is the edge, and what would move it away?',
-      panels: kpisOf('capacity', 'structure').map(kpiStat),
-    },
-    {
-      question: 'How does it grow, and does housekeeping keep up?',
-      panels: kpisOf('capacity').map(kpiLines),
-    },
-    {
-      question: 'Which tables carry the weight?',
-      panels: [
+/** The ten largest by a size that each table has. */
+const largest = ({ observed }: Subject, metric: string): PromqlPanel['queries'] => [
+  {
+    promql: `topk(10, sum by (database, relname) (${select(metric, observed.databases)}))`,
+    legend: observed.config.databases.length > 1 ? '{{database}} {{relname}}' : '{{relname}}',
+  },
+];
+
+export const capacity = (subject: Subject): Dashboard => {
+  const { kpisOf, runbooks } = subject;
+  return {
+    id: 'capacity',
+    title: 'sqltrail: capacity and growth',
+    description: 'How large, how fast it grows, how much of it is needed.',
+    audience: 'engineer',
+    minutes: 60,
+    rows: [
+      ...row(
+        'How near is the edge, and what would move it away?',
+        kpisOf('capacity', 'structure').map(kpiStat),
+      ),
+      ...row('How does it grow, and does housekeeping keep up?', kpisOf('capacity').map(kpiLines)),
+      ...row('Which tables carry the weight?', [
         {
           id: 'table-bytes',
           kind: 'bars',
           title: 'Size of tables',
           description: 'The ten largest, with TOAST, without indexes.',
           unit: 'By',
-          queries: [
-            { promql: 'topk(10, sum by (relname) (sqltrail_table_heap_bytes))', legend: '{{relname}}' },
-          ],
-          runbooks: ['ColdDataGrowth'],
+          queries: largest(subject, 'sqltrail_table_heap_bytes'),
+          runbooks: runbooks('ColdDataGrowth'),
           width: 12,
           height: 10,
         },
@@ -37,15 +42,13 @@ export const capacity: Dashboard = {
           title: 'Size of their indexes',
           description: 'All indexes of a table together; the ten largest.',
           unit: 'By',
-          queries: [
-            { promql: 'topk(10, sum by (relname) (sqltrail_table_index_bytes))', legend: '{{relname}}' },
-          ],
+          queries: largest(subject, 'sqltrail_table_index_bytes'),
           runbooks: [],
           width: 12,
           height: 10,
         },
-      ],
-    },
-    { question: 'Does the data model protect the data?', panels: kpisOf('structure').map(kpiLines) },
-  ],
+      ]),
+      ...row('Does the data model protect the data?', kpisOf('structure').map(kpiLines)),
+    ],
+  };
 };

@@ -1,14 +1,15 @@
-import { kpiById } from '../../kpis/catalogue.ts';
 import { CHANGES_SQL } from '../changes.ts';
 import {
   byPhase,
   type Dashboard,
+  type DrawnKpi,
   describeKpi,
   earlier,
   kpiByPhase,
   type PromqlPanel,
   type SqlPanel,
 } from '../panel.ts';
+import { row, type Subject } from '../subject.ts';
 import { statementsByPhase } from './shared.ts';
 
 const CUSTOMERS = [
@@ -26,27 +27,27 @@ const DATABASE = [
 /** A story has a peak and what it was before within that time. */
 const MINUTES_AGO = 5;
 
-const phaseTable: PromqlPanel = {
+const phaseTable = ({ config, kpis }: Subject): PromqlPanel => ({
   id: 'kpis-by-phase',
   kind: 'table',
   title: 'KPIs, mean of each phase',
-  description:
-    'A rate looks back a minute, so the first minute of a phase still holds some of the one before; proof is the peak’s load on the fixed shop.',
+  description: `A rate looks back a minute, so the first minute of a phase still holds some of the one before; proof is the peak’s load on the fixed ${config.system}.`,
   unit: '1',
-  queries: [...CUSTOMERS, ...DATABASE].map((id) => {
-    const { name, promql, unit } = kpiById(id);
-    return { promql: byPhase(promql()), legend: name, unit, kpi: id };
-  }) as PromqlPanel['queries'],
+  queries: kpis(...CUSTOMERS, ...DATABASE).map(({ id, name, promql, unit }) => ({
+    promql: byPhase(promql()),
+    legend: name,
+    unit,
+    kpi: id,
+  })) as PromqlPanel['queries'],
   labels: { phase: 'Phase' },
   runbooks: [],
   width: 24,
   height: 8,
-};
+});
 
-const nowAndEarlier = (id: string): PromqlPanel => {
-  const kpi = kpiById(id);
+const nowAndEarlier = (kpi: DrawnKpi): PromqlPanel => {
   return {
-    id: `${id}-and-earlier`,
+    id: `${kpi.id}-and-earlier`,
     kind: 'lines',
     title: `${kpi.name}, now and ${MINUTES_AGO} minutes earlier`,
     description: `The same query shifted by ${MINUTES_AGO} minutes lies behind it.\n\n${describeKpi(kpi)}`,
@@ -74,21 +75,36 @@ const changes: SqlPanel = {
   height: 8,
 };
 
-export const comparison: Dashboard = {
-  id: 'comparison',
-  title: 'sqltrail: before and after',
-  description: 'Did the change help? The same KPIs in each phase of the time range, and against a while ago.',
-  audience: 'engineer',
-  minutes: 60,
-  rows: [
-    { question: 'What did each phase change, in figures?', panels: [phaseTable] },
-    { question: 'What was changed, and when?', panels: [changes] },
-    { question: 'What did customers feel in each phase?', panels: CUSTOMERS.map(kpiById).map(kpiByPhase) },
-    { question: 'What did the database do in each phase?', panels: DATABASE.map(kpiById).map(kpiByPhase) },
-    { question: 'Which statements became quicker, and did any become slower?', panels: [statementsByPhase] },
-    {
-      question: `Is it better or worse than ${MINUTES_AGO} minutes ago?`,
-      panels: [nowAndEarlier('customer-latency-p95'), nowAndEarlier('request-failure-ratio')],
-    },
-  ],
+/** What only somebody who sets phases can ask: the console on the story's way does. */
+const byPhases = (subject: Subject): Dashboard['rows'] => {
+  const { config, kpis } = subject;
+  if (!config.phases) return [];
+  return [
+    ...row('What did customers feel in each phase?', kpis(...CUSTOMERS).map(kpiByPhase)),
+    ...row('What did the database do in each phase?', kpis(...DATABASE).map(kpiByPhase)),
+    ...row('Which statements became quicker, and did any become slower?', [statementsByPhase(subject)]),
+  ];
+};
+
+export const comparison = (subject: Subject): Dashboard => {
+  const { config, kpis } = subject;
+  const [latency] = kpis('customer-latency-p95', 'request-latency-p95');
+  return {
+    id: 'comparison',
+    title: 'sqltrail: before and after',
+    description: config.phases
+      ? 'Did the change help? The same KPIs in each phase of the time range, and against a while ago.'
+      : 'Did the change help? The same KPIs against a while ago.',
+    audience: 'engineer',
+    minutes: 60,
+    rows: [
+      ...row('What did each phase change, in figures?', config.phases ? [phaseTable(subject)] : []),
+      ...row('What was changed, and when?', [changes]),
+      ...byPhases(subject),
+      ...row(
+        `Is it better or worse than ${MINUTES_AGO} minutes ago?`,
+        [...(latency ? [latency] : []), ...kpis('request-failure-ratio')].map(nowAndEarlier),
+      ),
+    ],
+  };
 };

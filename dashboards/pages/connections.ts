@@ -1,4 +1,6 @@
-import { type Dashboard, kpiLines, kpiStat, kpisOf, type SqlPanel } from '../panel.ts';
+import { select } from '../../kpis/promql.ts';
+import { type Dashboard, kpiLines, kpiStat, type SqlPanel } from '../panel.ts';
+import { row, type Subject } from '../subject.ts';
 
 const sessions: SqlPanel = {
   id: 'sessions-now',
@@ -21,15 +23,15 @@ const sessions: SqlPanel = {
   height: 9,
 };
 
-export const connections: Dashboard = {
+export const connections = ({ observed, kpisOf, runbooks }: Subject): Dashboard => ({
   id: 'connections',
   title: 'sqltrail: connections',
   description: 'Pools, sessions and locks.',
   audience: 'sre',
   minutes: 15,
   rows: [
-    { question: 'Are there connections left?', panels: kpisOf('connections').map(kpiStat) },
-    { question: 'Since when, and in which pool?', panels: kpisOf('connections').map(kpiLines) },
+    ...row('Are there connections left?', kpisOf('connections').map(kpiStat)),
+    ...row('Since when, and in which pool?', kpisOf('connections').map(kpiLines)),
     {
       question: 'What do sessions wait for, and on whom?',
       panels: [
@@ -40,9 +42,12 @@ export const connections: Dashboard = {
           description: 'Client backends by wait_event_type; Lock is waiting for another transaction.',
           unit: '{count}',
           queries: [
-            { promql: 'sum by (wait_event_type) (sqltrail_session_count)', legend: '{{wait_event_type}}' },
+            {
+              promql: `sum by (wait_event_type) (${select('sqltrail_session_count', observed.databases)})`,
+              legend: '{{wait_event_type}}',
+            },
           ],
-          runbooks: ['BlockedSessions'],
+          runbooks: runbooks('BlockedSessions'),
           width: 12,
           height: 8,
         },
@@ -52,8 +57,13 @@ export const connections: Dashboard = {
           title: 'Oldest open transaction',
           description: 'It holds its locks and keeps vacuum from removing dead rows.',
           unit: 's',
-          queries: [{ promql: 'max(sqltrail_activity_longest_transaction_seconds)', legend: 'age' }],
-          runbooks: ['LongTransaction'],
+          queries: [
+            {
+              promql: `max(${select('sqltrail_activity_longest_transaction_seconds', observed.databases)})`,
+              legend: 'age',
+            },
+          ],
+          runbooks: runbooks('LongTransaction'),
           width: 12,
           height: 8,
         },
@@ -61,4 +71,4 @@ export const connections: Dashboard = {
       ],
     },
   ],
-};
+});

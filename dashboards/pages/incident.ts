@@ -1,26 +1,25 @@
-import { type Dashboard, kpiLines, kpisOf } from '../panel.ts';
+import { type Dashboard, kpiLines } from '../panel.ts';
+import { row, type Subject } from '../subject.ts';
 import { alertsTable, statementsTable } from './shared.ts';
 
-export const incident: Dashboard = {
-  id: 'incident',
-  title: 'sqltrail: incident',
-  description: 'From the alert to what is wrong: customers, statements, connections, on one time axis.',
-  audience: 'sre',
-  minutes: 15,
-  rows: [
-    { question: 'Which alerts fire, and what does one do about them?', panels: [alertsTable] },
-    {
-      question: 'How badly are customers hurt, and since when?',
-      panels: kpisOf('user-experience').map(kpiLines),
-    },
-    {
-      question: 'Which statement takes the time?',
-      panels: [statementsTable, ...kpisOf('queries').map(kpiLines)],
-    },
-    {
-      question: 'Do requests wait for a connection, or for a lock?',
-      panels: kpisOf('connections').map(kpiLines),
-    },
-    { question: 'What work and what money is lost?', panels: kpisOf('throughput', 'business').map(kpiLines) },
-  ],
+export const incident = (subject: Subject): Dashboard => {
+  const { config, kpisOf } = subject;
+  const lost = config.business?.value ? 'What work and what money is lost?' : 'What work is lost?';
+  return {
+    id: 'incident',
+    title: 'sqltrail: incident',
+    description: 'From the alert to what is wrong: customers, statements, connections, on one time axis.',
+    audience: 'sre',
+    minutes: 15,
+    rows: [
+      ...row('Which alerts fire, and what does one do about them?', [alertsTable]),
+      ...row('How badly are customers hurt, and since when?', kpisOf('user-experience').map(kpiLines)),
+      ...row('Which statement takes the time?', [
+        statementsTable(subject),
+        ...kpisOf('queries').map(kpiLines),
+      ]),
+      ...row('Do requests wait for a connection, or for a lock?', kpisOf('connections').map(kpiLines)),
+      ...row(lost, kpisOf('throughput', 'business').map(kpiLines)),
+    ],
+  };
 };

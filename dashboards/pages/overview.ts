@@ -1,25 +1,20 @@
-import { type Dashboard, kpiStat, kpisOf } from '../panel.ts';
+import { type Dashboard, kpiStat } from '../panel.ts';
+import { row, type Subject } from '../subject.ts';
 import { alertsTable } from './shared.ts';
 
-export const overview: Dashboard = {
+export const overview = ({ config, kpisOf }: Subject): Dashboard => ({
   id: 'overview',
   title: 'sqltrail: overview',
-  description: 'Is the shop well? Every KPI against its objective: blue-green meets it, orange-red does not.',
+  description: `Is the ${config.system} well? Every KPI against its objective: blue-green meets it, orange-red does not.`,
   audience: 'sre',
   minutes: 15,
   rows: [
-    { question: 'What is wrong right now?', panels: [alertsTable] },
-    {
-      question: 'Do customers get what they came for?',
-      panels: kpisOf('user-experience', 'business').map(kpiStat),
-    },
-    { question: 'Is the work of use, and do we see all of it?', panels: kpisOf('throughput').map(kpiStat) },
-    {
-      question: 'Do statements take too long, or run too often?',
-      panels: kpisOf('queries').map(kpiStat),
-    },
-    { question: 'Are there connections left?', panels: kpisOf('connections').map(kpiStat) },
-    { question: 'How near is the edge?', panels: kpisOf('capacity').map(kpiStat) },
-    { question: 'Does the data model protect the data?', panels: kpisOf('structure').map(kpiStat) },
+    ...row('What is wrong right now?', [alertsTable]),
+    ...row('Do customers get what they came for?', kpisOf('user-experience', 'business').map(kpiStat)),
+    ...row('Is the work of use, and do we see all of it?', kpisOf('throughput').map(kpiStat)),
+    ...row('Do statements take too long, or run too often?', kpisOf('queries').map(kpiStat)),
+    ...row('Are there connections left?', kpisOf('connections').map(kpiStat)),
+    ...row('How near is the edge?', kpisOf('capacity').map(kpiStat)),
+    ...row('Does the data model protect the data?', kpisOf('structure').map(kpiStat)),
   ],
-};
+});

@@ -47,9 +47,14 @@ const units: Record<string, (value: number) => string> = {
   '/s': (value) => `${numberText(value)} /s`,
   'By/s': (value) => `${bytesText(value)}/s`,
   d: (value) => (value >= TEN_YEARS_DAYS ? 'over 10 years' : `${numberText(value)} days`),
-  EUR: moneyText('EUR'),
-  'EUR/h': (value) => `${moneyText('EUR')(value)} /h`,
 };
 
+/** An amount of a currency, or such an amount an hour. */
+const MONEY = /^(?<currency>[A-Z]{3})(?<anHour>\/h)?$/;
+
 /** A measured value in a unit of the KPI catalogue; a plain number in any other. */
-export const withUnit = (value: number, unit: string): string => (units[unit] ?? numberText)(value);
+export function withUnit(value: number, unit: string): string {
+  const { currency, anHour = '' } = MONEY.exec(unit)?.groups ?? {};
+  if (currency) return `${moneyText(currency)(value)}${anHour && ` ${anHour}`}`;
+  return (units[unit] ?? numberText)(value);
+}

@@ -14,11 +14,11 @@ export interface TestProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-/** A Node process of the project, started from the checkout with nothing of this process's environment but PATH. */
+/** A Node process of the project, started from the checkout on the sample shop, with nothing of this process's environment but PATH. */
 export function startNode(args: string[], env: Record<string, string>): TestProcess {
   const child = spawn(process.execPath, args, {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
