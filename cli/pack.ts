@@ -12,7 +12,9 @@ import { build } from 'esbuild';
 
 const ROOT = path.join(import.meta.dirname, '..');
 /** Heavy, and needed by one command only: installed when somebody wants that. */
-const OPTIONAL = ['@duckdb/node-api', '@viz-js/viz'];
+const OPTIONAL = ['@duckdb/node-api', '@grafana/grafana-foundation-sdk', '@viz-js/viz'];
+/** Read where they are, beside the code. */
+const BESIDE = ['collector/collector.yaml'];
 
 const packageOf = (specifier: string) =>
   specifier
@@ -82,6 +84,8 @@ export async function makePackage(directory: string): Promise<void> {
     peerDependenciesMeta: Object.fromEntries(optional.map((name) => [name, { optional: true }])),
   };
   await writeFile(path.join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const file of BESIDE)
+    await cp(path.join(ROOT, file), path.join(directory, 'dist', path.basename(file)));
   await cp(path.join(ROOT, 'LICENSE'), path.join(directory, 'LICENSE'));
   await cp(path.join(ROOT, 'cli', 'README.md'), path.join(directory, 'README.md'));
 }

@@ -65,6 +65,12 @@ const tableName = (what: string, example: string) =>
     .regex(/^[^.\s'"]+\.[^.\s'"]+$/, 'is no schema.table')
     .meta({ description: what, examples: [example] });
 
+const columnName = (what: string, example: string) =>
+  z
+    .string()
+    .regex(/^[^\s'"\\]+$/, 'may have no blank, quote or backslash')
+    .meta({ description: what, examples: [example] });
+
 const service = z.strictObject({
   name: name('`service.name` of its spans; also the name of its scrape job.', 'orders-api'),
   metrics: z
@@ -79,7 +85,7 @@ const service = z.strictObject({
 
 const table = z.strictObject({
   table: tableName('The table, with its schema.', 'public.orders'),
-  date: name(
+  date: columnName(
     'The column that says how old a row is. None for a table partitioned by time.',
     'placed_at',
   ).optional(),

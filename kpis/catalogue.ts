@@ -12,24 +12,53 @@ import { structure } from './structure.ts';
 import { throughput } from './throughput.ts';
 import { userExperience } from './userExperience.ts';
 
-/** KPIs that need something beside spans and a database, and whether the configuration has it. */
-const needs: Record<string, (config: Config) => boolean> = {
-  'pool-saturation': scraped,
-  'pool-wait-p95': scraped,
-  'pool-acquire-timeouts': scraped,
-  'statement-timeouts': scraped,
-  'spans-lost': scraped,
-  'days-to-critical-size': hasAges,
-  'cold-data-share': hasAges,
+interface Need {
+  met(config: Config): boolean;
+  /** What is missing otherwise. */
+  lack: string;
+}
+
+const SCRAPED: Need = {
+  met: ({ services }) => services.some(({ metrics }) => metrics.length > 0),
+  lack: 'no service has metrics (services[].metrics)',
+};
+const DATED: Need = {
+  met: ({ databases }) => databases.some(({ tables }) => tables.length > 0),
+  lack: 'no table has an age (databases[].tables)',
+};
+const CUSTOMERS: Need = {
+  met: ({ customers }) => customers !== undefined,
+  lack: 'nothing measures customers outside the services (customers)',
+};
+const BUSINESS: Need = {
+  met: ({ business: of }) => of !== undefined,
+  lack: 'there is no business transaction (business)',
 };
 
-function scraped({ services }: Config): boolean {
-  return services.some(({ metrics }) => metrics.length > 0);
-}
+/** KPIs that need something beside spans and a database. */
+const needs: Record<string, Need> = {
+  'customer-latency-p95': CUSTOMERS,
+  'pool-saturation': SCRAPED,
+  'pool-wait-p95': SCRAPED,
+  'pool-acquire-timeouts': SCRAPED,
+  'statement-timeouts': SCRAPED,
+  'spans-lost': SCRAPED,
+  'days-to-critical-size': DATED,
+  'cold-data-share': DATED,
+  'checkout-failure-ratio': BUSINESS,
+  'lost-basket-value': {
+    met: ({ business: of }) => of?.value !== undefined,
+    lack: 'the business transaction has no value (business.value)',
+  },
+  'placed-orders': {
+    met: ({ business: of }) => of?.placed !== undefined,
+    lack: 'the services do not count the transaction themselves (business.placed)',
+  },
+};
 
-function hasAges({ databases }: Config): boolean {
-  return databases.some(({ tables }) => tables.length > 0);
-}
+/** KPIs that a configuration does not have, each with what it would need. */
+export const leftOut = (config: Config): { id: string; lack: string }[] =>
+  Object.entries(needs).flatMap(([id, { met, lack }]) => (met(config) ? [] : [{ id, lack }]));
 
 /**
  * The KPIs of a configuration, in the order in which one asks: are customers hurt, where, why, how long has it been
@@ -41,7 +70,7 @@ function hasAges({ databases }: Config): boolean {
 export function catalogueFor(config: Config, observed: Observed = observedBy(config)): Kpi[] {
   const kpis = [userExperience, throughput, queries, connections, capacity, structure, business]
     .flatMap((group) => group(observed))
-    .filter(({ id }) => needs[id]?.(config) ?? true)
+    .filter(({ id }) => needs[id]?.met(config) ?? true)
     .map((kpi): Kpi => {
       const value = config.objectives[kpi.id];
       return value === undefined

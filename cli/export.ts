@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { Argument, Command } from 'commander';
+import { CONFIG_FILE } from '../config/inForce.ts';
+import { readConfig } from '../config/load.ts';
+import { leftOut } from '../kpis/catalogue.ts';
+import { kinds } from './exportFiles.ts';
+import { writeOwned } from './ownedFiles.ts';
+
+/** `sqltrail.yaml` where the command is started, unless something else is named. */
+export const configFile = (given?: string): string =>
+  given ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : (process.env['SQLTRAIL_CONFIG'] ?? CONFIG_FILE));
+
+/** `sqltrail export`. */
+export function exportCommand(): Command {
+  return new Command('export')
+    .description('write files for a Prometheus, Grafana and collector that you run already')
+    .addArgument(new Argument('[what...]', 'which files; all without it').choices(Object.keys(kinds)))
+    .option('--config <file>', `what is observed; ${CONFIG_FILE} by default`)
+    .option('--out <directory>', 'where to write', 'sqltrail-export')
+    .option('--force', 'overwrite files that were changed, or that somebody else made', false)
+    .addHelpText(
+      'after',
+      `\n${Object.entries(kinds)
+        .map(([name, { what }]) => `  ${name.padEnd(14)}${what}`)
+        .join('\n')}`,
+    )
+    .action(async (what: string[], options: { config?: string; out: string; force: boolean }) => {
+      const config = readConfig(configFile(options.config));
+      const chosen = Object.entries(kinds).filter(([name]) => what.length === 0 || what.includes(name));
+      const files: Record<string, string> = {};
+      for (const [, kind] of chosen) Object.assign(files, await kind.files(config));
+      await writeOwned(options.out, files, options);
+      const directory = path.normalize(options.out);
+      const say = (text: string) => process.stdout.write(`${text}\n`);
+      for (const file of Object.keys(files)) say(path.join(directory, file));
+      say('');
+      for (const [name, { next }] of chosen) say(`${name}: ${next(directory, config)}`);
+      const lacking = leftOut(config);
+      if (lacking.length > 0) say('\nLeft out:');
+      for (const { id, lack } of lacking) say(`  ${id}: ${lack}`);
+    });
+}
