@@ -6,6 +6,7 @@ export const commands: Record<string, (signal: AbortSignal) => Promise<Command>>
   fix: async (signal) => (await import('./fix.ts')).fixCommand(signal),
   rewrite: async (signal) => (await import('./rewrite.ts')).rewriteCommand(signal),
   archive: async (signal) => (await import('./archive.ts')).archiveCommand(signal),
+  init: async (signal) => (await import('./init.ts')).initCommand(signal),
   export: async () => (await import('./export.ts')).exportCommand(),
   schema: async (signal) => (await import('./schema.ts')).schemaCommand(signal),
 };

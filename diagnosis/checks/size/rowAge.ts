@@ -71,7 +71,7 @@ export function referenceTo(child: Table, parent: Table): string | undefined {
  * The ages of every table that has a date column (also one that holds dates as text) or belongs to a table that has
  * one. Reads statistics only, no rows.
  */
-export async function readAges(context: CheckContext): Promise<Ages[]> {
+export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>): Promise<Ages[]> {
   const rows = await context.session.query<{
     schema: string;
     table: string;
