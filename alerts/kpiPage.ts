@@ -33,14 +33,18 @@ ${kpi.promql()}
 `;
 }
 
-/** docs/kpis.md, made from the catalogue and the alerts. */
-export function kpiPage(config: Config): string {
+/**
+ * docs/kpis.md, made from the catalogue and the alerts.
+ *
+ * @param file that the configuration comes from, as the page names it
+ */
+export function kpiPage(config: Config, file: string): string {
   const catalogue = catalogueFor(config);
   const alerts = alertsFor(config);
   const groups = [...new Set(catalogue.map(({ group }) => group))];
   return `# KPIs and why they were chosen
 
-Made from the catalogue for the sample shop by \`npm run docs\`; change \`kpis/\`, not this page. ${catalogue.length} KPIs; the same definitions make the dashboards, the alerts, the console and the report.
+Made from the catalogue, as ${file} sets it up, by \`npm run docs\`; change \`kpis/\`, not this page. ${catalogue.length} KPIs; the same definitions make the dashboards, the alerts, the console and the report.
 
 ${groups
   .map(

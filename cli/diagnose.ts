@@ -123,11 +123,11 @@ export function diagnoseCommand(signal: AbortSignal): Command {
       const url = given ?? process.env['DATABASE_URL'];
       if (!url)
         throw new ConfigurationError(
-          'No database given. Example: sqltrail diagnose postgres://reader@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+          'No database given. Example: sqltrail diagnose postgres://reader@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
         );
       if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
         throw new ConfigurationError(
-          'The database’s address is no URL such as postgres://reader@localhost:5432/shop.',
+          'The database’s address is no URL such as postgres://reader@localhost:5432/app.',
         );
       if (options.console !== undefined && !/^https?:\/\//.test(options.console))
         throw new ConfigurationError('--console: give an address such as http://127.0.0.1:8088.');

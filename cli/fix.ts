@@ -31,11 +31,11 @@ export function ownerUrl(given: string | undefined): string {
   const url = given ?? process.env['DATABASE_URL'];
   if (!url)
     throw new ConfigurationError(
-      'No database given. Example: sqltrail fix plan postgres://owner@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+      'No database given. Example: sqltrail fix plan postgres://owner@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
     );
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
     throw new ConfigurationError(
-      'The database’s address is no URL such as postgres://owner@localhost:5432/shop.',
+      'The database’s address is no URL such as postgres://owner@localhost:5432/app.',
     );
   return url;
 }

@@ -67,7 +67,7 @@ ${
     ? `    # Tables with a date: how much of them is cold, and how fast they grow. Those without a date are partitioned by time.
     tables:
 ${facts.tables.map(tableLine).join('\n')}`
-    : '    # No table of 1,000 rows or more has a date column with statistics (ANALYZE makes them); such a line is\n    # tables: [{ table: public.orders, date: placed_at }]'
+    : '    # No table of 1,000 rows or more has a date column with statistics (ANALYZE makes them); such a line is\n    # tables: [{ table: public.tickets, date: sold_at }]'
 }
 ${facts.skipped.map((text) => `    # Left out: ${text}\n`).join('')}
 ${
@@ -80,7 +80,7 @@ ${
 # objectives: { request-latency-p95: 0.3 }
 
 # The request that earns money, for what failures cost.
-# business: { name: Order, route: /orders, method: POST, currency: EUR, value: { fixed: 48.5 } }
+# business: { name: Ticket, route: /tickets, method: POST, currency: EUR, value: { fixed: 48.5 } }
 
 # Who receives alerts, in Alertmanager's own syntax.
 # receivers:

@@ -23,7 +23,7 @@ export function schemaCommand(signal: AbortSignal): Command {
         const url = given ?? process.env['DATABASE_URL'];
         if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
           throw new ConfigurationError(
-            'No database given. Example: sqltrail schema postgres://reader@localhost:5432/shop (password in PGPASSWORD), or set DATABASE_URL.',
+            'No database given. Example: sqltrail schema postgres://reader@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
           );
         const session = await openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }).catch(
           (error) => {

@@ -66,7 +66,7 @@ describe('a configuration', () => {
   });
 
   it('an error gives an example', () => {
-    expect(complaint('version: 1\nservices:\n  - metrics: []\n')).toContain('Example: name: "orders-api"');
+    expect(complaint('version: 1\nservices:\n  - metrics: []\n')).toContain('Example: name: "tickets-api"');
   });
 
   it('a file that is not there says how to make one', () => {

@@ -72,36 +72,36 @@ const columnName = (what: string, example: string) =>
     .meta({ description: what, examples: [example] });
 
 const service = z.strictObject({
-  name: name('`service.name` of its spans; also the name of its scrape job.', 'orders-api'),
+  name: name('`service.name` of its spans; also the name of its scrape job.', 'tickets-api'),
   metrics: z
-    .array(target('', 'orders-api:9464'))
+    .array(target('', 'tickets-api:9464'))
     .default([])
     .meta({
       description:
         'Where Prometheus scrapes it: pools, timeouts, lost spans. Without it those KPIs are left out.',
-      examples: [['orders-api:9464']],
+      examples: [['tickets-api:9464']],
     }),
 });
 
 const table = z.strictObject({
-  table: tableName('The table, with its schema.', 'public.orders'),
+  table: tableName('The table, with its schema.', 'public.tickets'),
   date: columnName(
     'The column that says how old a row is. None for a table partitioned by time.',
-    'placed_at',
+    'sold_at',
   ).optional(),
   dated_by: tableName(
     'A table that has the date, where this one belongs to it and is as old.',
-    'public.orders',
+    'public.tickets',
   ).optional(),
-  retention: name('The retention class. Without one, rows never become cold.', 'orders').optional(),
+  retention: name('The retention class. Without one, rows never become cold.', 'tickets').optional(),
   copy_of: tableName(
     'While this other table is there, both hold the same rows, and growth is counted in that one only.',
-    'public.orders',
+    'public.tickets',
   ).optional(),
 });
 
 const database = z.strictObject({
-  name: name('What the database is called, on every metric of it as the label `database`.', 'orders'),
+  name: name('What the database is called, on every metric of it as the label `database`.', 'tickets'),
   url_env: z
     .string()
     .regex(/^[A-Z_][A-Z0-9_]*$/, 'is no name of an environment variable')
@@ -109,7 +109,7 @@ const database = z.strictObject({
     .meta({
       description:
         'The environment variable that holds its address, for the monitoring role. The file never holds a password.',
-      examples: ['ORDERS_DATABASE_URL'],
+      examples: ['TICKETS_DATABASE_URL'],
     }),
   exporter: target('Where Prometheus scrapes its postgres_exporter.', 'postgres-exporter:9187').optional(),
   pools: z
@@ -124,7 +124,7 @@ const database = z.strictObject({
     .default([])
     .meta({
       description: 'Tables whose rows have an age: how much is cold, and how fast they grow.',
-      examples: [[{ table: 'public.orders', date: 'placed_at', retention: 'orders' }]],
+      examples: [[{ table: 'public.tickets', date: 'sold_at', retention: 'tickets' }]],
     }),
 });
 
@@ -138,8 +138,8 @@ const counted = (what: string, example: string, completed: string) =>
     .meta({ description: what, examples: [{ metric: example, completed }] });
 
 const business = z.strictObject({
-  name: text('What is done, in one word with a capital; texts add an s for several.', 'Checkout'),
-  route: labelValue('`http.route` of the request that earns money.', '/orders'),
+  name: text('What is done, in one word with a capital; texts add an s for several.', 'Purchase'),
+  route: labelValue('`http.route` of the request that earns money.', '/tickets'),
   method: z
     .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
     .default('POST')
@@ -162,7 +162,7 @@ const business = z.strictObject({
       z.strictObject({
         lost: metric(
           'A counter of the value of those that failed, in the currency.',
-          'lost_order_value_total',
+          'lost_ticket_value_total',
         ),
       }),
     ])
@@ -173,10 +173,10 @@ const business = z.strictObject({
     }),
   attempts: counted(
     'A counter of attempts as customers saw them, where one exists. Without it, the requests of the route are counted from their spans.',
-    'order_attempts_total',
+    'ticket_attempts_total',
     'completed',
   ).optional(),
-  placed: counted('A counter of the service itself, where it has one.', 'orders_total', 'placed').optional(),
+  placed: counted('A counter of the service itself, where it has one.', 'tickets_total', 'placed').optional(),
 });
 
 const customers = z.strictObject({
@@ -208,7 +208,7 @@ const receiver = z
 export const configSchema = z
   .strictObject({
     version: z.literal(1).meta({ description: 'Of this format.', examples: [1] }),
-    system: text('What people call the whole, in titles and texts.', 'shop').default('service'),
+    system: text('What people call the whole, in titles and texts.', 'ticket office').default('service'),
     window: z
       .string()
       .regex(/^[1-5]?\d?m$/, 'is no whole number of minutes below an hour')
@@ -228,21 +228,21 @@ export const configSchema = z
       .min(1, 'names no service')
       .meta({
         description: 'The services that are observed.',
-        examples: [[{ name: 'orders-api', metrics: ['orders-api:9464'] }]],
+        examples: [[{ name: 'tickets-api', metrics: ['tickets-api:9464'] }]],
       }),
     databases: z
       .array(database)
       .min(1, 'names no database')
       .meta({
         description: 'The databases that they use.',
-        examples: [[{ name: 'orders', url_env: 'DATABASE_URL', pools: ['db'] }]],
+        examples: [[{ name: 'tickets', url_env: 'DATABASE_URL', pools: ['db'] }]],
       }),
     retention: z
       .record(z.string(), z.int().positive().max(36_500))
       .default({})
       .meta({
         description: 'Retention classes: after how many days nobody writes or lists such rows any more.',
-        examples: [{ orders: 365, logs: 90 }],
+        examples: [{ tickets: 365, logs: 90 }],
       }),
     objectives: z
       .record(z.string(), z.number())
@@ -267,7 +267,7 @@ export const configSchema = z
     }),
     business: business.optional().meta({
       description: 'The transaction that earns money. Without it there is no business page.',
-      examples: [{ name: 'Order', route: '/orders', method: 'POST', value: { fixed: 48.5 } }],
+      examples: [{ name: 'Ticket', route: '/tickets', method: 'POST', value: { fixed: 48.5 } }],
     }),
     receivers: z
       .array(receiver)

@@ -25,7 +25,7 @@ export const generatedFiles = (): Record<string, string> => ({
       Object.entries(buildDashboards(shopConfig)).map(([file, content]) => [file, dashboardText(content)]),
     ),
   ),
-  'docs/kpis.md': kpiPage(shopConfig),
+  'docs/kpis.md': kpiPage(shopConfig, 'sample-shop/sqltrail.yaml'),
   'docs/configuration.md': configurationPage(),
   'config/sqltrail.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
 });

@@ -84,7 +84,7 @@ export const statementsTable = ({ observed, runbooks }: Subject): PromqlPanel =>
 const meanIn = (observed: Observed, phase: string) =>
   `avg_over_time((${meanStatementSeconds(observed)} and on () sqltrail_phase_info{phase="${phase}"})[$__range:15s])`;
 
-/** Mean time of each statement before, at the peak, and on the fixed shop. */
+/** Mean time of each statement before, at the peak, and after it. */
 export const statementsByPhase = ({ observed, runbooks }: Subject): PromqlPanel => ({
   id: 'statements-by-phase',
   kind: 'table',
