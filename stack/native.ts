@@ -1,23 +1,14 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ConfigurationError } from '../lib/errors.ts';
 import { createShopDatabase, resetShopDatabase, templateName } from '../sample-shop/data/database.ts';
 import type { ScaleName } from '../sample-shop/data/scales.ts';
 import { ensureBinaries, stackBinaries } from './binaries.ts';
-import { takeLock } from './lockFile.ts';
+import { local, type PartSpec, type PartStatus, Parts } from './parts.ts';
 import { assertPortsFree, type PortName, type Ports, resolvePorts } from './ports.ts';
 import { startPostgres } from './postgres.ts';
-import { endProcess, identify } from './processes.ts';
-import { checkout, RunDirectory, type Secrets } from './runDirectory.ts';
-import {
-  exitOfPid,
-  type PartEvent,
-  type PartState,
-  type RunningProcess,
-  rotateLog,
-  Supervised,
-  startProcess,
-} from './supervisor.ts';
+import { checkout, type RunDirectory, type Secrets } from './runDirectory.ts';
+import { alertmanagerSpec, collectorSpec, exporterSpec, prometheusSpec } from './specs.ts';
+import { exitOfPid, type PartEvent, rotateLog } from './supervisor.ts';
 
 export interface NativeOptions {
   /** Run directory; `SQLTRAIL_DIR` or `.sqltrail` otherwise. */
@@ -51,14 +42,6 @@ export type PartName =
   | 'shop'
   | 'load';
 
-export interface PartStatus {
-  name: string;
-  state: PartState;
-  pid: number | undefined;
-  restarts: number;
-  logFile: string;
-}
-
 /** The running stack. Every URL is on 127.0.0.1. */
 export interface NativeStack {
   ports: Ports;
@@ -88,18 +71,6 @@ const POSTGRES_SETTINGS = {
 /** What is observed. */
 const SHOP_CONFIG = path.join(checkout, 'sample-shop', 'sqltrail.yaml');
 
-const answers = (url: string) => async (signal: AbortSignal) => (await fetch(url, { signal })).ok;
-const local = (port: number, scheme = 'http') => `${scheme}://127.0.0.1:${port}`;
-
-interface PartSpec {
-  name: PartName;
-  command: string;
-  args: string[];
-  env: Record<string, string>;
-  health: string;
-  stopDeadlineMs: number;
-}
-
 function partSpecs(
   dir: RunDirectory,
   ports: Ports,
@@ -107,75 +78,27 @@ function partSpecs(
   binaries: Record<(typeof stackBinaries)[number], string>,
   profile: string,
 ): PartSpec[] {
-  const config = (...segments: string[]) => dir.file('config', ...segments);
+  const place = { dir, ports };
   const database = (user: string, password: string) =>
     `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${ports.postgres}/shop`;
   const node = (args: string[]) => ({ command: process.execPath, args });
   return [
-    {
-      name: 'prometheus',
-      command: binaries.prometheus,
-      args: [
-        `--config.file=${config('collector', 'prometheus.yml')}`,
-        `--storage.tsdb.path=${dir.file('data', 'prometheus')}`,
-        '--storage.tsdb.retention.time=15d',
-        `--web.listen-address=127.0.0.1:${ports.prometheus}`,
-        '--web.enable-remote-write-receiver',
-        '--enable-feature=exemplar-storage',
-        '--log.level=warn',
-      ],
-      env: { GOMEMLIMIT: '256MiB' },
-      health: `${local(ports.prometheus)}/-/ready`,
-      stopDeadlineMs: 10_000,
-    },
-    {
-      name: 'alertmanager',
-      command: binaries.alertmanager,
-      args: [
-        `--config.file=${config('alerts', 'alertmanager.yml')}`,
-        `--storage.path=${dir.file('data', 'alertmanager')}`,
-        '--cluster.listen-address=',
-        `--web.listen-address=127.0.0.1:${ports.alertmanager}`,
-        '--log.level=warn',
-      ],
-      env: { GOMEMLIMIT: '48MiB' },
-      health: `${local(ports.alertmanager)}/-/ready`,
-      stopDeadlineMs: 5_000,
-    },
-    {
-      name: 'otelcol',
-      command: binaries.otelcol,
-      args: [`--config=${config('collector', 'collector.yaml')}`],
-      env: {
-        GOMEMLIMIT: '200MiB',
-        OTELCOL_OTLP_ENDPOINT: `127.0.0.1:${ports.collector}`,
-        OTELCOL_HEALTH_ENDPOINT: `127.0.0.1:${ports.collector_health}`,
-        OTELCOL_METRICS_HOST: '127.0.0.1',
-        OTELCOL_METRICS_PORT: String(ports.collector_metrics),
-        OTELCOL_STORAGE: dir.file('data', 'otelcol'),
-        PROMETHEUS_URL: local(ports.prometheus),
-        CONSOLE_URL: local(ports.console),
-      },
-      health: `${local(ports.collector_health)}/`,
-      stopDeadlineMs: 8_000,
-    },
-    {
+    prometheusSpec(place, binaries.prometheus),
+    alertmanagerSpec(place, binaries.alertmanager),
+    collectorSpec(place, binaries.otelcol, {
+      prometheus: local(ports.prometheus),
+      console: local(ports.console),
+    }),
+    exporterSpec(place, binaries.postgres_exporter, {
       name: 'postgres_exporter',
-      command: binaries.postgres_exporter,
-      args: [
-        `--web.listen-address=127.0.0.1:${ports.postgres_exporter}`,
-        `--extend.query-path=${config('collector', 'postgres_exporter.queries.yaml')}`,
-        '--log.level=warn',
-      ],
-      env: {
-        GOMEMLIMIT: '48MiB',
+      port: ports.postgres_exporter,
+      queries: 'postgres_exporter.queries.yaml',
+      source: {
         DATA_SOURCE_URI: `127.0.0.1:${ports.postgres}/shop?sslmode=disable`,
         DATA_SOURCE_USER: 'sqltrail_monitor',
         DATA_SOURCE_PASS: secrets.monitorPassword,
       },
-      health: `${local(ports.postgres_exporter)}/`,
-      stopDeadlineMs: 5_000,
-    },
+    }),
     {
       name: 'console',
       ...node(['--max-old-space-size=192', '--liftoff-only', 'console/server.ts']),
@@ -267,42 +190,6 @@ async function writeConfiguration(dir: RunDirectory, ports: Ports, secrets: Secr
   await secret('webhook-token', secrets.webhookToken);
 }
 
-/** Ends what a run that was killed left behind. */
-async function endLeftovers(dir: RunDirectory): Promise<void> {
-  const state = await dir.readState();
-  if (!state) return;
-  for (const { pid, startTime, stopSignal } of state.parts)
-    await endProcess({ pid, startTime }, { signal: stopSignal as NodeJS.Signals });
-  await dir.removeState();
-}
-
-async function residentBytesOf(pids: readonly number[]): Promise<number> {
-  const { readdir, readFile } = await import('node:fs/promises');
-  const wanted = new Set(pids);
-  let total = 0;
-  // A parent's pid can be higher than its child's after a wrap, so children are looked for until none is found.
-  const processes = new Map<number, number>();
-  for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
-    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    if (parent) processes.set(Number(name), parent);
-  }
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const [pid, parent] of processes)
-      if (wanted.has(parent) && !wanted.has(pid)) {
-        wanted.add(pid);
-        grown = true;
-      }
-  }
-  for (const pid of wanted) {
-    // Pss shares what several backends map (shared_buffers) between them; Rss would count it once for each.
-    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
-    total += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1024;
-  }
-  return total;
-}
-
 /**
  * Brings up all parts natively: binaries (built where they are missing) while the data is made, then everything
  * against a fresh copy of the data. When a step fails, what was started is stopped before the error is passed on.
@@ -311,76 +198,16 @@ async function residentBytesOf(pids: readonly number[]): Promise<number> {
  */
 export async function startNative(options: NativeOptions): Promise<NativeStack> {
   const { scale, seed, signal, onStep, onEvent } = options;
-  const dir = new RunDirectory(options.dir);
-  await dir.open();
-  const release = await takeLock(dir.lockFile, {
-    ...(signal ? { signal } : {}),
-    onWait: ({ pid }) => {
-      throw new ConfigurationError(
-        `A stack already runs in ${dir.path} (pid ${pid}): end it first, or set SQLTRAIL_DIR to another directory.`,
-      );
-    },
-  });
-  const supervised: Supervised[] = [];
+  const parts = await Parts.open({ dir: options.dir, signal, onEvent });
+  const { dir } = parts;
   let databaseUrl: NativeStack['databaseUrl'];
-  const stopAll = async () => {
-    for (const part of supervised.toReversed()) await part.stop();
-    await dir.removeState();
-    await release();
-  };
   try {
-    await endLeftovers(dir);
     const ports = resolvePorts(process.env, options.ports);
     await assertPortsFree(ports, Object.keys(ports) as PortName[]);
+    parts.ports = ports;
     const secrets = await dir.secrets();
     const step = (name: Step['step'], text: string, state: Step['state'] = 'running') =>
       onStep?.({ step: name, state, text });
-
-    const supervisor = await identify(process.pid);
-    const starts = new Map<string, string>();
-    let writing = Promise.resolve();
-    const writeState = () => {
-      writing = writing.then(async () => {
-        const parts = [];
-        for (const part of supervised) {
-          if (part.pid === undefined || part.state === 'stopped') continue;
-          const key = `${part.name} ${part.pid}`;
-          const startTime = starts.get(key) ?? (await identify(part.pid))?.startTime;
-          if (!startTime) continue;
-          starts.set(key, startTime);
-          parts.push({
-            name: part.name,
-            pid: part.pid,
-            startTime,
-            port: 1,
-            healthUrl: null,
-            stopSignal: part.name === 'postgres' ? 'SIGINT' : 'SIGTERM',
-            logFile: part.logFile,
-            restarts: part.restarts,
-          });
-        }
-        if (supervisor)
-          await dir.writeState({ version: 1, startedAt: new Date().toISOString(), supervisor, ports, parts });
-      });
-    };
-    const supervise = (
-      name: PartName,
-      start: () => Promise<RunningProcess>,
-      healthy: (signal: AbortSignal) => Promise<boolean>,
-      stopDeadlineMs: number,
-    ) => {
-      const part = new Supervised({
-        name,
-        logFile: dir.file('log', `${name}.log`),
-        start,
-        healthy,
-        onEvent: (event) => onEvent?.(event),
-        onChange: writeState,
-        stopDeadlineMs,
-      });
-      supervised.push(part);
-      return part;
-    };
 
     const binariesReady = (async () => {
       const paths = await ensureBinaries(stackBinaries, {
@@ -396,7 +223,7 @@ export async function startNative(options: NativeOptions): Promise<NativeStack> 
     step('postgres', 'starting');
     const postgresLog = dir.file('log', 'postgres.log');
     await rotateLog(postgresLog);
-    const postgres = supervise(
+    const postgres = parts.supervise(
       'postgres',
       async () => {
         const server = await startPostgres({
@@ -454,40 +281,15 @@ export async function startNative(options: NativeOptions): Promise<NativeStack> 
       await rm(dir.file('data', name), { recursive: true, force: true });
     step('parts', 'starting');
     const specs = partSpecs(dir, ports, secrets, binaries, options.profile ?? 'idle');
-    const starting = specs.map(async (spec) => {
-      const logFile = dir.file('log', `${spec.name}.log`);
-      await rotateLog(logFile);
-      const part = supervise(
-        spec.name,
-        () =>
-          startProcess({
-            name: spec.name,
-            command: spec.command,
-            args: spec.args,
-            env: {
-              PATH: process.env['PATH'] ?? '',
-              HOME: process.env['HOME'] ?? '',
-              ...spec.env,
-              ...options.environment?.[spec.name],
-            },
-            cwd: checkout,
-            logFile,
-            healthy: answers(spec.health),
-            readyDeadlineMs: 60_000,
-            ...(signal ? { signal } : {}),
-          }),
-        answers(spec.health),
-        spec.stopDeadlineMs,
-      );
-      await part.start();
-      step('parts', `${spec.name} is ready`);
-    });
-    const results = await Promise.allSettled(starting);
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed) throw failed.reason;
-    step('parts', `all ${supervised.length} parts are ready`, 'done');
+    await parts.startAll(
+      specs.map((spec) => ({
+        ...spec,
+        env: { ...spec.env, ...options.environment?.[spec.name as PartName] },
+      })),
+      (name) => step('parts', `${name} is ready`),
+    );
+    step('parts', `all ${parts.status().length} parts are ready`, 'done');
 
-    let stopping: Promise<void> | undefined;
     return {
       ports,
       secrets,
@@ -500,26 +302,12 @@ export async function startNative(options: NativeOptions): Promise<NativeStack> 
         console: local(ports.console),
       },
       databaseUrl,
-      parts: () =>
-        supervised.map(({ name, state, pid, restarts, logFile }) => ({
-          name,
-          state,
-          pid,
-          restarts,
-          logFile,
-        })),
-      residentBytes: () => residentBytesOf(supervised.flatMap(({ pid }) => pid ?? [])),
-      stop() {
-        stopping ??= (async () => {
-          await stopAll();
-          await writing;
-          await dir.removeState();
-        })();
-        return stopping;
-      },
+      parts: () => parts.status(),
+      residentBytes: () => parts.residentBytes(),
+      stop: () => parts.stop(),
     };
   } catch (error) {
-    await stopAll();
+    await parts.stop();
     throw error;
   }
 }
