@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Command } from 'commander';
+import { buildAlertFiles } from '../alerts/build.ts';
+import { buildCollectorFiles, queriesFile } from '../collector/build.ts';
+import { targetFile } from '../collector/prometheus.ts';
+import { CONFIG_FILE } from '../config/inForce.ts';
+import { readConfig, whereIs } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { leftOut } from '../kpis/catalogue.ts';
+import { ConfigurationError } from '../lib/errors.ts';
+import { type Addresses, type ObservedDatabase, startUp } from '../stack/up.ts';
+import { configFile } from './export.ts';
+
+interface Options {
+  config?: string;
+  dir: string;
+  prometheus?: string;
+  alertmanager?: string;
+  tempo?: string;
+}
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** @throws ConfigurationError naming the variable, and where the file asks for it */
+function databasesOf(config: Config): [ObservedDatabase, ...ObservedDatabase[]] {
+  const [first, ...others] = config.databases.map(({ name, url_env }, index): ObservedDatabase => {
+    const url = process.env[url_env];
+    if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
+      throw new ConfigurationError(
+        `${whereIs(config, ['databases', index])}: ${url_env} does not hold the address of ${name}. Example: export ${url_env}=postgres://sqltrail_monitor:…@127.0.0.1:5432/${name}`,
+      );
+    return { name, url, queries: queriesFile(config, name) };
+  });
+  if (!first) throw new Error('a configuration has a database');
+  return [first, ...others];
+}
+
+/** The same configuration, with our own parts where they are. */
+const placed = (config: Config, { prometheus, console, scraped, exporters }: Addresses): Config => ({
+  ...config,
+  databases: config.databases.map((database) => ({ ...database, exporter: exporters[database.name] })),
+  parts: scraped,
+  urls: { ...config.urls, prometheus, console },
+});
+
+const under = (folder: string, files: Record<string, string>) =>
+  Object.entries(files).map(([file, text]) => [`${folder}/${file}`, text] as const);
+
+/** `sqltrail up`. */
+export function upCommand(signal: AbortSignal): Command {
+  return new Command('up')
+    .description(
+      'observe your services: collector, Prometheus, Alertmanager, an exporter for each database, and the console, until Ctrl-C',
+    )
+    .option('--config <file>', `what is observed; ${CONFIG_FILE} by default`)
+    .option('--dir <directory>', 'where data, logs and configuration are kept', '.sqltrail-up')
+    .option('--prometheus <url>', 'one that runs already, and takes remote writes')
+    .option('--alertmanager <url>', 'one that runs already')
+    .option('--tempo <url>', 'one that runs already, where older traces are looked up')
+    .action(async (options: Options) => {
+      const file = configFile(options.config);
+      const config = readConfig(file);
+      for (const name of ['prometheus', 'alertmanager', 'tempo'] as const) {
+        const given = options[name];
+        if (given !== undefined && !/^https?:\/\/[^/]+\/?$/.test(given))
+          throw new ConfigurationError(`--${name}: give an address such as http://127.0.0.1:9090.`);
+      }
+      const databases = databasesOf(config);
+      const use = Object.fromEntries(
+        (['prometheus', 'alertmanager', 'tempo'] as const).map((name) => [
+          name,
+          options[name]?.replace(/\/$/, ''),
+        ]),
+      );
+      const collector = await readFile(
+        path.join(import.meta.dirname, '..', 'collector', 'collector.yaml'),
+        'utf8',
+      );
+      const stack = await startUp({
+        dir: path.resolve(options.dir),
+        configFile: file,
+        databases,
+        use,
+        signal,
+        files: (addresses) => {
+          const own = placed(config, addresses);
+          const alertmanager = {
+            name: 'alertmanager',
+            targets: [{ address: new URL(addresses.alertmanager).host }],
+          };
+          return Object.fromEntries([
+            ...under('alerts', buildAlertFiles(own)),
+            ...under('collector', buildCollectorFiles(own)),
+            ['collector/targets/alertmanager.json', targetFile(alertmanager)],
+            ['collector/collector.yaml', collector],
+          ]);
+        },
+        onProgress: say,
+        onReady: (name) => say(`${name} is ready`),
+        onEvent: ({ part, kind, message }) => {
+          if (kind !== 'started' && kind !== 'stopped') say(`${part}: ${message}`);
+        },
+      });
+      try {
+        say(`\nConsole: ${stack.addresses.console} (token: ${path.join(stack.directory, 'secrets')})`);
+        if (options.prometheus)
+          say(
+            `Give your Prometheus the rules and scrape jobs: sqltrail export rules scrape --config ${file}`,
+          );
+        else say(`Prometheus: ${stack.addresses.prometheus}`);
+        say('Start each service with:');
+        for (const { name } of config.services)
+          say(
+            `  OTEL_SERVICE_NAME=${name} OTEL_EXPORTER_OTLP_ENDPOINT=${stack.collector} node --import @sqltrail/instrumentation app.js`,
+          );
+        const lacking = leftOut(config);
+        if (lacking.length > 0) say('Left out:');
+        for (const { id, lack } of lacking) say(`  ${id}: ${lack}`);
+        say('Everything is up; Ctrl-C stops it, and what was measured stays.');
+        if (!signal.aborted)
+          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      } finally {
+        await stack.stop();
+      }
+    });
+}
