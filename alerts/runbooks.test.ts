@@ -67,7 +67,7 @@ describe.each(runbooks)('$name', ({ text, commands }) => {
     const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: object };
     for (const command of commands) {
       const part = /\.sqltrail\/log\/(\w+)\.log/.exec(command)?.[1];
-      if (part) expect(read('stack/native.ts')).toContain(`name: '${part}'`);
+      if (part) expect(read('stack/native.ts') + read('stack/specs.ts')).toContain(`name: '${part}'`);
       const [, service] = /^docker compose (?:logs|restart|exec).*?([a-z-]+)$/.exec(command) ?? [];
       if (service) expect(Object.keys(compose.services)).toContain(service);
     }
