@@ -1,9 +1,16 @@
 import type { RankedFinding } from '../diagnosis/finding.ts';
 import { type Action, type ActionKind, actionsFor, distinguish } from '../fix/action.ts';
 import { type ApplyEvent, applyActions } from '../fix/apply.ts';
-import { type ActionState, isApplicable, isUndoable, type JournalEntry } from '../fix/journalEntry.ts';
+import {
+  type ActionState,
+  isApplicable,
+  isHalfDone,
+  isUndoable,
+  type JournalEntry,
+} from '../fix/journalEntry.ts';
 import { type Comparison, compare } from '../fix/measure.ts';
 import { planFor } from '../fix/mitigate.ts';
+import { checkActions } from '../fix/planCheck.ts';
 import { undoActions } from '../fix/undo.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import type { DiagnosisService } from './diagnosis.ts';
@@ -89,22 +96,23 @@ export class ActionService {
   }
 
   /**
-   * What the workflow of `sqltrail fix` would apply, read from the database once for each diagnosis; until it is there, or
-   * where it cannot be read, what the findings alone ask for.
+   * What the workflow of `sqltrail fix` plans, read once for each diagnosis; until it is there, or where the database
+   * cannot be read, what the findings alone ask for. Whether the server takes an action is tried when it is applied:
+   * a page that is looked at tries nothing.
    */
   async #plan(findings: readonly RankedFinding[]): Promise<readonly Action[]> {
     if (this.#planned?.findings === findings) return this.#planned.actions;
-    const { database, ownerUrl, signal, onChange, log } = this.#options;
+    const { database, signal, onChange, log } = this.#options;
     const planned = { findings, actions: actionsFor(findings) };
     this.#planned = planned;
     if (findings.length > 0)
-      void planFor({ findings, readUrl: database.url, url: ownerUrl, signal }).then(
+      void planFor({ findings, readUrl: database.url, signal }).then(
         (actions) => {
           planned.actions = actions;
           if (this.#planned === planned) onChange();
         },
         (error: Error) => {
-          if (!signal.aborted) log(`The plan could not be checked: ${error.message}`);
+          if (!signal.aborted) log(`The settings could not be read: ${error.message}`);
         },
       );
     return planned.actions;
@@ -136,13 +144,8 @@ export class ActionService {
   #done(entry: JournalEntry, again: Action | undefined): ActionReading {
     const { action, state, before, after, startedAt, endedAt, owner, reviewOn, outcome, note, applySeconds } =
       entry;
-    const verb = again
-      ? again.blocked
-        ? null
-        : 'apply'
-      : isUndoable(entry) && OWN_KINDS.includes(action.kind)
-        ? 'undo'
-        : null;
+    const undoable = isUndoable(entry) && OWN_KINDS.includes(action.kind);
+    const verb = again ? 'apply' : undoable ? 'undo' : null;
     return {
       action: again ?? action,
       state,
@@ -171,7 +174,7 @@ export class ActionService {
       applySeconds: null,
       byHand: false,
       effect: null,
-      can: this.#mayChange && !action.blocked ? 'apply' : null,
+      can: this.#mayChange ? 'apply' : null,
       command: commandFor('apply', action),
     };
   }
@@ -199,33 +202,39 @@ export class ActionService {
     this.#running = { id, verb, text: verb === 'apply' ? 'beginning' : 'undoing' };
     this.#failure = null;
     onChange();
-    void this.#run(verb, found.action, ownerUrl);
+    void this.#run(verb, found, ownerUrl);
   }
 
-  async #run(verb: 'apply' | 'undo', action: Action, url: string): Promise<void> {
+  async #run(verb: 'apply' | 'undo', { action, state }: ActionReading, url: string): Promise<void> {
     const { database, windows, windowMs, signal, onChange, log } = this.#options;
     const { id } = action;
     try {
       if (verb === 'undo') {
         const [failed] = await undoActions({ url, ids: [id], signal, onUndone: () => {} });
         if (failed) this.#failure = { id, text: failed.reason };
-      } else
-        await applyActions({
-          url,
-          readUrl: database.url,
-          actions: [action],
-          windows,
-          windowMs,
-          reviewDays: REVIEW_DAYS,
-          signal,
-          onEvent: (event) => {
-            if (event.action.id === id && event.type === 'failed') this.#failure = { id, text: event.note };
-            const text = describe(event);
-            if (!text) return;
-            this.#running = { id, verb, text };
-            onChange();
-          },
-        });
+      } else {
+        // What an earlier run began is resumed as it is: a part of it is there already.
+        const resumed = state !== 'proposed' && isHalfDone({ state });
+        const [checked = action] = resumed ? [] : await checkActions({ url, actions: [action], signal });
+        if (checked.blocked) this.#failure = { id, text: checked.blocked };
+        else
+          await applyActions({
+            url,
+            readUrl: database.url,
+            actions: [checked],
+            windows,
+            windowMs,
+            reviewDays: REVIEW_DAYS,
+            signal,
+            onEvent: (event) => {
+              if (event.action.id === id && event.type === 'failed') this.#failure = { id, text: event.note };
+              const text = describe(event);
+              if (!text) return;
+              this.#running = { id, verb, text };
+              onChange();
+            },
+          });
+      }
     } catch (error) {
       const text = (error as Error).message;
       this.#failure = { id, text };

@@ -10,9 +10,11 @@ import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import type { Recording } from '../report/recording.ts';
 import { createTestDatabase, forgetStatements, type TestDatabase } from '../test/support/database.ts';
+import { findingOf } from '../test/support/diagnosis.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import type { Action } from './action.ts';
-import { MITIGATED } from './mitigate.ts';
+import { readJournal } from './journal.ts';
+import { MITIGATED, planFor } from './mitigate.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -39,6 +41,37 @@ afterAll(async () => {
 
 const shown = (actions: readonly Action[]) =>
   actions.map(({ id, sql, undo, lock, index, blocked }) => ({ id, sql, undo, lock, index, blocked }));
+
+/** What proposed the action, for a diagnosis that does not propose it again. */
+const asFinding = ({ index, sql, undo }: Action) =>
+  findingOf({
+    severity: 'critical',
+    fix: {
+      kind: 'index',
+      automatic: true,
+      summary: '',
+      lock: '',
+      risk: '',
+      expectedEffect: '',
+      recorded: { sql, undo },
+      create: {
+        schema: index?.schema ?? '',
+        table: index?.table ?? '',
+        method: 'btree',
+        keys: [],
+        ordered: false,
+        parts: [
+          {
+            schema: index?.schema ?? '',
+            table: index?.table ?? '',
+            index: index?.name ?? '',
+            how: 'concurrently',
+            attach: [],
+          },
+        ],
+      },
+    },
+  });
 
 async function commandLine(): Promise<Action[]> {
   const written: string[] = [];
@@ -104,4 +137,18 @@ it('console, command line and demo plan the same of what one diagnosis found', a
   );
   const ofDemo = recording.actions.map(({ action }) => action);
   expect(shown(ofDemo.slice(0, ofConsole.length))).toEqual(shown(ofConsole));
+});
+
+it('an action that a killed run has done and not noted is resumed, not called needless', async () => {
+  const found = await diagnose({ ...defaultDiagnosis, url: database.url, only: [...MITIGATED], signal });
+  const [index] = (await readJournal(database.url)).filter(({ action }) => action.index);
+  if (!index) throw new Error('no index was built');
+  await owner.query("UPDATE sqltrail.action SET state = 'applying' WHERE id = $1", [index.action.id]);
+  const planned = await planFor({
+    findings: [...found.findings, asFinding(index.action)],
+    readUrl: database.url,
+    url: database.url,
+    signal,
+  });
+  expect(planned.find(({ id }) => id === index.action.id)?.blocked).toBeUndefined();
 });

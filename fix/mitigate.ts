@@ -5,7 +5,7 @@ import { type ApplyOptions, applyActions } from './apply.ts';
 import { withTimes } from './duration.ts';
 import type { Handlers } from './handler.ts';
 import { readJournal } from './journal.ts';
-import { isInForce, type JournalEntry } from './journalEntry.ts';
+import { isHalfDone, isInForce, type JournalEntry } from './journalEntry.ts';
 import { checkActions } from './planCheck.ts';
 import { settingsActions } from './settings.ts';
 
@@ -44,8 +44,14 @@ export async function planFor(options: PlanOptions): Promise<Action[]> {
     ...(await settingsActions({ url: readUrl, signal })),
     ...offered.filter(({ id }) => !found.some((action) => action.id === id)),
   ];
-  const distinct = distinguish(actions, await readJournal(url ?? readUrl));
-  return url === undefined ? distinct : checkActions({ url, actions: distinct, signal });
+  const journal = await readJournal(url ?? readUrl);
+  const distinct = distinguish(actions, journal);
+  if (url === undefined) return distinct;
+  // What an earlier run began is resumed as it is: a part of it is there already.
+  const begun = new Set(journal.filter(isHalfDone).map(({ action }) => action.id));
+  const fresh = distinct.filter(({ id }) => !begun.has(id));
+  const checked = await checkActions({ url, actions: fresh, signal });
+  return distinct.map((action) => checked.find(({ id }) => id === action.id) ?? action);
 }
 
 /** Without what serves nothing but statements that are neither to come nor there. */

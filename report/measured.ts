@@ -18,6 +18,12 @@ export const phaseTitles: Record<string, string> = {
   'peak-after-medium-term': 'peak, after medium term',
 };
 
+/** The phases after a step, without what they are compared with. */
+export const afterTitles: Record<string, string> = {
+  'peak-after-short-term': 'after short term',
+  'peak-after-medium-term': 'after medium term',
+};
+
 /** KPIs of which windows were recorded, the customer's first. */
 export const COMPARED_KPIS = [
   'customer-latency-p95',

@@ -184,12 +184,6 @@ export function ActionPage({ id }: { id: string }) {
           <dl class="facts">
             <dt>Why</dt>
             <dd>{action.reason}</dd>
-            {action.blocked ? (
-              <>
-                <dt>Not possible</dt>
-                <dd>{action.blocked}</dd>
-              </>
-            ) : null}
             <dt>Effect, measured</dt>
             <dd>{note ?? effectText(entry)}</dd>
             {action.predictedSpeedup === null ? null : (

@@ -1,4 +1,4 @@
-import { numberText, withUnit } from '../../lib/units/format.ts';
+import { moneyText, numberText } from '../../lib/units/format.ts';
 import type { ActionReading } from '../actions.ts';
 import { useTopic } from './live.ts';
 import { PanelRows, useDashboards } from './panels.tsx';
@@ -62,10 +62,7 @@ export function BusinessPage() {
             <span key={id}> {troubles[id]}</span>
           ))}
           {missed.length > 0 && lost?.value ? (
-            <span>
-              {' '}
-              At this pace {withUnit(lost.value, lost.unit).replace(' /h', ' an hour')} of sales are lost.
-            </span>
+            <span> At this pace {moneyText('EUR')(lost.value)} an hour of sales are lost.</span>
           ) : null}
         </div>
       ) : (

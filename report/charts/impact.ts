@@ -1,5 +1,5 @@
 import type { Impact, Sensitivity } from '../impact.ts';
-import { phaseTitles } from '../measured.ts';
+import { afterTitles } from '../measured.ts';
 import { colours, svg } from './svg.ts';
 
 const amount = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
@@ -104,7 +104,7 @@ export function cumulatedCost({ cumulated }: Impact, currency: string, width = 9
           show: true,
           color: colours.ink,
           distance: 14,
-          formatter: `${before ? `as it is, ${level}` : (phaseTitles[title] ?? title).replace('peak, ', '')}: ${amount.format(values.at(-1) ?? 0)}`,
+          formatter: `${before ? `as it is, ${level}` : (afterTitles[title] ?? title)}: ${amount.format(values.at(-1) ?? 0)}`,
         },
         labelLayout: { moveOverlap: 'shiftY' },
       };

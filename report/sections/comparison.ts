@@ -4,7 +4,7 @@ import type { Case } from '../case.ts';
 import { phaseBars } from '../charts/phaseBars.ts';
 import { AFTER, type Row, worsened } from '../comparison.ts';
 import type { Figures } from '../figures.ts';
-import { kpiFormat, phaseTitles } from '../measured.ts';
+import { afterTitles, kpiFormat, phaseTitles } from '../measured.ts';
 import { figureOf, intervalCell } from '../page.ts';
 
 /** Fewer windows than this make an interval that is itself uncertain. */
@@ -46,7 +46,7 @@ export function comparison({ figures, recording, rows }: Case): Html {
   const after = AFTER.filter((phase) => phases.includes(phase));
   const worse = worsened(rows);
   const few = phases.filter((phase) => (figures.value(`windows:${phase}`) ?? 0) < FEW_WINDOWS);
-  return html`<table class="tight"><thead><tr><th>KPI</th>${phases.map((phase) => html`<th class="n">${phaseTitles[phase]}<br><span class="dim">${figureOf(figures)(`windows:${phase}`)} windows</span></th>`)}<th class="n">objective</th>${after.map((phase) => html`<th class="n">effect ${phaseTitles[phase]?.replace('peak, ', '')}</th>`)}</tr></thead><tbody>${rows.map(
+  return html`<table class="tight"><thead><tr><th>KPI</th>${phases.map((phase) => html`<th class="n">${phaseTitles[phase]}<br><span class="dim">${figureOf(figures)(`windows:${phase}`)} windows</span></th>`)}<th class="n">objective</th>${after.map((phase) => html`<th class="n">effect ${afterTitles[phase]}</th>`)}</tr></thead><tbody>${rows.map(
     (row) =>
       html`<tr><td>${row.name}</td>${row.cells.map(({ phase, interval }) => html`<td class="n">${intervalCell(figures, `${row.id}:${phase}`, interval)}</td>`)}<td class="n">${objective(figures, row.id)}</td>${after.map((phase) => effectCell(figures, row, phase))}</tr>`,
   )}</tbody></table>

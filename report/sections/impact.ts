@@ -3,7 +3,7 @@ import { type AssumptionName, assumptionTitles, LEVELS } from '../assumptions.ts
 import type { Case } from '../case.ts';
 import { cumulatedCost, tornado } from '../charts/impact.ts';
 import { AFTER } from '../comparison.ts';
-import { phaseTitles } from '../measured.ts';
+import { afterTitles } from '../measured.ts';
 import { figureOf } from '../page.ts';
 
 /** What it costs to wait, today and over twelve months, and what is left of it after each step. */
@@ -15,7 +15,7 @@ export function impact({ figures, assumptions, impact: model }: Case): Html {
   const row = (title: string, id: string, basis: string) =>
     html`<tr><td>${title}<br><span class="dim">${basis}</span></td><td class="n">${f(`impact:${id}:today`)}</td>${LEVELS.map((level) => html`<td class="n">${f(`impact:${id}:${level}`)}</td>`)}${after.map((phase) => html`<td class="n">${f(`impact:${id}:${phase}`)}</td>`)}</tr>`;
   return html`<p>Counted in the recorded peak itself, without any assumption: ${f('checkouts:peak:count')} checkouts failed or were given up, ${f('checkouts:peak:lost')} of all, with baskets of ${f('baskets:peak:lost')}. What follows carries that on to a year. The tiers are never added up: one lost visit may be in both.</p>
-<table class="tight"><thead><tr><th></th><th class="n">a month, today</th><th class="n">12 months, low</th><th class="n">12 months, likely</th><th class="n">12 months, high</th>${after.map((phase) => html`<th class="n">12 months ${phaseTitles[phase]?.replace('peak, ', '')}</th>`)}</tr></thead><tbody>
+<table class="tight"><thead><tr><th></th><th class="n">a month, today</th><th class="n">12 months, low</th><th class="n">12 months, likely</th><th class="n">12 months, high</th>${after.map((phase) => html`<th class="n">12 months ${afterTitles[phase]}</th>`)}</tr></thead><tbody>
 ${row('Revenue at risk: lost baskets (measured tier)', 'measured', 'lost share and basket counted in the recorded peak; traffic and those who come back assumed')}
 ${row('Revenue at risk: waiting (scenario tier)', 'scenario', assumptions.conversionPer100Ms.source)}
 ${row('Churn: margin of customers who stay away', 'churn', assumptions.churnShare.source)}
