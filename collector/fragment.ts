@@ -40,7 +40,7 @@ export async function collectorFragment(config: Config): Promise<string> {
   const sampled = Object.keys(traces);
   const toMetrics = (which: string) => ({
     receivers: ['otlp'],
-    processors: ['transform/redact', `filter/${which}`],
+    processors: ['transform/redact', `filter/${which}`, 'transform/exemplars'],
     exporters: [`span_metrics/${which}`],
   });
   const fragment = {
@@ -48,6 +48,7 @@ export async function collectorFragment(config: Config): Promise<string> {
       'transform/redact': processors['transform/redact'],
       'filter/server': processors['filter/server'],
       'filter/queries': processors['filter/queries'],
+      'transform/exemplars': processors['transform/exemplars'],
       ...(sampled.length > 0
         ? { [SAMPLING]: processors['tail_sampling'], [BATCH]: processors['batch'] }
         : {}),
