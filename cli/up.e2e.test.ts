@@ -73,10 +73,10 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function start(...words: string[]): Promise<TestProcess> {
+async function start(environment = env): Promise<TestProcess> {
   const started = startNode(
-    ['--liftoff-only', 'cli/main.ts', 'up', '--config', config, '--dir', path.join(dir, 'run'), ...words],
-    env,
+    ['--liftoff-only', 'cli/main.ts', 'up', '--config', config, '--dir', path.join(dir, 'run')],
+    environment,
   );
   up = started;
   let ended: number | string | undefined;
@@ -150,6 +150,10 @@ it('observes services and databases that run already, and keeps what was measure
   const rules = await fetch(`http://127.0.0.1:${ports.prometheus}/api/v1/rules`);
   expect(JSON.stringify(await rules.json())).toContain('SlowStatements');
   expect(first.output()).toContain('checkout-failure-ratio: there is no business transaction');
+  const kpis = await fetch(`http://127.0.0.1:${ports.console}/api/kpis`);
+  const shown = JSON.stringify(await kpis.json());
+  expect(shown).toContain('request-latency-p95');
+  expect(shown).not.toContain('lost-basket-value');
   const before = Date.now() / 1000;
   expect(await first.stop(), first.output()).toBe(0);
 
@@ -160,6 +164,14 @@ it('observes services and databases that run already, and keeps what was measure
   );
   expect(kept?.labels['http_route']).toBe('/loans');
   expect(await again.stop()).toBe(0);
+});
+
+it('observes the rest while a database is unreachable', async () => {
+  const unreachable = { ...env, BOOKS_URL: 'postgres://nobody@127.0.0.1:1/books' };
+  const started = await start(unreachable);
+  await given('sqltrail_database_size_bytes{database="lending"}');
+  await given('pg_up{database="books"} == 0 or up{database="books"} == 0');
+  expect(await started.stop()).toBe(0);
 });
 
 it('says which variable a database’s address is missing from, and where it is asked for', async () => {

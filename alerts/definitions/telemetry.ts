@@ -13,7 +13,7 @@ const telemetryMissing = ({ observed, pace }: Guarded): AlertDefinition => {
     layer: 'cause',
     expr: `up{job=~"${oneOf(jobs.map(({ name }) => name))}"} == 0`,
     for: pace.wait(20),
-    summary: '{{ $labels.job }} is not scraped',
+    summary: '{{ $labels.job }}{{ with $labels.database }} ({{ . }}){{ end }} is not scraped',
     description: 'The part is down, or its metrics are. Other alerts may be silent because of it.',
     tests: {
       at: pace.wait(120),
