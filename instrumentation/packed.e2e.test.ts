@@ -341,6 +341,39 @@ describe('the parts', () => {
     expect(JSON.parse(installed).version).toBe(version);
   });
 
+  it('work with an SDK of the application’s own', async () => {
+    const directory = await install('plain');
+    const text = inFunction(`
+      const { trace } = require('@opentelemetry/api');
+      const sdk = require('@opentelemetry/sdk-trace');
+      const { registerInstrumentations } = require('@opentelemetry/instrumentation');
+      const parts = require('@sqltrail/instrumentation/api');
+      const exporter = new sdk.InMemorySpanExporter();
+      const plans = new parts.PlanCapture({ slowMs: 1 });
+      const processor = new parts.RedactingSpanProcessor(new sdk.SimpleSpanProcessor({ exporter }), { plans });
+      const tracerProvider = new sdk.TracerProvider({ spanProcessors: [processor] });
+      trace.setGlobalTracerProvider(tracerProvider);
+      const instrumentations = [new parts.QueryInstrumentation({ plans }), new parts.PoolInstrumentation()];
+      registerInstrumentations({ tracerProvider, instrumentations });
+      await parts.loadParser();
+      const { Pool } = require('pg');
+      const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+      await pool.query("SELECT name FROM things, pg_sleep(0.05) WHERE name <> 'a secret'");
+      while (exporter.getFinishedSpans().length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+      plans.close();
+      await pool.end();
+      for (const { name, attributes } of exporter.getFinishedSpans())
+        console.log(name + ': ' + (attributes['db.query.text'] ?? Boolean(attributes['sqltrail.plan'])));`);
+    const { stdout } = await run(process.execPath, ['-e', text], {
+      cwd: directory,
+      env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: server.url() },
+    });
+    expect(stdout.trim().split('\n')).toEqual([
+      'SELECT things: SELECT name FROM things, pg_sleep($1) WHERE name <> $2',
+      'EXPLAIN SELECT things: true',
+    ]);
+  });
+
   it.each(['nodenext', 'bundler'])(
     'have types, by module resolution %s, in ESM and CommonJS',
     async (moduleResolution) => {

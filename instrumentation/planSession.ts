@@ -76,6 +76,11 @@ export function targetOf(client: Client): SessionTarget | undefined {
   };
 }
 
+const planClients = new WeakSet<object>();
+
+/** Whether a client is here for plans, so that what it runs is no work of the service. */
+export const isPlanClient = (client: object): boolean => planClients.has(client);
+
 /** A connection for EXPLAIN, of the same parameters as that of the statement, to the same address. */
 export class PlanSession {
   readonly #client: Client;
@@ -97,6 +102,7 @@ export class PlanSession {
       connectionTimeoutMillis: EXPLAIN_TIMEOUT_MS,
       query_timeout: EXPLAIN_TIMEOUT_MS * 2,
     });
+    planClients.add(client);
     const session = new PlanSession(client, key);
     try {
       await client.connect();

@@ -49,6 +49,16 @@ const EACH_STATEMENT_EVERY_MS = 15_000;
 const IDLE_CONNECTION_MS = 30_000;
 const LARGEST_PLAN_CHARACTERS = 200_000;
 
+/** At zero, by outcome. Not before a statement runs: until it has a provider, the metrics API hands out what does nothing. */
+function createCaptures(): Counter {
+  const captures = metrics.getMeter('sqltrail').createCounter('sqltrail_plan_captures', {
+    description: 'Plans of slow statements, by outcome',
+  });
+  for (const outcome of ['captured', 'failed', 'queue_full', 'session_unknown', 'connection_unknown'])
+    captures.add(0, { outcome });
+  return captures;
+}
+
 /**
  * Captures plans of slow statements, off the request's path and on a connection of its own, so that it works while the
  * pool is exhausted. EXPLAIN without ANALYZE plans the statement with the values it had and does not run it; the plan
@@ -73,17 +83,9 @@ export class PlanCapture {
     this.#slowMs = slowMs;
   }
 
-  /** Makes the counter; to be called once the metrics API has a provider. */
-  createInstruments(): void {
-    this.#captures = metrics.getMeter('sqltrail').createCounter('sqltrail_plan_captures', {
-      description: 'Plans of slow statements, by outcome',
-    });
-    for (const outcome of ['captured', 'failed', 'queue_full', 'session_unknown', 'connection_unknown'])
-      this.#captures.add(0, { outcome });
-  }
-
   /** Remembers, until the span is offered, what was executed. The values stay in this process. */
   executed(span: Span, executed: Executed): void {
+    this.#captures ??= createCaptures();
     this.#executed.set(span, { ...executed, repeat: sessionStateOf(executed.client).repeat() });
   }
 

@@ -7,6 +7,7 @@ import type {
 import { PgInstrumentation, type PgInstrumentationConfig } from '@opentelemetry/instrumentation-pg';
 import type { Client } from 'pg';
 import { markDescribed, statementAttributes } from './described.ts';
+import { isPlanClient } from './planSession.ts';
 import type { PlanCapture } from './plans.ts';
 import { isSqlState } from './redaction.ts';
 import { sessionStateOf } from './sessionState.ts';
@@ -133,7 +134,7 @@ export class QueryInstrumentation extends Extensible {
   ): unknown {
     const caller = context.active();
     const [config] = args;
-    if (config === null || config === undefined) return original.apply(client, args);
+    if (config === null || config === undefined || isPlanClient(client)) return original.apply(client, args);
     const { text, values } = textOf(args);
     const statement = describeStatement(text);
     const session = this.#plans && sessionStateOf(client);

@@ -62,13 +62,6 @@ export class RedactingSpanProcessor implements SpanProcessor {
     this.#plans = plans;
   }
 
-  /** Makes the counter; to be called once the metrics API has a provider. */
-  createInstruments(): void {
-    this.#timeouts = metrics.getMeter('sqltrail').createCounter('sqltrail_statement_timeouts', {
-      description: 'Statements ended by statement_timeout, or given up by the client after query_timeout',
-    });
-  }
-
   onStart(span: Span, parent: Context): void {
     const route = getRPCMetadata(parent)?.route;
     if (route && (span as unknown as ReadableSpan).kind !== SpanKind.SERVER)
@@ -94,7 +87,7 @@ export class RedactingSpanProcessor implements SpanProcessor {
         errorType === QUERY_TIMEOUT ||
         (sqlState === STATEMENT_TIMEOUT && !message.includes('user request'))
       )
-        this.#timeouts?.add(1, { db_query_summary: String(summary ?? 'OTHER') });
+        this.#countTimeout(String(summary ?? 'OTHER'));
     }
     if (message) readable.status.message = redactMessage(message, sqlState);
     for (const { attributes } of readable.events) {
@@ -108,6 +101,14 @@ export class RedactingSpanProcessor implements SpanProcessor {
       if (typeof stack === 'string') attributes['exception.stacktrace'] = framesOf(stack);
     }
     for (const { attributes } of readable.links) if (attributes) redactAttributes(attributes, false);
+  }
+
+  #countTimeout(summary: string): void {
+    // Only now: before it has a provider, the metrics API hands out instruments that do nothing.
+    this.#timeouts ??= metrics.getMeter('sqltrail').createCounter('sqltrail_statement_timeouts', {
+      description: 'Statements ended by statement_timeout, or given up by the client after query_timeout',
+    });
+    this.#timeouts.add(1, { db_query_summary: summary });
   }
 
   onEnd(span: ReadableSpan): void {

@@ -141,7 +141,7 @@ function startOnce(given: Partial<Settings>): Telemetry {
     ],
   });
   sdk.start();
-  for (const part of [queue, processor, plans]) part?.createInstruments();
+  queue?.createInstruments();
   metricsPipeline.serve();
 
   let stopped: Promise<void> | undefined;
