@@ -170,6 +170,7 @@ describe('the shop with telemetry', () => {
     const shop = startNode(shopArguments, {
       DATABASE_URL: database.url('shop_app'),
       SQLTRAIL_TOKEN: SHOP_TOKEN,
+      OTEL_EXPORTER_PROMETHEUS_PORT: String(await freePort()),
       [name]: value,
     });
     expect(await shop.exited).toBe(code);
