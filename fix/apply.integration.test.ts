@@ -440,7 +440,7 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'reverted',
-        note: 'no gain in two observations in a row, in 8 windows: a test x1.00 (95 % interval 1.00 to 1.00); pages x1.00 (95 % interval 1.00 to 1.00)',
+        note: 'no gain in two observations in a row, in 8 windows: a test 1.00 times as fast (95 % interval 1.00 to 1.00); pages: 1.00 times fewer (95 % interval 1.00 to 1.00)',
         before: { meanMs: [1, 1] },
         after: { meanMs: [1, 1, 1, 1, 1, 1, 1, 1] },
       },
@@ -462,7 +462,7 @@ describe('measured', () => {
     expect(entries[1]).toMatchObject({
       state: 'kept',
       note: expect.stringMatching(
-        /^pages a request: 100.0 times fewer \(.*\); the time of a test, x1.0 \(.*\), shows nothing$/,
+        /^pages a request: 100.0 times fewer \(.*\); a test 1.0 times as fast \(.*\), no certain change$/,
       ),
       reviewOn: null,
     });
@@ -586,7 +586,7 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'reverted',
-        note: expect.stringMatching(/^no gain in two observations .*pages touched by a call x1\.00/),
+        note: expect.stringMatching(/^no gain in two observations .*pages touched by a call: 1\.00 times fewer/),
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },
     ]);

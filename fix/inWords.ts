@@ -12,8 +12,8 @@ export function inWords(what: string, { is, time, work }: Verdict): string {
   if (is === 'better')
     return isBetter(time)
       ? `${what} ${ratioText(time, 1, ' times as fast')}${work && isBetter(work.ratio) ? `; ${fewer}` : ''}`
-      : `${fewer}; the time of ${what}, x${ratioText(time, 1)}, ${isWorse(time) ? 'was not worse all the time' : 'shows nothing'}`;
-  const parts = [`${what} ${is === 'worse' ? 'became slower: ' : ''}x${ratioText(time, 2)}`];
-  if (work) parts.push(`${work.what} x${ratioText(work.ratio, 2)}`);
+      : `${fewer}; ${what} ${ratioText(time, 1, ' times as fast')}, ${isWorse(time) ? 'but not slower in every sample' : 'no certain change'}`;
+  const parts = [`${what} ${is === 'worse' ? 'became slower: ' : ''}${ratioText(time, 2, ' times as fast')}`];
+  if (work) parts.push(`${work.what}: ${ratioText(work.ratio, 2, ' times fewer')}`);
   return parts.join('; ');
 }
