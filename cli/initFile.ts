@@ -45,7 +45,7 @@ export function initialFile(facts: DatabaseFacts, services: readonly ServiceFact
 # and \`sqltrail export\` checks this file: an error names the line.
 version: 1
 # What people call it, in titles and texts.
-system: ${scalar(services.length === 1 ? (services[0]?.name ?? 'service') : 'service')}
+system: service
 
 # Rates look back that far, and the waits of alerts grow with it.
 window: 5m
