@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', 'out/**', '.sqltrail/**'];
@@ -13,7 +14,7 @@ const patience = {
 };
 
 /** Tests observe the sample shop, as the demo does. */
-const env = { SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml' };
+const env = { SQLTRAIL_CONFIG: path.join(import.meta.dirname, 'sample-shop', 'sqltrail.yaml') };
 
 /**
  * Three speeds of test. `unit` needs nothing; `integration` gets one embedded Postgres for the whole run;

@@ -12,6 +12,8 @@ const run = promisify(execFile);
 const platform = `${process.platform}-${process.arch}`;
 /** Node from its npm packages, as the repository itself has it. */
 const NODES = ['22', '24'];
+/** Without the configuration that tests of the demo have. */
+const { SQLTRAIL_CONFIG: _, ...asStranger } = process.env;
 
 let dir: string;
 let server: ThrowawayServer;
@@ -45,7 +47,10 @@ describe.each(NODES)('installed from its tarball, on Node %s', (version) => {
   let home: string;
   let node: string;
   const sqltrail = (...words: string[]) =>
-    run(node, [path.join(home, 'node_modules/sqltrail/dist/sqltrail.js'), ...words], { cwd: home }).then(
+    run(node, [path.join(home, 'node_modules/sqltrail/dist/sqltrail.js'), ...words], {
+      cwd: home,
+      env: asStranger,
+    }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       ({ code, stdout, stderr }) => ({
         code: code as number,
@@ -85,6 +90,16 @@ describe.each(NODES)('installed from its tarball, on Node %s', (version) => {
     expect(await sqltrail('schema', url)).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^erDiagram[^]*children/),
+    });
+  });
+
+  it('writes a first configuration, and exports for it', async () => {
+    expect(await sqltrail('init', url, '--out', 'first.yaml')).toMatchObject({ code: 0, stderr: '' });
+    const exported = await sqltrail('export', 'rules', 'collector', 'queries', '--config', 'first.yaml');
+    expect(exported).toMatchObject({ code: 0, stdout: expect.stringContaining('promtool check rules') });
+    expect(await sqltrail('export', 'dashboards', '--config', 'first.yaml')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('npm install @grafana/grafana-foundation-sdk'),
     });
   });
 
