@@ -586,7 +586,9 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'reverted',
-        note: expect.stringMatching(/^no gain in two observations .*pages touched by a call: 1\.00 times fewer/),
+        note: expect.stringMatching(
+          /^no gain in two observations .*pages touched by a call: 1\.00 times fewer/,
+        ),
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },
     ]);
