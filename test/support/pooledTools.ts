@@ -79,6 +79,7 @@ async function capturePlan(url: string): Promise<void> {
       // Its context is asked for once the plan is there.
       const span = {
         duration: [1, 0],
+        status: { code: 0 },
         spanContext() {
           captured = true;
           return { traceId: '0'.repeat(31) + 1, spanId: '0'.repeat(15) + 1, traceFlags: 0 };
