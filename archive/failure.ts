@@ -1,10 +1,7 @@
 import { describeTarget } from '../lib/pg/connect.ts';
-import { isConnectionLost, OperationError } from '../lib/pg/errors.ts';
+import { isConnectionLost, isTransient, OperationError } from '../lib/pg/errors.ts';
 import { refusal } from './effects.ts';
 import { DiskError, diskFault } from './files.ts';
-
-/** SQLSTATEs of what passes by itself: a lock that was not free, a deadlock, a serialisation failure. */
-export const TRANSIENT = new Set(['55P03', '40P01', '40001']);
 
 /** What SQLSTATEs mean here, with the next step. */
 const causes: Record<string, string> = {
@@ -69,6 +66,6 @@ export function isFatal(error: unknown): boolean {
   // What the server says of itself, and not of a statement.
   return (
     kind === 'AbortError' ||
-    (/^[0-9A-Z]{5}$/.test(code) && refusal(error) === undefined && !TRANSIENT.has(code))
+    (/^[0-9A-Z]{5}$/.test(code) && refusal(error) === undefined && !isTransient(error))
   );
 }

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { OperationError } from '../lib/pg/errors.ts';
+import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import { type ArchiveOptions, archivalOf, chosen } from './archival.ts';
 import { dropSegment, exportSegment } from './export.ts';
 import { isFatal } from './failure.ts';
 import { leftOut } from './leftOut.ts';
 import { contentOf, duckContentOf, openDuck, parquet, postgresRowHash, rowsOf } from './parquet.ts';
-import { noPlan, planArchive, type UnitPlan } from './plan.ts';
+import { planArchive, planUnits, type UnitPlan } from './plan.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { prepare } from './prepare.ts';
 import { type RestoreOptions, restoreArchive } from './read.ts';
@@ -31,7 +31,6 @@ interface Range {
 
 const LOCK_TIMEOUT_MS = 300;
 const ATTEMPTS = 40;
-const passing = new Set(['55P03', '40P01', '40001']);
 
 /**
  * `leaving`: its partitions are being detached, or are detached and being exported; nobody can change them then, and
@@ -71,7 +70,7 @@ async function briefly(client: pg.Client, what: string, work: () => Promise<void
       return;
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
-      if (!passing.has((error as { code?: string }).code ?? '')) throw error;
+      if (!isTransient(error)) throw error;
       if (attempt === ATTEMPTS)
         throw new OperationError(
           `${what}: a lock was not free within ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. Look for long transactions in pg_stat_activity, then run it again.`,
@@ -191,7 +190,7 @@ class PartitionArchival {
           `ALTER TABLE ${sqlName(parent)} DETACH PARTITION ${sqlName(partition)} ${attached.pending ? 'FINALIZE' : 'CONCURRENTLY'}`,
         );
       } catch (error) {
-        if (!passing.has((error as { code?: string }).code ?? '') || attempt === 5) throw error;
+        if (!isTransient(error) || attempt === 5) throw error;
         await sleep(500 * attempt);
       } finally {
         await this.client.query('RESET lock_timeout');
@@ -437,17 +436,7 @@ export async function planPolicy(
   const client = await openArchive(options.url, 'read');
   try {
     const partitions = new PartitionArchival(client, { ...options, directory: '' });
-    for (const unit of whole) {
-      const plan = noPlan(unit);
-      plans.push(plan);
-      try {
-        await partitions.plan(unit, plan);
-      } catch (error) {
-        if (isFatal(error)) throw error;
-        plan.problems.push((error as Error).message);
-      }
-    }
-    return plans;
+    return [...plans, ...(await planUnits(whole, (unit, plan) => partitions.plan(unit, plan)))];
   } finally {
     await client.end();
   }

@@ -36,24 +36,15 @@ export async function planArchive(
 ): Promise<UnitPlan[]> {
   const client = await openArchive(options.url, 'read');
   try {
-    const plans: UnitPlan[] = [];
-    for (const unit of chosen(options)) {
-      const plan = noPlan(unit);
-      plans.push(plan);
-      try {
-        for (const place of await placesOf(client, unit)) await planOne(client, place, plan);
-      } catch (error) {
-        if (isFatal(error)) throw error;
-        plan.problems.push((error as Error).message);
-      }
-    }
-    return plans;
+    return await planUnits(chosen(options), async (unit, plan) => {
+      for (const place of await placesOf(client, unit)) await planOne(client, place, plan);
+    });
   } finally {
     await client.end();
   }
 }
 
-export const noPlan = (unit: ArchiveUnit): UnitPlan => ({
+const noPlan = (unit: ArchiveUnit): UnitPlan => ({
   unit,
   cutoff: '',
   total: 0,
@@ -66,6 +57,22 @@ export const noPlan = (unit: ArchiveUnit): UnitPlan => ({
   notes: [],
   problems: [],
 });
+
+/** A plan of each unit; what is in the way of one is said with it, and does not keep the others. */
+export async function planUnits(
+  units: readonly ArchiveUnit[],
+  plan: (unit: ArchiveUnit, into: UnitPlan) => Promise<void>,
+): Promise<UnitPlan[]> {
+  const plans = units.map(noPlan);
+  for (const into of plans)
+    try {
+      await plan(into.unit, into);
+    } catch (error) {
+      if (isFatal(error)) throw error;
+      into.problems.push((error as Error).message);
+    }
+  return plans;
+}
 
 async function planOne(client: pg.ClientBase, unit: ArchiveUnit, plan: UnitPlan): Promise<void> {
   const prepared = await prepare(client, unit);

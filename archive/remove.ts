@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OperationError } from '../lib/pg/errors.ts';
+import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import type { Archival } from './archival.ts';
 import { beyond, locksWholeTable, readEffects, refusal } from './effects.ts';
 import { dropSegment } from './export.ts';
-import { TRANSIENT } from './failure.ts';
 import { sha256Of } from './files.ts';
 import { keyTypeOf, type Prepared } from './prepare.ts';
 import { describeReference } from './references.ts';
@@ -67,7 +66,7 @@ export async function removeSegment(
       locked = 0;
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
-      if (TRANSIENT.has((error as { code?: string }).code ?? '')) {
+      if (isTransient(error)) {
         retries += 1;
         // Once one unit was given up, the next ones are not waited for as long.
         if (retries <= (locked > 0 ? ATTEMPTS / 3 : ATTEMPTS)) {

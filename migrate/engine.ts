@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { DirectConnectionNeeded, describeTarget, openDirect, openReadOnly } from '../lib/pg/connect.ts';
-import { OperationError } from '../lib/pg/errors.ts';
+import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import type { Settings } from '../lib/pg/transaction.ts';
 import {
   type DerivedTable,
@@ -107,10 +107,6 @@ const defaults = {
   dutyCycle: 0.5,
   leastDuty: 0.05,
 };
-
-/** lock_not_available, deadlock_detected, serialization_failure */
-const passing = new Set(['55P03', '40P01', '40001']);
-const isPassing = (error: unknown) => passing.has((error as { code?: string }).code ?? '');
 
 export const hashOf = (mapping: Mapping): string =>
   createHash('sha256').update(JSON.stringify(mapping)).digest('hex').slice(0, 16);
@@ -240,7 +236,7 @@ class Run {
         return;
       } catch (error) {
         await this.client.query('ROLLBACK');
-        if (!isPassing(error)) throw error;
+        if (!isTransient(error)) throw error;
         if (attempt === ATTEMPTS)
           throw new OperationError(
             `${phase}, ${step}: the lock was not free within ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. ` +
@@ -273,7 +269,7 @@ class Run {
         await this.client.query(sql);
         return;
       } catch (error) {
-        if (!isPassing(error) || attempt === 5) throw error;
+        if (!isTransient(error) || attempt === 5) throw error;
         yield { phase, step, event: 'retry', detail: { attempt } } as Progress;
         await sleep(500 + Math.random() * 1_000 * attempt);
       } finally {
@@ -360,7 +356,7 @@ class Run {
       } catch (error) {
         await this.client.query('ROLLBACK').catch(() => {});
         retries += 1;
-        if (!isPassing(error) || retries > ATTEMPTS) throw error;
+        if (!isTransient(error) || retries > ATTEMPTS) throw error;
         size = Math.max(1, Math.floor(size / 2));
         yield { phase, step: name, event: 'retry', detail: { code: (error as { code?: string }).code } };
         await sleep(50 + Math.random() * 100 * retries);

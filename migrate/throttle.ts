@@ -1,3 +1,5 @@
+import { restMs } from '../lib/dutyCycle.ts';
+
 /** Requests that the shop answered slowly are in its p95 for a while: the share is changed no more often, milliseconds. */
 const EVERY_MS = 5_000;
 const BEGIN = 0.2;
@@ -39,6 +41,6 @@ export class Throttle {
 
   /** How long to rest after work that took so long, milliseconds. */
   restMs(tookMs: number): number {
-    return Math.min(tookMs * (1 / this.#duty - 1), 5_000);
+    return restMs(tookMs, this.#duty);
   }
 }
