@@ -11,8 +11,9 @@ import { type UnitPlan } from '../archive/plan.ts';
 import { readPolicy } from '../archive/policy.ts';
 import { listArchive, type QueryResult, queryArchive, verifyArchive } from '../archive/read.ts';
 import { bytesText } from '../lib/units/format.ts';
-import { ownerUrl, reported } from './fix.ts';
+import { databaseUrl, reported } from './database.ts';
 
+const ownerUrl = (given: string | undefined) => databaseUrl(given, 'archive plan postgres://owner');
 const write = (text: string) => process.stdout.write(`${text}\n`);
 const count = (n: number) => n.toLocaleString('en');
 
@@ -247,7 +248,10 @@ export function archiveCommand(signal: AbortSignal): Command {
   ).action((given: string | undefined, flags: { dir: string }) =>
     reported(async () => {
       await tightened(flags.dir);
-      const verdicts = await verifyArchive({ url: ownerUrl(given), directory: flags.dir });
+      const verdicts = await verifyArchive({
+        url: ownerUrl(given),
+        directory: flags.dir,
+      });
       const bad = verdicts.filter(({ problem }) => problem);
       for (const { segment, file, problem } of bad) write(`segment ${segment}: ${file}: ${problem}`);
       write(
@@ -272,7 +276,10 @@ export function archiveCommand(signal: AbortSignal): Command {
     .action(
       (given: string | undefined, flags: { dir: string; policy: string; copyDir?: string[]; yes: boolean }) =>
         reported(async () => {
-          const options = { url: ownerUrl(given), policy: await readPolicy(flags.policy) };
+          const options = {
+            url: ownerUrl(given),
+            policy: await readPolicy(flags.policy),
+          };
           const plan = await planExpiry(options);
           for (const { segment, keepUntil: until, over, hold } of plan)
             write(

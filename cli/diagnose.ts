@@ -11,6 +11,7 @@ import { chooseChecks, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { ConfigurationError } from '../lib/errors.ts';
+import { databaseUrl } from './database.ts';
 import { writeOutput } from './output.ts';
 
 const seconds = (least: number) => (text: string) => {
@@ -120,15 +121,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
           process.stdout.write(`${id.padEnd(28)}${group.padEnd(9)}${description}\n`);
         return;
       }
-      const url = given ?? process.env['DATABASE_URL'];
-      if (!url)
-        throw new ConfigurationError(
-          'No database given. Example: sqltrail diagnose postgres://reader@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
-        );
-      if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
-        throw new ConfigurationError(
-          'The database’s address is no URL such as postgres://reader@localhost:5432/app.',
-        );
+      const url = databaseUrl(given, 'diagnose postgres://reader');
       if (options.console !== undefined && !/^https?:\/\//.test(options.console))
         throw new ConfigurationError('--console: give an address such as http://127.0.0.1:8088.');
       try {

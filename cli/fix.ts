@@ -1,9 +1,8 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { ShopTarget } from '../demo/clients.ts';
 import { SHOP_APPLICATION, shopApplication } from '../demo/shopActions.ts';
 import { notesOf } from '../diagnosis/diagnosis.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
-import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { type Action, actionKinds } from '../fix/action.ts';
 import type { ApplyEvent } from '../fix/apply.ts';
@@ -14,42 +13,12 @@ import { type Application, MITIGATED, mitigate, type Plan } from '../fix/mitigat
 import { adviseOnPool, readPools } from '../fix/pool.ts';
 import { undoActions } from '../fix/undo.ts';
 import { ConfigurationError } from '../lib/errors.ts';
-import { OperationError } from '../lib/pg/errors.ts';
+import { wholeNumber } from './arguments.ts';
+import { databaseUrl, reported } from './database.ts';
 import { describeAction, describeEntry, describeEvent, describeUndo } from './fixText.ts';
 
-const whole = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least)
-    throw new InvalidArgumentError(`Give a whole number of ${least} or more.`);
-  return value;
-};
-
+const ownerUrl = (given: string | undefined) => databaseUrl(given, 'fix plan postgres://owner');
 const write = (text: string) => process.stdout.write(`${text}\n`);
-
-/** The URL of a role that may change the database; from the argument or the environment. */
-export function ownerUrl(given: string | undefined): string {
-  const url = given ?? process.env['DATABASE_URL'];
-  if (!url)
-    throw new ConfigurationError(
-      'No database given. Example: sqltrail fix plan postgres://owner@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
-    );
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
-    throw new ConfigurationError(
-      'The database’s address is no URL such as postgres://owner@localhost:5432/app.',
-    );
-  return url;
-}
-
-/** Errors of the room become messages with exit code 2 (nothing was done) for the command line. */
-export async function reported<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof OperationError || error instanceof ConnectionFailed)
-      throw new ConfigurationError(error.message);
-    throw error;
-  }
-}
 
 const SHOP_OPTION = [
   '--shop <url>',
@@ -193,12 +162,12 @@ const planOptions = (command: Command): Command =>
     .option(
       '--rounds <n>',
       'diagnose again after the mitigation, which lets other statements through',
-      whole(1),
+      wholeNumber(1),
       3,
     )
-    .option('--windows <n>', 'windows measured before and after each action; 0 for none', whole(0), 3)
-    .option('--window <seconds>', 'length of a window', whole(1), 5)
-    .option('--review-days <n>', 'temporary indexes are to be reviewed after these days', whole(1), 30)
+    .option('--windows <n>', 'windows measured before and after each action; 0 for none', wholeNumber(0), 3)
+    .option('--window <seconds>', 'length of a window', wholeNumber(1), 5)
+    .option('--review-days <n>', 'temporary indexes are to be reviewed after these days', wholeNumber(1), 30)
     .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.');
 
 /** Diagnoses, shows the plan and, with --yes, applies it; again for what the first round lets through. */

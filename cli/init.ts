@@ -4,9 +4,10 @@ import { Command } from 'commander';
 import { CONFIG_FILE } from '../config/inForce.ts';
 import { parseConfig } from '../config/load.ts';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
-import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
+import { openSession } from '../diagnosis/session.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { openDirect } from '../lib/pg/connect.ts';
+import { databaseUrl, reported } from './database.ts';
 import { initialFile, plainName, type ServiceFacts } from './initFile.ts';
 import { type DatabaseFacts, readDatabase } from './initRead.ts';
 import { createRole, type MonitorRole, roleSql } from './monitorRole.ts';
@@ -30,10 +31,7 @@ const say = (text = ''): void => {
 };
 
 async function readFacts(url: string, signal: AbortSignal): Promise<DatabaseFacts> {
-  const session = await openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }).catch((error) => {
-    if (error instanceof ConnectionFailed) throw new ConfigurationError(error.message);
-    throw error;
-  });
+  const session = await reported(() => openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }));
   try {
     return await readDatabase(session);
   } finally {
@@ -124,11 +122,7 @@ export function initCommand(signal: AbortSignal): Command {
     .option('--create-role', `make that role, with the password that ${PASSWORD} holds`, false)
     .option('--yes', 'do so, instead of showing the statements', false)
     .action(async (given: string | undefined, options: Options) => {
-      const url = given ?? process.env['DATABASE_URL'];
-      if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
-        throw new ConfigurationError(
-          'No database given. Example: sqltrail init postgres://owner@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
-        );
+      const url = databaseUrl(given, 'init postgres://owner');
       if (existsSync(options.out) && !options.force)
         throw new ConfigurationError(
           `${options.out} is there already, and stays as it is. Name another file with --out, or overwrite it with --force.`,

@@ -1,18 +1,12 @@
 #!/usr/bin/env node
 import '../sample-shop/useConfig.ts';
 import path from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { type Act, acts } from '../demo/stages.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
+import { wholeNumber } from './arguments.ts';
 import { commands } from './commands.ts';
 import { runProgram } from './program.ts';
-
-const whole = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least)
-    throw new InvalidArgumentError(`Give a whole number of ${least} or more.`);
-  return value;
-};
 
 await runProgram({
   commands: {
@@ -33,9 +27,9 @@ await runProgram({
           .choices(Object.keys(scales))
           .default('default'),
       )
-      .option('--seed <n>', 'same seed, same data', whole(0), 1)
-      .option('--ordinary <seconds>', 'length of the ordinary load', whole(10), 75)
-      .option('--peak <seconds>', 'longest length of the peak', whole(10), 120)
+      .option('--seed <n>', 'same seed, same data', wholeNumber(0), 1)
+      .option('--ordinary <seconds>', 'length of the ordinary load', wholeNumber(10), 75)
+      .option('--peak <seconds>', 'longest length of the peak', wholeNumber(10), 120)
       .addOption(
         new Option('--until <act>', 'how far it goes: about 4, 10 and 30 minutes')
           .choices([...acts])

@@ -17,7 +17,7 @@ import { type Measured, timeline } from '../migrate/timeline.ts';
 import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
-import { ownerUrl, reported } from './fix.ts';
+import { databaseUrl, reported } from './database.ts';
 
 /** Of the commands; each has those that its options name. */
 interface Flags {
@@ -35,6 +35,7 @@ interface Flags {
 
 type PlanFlags = Pick<Flags, 'duty' | 'productionSize' | 'recording'>;
 
+const ownerUrl = (given: string | undefined) => databaseUrl(given, 'migrate plan postgres://owner');
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
 const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9, TB: 1e12 };

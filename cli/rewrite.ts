@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { findRewrites, isRewrite } from '../fix/rewrite/rewrite.ts';
-import { ownerUrl, reported } from './fix.ts';
+import { databaseUrl, reported } from './database.ts';
 import { describeRewrite } from './rewriteText.ts';
 
 /** `sqltrail rewrite`. */
@@ -16,7 +16,11 @@ export function rewriteCommand(signal: AbortSignal): Command {
     )
     .action((given: string | undefined, { searchPath = [] }: { searchPath?: string[] }) =>
       reported(async () => {
-        const answers = await findRewrites({ url: ownerUrl(given), searchPath, signal });
+        const answers = await findRewrites({
+          url: databaseUrl(given, 'rewrite postgres://reader'),
+          searchPath,
+          signal,
+        });
         for (const answer of answers) process.stdout.write(`${describeRewrite(answer)}\n`);
         process.stdout.write(
           `${answers.filter(isRewrite).length} of ${answers.length} rewritten. Not looked for, because SQL alone does not tell: which columns of SELECT * are needed, statements run in a loop, whether a count has to be exact.\n`,

@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
 import { readModel, toMermaid, toSvg } from '../diagnosis/format/diagram.ts';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
-import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
+import { openSession } from '../diagnosis/session.ts';
 import { ConfigurationError } from '../lib/errors.ts';
+import { databaseUrl, reported } from './database.ts';
 import { writeOutput } from './output.ts';
 
 /** `sqltrail schema`. */
@@ -20,17 +21,8 @@ export function schemaCommand(signal: AbortSignal): Command {
         given: string | undefined,
         { schema, format, output }: { schema: string; format: string; output?: string },
       ) => {
-        const url = given ?? process.env['DATABASE_URL'];
-        if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
-          throw new ConfigurationError(
-            'No database given. Example: sqltrail schema postgres://reader@localhost:5432/app (password in PGPASSWORD), or set DATABASE_URL.',
-          );
-        const session = await openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }).catch(
-          (error) => {
-            if (error instanceof ConnectionFailed) throw new ConfigurationError(error.message);
-            throw error;
-          },
-        );
+        const url = databaseUrl(given, 'schema postgres://reader');
+        const session = await reported(() => openSession({ ...defaultDiagnosis, url, dutyCycle: 1, signal }));
         try {
           const model = await readModel(session, schema);
           if (model.boxes.length === 0)

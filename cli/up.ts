@@ -9,6 +9,7 @@ import { readConfig, whereIs } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { leftOut } from '../kpis/catalogue.ts';
 import { ConfigurationError } from '../lib/errors.ts';
+import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import { type Addresses, type ObservedDatabase, startUp } from '../stack/up.ts';
 import { configFile } from './export.ts';
 
@@ -28,7 +29,7 @@ const say = (text: string): void => {
 function databasesOf(config: Config): [ObservedDatabase, ...ObservedDatabase[]] {
   const [first, ...others] = config.databases.map(({ name, url_env }, index): ObservedDatabase => {
     const url = process.env[url_env];
-    if (!url || !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url))
+    if (!url || !isDatabaseUrl(url))
       throw new ConfigurationError(
         `${whereIs(config, ['databases', index])}: ${url_env} does not hold the address of ${name}. Example: export ${url_env}=postgres://sqltrail_monitor:…@127.0.0.1:5432/${name}`,
       );

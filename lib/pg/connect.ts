@@ -24,6 +24,10 @@ export const clientConfig = (url: string): pg.ClientConfig => ({
   keepAlive: true,
 });
 
+/** Whether a text is the URL of a database. */
+export const isDatabaseUrl = (text: string): boolean =>
+  /^postgres(ql)?:\/\//.test(text) && URL.canParse(text);
+
 /** `host:port/database` of a connection URL: what may be shown of it. */
 export function describeTarget(url: string): string {
   try {
