@@ -3,8 +3,8 @@ import path from 'node:path';
 import { Argument, Command } from 'commander';
 import { CONFIG_FILE } from '../config/inForce.ts';
 import { readConfig } from '../config/load.ts';
-import { leftOut } from '../kpis/catalogue.ts';
 import { kinds } from './exportFiles.ts';
+import { leftOutLines } from './observedText.ts';
 import { writeOwned } from './ownedFiles.ts';
 
 /** `sqltrail.yaml` where the command is started, unless something else is named. */
@@ -36,8 +36,8 @@ export function exportCommand(): Command {
       for (const file of Object.keys(files)) say(path.join(directory, file));
       say('');
       for (const [name, { next }] of chosen) say(`${name}: ${next(directory, config)}`);
-      const lacking = leftOut(config);
-      if (lacking.length > 0) say('\nLeft out:');
-      for (const { id, lack } of lacking) say(`  ${id}: ${lack}`);
+      const lacking = leftOutLines(config);
+      if (lacking.length > 0) say('');
+      for (const line of lacking) say(line);
     });
 }

@@ -11,6 +11,7 @@ import { databaseUrl, reported } from './database.ts';
 import { initialFile, plainName, type ServiceFacts } from './initFile.ts';
 import { type DatabaseFacts, readDatabase } from './initRead.ts';
 import { createRole, type MonitorRole, roleSql } from './monitorRole.ts';
+import { startLines } from './observedText.ts';
 import { collectorAnswers, readMetrics } from './surroundings.ts';
 
 interface Options {
@@ -154,11 +155,7 @@ export function initCommand(signal: AbortSignal): Command {
       say();
       if (options.collector !== undefined && !(await collectorAnswers(options.collector)))
         say(`${options.collector}: nothing there takes OTLP over HTTP (yet).`);
-      say('Start each service with:');
-      for (const { name } of services)
-        say(
-          `  OTEL_SERVICE_NAME=${name} OTEL_EXPORTER_OTLP_ENDPOINT=${options.collector ?? 'http://127.0.0.1:4318'} node --import @sqltrail/instrumentation app.js`,
-        );
+      for (const line of startLines(services, options.collector ?? 'http://127.0.0.1:4318')) say(line);
       say(`Then: sqltrail export --config ${options.out}`);
     });
 }

@@ -7,11 +7,11 @@ import { targetFile } from '../collector/prometheus.ts';
 import { CONFIG_FILE } from '../config/inForce.ts';
 import { readConfig, whereIs } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { leftOut } from '../kpis/catalogue.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import { type Addresses, type ObservedDatabase, startUp } from '../stack/up.ts';
 import { configFile } from './export.ts';
+import { leftOutLines, startLines } from './observedText.ts';
 
 interface Options {
   config?: string;
@@ -112,14 +112,8 @@ export function upCommand(signal: AbortSignal): Command {
             `Give your Prometheus the rules and scrape jobs: sqltrail export rules scrape --config ${file}`,
           );
         else say(`Prometheus: ${stack.addresses.prometheus}`);
-        say('Start each service with:');
-        for (const { name } of config.services)
-          say(
-            `  OTEL_SERVICE_NAME=${name} OTEL_EXPORTER_OTLP_ENDPOINT=${stack.collector} node --import @sqltrail/instrumentation app.js`,
-          );
-        const lacking = leftOut(config);
-        if (lacking.length > 0) say('Left out:');
-        for (const { id, lack } of lacking) say(`  ${id}: ${lack}`);
+        for (const line of [...startLines(config.services, stack.collector), ...leftOutLines(config)])
+          say(line);
         say('Everything is up; Ctrl-C stops it, and what was measured stays.');
         if (!signal.aborted)
           await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

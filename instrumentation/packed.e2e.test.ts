@@ -8,9 +8,9 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../lib/freePort.ts';
 import { waitFor } from '../lib/waitFor.ts';
-import { startPostgres } from '../stack/postgres.ts';
 import { startCollector } from '../test/support/otlpCollector.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
+import { startThrowawayServer, type ThrowawayServer } from '../test/support/server.ts';
 
 /** The package as a stranger gets it: packed, and installed from the tarball in an empty directory. */
 const root = path.resolve(import.meta.dirname, '..');
@@ -21,7 +21,7 @@ const npm = (args: string[], cwd: string) =>
 
 let dir: string;
 let tarball: string;
-let server: Awaited<ReturnType<typeof startPostgres>>;
+let server: ThrowawayServer;
 const nodes: Record<string, string> = {};
 
 beforeAll(async () => {
@@ -40,13 +40,7 @@ beforeAll(async () => {
   await npm(['install', '--prefix', dir, `node-${process.platform}-${process.arch}@22`], dir);
   nodes['Node 22'] = path.join(dir, `node_modules/node-${process.platform}-${process.arch}/bin/node`);
   nodes[`Node ${process.versions.node.split('.')[0]}`] = process.execPath;
-  server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
-    password: 'test-only',
-    logFile: path.join(dir, 'postgres.log'),
-    settings: { fsync: 'off' },
-  });
+  server = await startThrowawayServer();
   const client = new pg.Client(server.url());
   await client.connect();
   await client.query(
@@ -55,7 +49,7 @@ beforeAll(async () => {
   await client.end();
 });
 afterAll(async () => {
-  await server?.stop();
+  await server?.close();
   await rm(dir, { recursive: true, force: true });
 });
 

@@ -7,14 +7,14 @@ import { freePort } from '../../lib/freePort.ts';
 import { createShopDatabase, resetShopDatabase } from '../../sample-shop/data/database.ts';
 import { tunedObjects } from '../../sample-shop/schema/tuned.ts';
 import { TunedStore } from '../../sample-shop/stores/tuned.ts';
-import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { isPgBouncerInstalled, pgBouncerNote, runPgBouncer } from '../../test/support/pgbouncer.ts';
+import { startThrowawayServer, type ThrowawayServer } from '../../test/support/server.ts';
 
 const what = `the shop behind PgBouncer, with the settings of deploy/${pgBouncerNote}`;
 describe.skipIf(!isPgBouncerInstalled)(what, () => {
   const passwords = { owner: 'owner-only', app: 'app-only', monitor: 'monitor-only' };
   let dir: string;
-  let server: PostgresServer;
+  let server: ThrowawayServer;
   let bouncer: Awaited<ReturnType<typeof runPgBouncer>>;
   let port: number;
   const pools: pg.Pool[] = [];
@@ -22,13 +22,7 @@ describe.skipIf(!isPgBouncerInstalled)(what, () => {
   beforeAll(async () => {
     dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-pgbouncer-'));
     await chmod(dir, 0o755);
-    server = await startPostgres({
-      dataDir: path.join(dir, 'pgdata'),
-      port: await freePort(),
-      password: 'test-only',
-      logFile: path.join(dir, 'postgres.log'),
-      settings: { shared_preload_libraries: 'pg_stat_statements', fsync: 'off', max_connections: '30' },
-    });
+    server = await startThrowawayServer({ settings: { max_connections: '30' } });
     const template = await createShopDatabase({ adminUrl: server.url(), passwords, scale: 'tiny', seed: 1 });
     await resetShopDatabase({ adminUrl: server.url(), template });
     const admin = new pg.Client({ connectionString: server.url('shop') });
@@ -59,7 +53,7 @@ describe.skipIf(!isPgBouncerInstalled)(what, () => {
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.end()));
     await bouncer?.stop();
-    await server?.stop();
+    await server?.close();
     await rm(dir, { recursive: true, force: true });
   });
 

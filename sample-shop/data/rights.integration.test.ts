@@ -1,16 +1,11 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../lib/freePort.ts';
-import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+import { startThrowawayServer, type ThrowawayServer } from '../../test/support/server.ts';
 import { createShopTestDatabase, type ShopDatabase, testPasswords } from '../../test/support/shop.ts';
 import { createShopDatabase } from './database.ts';
 
 // A server of its own: what a role may do in the databases of the whole server is what this is about.
-let dir: string;
-let server: PostgresServer;
+let server: ThrowawayServer;
 let shop: ShopDatabase;
 let admin: pg.Client;
 const roles = {
@@ -20,16 +15,7 @@ const roles = {
 };
 
 beforeAll(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-rights-'));
-  await chmod(dir, 0o711);
-  server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
-    password: 'test-only',
-    logFile: path.join(dir, 'postgres.log'),
-    binDir: process.env['TEST_POSTGRES_BIN'],
-    settings: { fsync: 'off', shared_preload_libraries: 'pg_stat_statements' },
-  });
+  server = await startThrowawayServer({ binDir: process.env['TEST_POSTGRES_BIN'] });
   admin = new pg.Client(server.url());
   await admin.connect();
   // As an earlier version left one.
@@ -38,8 +24,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await admin?.end();
-  await server?.stop();
-  await rm(dir, { recursive: true, force: true });
+  await server?.close();
 });
 
 const mayConnect = async () => {

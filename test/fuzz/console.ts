@@ -1,15 +1,12 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
-import { freePort } from '../../lib/freePort.ts';
 import { createShopDatabase, resetShopDatabase } from '../../sample-shop/data/database.ts';
-import { startPostgres } from '../../stack/postgres.ts';
 import { startTelemetry } from '../support/console.ts';
 import { startConsoleProcess } from '../support/consoleProcess.ts';
+import { startThrowawayServer } from '../support/server.ts';
 import { type Input, inputs } from './inputs.ts';
 
 export interface FuzzOptions {
@@ -207,25 +204,14 @@ export async function fuzzConsole(options: FuzzOptions): Promise<FuzzReport> {
 
 /** An embedded Postgres with the shop's data, for a run from the command line. */
 async function startDatabase() {
-  const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-fuzz-'));
-  await chmod(dir, 0o711);
-  const server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
-    password: 'fuzz-only',
-    logFile: path.join(dir, 'postgres.log'),
-    settings: { shared_preload_libraries: 'pg_stat_statements', fsync: 'off' },
-  });
+  const server = await startThrowawayServer();
   const passwords = { owner: 'fuzz-only', app: 'fuzz-only', monitor: 'fuzz-only' };
   const adminUrl = server.url();
   const template = await createShopDatabase({ adminUrl, passwords, scale: 'tiny', seed: 1 });
   await resetShopDatabase({ adminUrl, template });
   return {
     url: server.url('shop', 'sqltrail_monitor', passwords.monitor),
-    async close() {
-      await server.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
+    close: server.close,
   };
 }
 
