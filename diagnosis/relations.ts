@@ -91,7 +91,7 @@ export interface Table {
   };
 }
 
-/** One row of pg_stat_statements, or of the spans where that view is away. Times in milliseconds. */
+/** One row of pg_stat_statements, or of the spans where that view is missing. Times in milliseconds. */
 export interface Statement {
   queryid: string;
   /** Normalised text ($n for constants). */

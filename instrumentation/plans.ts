@@ -92,7 +92,7 @@ export class PlanCapture {
   /** Takes note of a finished query span. */
   offer(span: ReadableSpan): void {
     const executed = this.#executed.get(span);
-    // The span may wait long for a collector that is away; what it executed must not.
+    // The span may wait long for an unavailable collector; what it executed must not.
     this.#executed.delete(span);
     if (executed && span.status.code === SpanStatusCode.ERROR)
       sessionStateOf(executed.client).failed(executed.statement);

@@ -63,7 +63,7 @@ export const connections = (observed: Observed): Kpi[] => [
   },
   {
     id: 'pool-acquire-timeouts',
-    name: 'Connections not to be had',
+    name: 'Connections unavailable',
     group: 'connections',
     unit: '/s',
     promql: (range = observed.range) =>

@@ -119,7 +119,7 @@ export const userExperience = (observed: Observed): Kpi[] => {
         rationale: 'The error budget of a 99 % availability objective.',
       },
       justification:
-        '504 is a statement that timed out, 503 a connection that was not to be had: the status names the cause.',
+        '504 is a statement that timed out, 503 that no connection was available: the status names the cause.',
       meaning: 'Customers see error pages.',
       causes: ['missing-timeout', 'pool-size', 'inefficient-query'],
       collection: {

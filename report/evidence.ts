@@ -10,7 +10,7 @@ import { comparison } from './sections/comparison.ts';
 import { growth } from './sections/growth.ts';
 import { impact } from './sections/impact.ts';
 import { integrity, mediumTerm } from './sections/mediumTerm.ts';
-import { archival, relief } from './sections/mitigation.ts';
+import { archival, mitigation } from './sections/mitigation.ts';
 
 /** KPIs that are drawn over the whole run. */
 export const TIMELINES = ['customer-latency-p95', 'request-failure-ratio'] as const;
@@ -51,7 +51,7 @@ export function evidenceReport(input: Case): string {
     ],
     ['The causes, the most expensive first', causes(input)],
     ['From the alert to the statement', trail(input)],
-    ['Short-term relief', relief(input)],
+    ['Short-term relief', mitigation(input)],
     ['Selective archival', archival(input)],
     ['Medium term: the new data model', mediumTerm(input)],
     ['Proof that nothing was lost', integrity(input)],

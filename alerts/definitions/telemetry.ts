@@ -35,7 +35,7 @@ const spansDropped = ({ observed, pace }: Guarded): AlertDefinition => {
     keepFiringFor: pace.wait(60),
     summary: `{{ $value | humanize }} spans were lost in ${pace.window} ({{ $labels.reason }})`,
     description:
-      'The collector is away or too slow. Requests are not affected; what the traces show is not complete.',
+      'The collector is unavailable or too slow. Requests are not affected; what the traces show is not complete.',
     tests: {
       at: pace.wait(120),
       fires: [{ series, values: grows(100, 40) }],

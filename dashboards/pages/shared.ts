@@ -95,7 +95,7 @@ export const statementsByPhase = ({ observed, runbooks }: Subject): PromqlPanel 
   queries: [
     { promql: meanIn(observed, 'ordinary'), legend: 'Ordinary load' },
     { promql: meanIn(observed, 'peak'), legend: 'Peak, before' },
-    { promql: meanIn(observed, 'short-term'), legend: 'During relief' },
+    { promql: meanIn(observed, 'short-term'), legend: 'During mitigation' },
     { promql: meanIn(observed, 'proof'), legend: 'Peak, after' },
   ],
   labels: { db_query_summary: 'Statement' },

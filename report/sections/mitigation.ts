@@ -3,7 +3,7 @@ import type { Case } from '../case.ts';
 import { figureOf } from '../page.ts';
 
 /** Each action with what was predicted and what was measured. */
-export function relief({ recording, figures }: Case): Html {
+export function mitigation({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   if (recording.actions.length === 0) return html`<p>No action was taken in this recording.</p>`;
   return html`<table class="tight"><thead><tr><th>Action</th><th>State</th><th class="n">predicted</th><th class="n">measured</th><th class="n">it took (expected)</th></tr></thead><tbody>${recording.actions.map(
