@@ -136,15 +136,15 @@ export class QueryInstrumentation extends Extensible {
     const [config] = args;
     if (config === null || config === undefined || isPlanClient(client)) return original.apply(client, args);
     const { text, values } = textOf(args);
-    const statement = describeStatement(text);
     const session = this.#plans && sessionStateOf(client);
     const isObserved =
       !isTracingSuppressed(caller) && (this.#rootSpans || trace.getSpan(caller) !== undefined);
     if (!isObserved) {
       // What changes the session changes the plans of later statements.
-      session?.given(text, statement);
+      session?.given(text, describeStatement(text));
       return original.apply(client, args);
     }
+    const statement = describeStatement(text);
     const executed = { client, sql: text, values, statement };
     if (isOrdinary(client, args)) {
       this.#given = executed;
