@@ -6,6 +6,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { waitFor } from '../lib/waitFor.ts';
+import { testAction } from '../test/support/action.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { indexState } from '../test/support/indexState.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
@@ -32,23 +33,17 @@ afterEach(async () => {
   await database.drop();
 });
 
-const action = (more: Partial<Action> = {}): Action => ({
-  id: 'index:public.i',
-  kind: 'index',
-  title: 'index i',
-  findings: [],
-  reason: 'a test',
-  sql: [`CREATE INDEX CONCURRENTLY "i" ON "public"."or'ders" ("e""mail")`],
-  undo: ['DROP INDEX CONCURRENTLY IF EXISTS "public"."i"'],
-  lock: '',
-  risk: '',
-  bytes: null,
-  predictedSpeedup: null,
-  statements: [],
-  index: { schema: 'public', table: "or'ders", name: 'i' },
-  temporary: true,
-  ...more,
-});
+const action = (more: Partial<Action> = {}): Action =>
+  testAction({
+    id: 'index:public.i',
+    kind: 'index',
+    title: 'index i',
+    sql: [`CREATE INDEX CONCURRENTLY "i" ON "public"."or'ders" ("e""mail")`],
+    undo: ['DROP INDEX CONCURRENTLY IF EXISTS "public"."i"'],
+    index: { schema: 'public', table: "or'ders", name: 'i' },
+    temporary: true,
+    ...more,
+  });
 
 const target = { schema: 'public', table: "or'ders", name: 'i' };
 

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { testAction } from '../test/support/action.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import type { Action } from './action.ts';
 import { applyActions } from './apply.ts';
@@ -26,28 +27,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-const action = (more: Partial<Action>): Action => ({
-  id: 'settings:x',
-  kind: 'settings',
-  title: '',
-  findings: [],
-  reason: '',
-  sql: [],
-  undo: [],
-  lock: '',
-  risk: '',
-  bytes: null,
-  predictedSpeedup: null,
-  statements: [],
-  index: null,
-  temporary: false,
-  ...more,
-});
 const index = (table: string, keys: string[], more: Partial<Action> & { method?: string } = {}) => {
   const { method = 'btree', ...rest } = more;
   const name = `i${table.length}${keys.length}`;
   const operators = method === 'gin' ? ' gin_trgm_ops' : '';
-  return action({
+  return testAction({
     id: `index:public.${name}`,
     kind: 'index',
     sql: [
@@ -102,7 +86,7 @@ it('a role that may not read the table is told no time; a wait for others is', a
   });
   expect(secret?.time).toBeUndefined();
   // Measuring it takes its time all the same.
-  expect(expectedSeconds(action({ statements: ['1'] }), { windows: 2, windowMs: 4_000 })).toBe(16);
+  expect(expectedSeconds(testAction({ statements: ['1'] }), { windows: 2, windowMs: 4_000 })).toBe(16);
   // Another role's transactions are not shown to it.
   expect(large?.time?.basis).not.toContain('waits');
   const [seen] = await timed([index('large', ['"id"'])]);
@@ -114,7 +98,7 @@ it('a role that may not read the table is told no time; a wait for others is', a
 });
 
 it('the tables that are read take their time, and a sample less', async () => {
-  const maintenance = action({
+  const maintenance = testAction({
     kind: 'query',
     sql: ['VACUUM (ANALYZE) "public"."small, (one)"', 'ANALYZE "large" ("id")', 'SELECT 1'],
     reads: [

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { testAction } from '../test/support/action.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import type { Action } from './action.ts';
 import { type ApplyEvent, applyActions } from './apply.ts';
@@ -28,35 +29,14 @@ beforeEach(async () => {
     INSERT INTO orders SELECT i, 'm' || i, date '2026-01-01' + i FROM generate_series(1, 50) AS i`);
 });
 
-const base: Action = {
-  id: '',
-  kind: 'settings',
-  title: 'an action',
-  findings: [],
-  reason: 'a test',
-  sql: [],
-  undo: [],
-  lock: '',
-  risk: '',
-  bytes: null,
-  predictedSpeedup: null,
-  statements: [],
-  index: null,
-  temporary: false,
-};
-const setting = (id: string, sql: string, undo = ''): Action => ({
-  ...base,
-  id: `settings:${id}`,
-  sql: [sql],
-  undo: undo ? [undo] : [],
-});
+const setting = (id: string, sql: string, undo = ''): Action =>
+  testAction({ id: `settings:${id}`, title: 'an action', sql: [sql], undo: undo ? [undo] : [] });
 function index(...sql: string[]): Action {
   const builds = sql.flatMap((each) => indexStatement(each) ?? []);
   const build = builds.find(({ only }) => only) ?? builds[0];
   if (build?.name === undefined) throw new Error(`no index: ${sql.join('; ')}`);
   const target = { schema: build.table.schema ?? 'public', table: build.table.name, name: build.name };
-  return {
-    ...base,
+  return testAction({
     id: `index:${target.schema}.${target.name}`,
     kind: 'index',
     title: `index ${target.name}`,
@@ -64,7 +44,7 @@ function index(...sql: string[]): Action {
     undo: [`DROP INDEX CONCURRENTLY IF EXISTS ${pg.escapeIdentifier(target.name)}`],
     index: target,
     temporary: true,
-  };
+  });
 }
 const onMail = index('CREATE INDEX CONCURRENTLY "orders_mail_idx" ON "public"."orders" ("mail")');
 const onMailTrigram = index(

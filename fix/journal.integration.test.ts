@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { testAction } from '../test/support/action.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import type { Action } from './action.ts';
 import { Journal, readJournal } from './journal.ts';
@@ -19,22 +20,12 @@ afterEach(async () => {
   await database.drop();
 });
 
-const action = (id: string): Action => ({
-  id,
-  kind: 'settings',
-  title: id,
-  findings: [],
-  reason: '',
-  sql: [`ALTER DATABASE "${database.name}" SET work_mem = '5MB'`],
-  undo: [`ALTER DATABASE "${database.name}" RESET work_mem`],
-  lock: '',
-  risk: '',
-  bytes: null,
-  predictedSpeedup: null,
-  statements: [],
-  index: null,
-  temporary: false,
-});
+const action = (id: string): Action =>
+  testAction({
+    id,
+    sql: [`ALTER DATABASE "${database.name}" SET work_mem = '5MB'`],
+    undo: [`ALTER DATABASE "${database.name}" RESET work_mem`],
+  });
 
 /** The schema of the version before the one that noted what it changed, and of the last one without numbers. */
 const columns = `id text PRIMARY KEY, action jsonb NOT NULL,

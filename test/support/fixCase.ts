@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { type Action, mergeActions } from '../../fix/action.ts';
+import { testAction } from './action.ts';
 
 const { escapeIdentifier: id, escapeLiteral: literal } = pg;
 
@@ -233,23 +234,15 @@ const actionOf = (
   sql: string[],
   undo: string[],
   more: Partial<Action> = {},
-): Action => ({
-  id: `${kind}:${at}`,
-  kind,
-  title: `${kind} ${at}`,
-  findings: [],
-  reason: '',
-  sql,
-  undo,
-  lock: '',
-  risk: '',
-  bytes: null,
-  predictedSpeedup: null,
-  statements: [],
-  index: null,
-  temporary: false,
-  ...more,
-});
+): Action =>
+  testAction({
+    id: `${kind}:${at}`,
+    kind,
+    title: `${kind} ${at}`,
+    sql,
+    undo,
+    ...more,
+  });
 const setting = (at: number, sql: string[], undo: string[]) => actionOf('settings', at, sql, undo);
 
 /** The actions, as the diagnosis words them; each undo as one writes it who does not know what was there before. */

@@ -12,7 +12,6 @@ import { DatabaseSource } from '../../console/sources/database.ts';
 import { readModel } from '../../diagnosis/format/diagram.ts';
 import { defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
 import { openSession } from '../../diagnosis/session.ts';
-import type { Action } from '../../fix/action.ts';
 import { applyActions } from '../../fix/apply.ts';
 import { withTimes } from '../../fix/duration.ts';
 import { readJournal } from '../../fix/journal.ts';
@@ -31,26 +30,20 @@ import {
   verifyMigration,
 } from '../../migrate/engine.ts';
 import { shopMapping } from '../../sample-shop/migration/mapping.ts';
+import { testAction } from './action.ts';
 import { PATIENCE_MS } from './patience.ts';
 
 const { signal } = new AbortController();
 
-const index: Action = {
+const index = testAction({
   id: 'index:public.pooled',
   kind: 'index',
   title: 'index pooled',
-  findings: [],
-  reason: 'a test',
   sql: ['CREATE INDEX CONCURRENTLY "pooled" ON "public"."customers" ("full_name")'],
   undo: ['DROP INDEX CONCURRENTLY IF EXISTS "public"."pooled"'],
-  lock: '',
-  risk: '',
-  bytes: null,
-  predictedSpeedup: null,
-  statements: [],
   index: { schema: 'public', table: 'customers', name: 'pooled' },
   temporary: true,
-};
+});
 
 const readArchivePolicy = () => readPolicy('sample-shop/archive.yaml');
 
