@@ -21,7 +21,7 @@ beforeAll(async () => {
   // As an earlier version left one.
   await admin.query('CREATE DATABASE shop_template_tiny_1_0123456789');
   shop = await createShopTestDatabase('tiny', server.url());
-}, 120_000);
+});
 afterAll(async () => {
   await admin?.end();
   await server?.close();
