@@ -24,6 +24,7 @@ const mapping: Mapping = {
       due        date NOT NULL,
       fine       numeric(6, 2) NOT NULL
     )`,
+  extensions: [],
   helpers: '',
   ids: [
     {

@@ -657,6 +657,7 @@ async function factsFor(
       bytes: new Map(),
       indexed: new Set(),
       sequences: new Map(),
+      extensions: new Set(),
     };
   }
 }

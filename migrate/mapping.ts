@@ -18,6 +18,8 @@ export interface Mapping {
   writers: readonly string[];
   /** Names for the callback that switches the application. */
   stores: { reads: string; writes: string };
+  /** Extensions that the model needs; one that was not there goes with a rollback, unless something uses it by then. */
+  extensions: readonly string[];
   /** Creates the target schema, all of it. */
   model: string;
   /** Functions and views in `syncSchema` that `put` and `rebuilt` use; created before them. */

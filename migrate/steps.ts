@@ -17,6 +17,8 @@ export interface Facts {
   /** Legacy tables with an index of their own that begins with the key of their units. */
   indexed: ReadonlySet<string>;
   sequences: ReadonlyMap<string, string>;
+  /** Extensions of the database. */
+  extensions: ReadonlySet<string>;
 }
 
 export interface Step {
@@ -104,11 +106,13 @@ export async function readFacts(client: pg.ClientBase, mapping: Mapping): Promis
     // Negative: a share of the rows (pg_stats).
     units.set(table, distinct === undefined ? rows : distinct < 0 ? -distinct * rows : distinct);
   }
+  const { rows: extensions } = await client.query<{ extname: string }>('SELECT extname FROM pg_extension');
   return {
     columns,
     indexed,
     units,
     sequences,
+    extensions: new Set(extensions.map(({ extname }) => extname)),
     rows: new Map(tables.map(({ name, rows }) => [name, rows])),
     bytes: new Map(tables.map(({ name, bytes }) => [name, bytes])),
   };
@@ -137,6 +141,15 @@ export function stepsOf(mapping: Mapping, facts: Facts, previousStore: string): 
   const legacy = (table: string) => `${id(mapping.legacySchema)}.${id(table)}`;
   const target = id(mapping.targetSchema);
 
+  for (const extension of mapping.extensions)
+    if (!facts.extensions.has(extension))
+      transaction(
+        'expand',
+        `extension ${extension}`,
+        'none',
+        `CREATE EXTENSION IF NOT EXISTS ${id(extension)}`,
+        dropUnusedSql(extension),
+      );
   transaction('expand', 'new model', 'none: new tables only', mapping.model, `DROP SCHEMA ${target} CASCADE`);
   for (const { table, column, legacyTable } of mapping.ids)
     transaction(
@@ -280,6 +293,14 @@ SELECT setval(${literal(sequence)}, last_value, is_called) FROM ${facts.sequence
     );
   return steps;
 }
+
+/** Somebody may have come to use it since: then it stays. */
+const dropUnusedSql = (extension: string) => `DO $$
+BEGIN
+  DROP EXTENSION IF EXISTS ${id(extension)};
+EXCEPTION WHEN dependent_objects_still_exist THEN
+  NULL;
+END $$`;
 
 /**
  * Only tables that are reached by name, since partitions are reached through their parents; and none that functions of

@@ -44,6 +44,7 @@ export async function shopMapping({ timeZone }: { timeZone: string }): Promise<M
     syncSchema: S,
     writers: ['shop_app'],
     stores: { reads: 'refactored-reads', writes: 'refactored' },
+    extensions: ['pg_trgm'],
     model: `${await readFile(new URL('../schema/refactored.sql', import.meta.url), 'utf8')}
 CREATE OR REPLACE FUNCTION shop.time_zone() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN ${pg.escapeLiteral(timeZone)}`,
     helpers: helpers(pg.escapeLiteral(timeZone)),
