@@ -23,7 +23,7 @@ describe.skipIf(version < 16)('pg_dump of Postgres 16 or newer', () => {
   });
   afterAll(async () => {
     await shop?.close();
-    await server?.stop();
+    await server?.close();
   });
 
   const dump = async () =>
