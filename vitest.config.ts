@@ -43,7 +43,7 @@ export default defineConfig({
           exclude,
           globalSetup: ['test/support/postgres.global.ts'],
           ...patience.integration,
-          maxWorkers: 3,
+          maxWorkers: 4,
         },
       },
       {
