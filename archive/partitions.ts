@@ -94,6 +94,28 @@ async function partitionsOf(client: pg.ClientBase, parent: Named) {
   });
 }
 
+/**
+ * The type of the one column by whose ranges a table is partitioned.
+ *
+ * @throws OperationError where it is partitioned in another way: its bounds say nothing of the age then, and an empty
+ *   partition that is yet to be written to would be taken for an old one
+ */
+async function rangeType(client: pg.ClientBase, table: Named, column?: string): Promise<string> {
+  const { rows } = await client.query<{ column: string; type: string }>(
+    `SELECT a.attname AS column, format_type(a.atttypid, NULL) AS type
+       FROM pg_partitioned_table AS p
+       JOIN pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+      WHERE p.partrelid = $1::regclass AND p.partstrat = 'r' AND p.partnatts = 1`,
+    [sqlName(table)],
+  );
+  const [key] = rows;
+  if (!key || (column !== undefined && key.column !== column))
+    throw new OperationError(
+      `${textName(table)} is not partitioned by ranges of ${column ?? 'one column'}, so that its partitions do not tell how old their rows are; leave "partition: detach" out of the policy, and rows leave by themselves.`,
+    );
+  return key.type;
+}
+
 class PartitionArchival {
   readonly client: pg.Client;
   readonly options: ArchiveOptions;
@@ -118,12 +140,21 @@ class PartitionArchival {
         )
       : { rows: [] };
     const archived = new Set(gone.rows.map(({ lower }) => lower));
-    const children = await Promise.all(
-      unit.children.map(async ({ table }) => ({ table, all: await partitionsOf(this.client, table) })),
+    const type = await rangeType(this.client, unit.table, unit.age);
+    const children: { table: Named; all: Awaited<ReturnType<typeof partitionsOf>> }[] = [];
+    for (const { table } of unit.children) {
+      await rangeType(this.client, table);
+      children.push({ table, all: await partitionsOf(this.client, table) });
+    }
+    const all = await partitionsOf(this.client, unit.table);
+    const { rows: old } = await this.client.query<{ place: number }>(
+      `SELECT place::int FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS r (lower, upper, place)
+        WHERE r.upper::${type} <= $3::${type} ORDER BY r.lower::${type}`,
+      [all.map(({ lower }) => lower), all.map(({ upper }) => upper), cutoff],
     );
-    const ranges = (await partitionsOf(this.client, unit.table))
-      .filter(({ lower, upper }) => upper.slice(0, 10) <= cutoff && !archived.has(lower))
-      .sort((a, b) => (a.lower < b.lower ? -1 : 1))
+    const ranges = old
+      .map(({ place }) => all[place - 1] as (typeof all)[number])
+      .filter(({ lower }) => !archived.has(lower))
       .map(({ partition, lower, upper }) => ({
         lower,
         upper,
