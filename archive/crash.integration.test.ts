@@ -4,8 +4,10 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../lib/waitFor.ts';
 import { createTestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { readPolicy } from './policy.ts';
 import { listArchive, queryArchive } from './read.ts';
 import { runArchive } from './run.ts';
@@ -117,14 +119,16 @@ async function outcome(kill?: string, expected?: Record<string, string[]>) {
       steps = said as string[];
     });
     expect(await once(child, 'exit'), kill).toEqual(kill ? [null, 'SIGKILL'] : [0, null]);
-    await expect
-      .poll(async () => {
+    await waitFor(
+      'the session of the run to end',
+      async () => {
         const { rowCount } = await client.query(
           "SELECT FROM pg_stat_activity WHERE application_name = 'sqltrail-archive' AND datname = current_database()",
         );
-        return rowCount;
-      })
-      .toBe(0);
+        return rowCount === 0;
+      },
+      { deadlineMs: PATIENCE_MS },
+    );
     expect(await everywhere(client, url, directory), kill).toEqual(before);
     if (kill)
       await runArchive({
@@ -141,33 +145,52 @@ async function outcome(kill?: string, expected?: Record<string, string[]>) {
   }
 }
 
-it('killed with -9 before and during each step: every row is in one place, and the next run comes to the same end', async () => {
-  const whole = await outcome();
-  expect(whole.end.segments.map(({ unit, state, units }) => [unit, state, units])).toEqual([
-    ['orders', 'archived', 54],
-    ['log', 'archived', 9],
-  ]);
-  for (const kind of [
-    'createWriteStream',
-    'Parquet',
-    'rename',
-    'copyFile',
-    'writeFile',
-    'rm',
-    'COMMIT',
-    'VACUUM',
-  ])
-    expect(whole.steps).toContain(kind);
-  // Just after a step is just before the next one. A statement is done or not; a file may be there in part.
-  const moments = whole.steps.flatMap((step, at) => [
-    `before:${at + 1}`,
-    ...(['Parquet', 'copyFile', 'writeFile'].includes(step) ? [`during:${at + 1}`] : []),
-  ]);
-  for (let at = 0; at < moments.length; at += PARALLEL) {
-    const killed = moments.slice(at, at + PARALLEL);
-    for (const [i, { end }] of (
-      await Promise.all(killed.map((moment) => outcome(moment, whole.before)))
-    ).entries())
-      expect(end, `${killed[i]} of ${whole.steps.join(', ')}`).toEqual(whole.end);
-  }
+/** Tests among which the moments are dealt, so that none takes long. */
+const SHARES = 8;
+
+describe('killed with -9 before and during each step', () => {
+  let whole: Awaited<ReturnType<typeof outcome>>;
+  let moments: string[];
+
+  beforeAll(async () => {
+    whole = await outcome();
+    // Just after a step is just before the next one. A statement is done or not; a file may be there in part.
+    moments = whole.steps.flatMap((step, at) => [
+      `before:${at + 1}`,
+      ...(['Parquet', 'copyFile', 'writeFile'].includes(step) ? [`during:${at + 1}`] : []),
+    ]);
+  });
+
+  it('has steps of every kind', () => {
+    expect(whole.end.segments.map(({ unit, state, units }) => [unit, state, units])).toEqual([
+      ['orders', 'archived', 54],
+      ['log', 'archived', 9],
+    ]);
+    for (const kind of [
+      'createWriteStream',
+      'Parquet',
+      'rename',
+      'copyFile',
+      'writeFile',
+      'rm',
+      'COMMIT',
+      'VACUUM',
+    ])
+      expect(whole.steps).toContain(kind);
+    expect(moments.length).toBeGreaterThan(SHARES);
+  });
+
+  it.each(Array.from({ length: SHARES }, (_, share) => share))(
+    'every row is in one place, and the next run comes to the same end (share %i)',
+    async (share) => {
+      const own = moments.filter((_, at) => at % SHARES === share);
+      for (let at = 0; at < own.length; at += PARALLEL) {
+        const killed = own.slice(at, at + PARALLEL);
+        for (const [i, { end }] of (
+          await Promise.all(killed.map((moment) => outcome(moment, whole.before)))
+        ).entries())
+          expect(end, `${killed[i]} of ${whole.steps.join(', ')}`).toEqual(whole.end);
+      }
+    },
+  );
 });
