@@ -408,6 +408,8 @@ describe('an archive of before', () => {
     expect(done).toMatchObject({ units: 6, kept: 0 });
     expect((await query('SELECT count(*)::INT AS n FROM notes')).rows).toEqual([{ n: 11 }]);
     expect(await restoreAll()).toBe(7 + 5 + 6);
+    // As the rows are written in the fixture.
+    await client.query("SET TimeZone = 'UTC'");
     const { rows } = await client.query(
       'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM notes AS t) AS notes, (SELECT jsonb_agg(to_jsonb(t) ORDER BY n) FROM note_lines AS t) AS lines, (SELECT jsonb_agg(to_jsonb(t) ORDER BY line) FROM log AS t) AS log',
     );
