@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
-import { type ArchiveOptions } from './archival.ts';
+import type { ArchiveOptions } from './archival.ts';
 import { expireArchive, planExpiry } from './expire.ts';
 import { planArchive } from './plan.ts';
 import { type ArchivePolicy, readPolicy } from './policy.ts';

@@ -153,7 +153,7 @@ it('whatever goes wrong is said in words with the next step, and with an exit co
     [
       () => sqltrail('plan', '--policy', bad),
       2,
-      /policy\.yaml:4: .*colour[^]*policy\.yaml:5: units\.0\.table: .*schema\.table/,
+      /policy\.yaml:4: .*colour[\s\S]*policy\.yaml:5: units\.0\.table: .*schema\.table/,
     ],
   ];
   for (const [running, code, text] of cases) {

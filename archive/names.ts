@@ -58,6 +58,7 @@ export function withFileNames<C extends { name: string }>(columns: readonly C[])
 
 /** A control character would end a line or move the cursor where a name or value is printed. */
 export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is for them
   text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) =>
     character === '\n'
       ? '\\n'

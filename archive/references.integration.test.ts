@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../lib/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
-import { type ArchiveOptions } from './archival.ts';
+import type { ArchiveOptions } from './archival.ts';
 import { planPolicy, restorePolicy, runPolicy } from './partitions.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { listArchive, queryArchive } from './read.ts';

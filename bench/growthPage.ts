@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { kpiById } from '../kpis/catalogue.ts';
 import { type Interval, intervalOf, ratioOf } from '../lib/stats/interval.ts';
-import { type Fit, fit, type Reach, reach, type SizeReadings, valueAt } from '../lib/stats/powerLaw.ts';
+import { type Fit, fitCurve, type Reach, reach, type SizeReadings, valueAt } from '../lib/stats/powerLaw.ts';
 import { colours, svg } from '../report/charts/svg.ts';
 import {
   type GrowthRecording,
@@ -65,7 +65,7 @@ function curvesOf(recording: GrowthRecording): Curve[] {
         size,
         values: values.map((value) => Math.max(0.01, value - constant)),
       }));
-      const found = fit(own);
+      const found = fitCurve(own);
       const ratio = (of: SizeReadings[]) => ratioOf(of.at(-1)?.values ?? [], of[0]?.values ?? []) as Interval;
       return {
         model,

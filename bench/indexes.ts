@@ -50,9 +50,9 @@ function callsOf(log: string): Map<string, Call[]> {
   for (const lines of log.split(/\n(?!\t)/)) {
     const entry = lines.replaceAll('\n\t', '\n');
     const [, queryid, text] =
-      /^(-?\d+) indexed LOG: {2}duration: [\d.]+ ms {2}(?:execute [^:]+|statement): ([^]+)$/.exec(entry) ??
+      /^(-?\d+) indexed LOG: {2}duration: [\d.]+ ms {2}(?:execute [^:]+|statement): ([\s\S]+)$/.exec(entry) ??
       [];
-    const [, values] = /^-?\d+ indexed DETAIL: {2}parameters: ([^]+)$/i.exec(entry) ?? [];
+    const [, values] = /^-?\d+ indexed DETAIL: {2}parameters: ([\s\S]+)$/i.exec(entry) ?? [];
     if (values && last)
       last.values = [...values.matchAll(/\$\d+ = (?:(NULL)|'((?:[^']|'')*)')/g)].map(
         ([, none, value = '']) => (none ? null : value.replaceAll("''", "'")),

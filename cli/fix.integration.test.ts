@@ -99,10 +99,10 @@ it('the plan has a time for each action, in words and as JSON, and changes nothi
     for (const { id, time } of plan) expect(time?.applySeconds, id).toBeGreaterThan(0);
     const text = plan.map(describeAction).join('\n');
     expect(text).toMatch(
-      /index orders_placed_at_idx[^]*?Time: (about \d+|under 1) s \(reading .* twice and sorting the keys, timed on \d+ of \d+ pages/,
+      /index orders_placed_at_idx[\s\S]*?Time: (about \d+|under 1) s \(reading .* twice and sorting the keys, timed on \d+ of \d+ pages/,
     );
     expect(text).toMatch(
-      /store “tuned”[^]*?Time: .* \(1 round trip, reading .* of orders, timed on a sample, reading .* of order_items/,
+      /store “tuned”[\s\S]*?Time: .* \(1 round trip, reading .* of orders, timed on a sample, reading .* of order_items/,
     );
     const withoutStore = (await fix('plan', '--shop', shop.base, '--skip', 'query', '--json')).join('');
     const ids = (JSON.parse(withoutStore) as Action[]).map(({ id }) => id);
@@ -189,7 +189,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
   // No action of this kind can be planned without the shop.
   const ended = (await fix('apply', '--only', 'query', '--windows', '0', '--yes')).join('');
   expect(ended).toMatch(
-    /what it left half done comes first: index orders_placed_at_idx[^]*↩ index orders_placed/,
+    /what it left half done comes first: index orders_placed_at_idx[\s\S]*↩ index orders_placed/,
   );
   const states = (await readJournal(database.url('shop_owner'))).map(({ action, state }) => [
     action.id,

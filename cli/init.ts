@@ -63,9 +63,14 @@ async function servicesOf({ service, metrics }: Options): Promise<ServiceFacts[]
 }
 
 function sayStatements({ pgStatStatements, preloaded, statementsSchema }: DatabaseFacts): void {
-  if (pgStatStatements) return say('pg_stat_statements is there.');
-  if (statementsSchema !== undefined)
-    return say('pg_stat_statements is there, and this role may not read it; one with pg_monitor may.');
+  if (pgStatStatements) {
+    say('pg_stat_statements is there.');
+    return;
+  }
+  if (statementsSchema !== undefined) {
+    say('pg_stat_statements is there, and this role may not read it; one with pg_monitor may.');
+    return;
+  }
   say(
     preloaded
       ? 'pg_stat_statements is loaded; what is missing is, as a superuser: CREATE EXTENSION pg_stat_statements'

@@ -24,15 +24,15 @@ export function today(words: string[]): string[] {
 
 function mediumTerm(words: string[]): string[] {
   const without = (...flags: string[]) => words.filter((word) => !flags.includes(word));
-  const valueOf = (flag: string) =>
+  const valueAfter = (flag: string) =>
     words.find((word) => word.startsWith(`${flag}=`))?.slice(flag.length + 1) ??
     (words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined);
   const withoutValue = (flag: string) =>
     words.filter((word, at) => word !== flag && words[at - 1] !== flag && !word.startsWith(`${flag}=`));
   if (words.includes('--status')) return ['status', ...without('--status')];
   if (words.includes('--verify')) return ['verify', ...without('--verify')];
-  const to = valueOf('--rollback-to');
+  const to = valueAfter('--rollback-to');
   if (to !== undefined) return ['rollback', ...withoutValue('--rollback-to'), '--to', to];
-  if (valueOf('--until') === 'contract') return ['complete', ...withoutValue('--until')];
+  if (valueAfter('--until') === 'contract') return ['complete', ...withoutValue('--until')];
   return ['start', ...words];
 }

@@ -4,7 +4,7 @@ import { StoryPictures } from '../cli/screenshots/ofStory.ts';
 import { printPdf } from '../report/pdf.ts';
 import { readRecording } from '../report/recording.ts';
 import { writeReport } from '../report/write.ts';
-import { type ScaleName } from '../sample-shop/data/scales.ts';
+import type { ScaleName } from '../sample-shop/data/scales.ts';
 import { type NativeStack, type Step, startNative } from '../stack/native.ts';
 import { makeWritable } from '../stack/runDirectory.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
@@ -44,7 +44,6 @@ const titles: Record<Step['step'], string> = {
 /** Brings up the native stack with a line for each thing that goes on side by side. */
 async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => void): Promise<NativeStack> {
   const listeners = new Map<string, (step: Step) => void>();
-  let stack: NativeStack | undefined;
   const started = startNative({
     scale,
     seed,
@@ -83,8 +82,7 @@ async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => voi
   })
     .run()
     .catch(() => {});
-  stack = await started;
-  return stack;
+  return started;
 }
 
 /**

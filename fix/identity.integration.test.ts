@@ -468,7 +468,7 @@ describe('a plan', () => {
       'CREATE TABLE parts (id int) PARTITION BY HASH (id); CREATE TABLE p0 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)',
     );
     const [plan] = await checkActions({ url: database.url, actions: [build('"parts" ("id")')], signal });
-    expect(plan?.steps?.join('\n')).toMatch(/each of the 1 partitions[^]*ON ONLY[^]*ATTACH PARTITION/);
+    expect(plan?.steps?.join('\n')).toMatch(/each of the 1 partitions[\s\S]*ON ONLY[\s\S]*ATTACH PARTITION/);
     expect(await why(setting('a', 'ALTER TABLE parts SET (fillfactor = 80)'))).toMatch(
       /parts is partitioned/,
     );

@@ -366,7 +366,7 @@ export async function buildIndex(
   const broken = known.find((index) => !index.valid && index.signature === signature && !ours(index));
   const result = partitioned
     ? await buildPartitioned(work, relation, statement, signature, options)
-    : (await buildOne(work, relation, statement, { name, signature }, options), { built: true });
+    : await buildOne(work, relation, statement, { name, signature }, options).then(() => ({ built: true }));
   const last = begunOn(changes, relation.oid, signature);
   const notes = [
     ...('note' in result && result.note ? [result.note] : []),

@@ -199,7 +199,7 @@ export async function runSystem(work: Work, sql: string, name: string): Promise<
 }
 
 const nameOf = (option: string) => option.slice(0, option.indexOf('='));
-const valueOf = (option: string) => option.slice(option.indexOf('=') + 1);
+const valueIn = (option: string) => option.slice(option.indexOf('=') + 1);
 
 /**
  * What the options have to be. The catalogue keeps their order, the one set last at the end, and pg_dump shows it: those
@@ -251,7 +251,7 @@ async function undoOptions({ client }: Work, change: OptionsChange): Promise<str
     const gone = now.map(nameOf).filter((name) => !wanted.some((option) => nameOf(option) === name));
     const reset = gone.map((name) => prefix + quote(name)).join(', ');
     const set = wanted
-      .map((option) => `${prefix}${quote(nameOf(option))} = ${pg.escapeLiteral(valueOf(option))}`)
+      .map((option) => `${prefix}${quote(nameOf(option))} = ${pg.escapeLiteral(valueIn(option))}`)
       .join(', ');
     const where = column === null ? '' : `ALTER COLUMN ${quote(column)} `;
     const parts = [...(reset ? [`${where}RESET (${reset})`] : []), ...(set ? [`${where}SET (${set})`] : [])];

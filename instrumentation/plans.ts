@@ -100,9 +100,15 @@ export class PlanCapture {
     if (this.#closed || hrTimeToMilliseconds(span.duration) < this.#slowMs) return;
     if (!executed.statement.fingerprint) return;
     const { client, sql, values, statement, repeat } = executed;
-    if (!repeat) return this.#count('session_unknown');
+    if (!repeat) {
+      this.#count('session_unknown');
+      return;
+    }
     const target = targetOf(client);
-    if (!target) return this.#count('connection_unknown');
+    if (!target) {
+      this.#count('connection_unknown');
+      return;
+    }
     const key = [statement.fingerprint, target.key, ...repeat].join(' ');
     if (this.#recent.has(key)) return;
     if (this.#queue.length >= LONGEST_QUEUE) this.#count('queue_full');

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { intervalOf } from '../lib/stats/interval.ts';
-import { fit } from '../lib/stats/powerLaw.ts';
+import { fitCurve } from '../lib/stats/powerLaw.ts';
 import { type Figures, formats } from './figures.ts';
 
 const models = ['legacy', 'tuned', 'refactored'] as const;
@@ -93,7 +93,7 @@ export function scalingFigures(figures: Figures, growth: Growth): void {
           );
       }
       const constant = operation === 'checkout' ? gatewayMs : 0;
-      const law = fit(
+      const law = fitCurve(
         readings.map(({ size, values }) => ({
           size,
           values: values.map((value) => Math.max(0.01, value - constant)),

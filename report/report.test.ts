@@ -162,15 +162,15 @@ describe('figures', () => {
       String(recording.seed),
     ]);
     const report = (files.get('report.html') ?? '')
-      .replace(/<style>[^]*?<\/style>/g, '')
-      .replace(/<section><h2>Appendix[^]*/, '')
-      .replaceAll(/<pre>[^]*?<\/pre>|<svg[^]*?<\/svg>|<span data-figure[^>]*>[^]*?<\/span>/g, ' ')
+      .replace(/<style>[\s\S]*?<\/style>/g, '')
+      .replace(/<section><h2>Appendix[\s\S]*/, '')
+      .replaceAll(/<pre>[\s\S]*?<\/pre>|<svg[\s\S]*?<\/svg>|<span data-figure[^>]*>[\s\S]*?<\/span>/g, ' ')
       .replaceAll(/<[^>]*>/g, ' ');
     expect(numbersIn(report).filter((number) => !own.has(number) && !method.has(number))).toEqual([]);
     const shown = new Set([...figures.flatMap(({ text }) => numbersIn(text)), ...own]);
     const seconds = /^\d+ s$/gm;
     const deck = (files.get('deck.md') ?? '')
-      .replace(/^---[^]*?<\/style>/, '')
+      .replace(/^---[\s\S]*?<\/style>/, '')
       .replaceAll(/<img[^>]*>/g, '')
       .replaceAll(seconds, '');
     expect(numbersIn(deck).filter((number) => !shown.has(number) && number !== '12')).toEqual([]);

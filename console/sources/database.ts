@@ -1,8 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { readCapabilities, readStatements } from '../../diagnosis/catalogue.ts';
 import { ConnectionFailed, openSession } from '../../diagnosis/session.ts';
 import { readJournal } from '../../fix/journal.ts';
-import { type JournalEntry } from '../../fix/journalEntry.ts';
+import type { JournalEntry } from '../../fix/journalEntry.ts';
 import { describeStatement, loadParser } from '../../instrumentation/statement.ts';
 import { describeTarget } from '../../lib/pg/connect.ts';
 import { SourceUnavailable } from '../problem.ts';

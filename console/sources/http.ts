@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { type JsonLimits, parseJson } from '../body.ts';
 import { BadRequest, SourceUnavailable } from '../problem.ts';
 

@@ -70,10 +70,14 @@ function Bar({ view }: { view: string }) {
   const phase = data?.phases.at(-1);
   return (
     <header class="bar">
+      {/* biome-ignore lint/a11y/useValidAnchor: it leads to the content, without a line in the history */}
       <a
         class="skip"
         href="#main"
-        onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById('main')?.focus();
+        }}
       >
         To the content
       </a>

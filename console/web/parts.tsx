@@ -105,9 +105,9 @@ export function Sql({ text, id, cut = false }: { text: string; id?: string; cut?
 
 /** A table that scrolls by itself where it is wider than the page. */
 export const Scroll = ({ label, children }: { label: string; children: ComponentChildren }) => (
-  <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+  <section class="scroll" tabIndex={0} aria-label={label}>
     {children}
-  </div>
+  </section>
 );
 
 const marks: Record<string, string> = { critical: '▲', warning: '◆', info: '●' };

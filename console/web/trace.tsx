@@ -174,6 +174,7 @@ function Waterfall({
   };
   return (
     <>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls of a form */}
       <div
         class="waterfall"
         role="group"

@@ -168,7 +168,7 @@ export function toMermaid({ boxes, references }: DataModel): string {
   return `erDiagram\n${[...lines, ...links].join('\n')}\n`;
 }
 
-const escape = (text: string) =>
+const escapeXml = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** Okabe and Ito's colours, as in the charts. */
@@ -183,12 +183,12 @@ function toDot({ boxes, references }: DataModel): string {
     const head = box.partitionKey ? colours.split : colours.head;
     const rows = box.columns.map(
       ({ name, type, notNull, key }) =>
-        `<TR><TD ALIGN="LEFT" PORT="${escape(name)}">${key ? `<B>${escape(name)}</B>` : escape(name)}</TD><TD ALIGN="LEFT"><FONT COLOR="#555555">${escape(type)}${notNull ? '' : ' ∅'}</FONT></TD></TR>`,
+        `<TR><TD ALIGN="LEFT" PORT="${escapeXml(name)}">${key ? `<B>${escapeXml(name)}</B>` : escapeXml(name)}</TD><TD ALIGN="LEFT"><FONT COLOR="#555555">${escapeXml(type)}${notNull ? '' : ' ∅'}</FONT></TD></TR>`,
     );
     const split = box.partitionKey
-      ? `<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT COLOR="${colours.split}">partitions by ${escape(box.partitionKey)}</FONT></TD></TR>`
+      ? `<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT COLOR="${colours.split}">partitions by ${escapeXml(box.partitionKey)}</FONT></TD></TR>`
       : '';
-    return `${dotId(keyOf(box))} [label=<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="${colours.rule}"><TR><TD COLSPAN="2" BGCOLOR="${head}"><FONT COLOR="white"><B>${escape(box.name)}</B></FONT></TD></TR>${split}${rows.join('')}</TABLE>>];`;
+    return `${dotId(keyOf(box))} [label=<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="${colours.rule}"><TR><TD COLSPAN="2" BGCOLOR="${head}"><FONT COLOR="white"><B>${escapeXml(box.name)}</B></FONT></TD></TR>${split}${rows.join('')}</TABLE>>];`;
   };
   const edge = ({ from, to, columns, enforced, required }: Reference) =>
     `${dotId(from)}:${dotId(columns[0] ?? '')} -> ${dotId(to)} [${[

@@ -77,7 +77,10 @@ export function synthesise(attributes: readonly string[], dependencies: readonly
       ({ determinants: [first = []] }) =>
         isSubset(first, reached) && isSubset(determinant, closure(first, cover)),
     );
-    if (!group) groups.push((group = { determinants: [], dependencies: [] }));
+    if (!group) {
+      group = { determinants: [], dependencies: [] };
+      groups.push(group);
+    }
     if (!group.determinants.some((other) => identity(other) === identity(determinant)))
       group.determinants.push([...determinant]);
     group.dependencies.push(dependency);

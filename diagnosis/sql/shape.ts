@@ -292,7 +292,10 @@ class ShapeReader {
       return;
     }
     const comparison = child(node, 'A_Expr');
-    if (!comparison) return this.#subqueries(node, scope);
+    if (!comparison) {
+      this.#subqueries(node, scope);
+      return;
+    }
     this.#comparison(comparison, scope, required);
     this.#subqueries(comparison['lexpr'] as Node, scope);
     this.#subqueries(comparison['rexpr'] as Node, scope);

@@ -218,7 +218,7 @@ class Reader {
 
   #castComparison(node: Node): CastComparison | undefined {
     const comparison = child(node, 'A_Expr');
-    if (!comparison || comparison['kind'] !== 'AEXPR_OP') return undefined;
+    if (comparison?.['kind'] !== 'AEXPR_OP') return undefined;
     const operator = operatorOf(comparison);
     if (!operator || !(operator in MIRROR)) return undefined;
     for (const [side, other, as] of [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fit, fitPowerLaw, reach, sizeAt, valueAt } from './powerLaw.ts';
+import { fitCurve, fitPowerLaw, reach, sizeAt, valueAt } from './powerLaw.ts';
 
 const sizes = [1, 2, 4, 8];
 const factor = fc.double({ min: 0.01, max: 1_000, noNaN: true });
@@ -42,7 +42,7 @@ describe('a power law', () => {
   it('has an interval around its exponent, and misses no more than the noise', () => {
     fc.assert(
       fc.property(factor, exponent, noise, (a, b, noises) => {
-        const found = fit(readingsOf({ factor: a, exponent: b }, noises));
+        const found = fitCurve(readingsOf({ factor: a, exponent: b }, noises));
         expect(found.exponentLow).toBeLessThanOrEqual(found.exponent + 1e-9);
         expect(found.exponentHigh).toBeGreaterThanOrEqual(found.exponent - 1e-9);
         expect(found.worstMiss).toBeLessThan(1.25 / 0.8 - 1);
@@ -74,7 +74,7 @@ describe('the day of the limit', () => {
   it('lies between its bounds, and comes no sooner for a higher limit', () => {
     fc.assert(
       fc.property(factor, exponent, noise, factor, (a, b, noises, limit) => {
-        const curve = fit(readingsOf({ factor: a, exponent: b }, noises));
+        const curve = fitCurve(readingsOf({ factor: a, exponent: b }, noises));
         const near = reach(curve, limit, 4, growth);
         const far = reach(curve, limit * 1.5, 4, growth);
         expect(near.earliest).toBeLessThanOrEqual(near.latest);
@@ -89,14 +89,14 @@ describe('the day of the limit', () => {
   });
 
   it('is today at the size of today, and never for what does not grow', () => {
-    const linear = fit(sizes.map((size) => ({ size, values: [10 * size, 10 * size] })));
+    const linear = fitCurve(sizes.map((size) => ({ size, values: [10 * size, 10 * size] })));
     expect(reach(linear, 40, 4, growth).likely).toBeCloseTo(0, 6);
     expect(reach(linear, 80, 4, growth)).toMatchObject({
       size: expect.closeTo(8, 6),
       likely: expect.closeTo(200, 3),
     });
     expect(reach(linear, 20, 4, growth).latest).toBeCloseTo(-50, 3);
-    const flat = fit(sizes.map((size) => ({ size, values: [10, 10] })));
+    const flat = fitCurve(sizes.map((size) => ({ size, values: [10, 10] })));
     expect(reach(flat, 80, 4, growth).earliest).toBe(Number.POSITIVE_INFINITY);
   });
 });

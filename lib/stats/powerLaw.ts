@@ -52,7 +52,7 @@ const percentile = (sorted: readonly number[], share: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] as number;
 
 /** The fit with its interval by resampling the windows of each size (percentile bootstrap, as in interval.ts). */
-export function fit(readings: readonly SizeReadings[]): Fit {
+export function fitCurve(readings: readonly SizeReadings[]): Fit {
   const law = fitPowerLaw(readings);
   const random = uniform(1);
   const resampled = Array.from({ length: RESAMPLES }, () =>

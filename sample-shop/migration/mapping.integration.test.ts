@@ -497,7 +497,10 @@ describe('stopping', () => {
     shop = await createMigratedShop(40);
     let asked = 0;
     const progress = await shop.run('dual-write', {
-      mayContinue: async () => ((asked += 1) === 2 ? { ok: false, reason: 'p95 is 2 s' } : { ok: true }),
+      mayContinue: async () => {
+        asked += 1;
+        return asked === 2 ? { ok: false, reason: 'p95 is 2 s' } : { ok: true };
+      },
     });
     expect(progress.map(({ event }) => event)).toEqual(expect.arrayContaining(['paused', 'resumed']));
     await expect(

@@ -374,6 +374,7 @@ export class TunedStore implements ShopStore {
     );
     const [since, whole] = [text(bounds?.['since']), text(bounds?.['whole'])];
     const kept = text(bounds?.['live']);
+    // biome-ignore lint/complexity/useMathMinMax: these are dates as text
     const live = kept > whole ? kept : whole;
     const [closed, first, last] = [
       await this.#rows(

@@ -28,7 +28,10 @@ function fieldsOf(message: Buffer): Fields {
       if (byte < 0x80) return value;
     }
   };
-  const take = (length: number) => message.subarray(at, (at += length));
+  const take = (length: number) => {
+    at += length;
+    return message.subarray(at - length, at);
+  };
   while (at < message.length) {
     const key = Number(varint());
     const wire = key & 7;

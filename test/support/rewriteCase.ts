@@ -161,7 +161,7 @@ const pick = <T>(...values: readonly T[]) => fc.constantFrom(...values);
 const mostly = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>, weight = 4) =>
   fc.oneof({ weight, arbitrary: usual }, { weight: 1, arbitrary: odd });
 
-const valueOf: Record<ParameterKind, fc.Arbitrary<string | null>> = {
+const parameterValue: Record<ParameterKind, fc.Arbitrary<string | null>> = {
   number: pick(...NUMBERS),
   moment: pick(...MOMENT_VALUES),
   day: pick(...DAY_VALUES),
@@ -476,7 +476,10 @@ const rewriteCase: fc.Arbitrary<RewriteCase> = fc
   .tuple(statement, fc.uniqueArray(setting, { maxLength: 3 }))
   .chain(([asked, settings]) =>
     fc
-      .array(fc.tuple(...asked.parameters.map((kind) => valueOf[kind])), { minLength: 3, maxLength: 6 })
+      .array(fc.tuple(...asked.parameters.map((kind) => parameterValue[kind])), {
+        minLength: 3,
+        maxLength: 6,
+      })
       .map((values) => ({ ...asked, settings, values })),
   );
 

@@ -79,7 +79,9 @@ function groupsOf({ codes, distinct }: Coded): Groups {
   let end = 0;
   for (const [code, size] of sizes.entries()) {
     next[code] = end;
-    if (size > 1) ends.push((end += size));
+    if (size <= 1) continue;
+    end += size;
+    ends.push(end);
   }
   const rows = new Int32Array(end);
   for (const [row, code] of codes.entries())
