@@ -1,4 +1,4 @@
-import { type Context, type Counter, metrics, TraceFlags } from '@opentelemetry/api';
+import { type Context, type Counter, metrics, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import {
   BatchSpanProcessor,
@@ -12,10 +12,15 @@ export interface SpanQueueOptions {
   exporter: SpanExporter;
   /** Finished spans that may wait, those that are being sent included; about 2 KiB each. */
   maxWaiting: number;
+  /** A span at least this long is slow, milliseconds. */
+  slowMs: number;
   maxBatch: number;
   everyMs: number;
   timeoutMs: number;
 }
+
+/** Of the places in the queue, those that only errors and slow spans may take: what an incident is found by goes last. */
+const RESERVED = 0.25;
 
 /**
  * Sends finished spans in batches. Bounds how many wait, and counts by reason those that were never delivered: a slow
@@ -24,12 +29,16 @@ export interface SpanQueueOptions {
 export class SpanQueue implements SpanProcessor {
   readonly #next: BatchSpanProcessor;
   readonly #maxWaiting: number;
+  readonly #maxOrdinary: number;
+  readonly #slowMs: number;
   #waiting = 0;
   #failures: Counter | undefined;
   #dropped: Counter | undefined;
 
-  constructor({ exporter, maxWaiting, maxBatch, everyMs, timeoutMs }: SpanQueueOptions) {
+  constructor({ exporter, maxWaiting, slowMs, maxBatch, everyMs, timeoutMs }: SpanQueueOptions) {
     this.#maxWaiting = maxWaiting;
+    this.#maxOrdinary = Math.ceil(maxWaiting * (1 - RESERVED));
+    this.#slowMs = slowMs;
     this.#next = new BatchSpanProcessor({
       exporter: {
         export: (spans, done) => exporter.export(spans, (result) => this.#settled(spans, result, done)),
@@ -70,10 +79,14 @@ export class SpanQueue implements SpanProcessor {
     this.#next.onStart(span, parent);
   }
 
+  #isImportant({ status, duration: [seconds, nanoseconds] }: ReadableSpan): boolean {
+    return status.code === SpanStatusCode.ERROR || seconds * 1e3 + nanoseconds / 1e6 >= this.#slowMs;
+  }
+
   onEnd(span: ReadableSpan): void {
     // The SDK's processor leaves those out too.
     if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
-    if (this.#waiting >= this.#maxWaiting) {
+    if (this.#waiting >= (this.#isImportant(span) ? this.#maxWaiting : this.#maxOrdinary)) {
       this.#dropped?.add(1, { reason: 'queue_full' });
       return;
     }

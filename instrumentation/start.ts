@@ -58,6 +58,7 @@ function spanProcessorOf(settings: Settings, plans: PlanCapture | undefined) {
       timeoutMillis: settings.otlpTimeoutMs,
     }),
     maxWaiting: settings.maxWaitingSpans,
+    slowMs: settings.slowStatementMs,
     maxBatch: settings.maxBatchSpans,
     everyMs: settings.exportEveryMs,
     timeoutMs: settings.exportTimeoutMs,
