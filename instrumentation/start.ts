@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
@@ -23,30 +23,15 @@ import { addMountedRoute, RouteInstrumentation } from './routes.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { SpanQueue } from './spanQueue.ts';
 import { loadParser } from './statement.ts';
+import { warnLogger } from './warnLogger.ts';
 
 const SHUTDOWN_DEADLINE_MS = 3_000;
-const WARN_EVERY_MS = 60_000;
 
 export interface Telemetry {
   /** Resolves when statements are parsed; until then their text is only masked. */
   ready: Promise<void>;
   /** Flushes what is left and stops, within 3 s, whatever the collector does. Never rejects. */
   shutdown(): Promise<void>;
-}
-
-/** Warnings of the SDK on stderr, the same text once a minute at most: a dead collector fails each few seconds. */
-function warnLogger(write: (line: string) => void): DiagLogger {
-  const lastAt = new Map<string, number>();
-  const warn = (message: string) => {
-    const text = message.slice(0, 300);
-    const key = text.slice(0, 60);
-    if ((lastAt.get(key) ?? -Infinity) > Date.now() - WARN_EVERY_MS) return;
-    if (lastAt.size > 100) lastAt.clear();
-    lastAt.set(key, Date.now());
-    write(`telemetry: ${text}\n`);
-  };
-  const silent = () => {};
-  return { error: warn, warn, info: silent, debug: silent, verbose: silent };
 }
 
 /** Without an exporter timeouts are counted all the same; they are made of spans. */

@@ -1,18 +1,16 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../../lib/freePort.ts';
 import { type Interval, intervalOf } from '../../lib/stats/interval.ts';
 import { startPostgres } from '../../stack/postgres.ts';
-import { countSpans } from './spans.ts';
+import { DIR, install, say, startReceiver } from './service.ts';
 
 const HELP = `node bench/overhead/main.ts [options]
 
@@ -32,8 +30,6 @@ Packages go to OVERHEAD_DIR (default: a directory in the system's temporary one)
 `;
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
-const DIR = process.env['OVERHEAD_DIR'] ?? path.join(os.tmpdir(), 'sqltrail-bench-overhead');
-const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 
 /** Arguments of Node before the service's file. */
 const variants = {
@@ -68,19 +64,6 @@ interface Result {
   latency: { p50: number; p99: number };
 }
 
-async function install(): Promise<void> {
-  await mkdir(DIR, { recursive: true });
-  await chmod(DIR, 0o755);
-  for (const file of ['package.json', 'package-lock.json', 'server.cjs', 'lean.cjs'])
-    await cp(path.join(import.meta.dirname, file), path.join(DIR, file));
-  const npm = (args: string[], cwd: string) => promisify(execFile)('npm', args, { cwd, maxBuffer: 2 ** 26 });
-  say('Installing the packages …');
-  await npm(['ci'], DIR);
-  await npm(['pack', '--workspace', 'instrumentation', '--pack-destination', DIR], ROOT);
-  const tarball = (await readdir(DIR)).find((file) => file.endsWith('.tgz')) as string;
-  await npm(['install', '--no-save', `./${tarball}`], DIR);
-}
-
 /** Restricts a process and all that it starts to these cores. Without effect where there is no taskset. */
 function pin(pid: number, cores: readonly number[]): void {
   try {
@@ -88,24 +71,6 @@ function pin(pid: number, cores: readonly number[]): void {
   } catch {
     say('There is no taskset: nothing is pinned.');
   }
-}
-
-async function startReceiver() {
-  let spans = 0;
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    spans += countSpans(Buffer.concat(chunks));
-    response.setHeader('content-type', 'application/x-protobuf').end();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** Spans received so far. */
-    spans: () => spans,
-    close: () => server.close(),
-  };
 }
 
 const ask = async (child: ChildProcess) => {

@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { spanIds } from './spans.ts';
+
+const ROOT = path.join(import.meta.dirname, '..', '..');
+/** Where the packages, the service and its database are. */
+export const DIR = process.env['OVERHEAD_DIR'] ?? path.join(os.tmpdir(), 'sqltrail-bench-overhead');
+export const say = (text: string) =>
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+
+/** Packages as a user has them, with @sqltrail/instrumentation from its tarball, and the small service, in {@link DIR}. */
+export async function install(): Promise<void> {
+  await mkdir(DIR, { recursive: true });
+  await chmod(DIR, 0o755);
+  for (const file of ['package.json', 'package-lock.json', 'server.cjs', 'lean.cjs'])
+    await cp(path.join(import.meta.dirname, file), path.join(DIR, file));
+  const npm = (args: string[], cwd: string) => promisify(execFile)('npm', args, { cwd, maxBuffer: 2 ** 26 });
+  say('Installing the packages …');
+  await npm(['ci'], DIR);
+  for (const file of await readdir(DIR)) if (file.endsWith('.tgz')) await rm(path.join(DIR, file));
+  await npm(['pack', '--workspace', 'instrumentation', '--pack-destination', DIR], ROOT);
+  const tarball = (await readdir(DIR)).find((file) => file.endsWith('.tgz')) as string;
+  await npm(['install', '--no-save', `./${tarball}`], DIR);
+}
+
+/** Takes spans over OTLP/HTTP and counts them, each once: what was sent again after a timeout arrives twice. */
+export async function startReceiver() {
+  const spans = new Set<string>();
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    for (const id of spanIds(Buffer.concat(chunks))) spans.add(id);
+    response.setHeader('content-type', 'application/x-protobuf').end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Spans received so far. */
+    spans: () => spans.size,
+    close: () => server.close(),
+  };
+}
