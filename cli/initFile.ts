@@ -76,6 +76,10 @@ ${
     : '# After how many days nobody writes or lists such rows any more; a table names its class as retention: logs.\n# retention: { logs: 90 }'
 }
 
+# The console diagnoses each database on this schedule, read-only, with at most 20 s of database time a run; without
+# this line, when it is asked to.
+diagnosis: { every: 15m }
+
 # Objectives that differ from those in docs/kpis.md.
 # objectives: { request-latency-p95: 0.3 }
 

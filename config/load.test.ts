@@ -42,6 +42,12 @@ describe('a configuration', () => {
       ':4: ',
     ],
     [
+      'one address for two databases',
+      'version: 1\nservices: [{ name: a }]\ndatabases:\n  - name: b\n  - name: c\n',
+      ':5: databases[1].url_env: DATABASE_URL holds the address of b already',
+    ],
+    ['a schedule that never rests', `${LEAST}diagnosis: { every: 20s }\n`, 'is less than a minute'],
+    [
       'the name of another job',
       LEAST.replace('worker', 'postgres'),
       ':2: services[0].name: postgres is the job',

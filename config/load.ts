@@ -104,6 +104,14 @@ function faultsOfReference(config: Config): Fault[] {
       (index) => ['receivers', index, 'name'],
     ),
   ];
+  for (const [index, { name, url_env }] of databases.entries()) {
+    const other = databases.slice(0, index).find((earlier) => earlier.url_env === url_env);
+    if (other && other.name !== name)
+      faults.push({
+        path: ['databases', index],
+        text: `databases[${index}].url_env: ${url_env} holds the address of ${other.name} already; give ${name} a variable of its own`,
+      });
+  }
   if (secondsOf(config.interval) * 4 > secondsOf(config.window))
     faults.push({
       path: ['interval'],

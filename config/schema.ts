@@ -269,6 +269,19 @@ export const configSchema = z
       description: 'The transaction that earns money. Without it there is no business page.',
       examples: [{ name: 'Ticket', route: '/tickets', method: 'POST', value: { fixed: 48.5 } }],
     }),
+    diagnosis: z
+      .strictObject({
+        every: duration('Between the beginnings of two runs; a minute or more.', '15m')
+          .refine((given) => secondsOf(given) >= 60, 'is less than a minute')
+          .default('15m'),
+        budget: duration('Database time that a run may take of each database.', '20s').default('20s'),
+      })
+      .optional()
+      .meta({
+        description:
+          'The console diagnoses each database on a schedule, keeps the findings with their history, and exports them as metrics. Without it there is no schedule, and alerts on findings are left out.',
+        examples: [{ every: '15m' }],
+      }),
     receivers: z
       .array(receiver)
       .default([])

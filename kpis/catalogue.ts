@@ -5,6 +5,7 @@ import { ConfigurationError } from '../lib/errors.ts';
 import { business } from './business.ts';
 import { capacity } from './capacity.ts';
 import { connections } from './connections.ts';
+import { findings } from './findings.ts';
 import type { Kpi, Objective } from './kpi.ts';
 import { type Observed, observedAnyway, observedBy } from './observed.ts';
 import { queries } from './queries.ts';
@@ -35,6 +36,11 @@ const BUSINESS: Need = {
   lack: 'there is no business transaction (business)',
 };
 
+const DIAGNOSED: Need = {
+  met: ({ diagnosis }) => diagnosis !== undefined,
+  lack: 'no diagnosis runs on a schedule (diagnosis)',
+};
+
 /** KPIs that need something beside spans and a database. */
 const needs: Record<string, Need> = {
   'customer-latency-p95': CUSTOMERS,
@@ -45,6 +51,8 @@ const needs: Record<string, Need> = {
   'spans-lost': SCRAPED,
   'days-to-critical-size': DATED,
   'cold-data-share': DATED,
+  'critical-findings': DIAGNOSED,
+  'plan-regression': DIAGNOSED,
   'checkout-failure-ratio': BUSINESS,
   'lost-basket-value': {
     met: ({ business: of }) => of?.value !== undefined,
@@ -68,7 +76,7 @@ export const leftOut = (config: Config): { id: string; lack: string }[] =>
  * @throws ConfigurationError for an objective of a KPI that is not there
  */
 export function catalogueFor(config: Config, observed: Observed = observedBy(config)): Kpi[] {
-  const kpis = [userExperience, throughput, queries, connections, capacity, structure, business]
+  const kpis = [userExperience, throughput, queries, connections, capacity, structure, findings, business]
     .flatMap((group) => group(observed))
     .filter(({ id }) => needs[id]?.met(config) ?? true)
     .map((kpi): Kpi => {

@@ -21,6 +21,7 @@ databases:
 retention: { loans: 1000, visits: 30 }
 objectives: { request-latency-p95: 0.3, statement-latency-p95: 0.2, request-failure-ratio: 0.005 }
 business: { name: Loan, route: "/loans/:id", method: PUT, currency: USD, value: { fixed: 3.5 } }
+diagnosis: { every: 30m }
 receivers:
   - { name: desk, email_configs: [{ to: desk@library.example, from: a@library.example, smarthost: "mail:25" }] }
   - { name: chat, slack_configs: [{ api_url_file: /run/slack, channel: "#library" }] }
