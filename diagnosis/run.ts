@@ -6,6 +6,7 @@ import { type Blind, type CheckRun, type Diagnosis, rank } from './diagnosis.ts'
 import type { Finding } from './finding.ts';
 import { observe } from './observe.ts';
 import { verifyFix } from './proposals/verify.ts';
+import type { Statement } from './relations.ts';
 import { BudgetExceeded, ConnectionFailed, openSession } from './session.ts';
 import { readWorkload } from './workload.ts';
 import type { WorkloadEntry } from './workloadEntry.ts';
@@ -32,6 +33,11 @@ export interface DiagnosisOptions {
   only?: readonly string[];
   skip?: readonly string[];
   signal: AbortSignal;
+  /**
+   * Takes the workload that was judged, with its plans, and what pg_stat_statements had counted before the run; not
+   * called where the run ended before it could be read.
+   */
+  onWorkload?: (entries: readonly WorkloadEntry[], counted: readonly Statement[]) => void;
   onProgress?: (event: { check: string; at: number; of: number; findings: number }) => void;
 }
 
@@ -200,7 +206,9 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         });
       }
     }
-    await addTraces(found, await workload?.catch(() => []), options.spans, notes);
+    const judged = await workload?.catch(() => undefined);
+    if (judged) options.onWorkload?.(judged, statements);
+    await addTraces(found, judged, options.spans, notes);
     return {
       format: 2,
       target: describeTarget(options.url),
