@@ -33,7 +33,7 @@ function databasesOf(config: Config): [ObservedDatabase, ...ObservedDatabase[]] 
       throw new ConfigurationError(
         `${whereIs(config, ['databases', index])}: ${url_env} does not hold the address of ${name}. Example: export ${url_env}=postgres://sqltrail_monitor:…@127.0.0.1:5432/${name}`,
       );
-    return { name, url, queries: queriesFile(config, name) };
+    return { name, url, variable: url_env, queries: queriesFile(config, name) };
   });
   if (!first) throw new Error('a configuration has a database');
   return [first, ...others];

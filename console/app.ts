@@ -1,18 +1,21 @@
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import path from 'node:path';
+import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
 import { z } from 'zod';
 import type { DiagnosisOptions } from '../diagnosis/run.ts';
 import { exposition } from '../lib/prometheus/exposition.ts';
+import { metricsOf } from '../watch/metrics.ts';
+import { runOnSchedule } from '../watch/schedule.ts';
 import { allowHosts, bearerOf, demandToken, secureHeaders } from './access.ts';
-import { ActionService } from './actions.ts';
 import { Answers } from './answers.ts';
 import { Bodies, largeJson, smallJson } from './body.ts';
 import type { StatementDetail, TimelineReading, TraceReading } from './details.ts';
-import { DiagnosisService, deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
+import { deliveredDiagnosis, diagnosisRequest } from './diagnosis.ts';
 import type { Environment } from './environment.ts';
-import { Feed } from './feed.ts';
+import { Feed, type Topic } from './feed.ts';
 import { AlertHistory } from './history.ts';
 import { Notifications, webhookSchema } from './notifications.ts';
-import { bundlePage } from './page.ts';
+import { type ObservedDatabase, observeDatabase } from './observed.ts';
+import { bundlePage, withDatabases } from './page.ts';
 import { dashboardDefinitions, Panels, SPANS } from './panels.ts';
 import { PhaseLog, phases } from './phase.ts';
 import { BadRequest, toProblem } from './problem.ts';
@@ -21,14 +24,17 @@ import { renderRunbook } from './runbooks.ts';
 import { demandSession, Sessions, sameOrigin } from './sessions.ts';
 import { shared } from './shared.ts';
 import { readAlerts } from './sources/alertmanager.ts';
-import { DatabaseSource } from './sources/database.ts';
 import { Gate } from './sources/gate.ts';
 import { PrometheusSource } from './sources/prometheus.ts';
 import { readTempoTrace } from './sources/tempo.ts';
 import { takeSpans } from './traces/intake.ts';
 import { TraceStore } from './traces/store.ts';
 
-export interface ConsoleOptions extends Omit<Environment, 'host' | 'port'> {
+export interface ConsoleOptions extends Omit<Environment, 'host' | 'port' | 'directory'> {
+  /** Where histories of findings are kept; none is without it. */
+  directory?: string | undefined;
+  /** The schedule of the diagnosis, where there is one; it needs a directory. */
+  schedule?: Schedule | undefined;
   /** Takes the cause of an internal error. */
   log: (message: string) => void;
   /** Between two looks at the sources while a page is open, milliseconds. */
@@ -37,6 +43,14 @@ export interface ConsoleOptions extends Omit<Environment, 'host' | 'port'> {
   diagnosis?: Partial<DiagnosisOptions>;
   /** What is measured before and after an action. */
   measure?: { windows: number; windowMs: number };
+}
+
+export interface Schedule {
+  everySeconds: number;
+  /** Database time of a run. */
+  budgetSeconds: number;
+  /** Before the first run; some seconds without it. */
+  firstMs?: number;
 }
 
 export interface Console {
@@ -86,6 +100,18 @@ const traceIdSchema = z
   .regex(/^[0-9a-f]{32}$/i, 'is not a trace id: 32 hex digits')
   .toLowerCase();
 
+const databaseQuery = z.object({ database: z.string().max(100).optional() });
+
+/** Those of the first database have a plain name. */
+type TopicName =
+  | 'timeline'
+  | 'alerts'
+  | 'statements'
+  | 'kpis'
+  | 'actions'
+  | 'diagnosis'
+  | `${'actions' | 'diagnosis'}@${string}`;
+
 const REFRESH_MS = 5_000;
 /** As the command line has it. */
 const MEASURE = { windows: 3, windowMs: 5_000 };
@@ -105,43 +131,50 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const history = new AlertHistory();
   const sessions = new Sessions();
   const panels = new Panels(prometheus);
-  const database = new DatabaseSource(options.databaseUrl, closing.signal);
-  const diagnosis: DiagnosisService = new DiagnosisService({
-    database,
-    traces,
-    signal: closing.signal,
-    settings: options.diagnosis,
-    // What can be done follows from what was found.
-    onChange: () => {
-      readActions.forget();
-      feed.changed('diagnosis', 'actions');
-    },
-    log: options.log,
-  });
-  const actions = new ActionService({
-    database,
-    ownerUrl: options.ownerUrl,
-    diagnosis,
-    signal: closing.signal,
-    ...(options.measure ?? MEASURE),
-    onChange: () => {
-      readActions.forget();
-      feed.changed('actions');
-    },
-    log: options.log,
-  });
+  const turn = new Gate('The diagnosis', 1, 100);
+  const { schedule, directory } = options;
+  const [first, ...others] = await Promise.all(
+    options.databases.map((target, index) =>
+      observeDatabase(target, {
+        traces,
+        signal: closing.signal,
+        turn,
+        directory: directory && path.resolve(directory),
+        everySeconds: schedule?.everySeconds,
+        settings: options.diagnosis,
+        measure: options.measure ?? MEASURE,
+        onChange: (topics) =>
+          feed.changed(
+            ...topics.map((topic) => (index === 0 ? topic : (`${topic}@${target.name}` as const))),
+          ),
+        log: options.log,
+      }),
+    ),
+  );
+  if (!first) throw new Error('the console shows one database at least');
+  const databases = [first, ...others];
+  /** The one that the query names; the first without it. @throws BadRequest */
+  const asked = (request: Request): ObservedDatabase => {
+    const { database: name } = parse(databaseQuery, request.query);
+    const found = name === undefined ? first : databases.find((database) => database.name === name);
+    if (!found)
+      throw new BadRequest(
+        `There is no database ${name} here; there are: ${databases.map((each) => each.name).join(', ')}.`,
+        404,
+      );
+    return found;
+  };
   const alertsNow = async () => {
     const alerts = await readAlerts(options.alertmanagerUrl, closing.signal);
     history.observed(alerts);
     return alerts;
   };
   // For whoever asks: a request costs a source no more than a page that looks on does.
-  const readActions = shared(() => actions.read());
   const askAlerts = shared(alertsNow);
   const askKpis = shared(() => readKpis(prometheus));
   const askStatements = shared(() => readStatements(prometheus, traces));
   const timeline = (): TimelineReading => ({ phases: phase.history, alerts: history.intervals });
-  const feed = new Feed(
+  const feed: Feed<TopicName> = new Feed<TopicName>(
     {
       timeline: { read: timeline, beats: 1 },
       alerts: { read: alertsNow, beats: 1 },
@@ -149,13 +182,22 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
       statements: { read: () => readStatements(prometheus, traces), beats: 1 },
       kpis: { read: () => readKpis(prometheus), beats: 1 },
       // Each reading is a connection to a database that may have few left.
-      actions: { read: () => actions.read(), beats: 4 },
-      diagnosis: { read: () => diagnosis.reading, beats: 0 },
-    },
+      actions: { read: () => first.actions.read(), beats: 4 },
+      diagnosis: { read: () => first.diagnosis.reading, beats: 0 },
+      ...Object.fromEntries(
+        others.flatMap(({ name, actions, diagnosis }) => [
+          [`actions@${name}`, { read: () => actions.read(), beats: 4 }],
+          [`diagnosis@${name}`, { read: () => diagnosis.reading, beats: 0 }],
+        ]),
+      ),
+    } as Record<TopicName, Topic>,
     options.refreshMs ?? REFRESH_MS,
     options.log,
   );
-  const page = await bundlePage();
+  const page = withDatabases(
+    await bundlePage(),
+    databases.map(({ name }) => name),
+  );
 
   const app = express();
   app.disable('x-powered-by');
@@ -167,28 +209,41 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     response.json({ status: 'ok' });
   });
   app.get('/metrics', (_request, response) => {
-    response.type('text/plain; version=0.0.4').send(
-      exposition([
-        [`sqltrail_phase_info{phase="${phase.current.phase}"}`, 'gauge', 'The phase in force.', 1],
-        ['sqltrail_traces_stored', 'gauge', 'Traces in the console.', traces.size],
-        ['sqltrail_traces_evicted_total', 'counter', 'Traces that made room for newer ones.', traces.evicted],
-        ['sqltrail_traces_bytes', 'gauge', 'Upper bound of what the traces take on the heap.', traces.bytes],
-        ['sqltrail_heap_used_bytes', 'gauge', 'The heap of this process.', process.memoryUsage().heapUsed],
-        ['sqltrail_event_streams', 'gauge', 'Pages that are open.', feed.readers],
-        [
-          'sqltrail_event_streams_cut_off_total',
-          'counter',
-          'Pages cut off because they did not read.',
-          feed.cutOff,
-        ],
-        [
-          'sqltrail_event_bytes_waiting',
-          'gauge',
-          'Bytes of events that pages have not taken yet.',
-          feed.waitingBytes,
-        ],
-      ]),
-    );
+    response
+      .type('text/plain; version=0.0.4')
+      .send(
+        exposition([
+          [`sqltrail_phase_info{phase="${phase.current.phase}"}`, 'gauge', 'The phase in force.', 1],
+          ['sqltrail_traces_stored', 'gauge', 'Traces in the console.', traces.size],
+          [
+            'sqltrail_traces_evicted_total',
+            'counter',
+            'Traces that made room for newer ones.',
+            traces.evicted,
+          ],
+          [
+            'sqltrail_traces_bytes',
+            'gauge',
+            'Upper bound of what the traces take on the heap.',
+            traces.bytes,
+          ],
+          ['sqltrail_heap_used_bytes', 'gauge', 'The heap of this process.', process.memoryUsage().heapUsed],
+          ['sqltrail_event_streams', 'gauge', 'Pages that are open.', feed.readers],
+          [
+            'sqltrail_event_streams_cut_off_total',
+            'counter',
+            'Pages cut off because they did not read.',
+            feed.cutOff,
+          ],
+          [
+            'sqltrail_event_bytes_waiting',
+            'gauge',
+            'Bytes of events that pages have not taken yet.',
+            feed.waitingBytes,
+          ],
+          ...databases.flatMap(({ name, store }) => (store ? metricsOf(name, store.history) : [])),
+        ]),
+      );
   });
 
   // No token, as the collector sends none to its exporters' targets here; the console listens on loopback. A page of
@@ -233,23 +288,24 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     return byToken(request, response, (error?: unknown) => (error ? next(error) : grant()));
   });
 
-  app.get('/api/diagnosis', (_request, response) => {
-    response.json(diagnosis.reading);
+  app.get('/api/diagnosis', (request, response) => {
+    response.json(asked(request).diagnosis.reading);
   });
   app.post('/api/diagnosis', bySession, json, (request, response) => {
+    const { diagnosis } = asked(request);
     diagnosis.start(parse(diagnosisRequest, request.body ?? {}));
     response.status(202).json(diagnosis.reading.running);
   });
   app.put('/api/diagnosis', byToken, bodies.json(largeJson), async (request, response) => {
-    await diagnosis.deliver(parse(deliveredDiagnosis, request.body));
+    await asked(request).diagnosis.deliver(parse(deliveredDiagnosis, request.body));
     response.json({});
   });
-  app.get('/api/actions', async (_request, response) => {
-    response.json(await readActions());
+  app.get('/api/actions', async (request, response) => {
+    response.json(await asked(request).readActions());
   });
   app.post('/api/actions', bySession, json, async (request, response) => {
     const { verb, id } = parse(actionRequest, request.body);
-    await actions.start(verb, id);
+    await asked(request).actions.start(verb, id);
     response.status(202).json({});
   });
 
@@ -285,6 +341,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   });
   app.get('/api/statement', async (request, response) => {
     const { summary } = parse(z.object({ summary: z.string().max(512) }), request.query);
+    const { source } = asked(request);
     const answer: StatementDetail = {
       summary,
       text: traces.textOf(summary),
@@ -293,7 +350,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
       reason: null,
     };
     try {
-      const { statements, tableRows } = await database.facts();
+      const { statements, tableRows } = await source.facts();
       answer.measured = statements.filter((statement) => statement.summary === summary);
       answer.tableRows = tableRows;
     } catch (error) {
@@ -353,6 +410,16 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   };
   app.use(onError);
+  if (schedule && directory !== undefined)
+    void runOnSchedule(
+      databases.map(({ diagnosis }) => ({
+        lastAt: () => diagnosis.lastScheduledAt,
+        run: () => diagnosis.scheduled(schedule.budgetSeconds * 1_000),
+      })),
+      schedule.everySeconds * 1_000,
+      closing.signal,
+      schedule.firstMs,
+    );
   return {
     app,
     close: () => {

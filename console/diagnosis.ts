@@ -5,8 +5,20 @@ import type { RankedFinding } from '../diagnosis/finding.ts';
 import { fixSql } from '../diagnosis/fixSql.ts';
 import { type DiagnosisOptions, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
+import { isInForce } from '../fix/journalEntry.ts';
+import {
+  type History,
+  recordFindings,
+  recordRun,
+  type TrackedFinding,
+  type WatchRun,
+} from '../watch/history.ts';
+import { overloadOf } from '../watch/overload.ts';
+import { type PlanSlowdown, recordPlans, slowdowns } from '../watch/plans.ts';
+import type { HistoryStore } from '../watch/store.ts';
 import { BadRequest } from './problem.ts';
 import type { DatabaseSource } from './sources/database.ts';
+import type { Gate } from './sources/gate.ts';
 import type { TraceStore } from './traces/store.ts';
 
 export type FindingReading = RankedFinding & {
@@ -16,6 +28,20 @@ export type FindingReading = RankedFinding & {
   summaries: string[];
 };
 
+/** What the history of a database says. */
+export interface WatchReading {
+  /** Between two runs; null where there is no schedule. */
+  everySeconds: number | null;
+  lastRun: WatchRun | null;
+  /** What weighs most first, resolved ones last. */
+  findings: (Pick<TrackedFinding, 'id' | 'severity' | 'title' | 'state' | 'firstSeenAt' | 'lastSeenAt'> & {
+    /** When it came to its state. */
+    since: string;
+  })[];
+  /** Statements that are slower since their plan changed. */
+  slowdowns: PlanSlowdown[];
+}
+
 export interface DiagnosisReading {
   /** Null while there is none. */
   last: (Omit<Diagnosis, 'findings'> & { findings: FindingReading[] }) | null;
@@ -24,6 +50,8 @@ export interface DiagnosisReading {
   running: { startedAt: string; check: string; at: number; of: number; findings: number } | null;
   /** Why the last try gave nothing. */
   failure: string | null;
+  /** Null where no history is kept. */
+  watch: WatchReading | null;
 }
 
 /** Without the data model: reading it takes time from an application that is in trouble already. */
@@ -49,8 +77,47 @@ const spansOf = (traces: TraceStore): SpanSource => ({
     traces.find({ statement: summary, limit: 3 }).found.map(({ traceId }) => traceId),
 });
 
+/** Findings of a history that a page is sent. */
+const MAX_TRACKED = 300;
+const MAX_SLOWDOWNS = 20;
+/** Less is chance. */
+const MIN_SLOWDOWN = 1.2;
+
+function watchReading({ findings, runs, plans }: History, everySeconds: number | undefined): WatchReading {
+  const lastRun = runs.at(-1) ?? null;
+  return {
+    everySeconds: everySeconds ?? null,
+    lastRun,
+    findings: findings
+      .slice(0, MAX_TRACKED)
+      .map(({ id, severity, title, state, firstSeenAt, lastSeenAt, changes }) => ({
+        id,
+        severity,
+        title,
+        state,
+        firstSeenAt,
+        lastSeenAt,
+        since: changes.at(-1)?.at ?? firstSeenAt,
+      })),
+    slowdowns: (lastRun ? slowdowns(plans, lastRun.startedAt) : [])
+      .filter(({ ratio }) => ratio >= MIN_SLOWDOWN)
+      .slice(0, MAX_SLOWDOWNS),
+  };
+}
+
+/** The schedule is in no hurry: it takes a quarter of the time, where a diagnosis on demand takes half. */
+const SCHEDULED_DUTY = 0.25;
+
 export interface DiagnosisServiceOptions {
   database: DatabaseSource;
+  /** A role that surely may read the journal, where one is known. */
+  ownerUrl?: string | undefined;
+  /** Lets one diagnosis run at a time. */
+  turn: Gate;
+  /** Keeps what was found; undefined where nothing is kept. */
+  store?: HistoryStore | undefined;
+  /** Of the schedule, for the page. */
+  everySeconds?: number | undefined;
   traces: TraceStore;
   signal: AbortSignal;
   onChange: () => void;
@@ -77,8 +144,15 @@ export class DiagnosisService {
     return this.#last?.findings ?? [];
   }
 
+  /** When the schedule last ran, milliseconds since 1970. */
+  get lastScheduledAt(): number | undefined {
+    const last = this.#options.store?.history.runs.at(-1);
+    return last && Date.parse(last.startedAt);
+  }
+
   get reading(): DiagnosisReading {
     const last = this.#last;
+    const { store, everySeconds } = this.#options;
     return {
       last: last
         ? {
@@ -94,6 +168,7 @@ export class DiagnosisService {
       origin: this.#origin,
       running: this.#running,
       failure: this.#failure,
+      watch: store ? watchReading(store.history, everySeconds) : null,
     };
   }
 
@@ -117,32 +192,120 @@ export class DiagnosisService {
   }
 
   async #run(part: 'quick' | 'model', startedAt: string): Promise<void> {
-    const { database, traces, signal, onChange, log, settings } = this.#options;
+    const { settings, turn, onChange } = this.#options;
     try {
-      const found = await diagnose({
-        ...defaultDiagnosis,
-        ...(part === 'model' ? { observeMs: 0, deadlineMs: MODEL_DEADLINE_MS } : {}),
-        ...settings,
-        url: database.url,
-        only: part === 'model' ? ['model'] : QUICK,
-        spans: spansOf(traces),
-        signal,
-        onProgress: (progress) => {
-          this.#running = { startedAt, ...progress };
-          onChange();
-        },
-      });
+      const found = await turn.run(() =>
+        this.#diagnose(startedAt, {
+          ...(part === 'model' ? { observeMs: 0, deadlineMs: MODEL_DEADLINE_MS } : {}),
+          ...settings,
+          only: part === 'model' ? ['model'] : QUICK,
+        }),
+      );
       this.#last = this.#joined(found, part);
       this.#origin = 'console';
       await this.#nameStatements();
+      await this.#record(found);
     } catch (error) {
-      this.#failure =
-        error instanceof ConnectionFailed ? error.message : 'It failed; the console’s log has the cause.';
-      if (!(error instanceof ConnectionFailed)) log(String((error as Error)?.stack ?? error));
+      this.#failure = this.#failureOf(error);
     } finally {
       this.#running = null;
       onChange();
     }
+  }
+
+  /**
+   * A run of the schedule: all checks, within the budget, unless the database has no room for it. Resolves when it is
+   * done, and has said in the history how it went.
+   *
+   * @param budgetMs database time, milliseconds
+   */
+  async scheduled(budgetMs: number): Promise<void> {
+    const { database, signal, turn, settings, onChange } = this.#options;
+    const startedAt = new Date().toISOString();
+    const began = performance.now();
+    const over = (outcome: WatchRun['outcome'], more: Partial<WatchRun> = {}): WatchRun => ({
+      startedAt,
+      outcome,
+      seconds: (performance.now() - began) / 1000,
+      databaseSeconds: 0,
+      findings: 0,
+      ...more,
+    });
+    if (this.#running)
+      return this.#note(over('skipped', { reason: 'a diagnosis that was asked for was running' }));
+    this.#running = { startedAt, check: 'waiting for its turn', at: 0, of: 0, findings: 0 };
+    try {
+      await turn.run(async () => {
+        const overload = await overloadOf(database.url, signal);
+        if (overload !== undefined) return this.#note(over('skipped', { reason: overload }));
+        let plans = (history: History) => history.plans;
+        const found = await this.#diagnose(startedAt, {
+          dutyCycle: SCHEDULED_DUTY,
+          deadlineMs: (2 * budgetMs) / SCHEDULED_DUTY,
+          ...settings,
+          budgetMs,
+          onWorkload: (entries, counted) => {
+            plans = (history) => recordPlans(history.plans, entries, counted, startedAt);
+          },
+        });
+        this.#last = found;
+        this.#origin = 'console';
+        this.#failure = null;
+        await this.#nameStatements();
+        const run = over(found.partial ? 'partial' : 'complete', {
+          databaseSeconds: found.ownLoad.busyMs / 1000,
+          findings: found.findings.length,
+        });
+        await this.#record(found, (history) => recordRun({ ...history, plans: plans(history) }, run));
+      });
+    } catch (error) {
+      if (!signal.aborted) await this.#note(over('failed', { reason: this.#failureOf(error) }));
+    } finally {
+      this.#running = null;
+      onChange();
+    }
+  }
+
+  #diagnose(startedAt: string, options: Partial<DiagnosisOptions>): Promise<Diagnosis> {
+    const { database, traces, signal, onChange } = this.#options;
+    return diagnose({
+      ...defaultDiagnosis,
+      ...options,
+      url: database.url,
+      spans: spansOf(traces),
+      signal,
+      onProgress: (progress) => {
+        this.#running = { startedAt, ...progress };
+        onChange();
+      },
+    });
+  }
+
+  #failureOf(error: unknown): string {
+    if (error instanceof ConnectionFailed) return error.message;
+    if (!this.#options.signal.aborted) this.#options.log(String((error as Error)?.stack ?? error));
+    return 'It failed; the console’s log has the cause.';
+  }
+
+  /** Keeps what was found. What cannot be written is logged: findings are shown all the same. */
+  async #record(found: Diagnosis, more: (history: History) => History = (history) => history): Promise<void> {
+    const { store, database, ownerUrl } = this.#options;
+    if (!store) return;
+    const journal = await database.journal(ownerUrl).catch(() => []);
+    const inForce = new Set(journal.filter(isInForce).flatMap(({ action }) => action.findings));
+    await this.#change((history) =>
+      more({ ...history, findings: recordFindings(history.findings, found, inForce) }),
+    );
+  }
+
+  #note(run: WatchRun): Promise<void> {
+    return this.#change((history) => recordRun(history, run));
+  }
+
+  async #change(change: (history: History) => History): Promise<void> {
+    await this.#options.store
+      ?.change(change)
+      .catch((error: Error) => this.#options.log(`The history of findings is not saved: ${error.message}`));
   }
 
   /** The other part stays as it was; shares of database time are those of the last observation of the workload. */

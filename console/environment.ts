@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { observed } from '../kpis/catalogue.ts';
 
 const url = (example: string) =>
   z.url({ protocol: /^https?$/, error: `is not an http(s) URL; for example ${example}` });
@@ -26,11 +27,9 @@ const schema = z
     PROMETHEUS_URL: url('http://127.0.0.1:9090').default('http://127.0.0.1:9090'),
     ALERTMANAGER_URL: url('http://127.0.0.1:9093').default('http://127.0.0.1:9093'),
     TEMPO_URL: url('http://127.0.0.1:3200').optional(),
-    DATABASE_URL: z.url({
-      protocol: /^postgres(ql)?$/,
-      error: 'is not a Postgres URL; for example postgres://sqltrail_monitor:…@127.0.0.1:55432/shop',
-    }),
-    /** A role that owns the tables. Without it the console shows what could be done, and changes nothing. */
+    /** Where histories of findings are kept. Without it none is, and nothing is diagnosed on a schedule. */
+    CONSOLE_DIR: z.string().min(1).optional(),
+    /** A role that owns the tables of the first database. Without it the console shows what could be done, and changes nothing. */
     OWNER_DATABASE_URL: z
       .url({
         protocol: /^postgres(ql)?$/,
@@ -50,7 +49,7 @@ const schema = z
     prometheusUrl: env.PROMETHEUS_URL,
     alertmanagerUrl: env.ALERTMANAGER_URL,
     tempoUrl: env.TEMPO_URL,
-    databaseUrl: env.DATABASE_URL,
+    directory: env.CONSOLE_DIR,
     ownerUrl: env.OWNER_DATABASE_URL,
     token: env.SQLTRAIL_TOKEN,
     webhookToken: env.ALERT_WEBHOOK_TOKEN ?? env.SQLTRAIL_TOKEN,
@@ -58,17 +57,47 @@ const schema = z
     maxTraceBytes: env.CONSOLE_TRACES_MAX_MB * 1_000_000,
   }));
 
-export type Environment = z.infer<typeof schema>;
+/** A database that the console shows. */
+export interface TargetDatabase {
+  name: string;
+  /** Of the monitoring role. */
+  url: string;
+  /** Of a role that owns the tables; without it the console changes nothing. */
+  ownerUrl?: string | undefined;
+}
+
+const databaseUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'is not a Postgres URL; for example postgres://sqltrail_monitor:…@127.0.0.1:55432/shop',
+});
+
+export type Environment = Omit<z.infer<typeof schema>, 'ownerUrl'> & {
+  /** In the order of the configuration; one or more. */
+  databases: TargetDatabase[];
+};
 
 /**
- * The console's settings. Values are never repeated in the message: a URL holds a password, a token is one.
+ * The console's settings; the configuration names the variable that holds each database's address. Values are never repeated in the message: a URL holds a password, a token is one.
  *
  * @throws Error with one line that names the first variable at fault, its fault and an example
  */
 export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new Error(`${issue?.path.join('.')} ${issue?.message}`);
+  const configured = observed.config.databases;
+  const addresses = z.object(Object.fromEntries(configured.map(({ url_env }) => [url_env, databaseUrl])));
+  const parsed = addresses.safeParse(given);
+  const others = schema.safeParse(given);
+  for (const { error } of [parsed, others]) {
+    const [issue] = error?.issues ?? [];
+    if (issue) throw new Error(`${issue.path.join('.')} ${issue.message}`);
+  }
+  const { ownerUrl, ...settings } = schema.parse(given);
+  return {
+    ...settings,
+    databases: configured.map(({ name, url_env }, index) => ({
+      name,
+      url: String(given[url_env]),
+      ...(index === 0 ? { ownerUrl } : {}),
+    })),
+  };
 }

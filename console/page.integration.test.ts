@@ -54,8 +54,9 @@ beforeAll(async () => {
   stand = await startTelemetry(telemetry);
   served = await startConsole({
     ...stand,
-    databaseUrl: database.url('sqltrail_monitor'),
-    ownerUrl: database.url('shop_owner'),
+    databases: [
+      { name: 'shop', url: database.url('sqltrail_monitor'), ownerUrl: database.url('shop_owner') },
+    ],
     refreshMs: 300,
     diagnosis: { observeMs: 0, dutyCycle: 1 },
     measure: { windows: 0, windowMs: 0 },
@@ -357,7 +358,7 @@ describe('bad input and outages', () => {
   it('without a role that may change, actions show the command and no button', async () => {
     const looking = await startConsole({
       ...stand,
-      databaseUrl: database.url('sqltrail_monitor'),
+      databases: [{ name: 'shop', url: database.url('sqltrail_monitor') }],
       diagnosis: { observeMs: 0, dutyCycle: 1 },
     });
     await looking.post('/api/diagnosis', {});

@@ -1,5 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { observed } from '../kpis/catalogue.ts';
+import { secondsOf } from '../kpis/observed.ts';
 import { type Console, createConsole } from './app.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 
@@ -28,7 +30,21 @@ try {
 
 let served: Console;
 try {
-  served = await createConsole({ ...env, log: say });
+  const { diagnosis } = observed.config;
+  if (diagnosis && env.directory === undefined)
+    say('nothing is diagnosed on a schedule: set CONSOLE_DIR to a directory for the history of findings');
+  served = await createConsole({
+    ...env,
+    log: say,
+    ...(diagnosis
+      ? {
+          schedule: {
+            everySeconds: secondsOf(diagnosis.every),
+            budgetSeconds: secondsOf(diagnosis.budget),
+          },
+        }
+      : {}),
+  });
 } catch (error) {
   end(1, `the page cannot be made: ${(error as Error).message}`);
 }

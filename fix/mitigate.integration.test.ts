@@ -4,6 +4,7 @@ import { fixCommand } from '../cli/fix.ts';
 import { ActionService } from '../console/actions.ts';
 import { DiagnosisService } from '../console/diagnosis.ts';
 import { DatabaseSource } from '../console/sources/database.ts';
+import { Gate } from '../console/sources/gate.ts';
 import { TraceStore } from '../console/traces/store.ts';
 import { mitigationStage } from '../demo/mitigation.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
@@ -97,6 +98,7 @@ it('console, command line and demo plan the same of what one diagnosis found', a
     database: source,
     traces: new TraceStore({ maxTraces: 1, maxBytes: 1_000_000 }),
     signal,
+    turn: new Gate('The diagnosis', 1, 1),
     onChange: () => {},
     log,
   });

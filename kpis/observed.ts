@@ -1,5 +1,7 @@
 import { type Config, durationText, secondsOf } from '../config/schema.ts';
 
+export { secondsOf } from '../config/schema.ts';
+
 /** What is observed, as expressions select it. A matcher may be empty. */
 export interface Observed {
   config: Config;

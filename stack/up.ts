@@ -10,6 +10,8 @@ import { alertmanagerSpec, collectorSpec, exporterSpec, type Place, prometheusSp
 export interface ObservedDatabase {
   name: string;
   url: string;
+  /** The environment variable that holds its address. */
+  variable: string;
   /** The file of its exporter's queries, of those in {@link UpOptions.files}. */
   queries: string;
 }
@@ -84,7 +86,6 @@ function partSpecs(
   const { databases, use, configFile } = options;
   const { ports } = place;
   const addresses = addressesOf(ports, options);
-  const [first] = databases;
   const exporters = databases.map(({ name, url, queries }, index) =>
     exporterSpec(place, binaries.postgres_exporter, {
       name: databases.length > 1 ? `postgres_exporter-${name}` : 'postgres_exporter',
@@ -104,8 +105,8 @@ function partSpecs(
       PROMETHEUS_URL: addresses.prometheus,
       ALERTMANAGER_URL: addresses.alertmanager,
       ...(use.tempo ? { TEMPO_URL: use.tempo } : {}),
-      // The page shows one database; figures of the others are in its panels.
-      DATABASE_URL: first.url,
+      CONSOLE_DIR: place.dir.file('data', 'console'),
+      ...Object.fromEntries(databases.map(({ variable, url }) => [variable, url])),
       SQLTRAIL_TOKEN: secrets.token,
       ALERT_WEBHOOK_TOKEN: secrets.webhookToken,
       CONSOLE_TRACES_MAX_MB: '96',

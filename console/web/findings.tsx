@@ -22,6 +22,7 @@ import {
 } from './parts.tsx';
 import { change, useUnlocked } from './session.ts';
 import { Unlock } from './unlock.tsx';
+import { StateOf, WatchHistory } from './watch.tsx';
 
 /** Findings on a statement, the most expensive first. */
 export const findingsOn = (diagnosis: DiagnosisReading | undefined, statement: string): FindingReading[] =>
@@ -63,6 +64,7 @@ function FindingLine({ finding }: { finding: FindingReading }) {
       <div class="head">
         <SeverityMark severity={finding.severity} />
         <a href={findingLink(finding.id)}>{finding.title}</a>
+        <StateOf id={finding.id} />
         {finding.shareOfLostTime !== null && finding.shareOfLostTime >= 0.005 ? (
           <span class="share">
             <Share share={finding.shareOfLostTime} /> {percentText(finding.shareOfLostTime)} of database time
@@ -249,6 +251,7 @@ export function FindingsPage() {
       ) : (
         <Waiting />
       )}
+      <WatchHistory shown={new Set(last?.findings.map(({ id }) => id))} />
     </>
   );
 }
@@ -298,7 +301,7 @@ export function FindingPage({ id }: { id: string }) {
         {data ? (
           <p class="notice" role="alert">
             <strong>The last diagnosis has no finding {id}.</strong> It was resolved, or the diagnosis is a
-            newer one. <a href="#/findings">All findings</a>
+            newer one. <StateOf id={id} /> <a href="#/findings">All findings</a>
           </p>
         ) : (
           <Waiting />
@@ -313,7 +316,7 @@ export function FindingPage({ id }: { id: string }) {
       </p>
       <h2>{finding.title}</h2>
       <p>
-        <SeverityMark severity={finding.severity} /> {costText(cost)}
+        <SeverityMark severity={finding.severity} /> <StateOf id={id} /> {costText(cost)}
         {finding.shareOfLostTime === null
           ? ''
           : ` · ${percentText(finding.shareOfLostTime)} of database time`}

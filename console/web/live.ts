@@ -4,6 +4,7 @@ import type { TimelineReading } from '../details.ts';
 import type { DiagnosisReading } from '../diagnosis.ts';
 import type { KpiReading, StatementReading } from '../readings.ts';
 import type { Alert } from '../sources/alertmanager.ts';
+import { topicOf } from './databases.ts';
 
 export interface Fault {
   title: string;
@@ -57,7 +58,7 @@ function connected(next: Connection) {
 export function listen(): void {
   const source = new EventSource('/api/events');
   for (const name of names)
-    source.addEventListener(name, ({ data }) => {
+    source.addEventListener(topicOf(name), ({ data }) => {
       const next: Loaded<unknown> = JSON.parse(data);
       const before = last.get(name);
       // The last answer stays beside the fault, so that an outage does not blank the page.

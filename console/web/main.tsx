@@ -2,6 +2,7 @@ import { type ComponentChildren, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ActionPage, ActionsPage } from './actions.tsx';
 import { BusinessPage } from './business.tsx';
+import { databases, showDatabase, shownDatabase } from './databases.ts';
 import { FindingPage, FindingsPage } from './findings.tsx';
 import { ago } from './format.ts';
 import { IncidentPage } from './incident.tsx';
@@ -94,6 +95,17 @@ function Bar({ view }: { view: string }) {
         ))}
       </nav>
       <span class="where">
+        {databases.length > 1 ? (
+          <select
+            aria-label="Database"
+            value={shownDatabase}
+            onChange={(event) => showDatabase(event.currentTarget.value)}
+          >
+            {databases.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        ) : null}
         {phase ? (
           <span>
             <span class="phase">{phaseNames[phase.phase]}</span>{' '}

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { ofShown } from './databases.ts';
 import { type Fault, load } from './live.ts';
 
 // Of this tab only, and gone with it. The console's own token is never kept.
@@ -51,7 +52,7 @@ export const lock = () => keep(null);
 
 /** Asks for a change with this tab's right to it. @returns the fault, or undefined when it has begun */
 export async function change(url: string, body: unknown): Promise<Fault | undefined> {
-  const { fault } = await post(url, body, token);
+  const { fault } = await post(ofShown(url), body, token);
   if (fault && 'status' in fault && fault.status === 401) lock();
   return fault;
 }

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { durationText, numberText, percentText } from '../../lib/units/format.ts';
 import type { StatementDetail } from '../details.ts';
 import type { StatementReading } from '../readings.ts';
+import { ofShown } from './databases.ts';
 import { Explained, findingsOn } from './findings.tsx';
 import { milliseconds } from './format.ts';
 import { useFetched, useTopic } from './live.ts';
@@ -187,7 +188,7 @@ function Measured({ detail }: { detail: StatementDetail }) {
 
 export function StatementPage({ summary }: { summary: string }) {
   const { data: detail, fault } = useFetched<StatementDetail>(
-    `/api/statement?summary=${encodeURIComponent(summary)}`,
+    ofShown(`/api/statement?summary=${encodeURIComponent(summary)}`),
     6,
   );
   const { data: statements } = useTopic('statements');

@@ -114,8 +114,7 @@ export async function startConsole(
   const made = await createConsole({
     allowedHosts: [],
     tempoUrl: undefined,
-    databaseUrl: 'postgres://nobody@127.0.0.1:1/shop',
-    ownerUrl: undefined,
+    databases: [{ name: 'shop', url: 'postgres://nobody@127.0.0.1:1/shop' }],
     token: CONSOLE_TOKEN,
     webhookToken: CONSOLE_TOKEN,
     maxTraces: 10_000,
