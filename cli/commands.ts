@@ -8,5 +8,6 @@ export const commands: Record<string, (signal: AbortSignal) => Promise<Command>>
   archive: async (signal) => (await import('./archive.ts')).archiveCommand(signal),
   init: async (signal) => (await import('./init.ts')).initCommand(signal),
   export: async () => (await import('./export.ts')).exportCommand(),
+  mcp: async (signal) => (await import('./mcp.ts')).mcpCommand(signal),
   schema: async (signal) => (await import('./schema.ts')).schemaCommand(signal),
 };

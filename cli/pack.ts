@@ -12,7 +12,12 @@ import { build } from 'esbuild';
 
 const ROOT = path.join(import.meta.dirname, '..');
 /** Heavy, and needed by one command only: installed when somebody wants that. */
-const OPTIONAL = ['@duckdb/node-api', '@grafana/grafana-foundation-sdk', '@viz-js/viz'];
+const OPTIONAL = [
+  '@duckdb/node-api',
+  '@grafana/grafana-foundation-sdk',
+  '@modelcontextprotocol/sdk',
+  '@viz-js/viz',
+];
 /** Read where they are, beside the code. */
 const BESIDE = ['collector/collector.yaml'];
 

@@ -54,6 +54,7 @@ databases:
   - { name: lending, url_env: LENDING_URL, tables: [{ table: public.loan, date: lent_on, retention: loans }] }
   - { name: books, url_env: BOOKS_URL }
 retention: { loans: 1000 }
+diagnosis: { every: 1h }
 `,
   );
   ports = await freePorts();
@@ -147,8 +148,14 @@ it('observes services and databases that run already, and keeps what was measure
   expect((await ask('up == 0')).map(({ labels }) => labels)).toEqual([]);
   const page = await fetch(`http://127.0.0.1:${ports.console}/`);
   expect(page.status).toBe(200);
+  // Each database is diagnosed, and the console shows each.
+  for (const name of ['lending', 'books']) {
+    await given(`sqltrail_diagnosis_runs_total{database="${name}",outcome=~"complete|partial"} > 0`);
+    const shown = await fetch(`http://127.0.0.1:${ports.console}/api/diagnosis?database=${name}`);
+    expect(await shown.json()).toMatchObject({ last: { tables: 1 }, watch: { everySeconds: 3_600 } });
+  }
   const rules = await fetch(`http://127.0.0.1:${ports.prometheus}/api/v1/rules`);
-  expect(JSON.stringify(await rules.json())).toContain('SlowStatements');
+  expect(JSON.stringify(await rules.json())).toMatch(/SlowStatements[^]*NewCriticalFinding/);
   expect(first.output()).toContain('checkout-failure-ratio: there is no business transaction');
   const kpis = await fetch(`http://127.0.0.1:${ports.console}/api/kpis`);
   const shown = JSON.stringify(await kpis.json());
@@ -158,6 +165,10 @@ it('observes services and databases that run already, and keeps what was measure
   expect(await first.stop(), first.output()).toBe(0);
 
   const again = await start();
+  // What was diagnosed a moment ago is not diagnosed again.
+  expect(
+    await (await fetch(`http://127.0.0.1:${ports.console}/api/diagnosis?database=books`)).json(),
+  ).toMatchObject({ last: null, watch: { lastRun: { outcome: expect.stringMatching('complete|partial') } } });
   const [kept] = await prometheusAt(`http://127.0.0.1:${ports.prometheus}`).query(
     'http_server_request_calls_total{service_name="lending.api"}',
     before,

@@ -5,12 +5,12 @@ import { buildAlertFiles } from '../alerts/build.ts';
 import { buildCollectorFiles, queriesFile } from '../collector/build.ts';
 import { targetFile } from '../collector/prometheus.ts';
 import { CONFIG_FILE } from '../config/inForce.ts';
-import { readConfig, whereIs } from '../config/load.ts';
+import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { ConfigurationError } from '../lib/errors.ts';
-import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import { type Addresses, type ObservedDatabase, startUp } from '../stack/up.ts';
 import { configFile } from './export.ts';
+import { type ConfiguredDatabase, configuredDatabases } from './observedDatabases.ts';
 import { leftOutLines, startLines } from './observedText.ts';
 
 interface Options {
@@ -24,20 +24,6 @@ interface Options {
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
-
-/** @throws ConfigurationError naming the variable, and where the file asks for it */
-function databasesOf(config: Config): [ObservedDatabase, ...ObservedDatabase[]] {
-  const [first, ...others] = config.databases.map(({ name, url_env }, index): ObservedDatabase => {
-    const url = process.env[url_env];
-    if (!url || !isDatabaseUrl(url))
-      throw new ConfigurationError(
-        `${whereIs(config, ['databases', index])}: ${url_env} does not hold the address of ${name}. Example: export ${url_env}=postgres://sqltrail_monitor:…@127.0.0.1:5432/${name}`,
-      );
-    return { name, url, variable: url_env, queries: queriesFile(config, name) };
-  });
-  if (!first) throw new Error('a configuration has a database');
-  return [first, ...others];
-}
 
 /** The same configuration, with our own parts where they are. */
 const placed = (config: Config, { prometheus, console, scraped, exporters }: Addresses): Config => ({
@@ -69,7 +55,15 @@ export function upCommand(signal: AbortSignal): Command {
         if (given !== undefined && !/^https?:\/\/[^/]+\/?$/.test(given))
           throw new ConfigurationError(`--${name}: give an address such as http://127.0.0.1:9090.`);
       }
-      const databases = databasesOf(config);
+      const withQueries = (database: ConfiguredDatabase) => ({
+        ...database,
+        queries: queriesFile(config, database.name),
+      });
+      const [first, ...others] = configuredDatabases(config);
+      const databases: [ObservedDatabase, ...ObservedDatabase[]] = [
+        withQueries(first),
+        ...others.map(withQueries),
+      ];
       const use = Object.fromEntries(
         (['prometheus', 'alertmanager', 'tempo'] as const).map((name) => [
           name,

@@ -1,7 +1,6 @@
 import { catalogue, meetsObjective, observed } from '../kpis/catalogue.ts';
 import type { Kpi } from '../kpis/kpi.ts';
-import { QueryRefused, type Sample } from '../lib/prometheus/client.ts';
-import type { PrometheusSource } from './sources/prometheus.ts';
+import { type Prometheus, QueryRefused, type Sample } from '../lib/prometheus/client.ts';
 import type { TraceStore } from './traces/store.ts';
 
 export interface KpiReading
@@ -12,7 +11,7 @@ export interface KpiReading
   reason: string | null;
 }
 
-async function readKpi(kpi: Kpi, prometheus: PrometheusSource): Promise<KpiReading> {
+async function readKpi(kpi: Kpi, prometheus: Pick<Prometheus, 'query'>): Promise<KpiReading> {
   const { id, name, group, unit, objective, meaning, justification, causes } = kpi;
   const described = { id, name, group, unit, objective, meaning, justification, causes };
   const without = (reason: string): KpiReading => ({ ...described, value: null, met: null, reason });
@@ -30,7 +29,7 @@ async function readKpi(kpi: Kpi, prometheus: PrometheusSource): Promise<KpiReadi
 
 /** All KPIs now, in the catalogue's order. @throws SourceUnavailable when Prometheus is away */
 export async function readKpis(
-  prometheus: PrometheusSource,
+  prometheus: Pick<Prometheus, 'query'>,
   kpis: readonly Kpi[] = catalogue,
 ): Promise<KpiReading[]> {
   return Promise.all(kpis.map((kpi) => readKpi(kpi, prometheus)));
@@ -71,7 +70,7 @@ const bySummary = (samples: Sample[]) =>
  * @throws QueryRefused
  */
 export async function readStatements(
-  prometheus: PrometheusSource,
+  prometheus: Pick<Prometheus, 'query'>,
   traces: TraceStore,
 ): Promise<StatementReading[]> {
   const [rates, times, p95s, failures] = await Promise.all(
