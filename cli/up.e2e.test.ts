@@ -191,3 +191,22 @@ it('says which variable a database’s address is missing from, and where it is 
   expect(await run.exited).toBe(2);
   expect(run.output()).toMatch(/library\.yaml:8: BOOKS_URL does not hold the address of books/);
 });
+
+it('says which port of a database’s exporter is taken, before anything is started', async () => {
+  const holder = createServer();
+  const taken = (ports.postgres_exporter ?? 0) + 1;
+  await new Promise<void>((resolve) => holder.listen(taken, '127.0.0.1', resolve));
+  const run = startNode(['cli/main.ts', 'up', '--config', config, '--dir', path.join(dir, 'run')], env);
+  expect(await run.exited).toBe(2);
+  expect(run.output()).toMatch(
+    new RegExp(`Port ${taken} for the exporter of books is taken.*SQLTRAIL_PORT_POSTGRES_EXPORTER`),
+  );
+  holder.close();
+  const console_ = String(ports.console);
+  const twice = startNode(['cli/main.ts', 'up', '--config', config, '--dir', path.join(dir, 'run')], {
+    ...env,
+    [portVariable('postgres_exporter')]: String(Number(console_) - 1),
+  });
+  expect(await twice.exited).toBe(2);
+  expect(twice.output()).toContain(`Port ${console_} is given to both console and the exporter of books`);
+});

@@ -9,6 +9,7 @@ import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { type Addresses, type ObservedDatabase, startUp } from '../stack/up.ts';
+import { prometheusLacks } from './existingPrometheus.ts';
 import { configFile } from './export.ts';
 import { type ConfiguredDatabase, configuredDatabases } from './observedDatabases.ts';
 import { leftOutLines, startLines } from './observedText.ts';
@@ -101,6 +102,7 @@ export function upCommand(signal: AbortSignal): Command {
       });
       try {
         say(`\nConsole: ${stack.addresses.console} (token: ${path.join(stack.directory, 'secrets')})`);
+        if (use['prometheus']) for (const lack of await prometheusLacks(use['prometheus'])) say(lack);
         if (options.prometheus)
           say(
             `Give your Prometheus the rules and scrape jobs: sqltrail export rules scrape --config ${file}`,

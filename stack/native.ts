@@ -4,7 +4,7 @@ import { createShopDatabase, resetShopDatabase, templateName } from '../sample-s
 import type { ScaleName } from '../sample-shop/data/scales.ts';
 import { ensureBinaries, stackBinaries } from './binaries.ts';
 import { local, type PartSpec, type PartStatus, Parts } from './parts.ts';
-import { assertPortsFree, type PortName, type Ports, resolvePorts } from './ports.ts';
+import { assertPortsFree, needsOf, type PortName, type Ports, resolvePorts } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { checkout, type RunDirectory, type Secrets } from './runDirectory.ts';
 import { alertmanagerSpec, collectorSpec, exporterSpec, prometheusSpec } from './specs.ts';
@@ -203,7 +203,7 @@ export async function startNative(options: NativeOptions): Promise<NativeStack> 
   let databaseUrl: NativeStack['databaseUrl'];
   try {
     const ports = resolvePorts(process.env, options.ports);
-    await assertPortsFree(ports, Object.keys(ports) as PortName[]);
+    await assertPortsFree(needsOf(ports, Object.keys(ports) as PortName[]));
     parts.ports = ports;
     const secrets = await dir.secrets();
     const step = (name: Step['step'], text: string, state: Step['state'] = 'running') =>

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { ConfigurationError } from '../lib/errors.ts';
-import { assertPortsFree, defaultPorts, resolvePorts } from './ports.ts';
+import { assertPortsFree, defaultPorts, needsOf, resolvePorts } from './ports.ts';
 
 it('takes a port from the environment, and names the variable whose value is none', () => {
   expect(resolvePorts({ SQLTRAIL_PORT_SHOP: '3100' }).shop).toBe(3100);
@@ -23,7 +23,7 @@ it('says who holds a port that is taken, and which variable to set', async () =>
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');
   const { port } = holder.address() as AddressInfo;
-  const taken = assertPortsFree({ ...defaultPorts, shop: port }, ['shop']);
+  const taken = assertPortsFree(needsOf({ ...defaultPorts, shop: port }, ['shop']));
   await expect(taken).rejects.toThrow(ConfigurationError);
   await expect(taken).rejects.toThrow(
     new RegExp(

@@ -43,15 +43,7 @@ export function resolvePorts(env: NodeJS.ProcessEnv = process.env, overrides: Pa
     ports[name] = parsed.data;
   }
   Object.assign(ports, overrides);
-  const owner = new Map<number, PortName>();
-  for (const name of names) {
-    const other = owner.get(ports[name]);
-    if (other)
-      throw new ConfigurationError(
-        `Port ${ports[name]} is given to both ${other} and ${name}: change ${portVariable(other)} or ${portVariable(name)}.`,
-      );
-    owner.set(ports[name], name);
-  }
+  assertDistinct(needsOf(ports, names));
   return ports;
 }
 
@@ -63,23 +55,43 @@ function tryListen(port: number): Promise<string | undefined> {
   });
 }
 
+/** A port that a part listens on. */
+export interface PortNeed {
+  port: number;
+  part: string;
+  /** What moves it. */
+  variable: string;
+}
+
+/** @throws ConfigurationError for one port that two parts need */
+export function assertDistinct(needs: readonly PortNeed[]): void {
+  for (const [index, { port, part, variable }] of needs.entries()) {
+    const other = needs.slice(0, index).find((earlier) => earlier.port === port);
+    if (other)
+      throw new ConfigurationError(
+        `Port ${port} is given to both ${other.part} and ${part}: change ${other.variable} or ${variable}.`,
+      );
+  }
+}
+
+export const needsOf = (ports: Ports, names: readonly PortName[]): PortNeed[] =>
+  names.map((name) => ({ port: ports[name], part: name, variable: portVariable(name) }));
+
 /**
  * Makes sure that every named port can be bound on 127.0.0.1, before anything is started.
  * @throws ConfigurationError with one line a port: the part, the port, who holds it, the variable to set.
  */
-export async function assertPortsFree(ports: Ports, names: readonly PortName[]): Promise<void> {
+export async function assertPortsFree(needs: readonly PortNeed[]): Promise<void> {
   const faults: string[] = [];
-  for (const name of names) {
-    const fault = await tryListen(ports[name]);
+  for (const { port, part, variable } of needs) {
+    const fault = await tryListen(port);
     if (fault === undefined) continue;
-    const holder = fault === 'EADDRINUSE' ? await portHolder(ports[name]) : undefined;
+    const holder = fault === 'EADDRINUSE' ? await portHolder(port) : undefined;
     const cause =
       fault === 'EADDRINUSE'
         ? `is taken${holder ? ` by ${holder}` : ''}: end that, or`
         : `cannot be used (${fault}):`;
-    faults.push(
-      `Port ${ports[name]} for ${name} ${cause} set ${portVariable(name)} to a free port and run again.`,
-    );
+    faults.push(`Port ${port} for ${part} ${cause} set ${variable} to a free port and run again.`);
   }
   if (faults.length > 0) throw new ConfigurationError(faults.join('\n'));
 }

@@ -2,7 +2,15 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ensureBinaries, stackBinaries } from './binaries.ts';
 import { local, type PartSpec, type PartStatus, Parts, type PartsOptions } from './parts.ts';
-import { assertPortsFree, type PortName, type Ports, resolvePorts } from './ports.ts';
+import {
+  assertDistinct,
+  assertPortsFree,
+  needsOf,
+  type PortNeed,
+  type Ports,
+  portVariable,
+  resolvePorts,
+} from './ports.ts';
 import type { RunDirectory, Secrets } from './runDirectory.ts';
 import { alertmanagerSpec, collectorSpec, exporterSpec, type Place, prometheusSpec } from './specs.ts';
 
@@ -133,14 +141,20 @@ async function writeConfiguration(dir: RunDirectory, files: Record<string, strin
 }
 
 /** Ports that a part of this stack listens on. */
-const listened = ({ use }: UpOptions): PortName[] => [
-  'collector',
-  'collector_health',
-  'collector_metrics',
-  'postgres_exporter',
-  'console',
-  ...(use.prometheus ? [] : (['prometheus'] as const)),
-  ...(use.alertmanager ? [] : (['alertmanager'] as const)),
+const listened = (ports: Ports, { use, databases }: UpOptions): PortNeed[] => [
+  ...needsOf(ports, [
+    'collector',
+    'collector_health',
+    'collector_metrics',
+    'console',
+    ...(use.prometheus ? [] : (['prometheus'] as const)),
+    ...(use.alertmanager ? [] : (['alertmanager'] as const)),
+  ]),
+  ...databases.map(({ name }, index) => ({
+    port: exporterPort(ports, index),
+    part: `the exporter of ${name}`,
+    variable: portVariable('postgres_exporter'),
+  })),
 ];
 
 /**
@@ -154,7 +168,9 @@ export async function startUp(options: UpOptions): Promise<UpStack> {
   const parts = await Parts.open(options);
   try {
     const ports = resolvePorts(process.env, options.ports);
-    await assertPortsFree(ports, listened(options));
+    const needs = listened(ports, options);
+    assertDistinct(needs);
+    await assertPortsFree(needs);
     parts.ports = ports;
     const secrets = await parts.dir.secrets();
     const binaries = await ensureBinaries(stackBinaries, {

@@ -31,6 +31,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'migrate',
     'watch',
     'diagnosis',
+    'instrumentation',
     'dashboards',
     'alerts',
     'collector',
