@@ -3,6 +3,7 @@ import { buildQueries } from '../collector/build.ts';
 import { collectorFragment } from '../collector/fragment.ts';
 import { scrapeConfig } from '../collector/prometheus.ts';
 import type { Config } from '../config/schema.ts';
+import { composeFiles } from './exportCompose.ts';
 
 /** Files by their path below the directory that is exported to. */
 type Files = Record<string, string>;
@@ -85,6 +86,12 @@ export const kinds: Record<string, Kind> = {
     files: buildQueries,
     next: (directory, config) =>
       `Start a postgres_exporter for each database with --extend.query-path=${directory}/${Object.keys(buildQueries(config))[0]}${config.databases.length > 1 ? ' and so on' : ''} and ${environment(config)}.`,
+  },
+  compose: {
+    what: 'a compose file for Docker, with all parts and their configuration (from a clone)',
+    files: composeFiles,
+    next: (directory, config) =>
+      `From the checkout of sqltrail: SQLTRAIL_HOME=$PWD docker compose -f ${directory}/compose.yaml up -d --build, with the addresses of the databases in ${config.databases.map(({ url_env }) => url_env).join(', ')} (a database on this machine is at host.docker.internal; one without TLS takes ?sslmode=disable). Services send spans to http://127.0.0.1:4318; the console is on http://127.0.0.1:8088. Metrics targets in sqltrail.yaml have to be reachable from there.`,
   },
   scrape: {
     what: 'scrape jobs of Prometheus',

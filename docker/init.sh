@@ -57,8 +57,10 @@ prepare() {
   # The collector's image has no directory for its queue, so Docker makes the volume root's.
   chmod 0700 /volumes/otelcol-queue 2>/dev/null || true
   chown 10001:10001 /volumes/otelcol-queue
-  # What the story writes, by the user of sqltrail/app.
-  chown 1000:1000 /volumes/story
+  # What the story and the console write, by the user of sqltrail/app.
+  for volume in story findings; do
+    [ ! -d "/volumes/$volume" ] || chown 1000:1000 "/volumes/$volume"
+  done
 }
 
 case "${1:-}" in
