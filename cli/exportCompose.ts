@@ -149,7 +149,6 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
   }
   const compose = parse(text, { merge: true }) as Compose;
   const there = placed(config);
-  const collector = await readFile(path.join(ROOT, 'collector', 'collector.yaml'), 'utf8');
   const under = (folder: string, files: Record<string, string>) =>
     Object.entries(files).map(([file, content]) => [`${FOLDER}/${folder}/${file}`, content] as const);
   return {
@@ -165,7 +164,8 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
           ]),
         ),
       },
-      { lineWidth: 0, aliasDuplicateObjects: false },
+      // Compose reads YAML 1.1, where a plain no or 0:0 is something else.
+      { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' },
     )}`,
     [`${FOLDER}/sqltrail.yaml`]: stringify(there, { lineWidth: 0, aliasDuplicateObjects: false }),
     ...Object.fromEntries([
@@ -176,6 +176,5 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
       name: 'alertmanager',
       targets: [{ address: 'alertmanager:9093' }],
     }),
-    [`${FOLDER}/collector/collector.yaml`]: collector,
   };
 }
