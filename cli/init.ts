@@ -161,6 +161,6 @@ export function initCommand(signal: AbortSignal): Command {
       if (options.collector !== undefined && !(await collectorAnswers(options.collector)))
         say(`${options.collector}: nothing there takes OTLP over HTTP (yet).`);
       for (const line of startLines(services, options.collector ?? 'http://127.0.0.1:4318')) say(line);
-      say(`Then: sqltrail export --config ${options.out}`);
+      say(`Then: sqltrail up --config ${options.out}, or sqltrail export for what you run already.`);
     });
 }
