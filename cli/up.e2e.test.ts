@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { prometheusAt } from '../lib/prometheus/client.ts';
@@ -161,6 +163,36 @@ it('observes services and databases that run already, and keeps what was measure
   const shown = JSON.stringify(await kpis.json());
   expect(shown).toContain('request-latency-p95');
   expect(shown).not.toContain('lost-basket-value');
+  // An assistant reads the same, beside it.
+  const assistant = new Client({ name: 'test', version: '1' });
+  await assistant.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [
+        ...['--liftoff-only', 'cli/main.ts', 'mcp', '--config', config, '--dir', path.join(dir, 'run')],
+        ...['--prometheus', `http://127.0.0.1:${ports.prometheus}`],
+        ...['--console', `http://127.0.0.1:${ports.console}`],
+      ],
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+    }),
+  );
+  const read = async (name: string, given: Record<string, unknown> = {}) => {
+    const { content } = await assistant.callTool({ name, arguments: given });
+    return JSON.parse((content as { text: string }[])[0]?.text ?? '');
+  };
+  try {
+    expect(await read('list_findings', { database: 'books' })).toMatchObject({ source: 'the schedule' });
+    expect(await read('kpis')).toContainEqual(
+      expect.objectContaining({
+        id: 'critical-findings',
+        value: expect.any(Number),
+        met: expect.any(Boolean),
+      }),
+    );
+    expect(await read('find_traces')).toEqual(expect.any(Array));
+  } finally {
+    await assistant.close();
+  }
   const before = Date.now() / 1000;
   expect(await first.stop(), first.output()).toBe(0);
 
