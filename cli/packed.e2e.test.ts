@@ -110,5 +110,9 @@ describe.each(NODES)('installed from its tarball, on Node %s', (version) => {
       stderr:
         'This needs the package @duckdb/node-api, which is not installed: npm install @duckdb/node-api\n',
     });
+    expect(await sqltrail('mcp', url)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('npm install @modelcontextprotocol/sdk'),
+    });
   });
 });
