@@ -18,7 +18,7 @@ const BY_SCAN = node('Seq Scan', { Schema: 'public', 'Relation Name': 'loan' });
 const at = (run: number) => new Date(Date.UTC(2026, 0, 1, 0, 15 * run)).toISOString();
 
 /** Runs of a statement: the plan that each saw, and the calls and their mean since the one before. */
-function after(
+function slowdownsOf(
   runs: { plan: PlanNode; calls?: number; meanMs: number; queryid?: string; reset?: boolean }[],
 ) {
   let history: PlanHistory = [];
@@ -37,39 +37,41 @@ const steady = (length: number) => Array.from({ length }, () => ({ plan: BY_INDE
 
 describe('a plan regression', () => {
   it('is another plan that is slower by the statement’s own history', () => {
-    expect(after([...steady(5), { plan: BY_SCAN, meanMs: 30 }, { plan: BY_SCAN, meanMs: 40 }])).toEqual([
-      {
-        fingerprint: 'f',
-        summary: 'SELECT loan',
-        ratio: 20,
-        meanMs: 40,
-        formerMs: 2,
-        scans: ['Seq Scan on public.loan'],
-        formerScans: ['Index Scan using loan_book on public.loan'],
-      },
-    ]);
+    expect(slowdownsOf([...steady(5), { plan: BY_SCAN, meanMs: 30 }, { plan: BY_SCAN, meanMs: 40 }])).toEqual(
+      [
+        {
+          fingerprint: 'f',
+          summary: 'SELECT loan',
+          ratio: 20,
+          meanMs: 40,
+          formerMs: 2,
+          scans: ['Seq Scan on public.loan'],
+          formerScans: ['Index Scan using loan_book on public.loan'],
+        },
+      ],
+    );
   });
   it('is none while the plan is the same, however slow', () => {
-    expect(after([...steady(5), { plan: BY_INDEX, meanMs: 900 }, { plan: BY_INDEX, meanMs: 900 }])).toEqual(
-      [],
-    );
+    expect(
+      slowdownsOf([...steady(5), { plan: BY_INDEX, meanMs: 900 }, { plan: BY_INDEX, meanMs: 900 }]),
+    ).toEqual([]);
   });
   it('has a ratio near one where the other plan is as fast', () => {
     expect(
-      after([...steady(5), ...[2, 2.2].map((meanMs) => ({ plan: BY_SCAN, meanMs }))])[0]?.ratio,
+      slowdownsOf([...steady(5), ...[2, 2.2].map((meanMs) => ({ plan: BY_SCAN, meanMs }))])[0]?.ratio,
     ).toBeCloseTo(1.1);
   });
   it('needs a history, calls and counters that went on', () => {
     const slow = { plan: BY_SCAN, meanMs: 40 };
-    expect(after([...steady(2), slow, slow])).toEqual([]);
-    expect(after([...steady(5), slow])).toEqual([]);
-    expect(after([...steady(5), slow, { ...slow, calls: 3 }])).toEqual([]);
-    expect(after([...steady(5), slow, { ...slow, reset: true, calls: 30 }])).toEqual([]);
-    expect(after([...steady(5), slow, { ...slow, queryid: '2' }])).toEqual([]);
+    expect(slowdownsOf([...steady(2), slow, slow])).toEqual([]);
+    expect(slowdownsOf([...steady(5), slow])).toEqual([]);
+    expect(slowdownsOf([...steady(5), slow, { ...slow, calls: 3 }])).toEqual([]);
+    expect(slowdownsOf([...steady(5), slow, { ...slow, reset: true, calls: 30 }])).toEqual([]);
+    expect(slowdownsOf([...steady(5), slow, { ...slow, queryid: '2' }])).toEqual([]);
   });
   it('ends when the former plan is back', () => {
     const slow = { plan: BY_SCAN, meanMs: 40 };
-    const [back] = after([...steady(5), slow, slow, slow, slow, ...steady(4)]);
+    const [back] = slowdownsOf([...steady(5), slow, slow, slow, slow, ...steady(4)]);
     expect(back?.ratio).toBeLessThan(1);
   });
 });
