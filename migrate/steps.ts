@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { escapeIdentifier as id, escapeLiteral as literal } from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
+import { backfill, cutover, derive, partitions, sweep } from './carry.ts';
 import { forwardTriggers, reverseTriggers, syncSql } from './generate.ts';
-import type { DerivedTable, Mapping, Phase, TableMapping } from './mapping.ts';
+import type { Mapping, Phase } from './mapping.ts';
+import type { Progress, Running, Step } from './migration.ts';
 import type { Undo } from './state.ts';
 
 /** What the catalogue says of the legacy tables. */
@@ -19,26 +22,6 @@ export interface Facts {
   sequences: ReadonlyMap<string, string>;
   /** Extensions of the database. */
   extensions: ReadonlySet<string>;
-}
-
-export interface Step {
-  phase: Phase;
-  name: string;
-  /** What is locked, and for how long. */
-  lock: string;
-  undo: Undo;
-  work:
-    | { kind: 'transaction'; sql: string }
-    | { kind: 'index'; name: string; schema: string; sql: string }
-    | { kind: 'partitions' }
-    | { kind: 'backfill'; table: TableMapping }
-    | { kind: 'derive'; derived: DerivedTable }
-    | { kind: 'verify' }
-    | { kind: 'sweep' }
-    | { kind: 'switch'; store: string; back: string }
-    /** The same store once more: the shop may have been started again since, with another one. */
-    | { kind: 'confirm'; store: string }
-    | { kind: 'nothing' };
 }
 
 /** @throws OperationError when the server is too old, or a legacy table or a column is not what the mapping says */
@@ -123,6 +106,18 @@ export const STILL_USES = 'the shop still uses the new model';
 export const isHarmless = (step: string) =>
   [STILL_USES, 'both models are equal', 'ledger is complete'].includes(step);
 
+/** Both models are compared. */
+export const VERIFY: Step['work'] = {
+  kind: 'run',
+  run: (run, { phase, step }) => run.verified(phase, step),
+};
+
+/** The same store once more: the shop may have been started again since, with another one. */
+async function* confirm(run: Running, store: string): AsyncGenerator<Progress> {
+  await run.switch(store);
+  await sleep(run.options.drainMs);
+}
+
 const SHORT = 'for milliseconds; gives up after 500 ms of waiting and tries again';
 
 /** All steps in their order. */
@@ -158,7 +153,11 @@ export function stepsOf(mapping: Mapping, facts: Facts, previousStore: string): 
       'none on legacy tables',
       `ALTER TABLE ${table} ALTER COLUMN ${id(column)} SET DEFAULT nextval(${literal(facts.sequences.get(legacyTable) ?? '')})`,
     );
-  if (mapping.partitions) add('expand', 'partitions', 'none on legacy tables', { kind: 'partitions' });
+  if (mapping.partitions)
+    add('expand', 'partitions', 'none on legacy tables', {
+      kind: 'run',
+      run: (run, { phase, step }) => partitions(run, mapping, phase, step),
+    });
   for (const { table, key, addKey } of mapping.tables)
     if (addKey)
       transaction(
@@ -177,12 +176,16 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
       `${table}: index of the key`,
       'SHARE UPDATE EXCLUSIVE: reads and writes go on (CONCURRENTLY)',
       {
-        kind: 'index',
-        name,
-        schema: mapping.legacySchema,
-        sql: addKey
-          ? `CREATE UNIQUE INDEX CONCURRENTLY ${id(name)} ON ${legacy(table)} (${id(key)}) WHERE ${id(key)} IS NOT NULL`
-          : `CREATE INDEX CONCURRENTLY ${id(name)} ON ${legacy(table)} (${id(key)})`,
+        kind: 'indexes',
+        indexes: [
+          {
+            name,
+            schema: mapping.legacySchema,
+            sql: addKey
+              ? `CREATE UNIQUE INDEX CONCURRENTLY ${id(name)} ON ${legacy(table)} (${id(key)}) WHERE ${id(key)} IS NOT NULL`
+              : `CREATE INDEX CONCURRENTLY ${id(name)} ON ${legacy(table)} (${id(key)})`,
+          },
+        ],
       },
       {
         kind: 'concurrently',
@@ -212,21 +215,30 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
     transaction('dual-write', name, `SHARE ROW EXCLUSIVE ${SHORT}`, up, down);
 
   for (const table of mapping.tables)
-    add(
-      'backfill',
-      table.table,
-      'the rows of a batch, FOR SHARE, about 100 ms; gives way after 300 ms of waiting',
-      { kind: 'backfill', table },
-      {
+    steps.push({
+      phase: 'backfill',
+      name: table.table,
+      lock: 'the rows of a batch, FOR SHARE, about 100 ms; gives way after 300 ms of waiting',
+      work: { kind: 'run', run: (run, { phase }) => backfill(run, mapping, table, phase) },
+      undo: {
         kind: 'transaction',
         sql: `DELETE FROM sqltrail.migration_cursor WHERE migration = ${literal(mapping.name)} AND legacy_table = ${literal(table.table)}`,
       },
-    );
+      size: {
+        rows: facts.rows.get(table.table) ?? 0,
+        units: facts.units.get(table.table) ?? 0,
+        bytes: facts.bytes.get(table.table) ?? 0,
+      },
+    });
 
   const { derived } = mapping;
-  if (derived) add('backfill', derived.table, 'none on legacy tables', { kind: 'derive', derived });
+  if (derived)
+    add('backfill', derived.table, 'none on legacy tables', {
+      kind: 'run',
+      run: (run, { phase }) => derive(run, derived, phase),
+    });
 
-  add('verify', 'both models are equal', 'none: reads only', { kind: 'verify' });
+  add('verify', 'both models are equal', 'none: reads only', VERIFY);
 
   for (const { label, up, down } of reverseTriggers(mapping))
     transaction(
@@ -254,16 +266,19 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
       phase,
       `the shop uses ${store}`,
       'none',
-      { kind: 'switch', store, back },
+      { kind: 'run', run: (run, { phase: at, step }) => cutover(run, at, step, { store, back }) },
       { kind: 'switch', store: back },
     );
   change('cutover-reads', reads, previousStore);
   change('cutover-writes', writes, reads);
-  add('cutover-writes', 'both models are still equal', 'none: reads only', { kind: 'verify' });
+  add('cutover-writes', 'both models are still equal', 'none: reads only', VERIFY);
 
-  add('contract', STILL_USES, 'none', { kind: 'confirm', store: writes });
-  add('contract', 'both models are equal', 'none: reads only', { kind: 'verify' });
-  add('contract', 'ledger is complete', 'none', { kind: 'sweep' });
+  add('contract', STILL_USES, 'none', { kind: 'run', run: (run) => confirm(run, writes) });
+  add('contract', 'both models are equal', 'none: reads only', VERIFY);
+  add('contract', 'ledger is complete', 'none', {
+    kind: 'run',
+    run: (run, { phase, step }) => sweep(run, mapping, phase, step),
+  });
   for (const { table, column, sequence, legacyTable } of mapping.ids)
     transaction(
       'contract',

@@ -38,6 +38,12 @@ export interface Verification {
   durationMs: number;
 }
 
+export interface VerifyOptions {
+  signal?: AbortSignal;
+  /** Called before each chunk; may wait, or throw to stop. */
+  pace?: () => Promise<void>;
+}
+
 const columnsOf = async (client: pg.ClientBase, schema: string, table: string) =>
   (
     await client.query<{ attname: string }>(
@@ -146,11 +152,7 @@ export const COMPARING = { enable_seqscan: 'off', enable_hashjoin: 'off', enable
 export async function verify(
   client: pg.ClientBase,
   mapping: Mapping,
-  options: {
-    signal?: AbortSignal;
-    pace?: () => Promise<void>;
-    onTable?: (done: TableComparison) => void;
-  } = {},
+  options: VerifyOptions & { onTable?: (done: TableComparison) => void } = {},
 ): Promise<Verification> {
   const started = performance.now();
   const tables: TableComparison[] = [];
