@@ -1,12 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { setStore } from '../demo/clients.ts';
 import { ConfigurationError } from '../lib/errors.ts';
+import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import {
   type MigrationOptions,
   type MigrationPlan,
   type MigrationStatus,
   migrationStatus,
-  type Progress,
   planMigration,
   rollbackMigration,
   runMigration,
@@ -18,6 +18,17 @@ import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { databaseUrl, reported } from './database.ts';
+import {
+  type OperationFlags,
+  operationAt,
+  operationOptions,
+  operationStatus,
+  planOperation,
+  rollbackOperation,
+  showProgress,
+  startOperation,
+  verifyOperation,
+} from './migrateOperation.ts';
 
 /** Of the commands; each has those that its options name. */
 interface Flags {
@@ -36,6 +47,15 @@ interface Flags {
 type PlanFlags = Pick<Flags, 'duty' | 'productionSize' | 'recording'>;
 
 const ownerUrl = (given: string | undefined) => databaseUrl(given, 'migrate plan postgres://owner');
+
+const EXAMPLES = `
+Any table (a file says what will be done, and all SQL of it):
+  sqltrail migrate plan postgres://owner@localhost/app partition shop.orders --by placed_at --interval month
+  sqltrail migrate start postgres://owner@localhost/app migration-orders.yaml --yes
+  sqltrail migrate start postgres://owner@localhost/app migration-orders.yaml --until cutover-writes --yes
+  sqltrail migrate rollback postgres://owner@localhost/app migration-orders.yaml --yes
+  sqltrail migrate complete postgres://owner@localhost/app migration-orders.yaml --yes
+Without an operation or a file, the sample shop's refactored model is meant.`;
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
 const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9, TB: 1e12 };
@@ -115,19 +135,6 @@ async function describePhases(
   ].join('\n');
 }
 
-function show({ phase, step, event, detail }: Progress): void {
-  if (event === 'batch') {
-    if (process.stderr.isTTY)
-      process.stderr.write(`\r\x1b[K  ${phase}: ${step} ${JSON.stringify(detail ?? {})}`);
-    return;
-  }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  if (event === 'phase done') write(`✔ ${phase}`);
-  else if (event === 'phase undone') write(`↩ ${phase}`);
-  else if (event === 'paused' || event === 'retry')
-    write(`  ${phase}: ${event} ${JSON.stringify(detail ?? {})}`);
-}
-
 /** The shop's own switch, when its address is given; without it the migration stops before the cutover. */
 function switcher(shop: string | undefined): Pick<MigrationOptions, 'switchStore'> {
   if (!shop) return {};
@@ -157,20 +164,36 @@ async function writePlan(at: At, plan: MigrationPlan, flags: PlanFlags, until: P
 const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
 const NEXT = 'sqltrail migrate status shows how far it is.';
 
+/** Where DATABASE_URL is set, what is given first is not the address. */
+const shifted = (...given: (string | undefined)[]): (string | undefined)[] =>
+  given[0] === undefined || isDatabaseUrl(given[0]) || process.env['DATABASE_URL'] === undefined
+    ? given
+    : [undefined, ...given];
+
 /** `sqltrail migrate plan | start | status | verify | rollback | complete`. */
 export function migrateCommand(signal: AbortSignal): Command {
-  const migrate = new Command('migrate').description(
-    'carry tables to a new model online, in phases with a way back (now: the sample shop’s refactored model)',
-  );
+  const migrate = new Command('migrate')
+    .description(
+      'change large tables online, in phases with a way back: partition any table, or carry the sample shop to its refactored model',
+    )
+    .addHelpText('after', EXAMPLES);
   const command = (name: string, description: string) =>
     migrate
       .command(name)
       .description(description)
-      .argument('[url]', 'the owner of the legacy tables; or set DATABASE_URL')
+      .argument('[url]', 'the owner of the tables, or a superuser; or set DATABASE_URL')
+      .addHelpText('after', EXAMPLES)
       .option(
         '--time-zone <name>',
-        'the zone in which the dates kept as text are meant; that of the sessions of the database without it',
+        'the zone of midnight for ranges (UTC without it), or of the shop’s dates kept as text (that of the sessions without it)',
       );
+  const withFile = (name: string, description: string) =>
+    command(name, description).argument('[file]', 'the plan of an operation; the shop’s model without one');
+  const operation = (given: string | undefined, file: string, flags: Flags) =>
+    operationAt(ownerUrl(given), file, {
+      signal,
+      ...(flags.duty === undefined ? {} : { dutyCycle: flags.duty }),
+    });
   const planOptions = (to: Command) =>
     to
       .option(
@@ -207,13 +230,28 @@ export function migrateCommand(signal: AbortSignal): Command {
     signal,
   });
 
-  planOptions(
-    command('plan', 'the phases with gate, risk, way back and duration, and each step with its lock'),
-  ).action((given: string | undefined, flags: Flags) =>
-    reported(async () => {
-      const at = await target(given, flags.timeZone);
-      await writePlan(at, await planMigration(at), flags, 'contract');
-    }),
+  operationOptions(
+    planOptions(
+      command(
+        'plan',
+        'what will be done: an operation on a table as a file; the shop’s phases and steps without one',
+      ),
+    )
+      .argument('[operation]', 'partition')
+      .argument('[table]', 'as SQL writes it, such as shop.orders'),
+  ).action(
+    (
+      given: string | undefined,
+      operationName: string | undefined,
+      tableName: string | undefined,
+      flags: Flags & OperationFlags,
+    ) =>
+      reported(async () => {
+        const [url, name, table] = shifted(given, operationName, tableName);
+        if (name) return planOperation(ownerUrl(url), name, table, flags);
+        const at = await target(given, flags.timeZone);
+        await writePlan(at, await planMigration(at), flags, 'contract');
+      }),
   );
 
   changing(
@@ -229,8 +267,10 @@ export function migrateCommand(signal: AbortSignal): Command {
       'go on although some rows cannot be held by the new model; they stay in the legacy tables and in the ledger',
       false,
     )
-    .action((given: string | undefined, flags: Flags) =>
+    .action((first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
+        const [given, file] = shifted(first, second);
+        if (file) return startOperation(await operation(given, file, flags), flags.until, flags.yes);
         const at = await target(given, flags.timeZone);
         const options = optionsOf(at, flags);
         await writePlan(at, await planMigration(options), flags, flags.until);
@@ -238,14 +278,16 @@ export function migrateCommand(signal: AbortSignal): Command {
           write(NOTHING);
           return;
         }
-        for await (const progress of runMigration({ ...options, until: flags.until })) show(progress);
+        for await (const progress of runMigration({ ...options, until: flags.until })) showProgress(progress);
         write(NEXT);
       }),
     );
 
-  planOptions(command('status', 'how far it is, and how long the rest takes')).action(
-    (given: string | undefined, flags: Flags) =>
+  planOptions(withFile('status', 'how far it is, and how long the rest takes')).action(
+    (first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
+        const [given, file] = shifted(first, second);
+        if (file) return operationStatus(await operation(given, file, flags));
         const at = await target(given, flags.timeZone);
         const status = await migrationStatus(at);
         if (!status) {
@@ -261,9 +303,11 @@ export function migrateCommand(signal: AbortSignal): Command {
       }),
   );
 
-  command('verify', 'compare both models; exit code 1 when they differ').action(
-    (given: string | undefined, flags: Flags) =>
+  withFile('verify', 'compare both models; exit code 1 when they differ').action(
+    (first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
+        const [given, file] = shifted(first, second);
+        if (file) return verifyOperation(await operation(given, file, flags));
         const at = await target(given, flags.timeZone);
         const { equal, tables, money, unproven } = await verifyMigration({ ...at, signal });
         write(
@@ -274,12 +318,14 @@ export function migrateCommand(signal: AbortSignal): Command {
       }),
   );
 
-  changing(command('rollback', 'undo phases, the last step first; no write is lost'))
+  changing(withFile('rollback', 'undo phases, the last step first; no write is lost'))
     .addOption(
       new Option('--to <phase>', 'the phase to go back to').choices(['none', ...phases]).default('none'),
     )
-    .action((given: string | undefined, flags: Flags) =>
+    .action((first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
+        const [given, file] = shifted(first, second);
+        if (file) return rollbackOperation(await operation(given, file, flags), flags.to, flags.yes);
         const at = await target(given, flags.timeZone);
         const options = optionsOf(at, flags);
         const { phase } = await planMigration(options);
@@ -288,15 +334,17 @@ export function migrateCommand(signal: AbortSignal): Command {
           write(NOTHING);
           return;
         }
-        for await (const progress of rollbackMigration({ ...options, to: flags.to })) show(progress);
+        for await (const progress of rollbackMigration({ ...options, to: flags.to })) showProgress(progress);
         write(NEXT);
       }),
     );
 
   changing(
-    command('complete', 'drop the legacy tables (the phase contract), after which there is no way back'),
-  ).action((given: string | undefined, flags: Flags) =>
+    withFile('complete', 'drop the legacy tables (the phase contract), after which there is no way back'),
+  ).action((first: string | undefined, second: string | undefined, flags: Flags) =>
     reported(async () => {
+      const [given, file] = shifted(first, second);
+      if (file) return startOperation(await operation(given, file, flags), 'contract', flags.yes);
       const at = await target(given, flags.timeZone);
       const options = optionsOf(at, flags);
       const plan = await planMigration(options);
@@ -306,7 +354,8 @@ export function migrateCommand(signal: AbortSignal): Command {
         write(NOTHING);
         return;
       }
-      for await (const progress of runMigration({ ...options, until: 'contract', yes: true })) show(progress);
+      for await (const progress of runMigration({ ...options, until: 'contract', yes: true }))
+        showProgress(progress);
       write(NEXT);
     }),
   );

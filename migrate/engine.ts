@@ -35,6 +35,7 @@ async function begin(run: Run): Promise<{ state: MigrationState; steps: Step[] }
     throw new OperationError(
       `The migration ${name} was begun with another mapping. Roll it back with the version that began it, or finish it with that.`,
     );
+  if (state.steps.length === 0) await run.migration.begins?.(client);
   return { state, steps: await run.migration.steps(client, { state, previousStore: state.previousStore }) };
 }
 /**

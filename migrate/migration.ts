@@ -116,6 +116,8 @@ export interface Migration {
   hash: string;
   /** Tables in whose owner's name everything is done; the first that is there counts. */
   tables: readonly { schema: string; table: string }[];
+  /** Before its first step. @throws OperationError when it no longer fits the database */
+  begins?: (client: pg.ClientBase) => Promise<void>;
   /** Of the session that compares. */
   comparing: Settings;
   /** @throws OperationError when the database is not what the migration needs */

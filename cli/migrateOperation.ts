@@ -1,0 +1,187 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ConfigurationError, errorCode } from '../lib/errors.ts';
+import { OperationError } from '../lib/pg/errors.ts';
+import {
+  type MigrationOptions,
+  migrationStatus,
+  type Progress,
+  planMigration,
+  rollbackMigration,
+  runMigration,
+  verifyMigration,
+} from '../migrate/engine.ts';
+import { isPhase, type Phase, phaseIndex, type Reached } from '../migrate/mapping.ts';
+import type { PartitionOptions } from '../migrate/operations/choices.ts';
+import { type DeclaredMigration, readDeclared, writeDeclared } from '../migrate/operations/declared.ts';
+import { READING } from '../migrate/operations/description.ts';
+import { intervals } from '../migrate/operations/intervals.ts';
+import { operationOf } from '../migrate/operations/operation.ts';
+import { planPartition } from '../migrate/operations/partition.ts';
+import { openReader } from '../migrate/session.ts';
+import { differences } from '../migrate/verify.ts';
+import { wholeNumber } from './arguments.ts';
+
+const write = (text: string) => process.stdout.write(`${text}\n`);
+
+/** Of `migrate plan`, when an operation is given. */
+export type OperationFlags = Omit<PartitionOptions, 'table' | 'by' | 'timeZone'> & {
+  by?: string;
+  timeZone?: string;
+  out?: string;
+};
+
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+
+export const operationOptions = (to: Command): Command =>
+  to
+    .option('--by <column>', 'partition: the date or timestamp column whose ranges become partitions')
+    .addOption(
+      new Option('--interval <length>', 'partition: length of a range')
+        .choices([...intervals])
+        .default('month'),
+    )
+    .option('--ahead <count>', 'partition: ranges made ahead of the present one', wholeNumber(0), 3)
+    .option(
+      '--retain <count>',
+      'partition: ranges after which one may leave; noted for archive',
+      wholeNumber(1),
+    )
+    .option('--from <date>', 'partition: rows before it stay in the default partition', (text) => {
+      if (!DATE.test(text)) throw new InvalidArgumentError('Give a date, such as 2020-01-01.');
+      return text;
+    })
+    .option('--extend-keys', 'partition: keys that lack the column get it', false)
+    .option('--drop-foreign-keys', 'partition: drop foreign keys that refer to a key which changes', false)
+    .option('--accept-triggers', 'partition: keep triggers that name the column', false)
+    .option('--out <file>', 'file that the plan is written to; migration-TABLE.yaml without it');
+
+/** Plans an operation and writes it to a file. @throws OperationError with every reason why it cannot be done */
+export async function planOperation(
+  url: string,
+  operation: string,
+  table: string | undefined,
+  { out, by, timeZone = 'UTC', ...flags }: OperationFlags,
+): Promise<void> {
+  if (operation !== 'partition')
+    throw new ConfigurationError(`There is no operation ${operation}; there is partition.`);
+  if (!table || !by)
+    throw new ConfigurationError(
+      'partition needs a table and a column: sqltrail migrate plan URL partition shop.orders --by placed_at',
+    );
+  const client = await openReader(url, READING);
+  let declared: DeclaredMigration;
+  try {
+    declared = await planPartition(client, { table, by, timeZone, ...flags });
+  } finally {
+    await client.end().catch(() => {});
+  }
+  const file = out ?? `migration-${declared.table.name.replaceAll(/[^\p{L}\p{N}_-]/gu, '_')}.yaml`;
+  await writeFile(file, writeDeclared(declared), { flag: 'wx' }).catch((error) => {
+    if (errorCode(error) === 'EEXIST')
+      throw new ConfigurationError(`${file} is there already. Remove it, or name another file with --out.`);
+    throw new ConfigurationError(`${file} could not be written: ${(error as Error).message}`);
+  });
+  for (const note of declared.notes) write(`- ${note}`);
+  write(
+    `\nThe plan is in ${file}: read it, then run sqltrail migrate start URL ${file}. Nothing was changed.`,
+  );
+}
+
+interface At {
+  options: MigrationOptions;
+  declared: DeclaredMigration;
+  file: string;
+}
+
+export async function operationAt(
+  url: string,
+  file: string,
+  more: Pick<MigrationOptions, 'signal' | 'dutyCycle'>,
+): Promise<At> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw new ConfigurationError(`${file} could not be read: ${(error as Error).message}`);
+  });
+  const declared = readDeclared(text, file);
+  return { declared, file, options: { url, mapping: operationOf(declared), ...more } };
+}
+
+const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
+
+export function showProgress({ phase, step, event, detail }: Progress): void {
+  if (event === 'batch') {
+    if (process.stderr.isTTY)
+      process.stderr.write(`\r\x1b[K  ${phase}: ${step} ${JSON.stringify(detail ?? {})}`);
+    return;
+  }
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  if (event === 'phase done') write(`✔ ${phase}`);
+  else if (event === 'phase undone') write(`↩ ${phase}`);
+  else if (event === 'paused' || event === 'retry')
+    write(`  ${phase}: ${event} ${JSON.stringify(detail ?? {})}`);
+}
+
+/** Empty phases are none of an operation's. */
+const shown =
+  ({ phases }: DeclaredMigration) =>
+  (progress: Progress): void => {
+    const has = phases.some(({ phase }) => phase === progress.phase);
+    if (has) showProgress(progress);
+  };
+
+async function writeSteps(at: At, until: Phase): Promise<void> {
+  const { steps } = await planMigration(at.options);
+  for (const { phase, name, lock, done, reversible } of steps)
+    if (isPhase(phase) && phaseIndex(phase) <= phaseIndex(until))
+      write(
+        `${done ? '✔' : ' '} ${phase.padEnd(15)} ${name}   [${lock}${reversible ? '' : '; no way back'}]`,
+      );
+}
+
+export async function startOperation(at: At, until: Phase, yes: boolean): Promise<void> {
+  await writeSteps(at, until);
+  if (!yes) return void write(NOTHING);
+  for await (const progress of runMigration({ ...at.options, until, yes: until === 'contract' }))
+    shown(at.declared)(progress);
+  write(
+    until === 'contract'
+      ? `${at.declared.table.schema}.${at.declared.table.name} is done; the old table is gone.`
+      : `Next: sqltrail migrate status URL ${at.file}; the table changes places with --until cutover-writes.`,
+  );
+}
+
+export async function operationStatus({ options, declared }: At): Promise<void> {
+  const status = await migrationStatus(options);
+  if (!status) return void write(`${declared.name} has not begun.`);
+  write(
+    `${declared.name}: phase ${status.phase}${status.inPhase ? `, in ${status.inPhase}` : ''}; ${status.stepsDone} steps done.`,
+  );
+  for (const { table, units, reached, upper, busyMs, wallMs } of status.cursors)
+    write(
+      `  ${table}: ${units} rows copied, block ${reached} of ${upper}; ${(busyMs / 1000).toFixed(0)} s of work in ${(wallMs / 1000).toFixed(0)} s`,
+    );
+}
+
+export async function verifyOperation({ options }: At): Promise<void> {
+  const verification = await verifyMigration(options).catch((error) => {
+    // undefined_table
+    if ((error as { code?: string }).code === '42P01')
+      throw new OperationError(
+        'There are no two tables to compare: the migration has not begun, or is complete.',
+      );
+    throw error;
+  });
+  const [table] = verification.tables;
+  write(
+    `${table?.legacyRows} rows in the old table and ${table?.rebuiltRows} in the new one compared: ${verification.equal ? 'equal' : 'they differ'}.`,
+  );
+  for (const line of differences(verification)) write(`  ${line}`);
+  if (!verification.equal) process.exitCode = 1;
+}
+
+export async function rollbackOperation(at: At, to: Reached, yes: boolean): Promise<void> {
+  const { phase } = await planMigration(at.options);
+  write(`It is at ${phase}; everything after ${to} would be undone, the last step first.`);
+  if (!yes) return void write(NOTHING);
+  for await (const progress of rollbackMigration({ ...at.options, to })) shown(at.declared)(progress);
+}

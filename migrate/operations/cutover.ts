@@ -1,0 +1,130 @@
+import { quote as id, literal } from '../../lib/pg/quote.ts';
+import type { IncomingKey, TableDescription } from './description.ts';
+import { describeSql } from './descriptionSql.ts';
+import type { Layout, Renamed } from './layout.ts';
+import {
+  comment,
+  noTableGrants,
+  policiesFollow,
+  policiesGone,
+  publicationsFollow,
+  sequencesFollow,
+  sequencesReturn,
+  tableGrants,
+  triggersFollow,
+  triggersGone,
+  triggersOff,
+  triggersOn,
+  viewsFollow,
+} from './objects.ts';
+import { noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
+
+const incomingTable = ({ schema, table }: IncomingKey) => id(schema, table);
+
+const notValid = (definition: string) => `${definition.replace(/ NOT VALID$/, '')} NOT VALID`;
+
+const dropIncoming = (keys: readonly IncomingKey[]) =>
+  keys.map((key) => `ALTER TABLE ${incomingTable(key)} DROP CONSTRAINT ${id(key.name)};`);
+const addIncoming = (keys: readonly IncomingKey[]) =>
+  keys.flatMap((key) => [
+    `ALTER TABLE ${incomingTable(key)} ADD CONSTRAINT ${id(key.name)} ${notValid(key.definition)};`,
+    ...comment(`CONSTRAINT ${id(key.name)} ON ${incomingTable(key)}`, key.comment),
+  ]);
+export const validateIncoming = (keys: readonly IncomingKey[]) =>
+  keys
+    .filter(({ validated }) => validated)
+    .map((key) => `ALTER TABLE ${incomingTable(key)} VALIDATE CONSTRAINT ${id(key.name)};`)
+    .join('\n');
+
+/** Every name goes from one table to the other. `from` is what the application used so far. */
+function exchange(d: TableDescription, layout: Layout, forth: boolean): string[] {
+  const { schema } = layout;
+  const leaving = ({ newName, oldName }: Renamed) => (forth ? oldName : newName);
+  const coming = ({ newName, oldName }: Renamed) => (forth ? newName : oldName);
+  const rename = (kind: string, of: string, names: Renamed) => [
+    `ALTER ${kind} ${id(of, names.name)} RENAME TO ${id(leaving(names))};`,
+    `ALTER ${kind} ${id(of, coming(names))} RENAME TO ${id(names.name)};`,
+  ];
+  return [
+    ...rename('TABLE', schema, layout.names),
+    // A constraint has the name of its index, and is renamed with it.
+    ...layout.indexes.flatMap((index) => rename('INDEX', schema, index)),
+    ...d.statistics.flatMap((each) => {
+      const names = layout.statistics.get(each.name);
+      return names ? rename('STATISTICS', each.schema, names) : [];
+    }),
+  ];
+}
+
+/** Ends the transaction when the table is no longer what the plan was made for. */
+const unchanged = (d: TableDescription, definition: Readonly<Record<string, string>>) => `DO $sqltrail$
+DECLARE
+  changed  text;
+BEGIN
+  SELECT string_agg(p.key, ', ' ORDER BY p.key) INTO changed
+    FROM jsonb_each_text(${literal(JSON.stringify(definition))}::jsonb) AS p
+    LEFT JOIN jsonb_each((${describeSql(d.table.oid)})) AS c ON c.key = p.key
+   WHERE md5(c.value::text) IS DISTINCT FROM p.value;
+  IF changed IS NOT NULL THEN
+    RAISE EXCEPTION 'The definition of the table has changed since the migration was planned: %', changed
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Undo that change, or roll the migration back and plan it again.';
+  END IF;
+END $sqltrail$;`;
+
+export interface Cutover {
+  /** Foreign keys of other tables that refer to the new table from then on. */
+  kept: readonly IncomingKey[];
+  definition: Readonly<Record<string, string>>;
+}
+
+const locks = (tables: readonly string[]) =>
+  [...new Set(tables)].map((table) => `LOCK TABLE ONLY ${table} IN ACCESS EXCLUSIVE MODE;`);
+
+const sequenceNames = (layout: Layout) => (name: string) =>
+  layout.sequences.get(name) ?? { newName: name, oldName: name };
+
+/** The new table takes the place of the old one, which is kept in step with it from now on. */
+export function cutoverSql(d: TableDescription, layout: Layout, { kept, definition }: Cutover): string {
+  const { table, old, fresh } = layout;
+  return [
+    ...locks([table, fresh, ...d.incoming.map(incomingTable)]),
+    unchanged(d, definition),
+    noSyncTriggers(layout.forward),
+    noSyncFunction(layout.forward),
+    ...dropIncoming(d.incoming),
+    ...exchange(d, layout, true),
+    ...sequencesFollow(d, table, sequenceNames(layout)),
+    ...viewsFollow(d),
+    ...triggersOff(d, old),
+    ...triggersFollow(d, table),
+    ...policiesFollow(d, table),
+    ...tableGrants(d, table),
+    ...publicationsFollow(d, old, table),
+    ...addIncoming(kept),
+    syncFunction(layout.reverse),
+    syncTriggers(layout.reverse),
+  ].join('\n');
+}
+
+/** The old table takes its place again; it holds every write that was made since. */
+export function cutoverBack(d: TableDescription, layout: Layout, { kept }: Cutover): string {
+  const { table, old, fresh } = layout;
+  return [
+    ...locks([table, old, ...d.incoming.map(incomingTable)]),
+    noSyncTriggers(layout.reverse),
+    noSyncFunction(layout.reverse),
+    ...dropIncoming(kept),
+    ...publicationsFollow(d, table, old),
+    ...policiesGone(d, table),
+    ...triggersGone(d, table),
+    ...noTableGrants(d, table),
+    ...sequencesReturn(d, old, sequenceNames(layout)),
+    ...exchange(d, layout, false),
+    ...viewsFollow(d),
+    ...triggersOn(d, table),
+    ...addIncoming(d.incoming),
+    syncFunction(layout.forward),
+    syncTriggers(layout.forward),
+    `-- The new table is ${fresh} again.`,
+  ].join('\n');
+}

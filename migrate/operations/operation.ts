@@ -1,0 +1,73 @@
+import type pg from 'pg';
+import { OperationError } from '../../lib/pg/errors.ts';
+import { literal } from '../../lib/pg/quote.ts';
+import type { Migration, Step } from '../migration.ts';
+import type { Undo } from '../state.ts';
+import { compareTables, comparingIn } from './compare.ts';
+import { copyRows } from './copy.ts';
+import { type DeclaredMigration, type DeclaredStep, hashOfDeclared } from './declared.ts';
+import { fingerprintOf } from './description.ts';
+
+/** Names in the statements are complete; nothing is found by a path that somebody has set. */
+const PATH = 'SET LOCAL search_path = pg_catalog;\n';
+
+function workOf(declared: DeclaredMigration, { sql, indexes, work }: DeclaredStep): Step['work'] {
+  if (work === 'copy') return { kind: 'run', run: (run, at) => copyRows(run, at, declared) };
+  if (work === 'compare') return { kind: 'run', run: (run, { phase, step }) => run.verified(phase, step) };
+  if (indexes)
+    return {
+      kind: 'indexes',
+      indexes: indexes.map((index) => ({ schema: declared.table.schema, ...index })),
+    };
+  return sql ? { kind: 'transaction', sql: `${PATH}${sql}` } : { kind: 'nothing' };
+}
+
+function undoOf(declared: DeclaredMigration, { undo, work }: DeclaredStep): Undo {
+  if (work === 'copy')
+    return {
+      kind: 'transaction',
+      sql: `DELETE FROM sqltrail.migration_cursor WHERE migration = ${literal(declared.name)}`,
+    };
+  return undo ? { kind: 'transaction', sql: `${PATH}${undo}` } : { kind: 'none' };
+}
+
+/** @throws OperationError when the table is no longer what the plan was made for */
+async function refuseChanged(client: pg.ClientBase, { table, definition }: DeclaredMigration): Promise<void> {
+  const now = await client.query('BEGIN READ ONLY; SET LOCAL search_path = pg_catalog').then(async () => {
+    try {
+      return await fingerprintOf(client, table.oid);
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  });
+  const changed = Object.keys(definition).filter((part) => now[part] !== definition[part]);
+  if (changed.length > 0)
+    throw new OperationError(
+      `${table.schema}.${table.name} has changed since the plan was made (${Object.keys(now).length === 0 ? 'it is not there' : changed.join(', ')}). Plan it again; nothing was changed.`,
+    );
+}
+
+/** The migration that a file declares; it runs exactly the SQL that is in it. */
+export const operationOf = (declared: DeclaredMigration): Migration => ({
+  name: declared.name,
+  hash: hashOfDeclared(declared),
+  tables: [declared.table, { schema: declared.table.schema, name: declared.rows.oldName }].map(
+    ({ schema, name: table }) => ({ schema, table }),
+  ),
+  comparing: comparingIn(declared.rows.searchPath),
+  begins: (client) => refuseChanged(client, declared),
+  steps: async () =>
+    declared.phases.flatMap(({ phase, steps }) =>
+      steps.map((step) => ({
+        phase,
+        name: step.name,
+        lock: step.lock,
+        work: workOf(declared, step),
+        undo: undoOf(declared, step),
+        ...(step.work === 'copy'
+          ? { size: { rows: declared.size.rows, units: declared.size.rows, bytes: declared.size.totalBytes } }
+          : {}),
+      })),
+    ),
+  verify: (client, options) => compareTables(client, declared, options),
+});
