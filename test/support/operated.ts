@@ -1,0 +1,54 @@
+import { rollbackMigration, runMigration } from '../../migrate/engine.ts';
+import type { Phase, Reached } from '../../migrate/mapping.ts';
+import type { Migration } from '../../migrate/migration.ts';
+import type { PartitionOptions } from '../../migrate/operations/choices.ts';
+import { type DeclaredMigration, readDeclared, writeDeclared } from '../../migrate/operations/declared.ts';
+import { READING } from '../../migrate/operations/description.ts';
+import { operationOf } from '../../migrate/operations/operation.ts';
+import { planPartition } from '../../migrate/operations/partition.ts';
+import { openReader } from '../../migrate/session.ts';
+
+/** An operation on a test's database, planned, written to a file's text and read from it again. */
+export interface Operated {
+  declared: DeclaredMigration;
+  file: string;
+  options: { url: string; mapping: Migration; dutyCycle: number };
+  run(until: Phase): Promise<void>;
+  back(to: Reached): Promise<void>;
+}
+
+export const chosen = {
+  interval: 'month',
+  timeZone: 'UTC',
+  ahead: 2,
+  extendKeys: false,
+  dropForeignKeys: false,
+  acceptTriggers: false,
+} as const satisfies Partial<PartitionOptions>;
+
+/** @throws OperationError with the reasons why it cannot be done */
+export async function operated(
+  url: string,
+  options: Pick<PartitionOptions, 'table' | 'by'> & Partial<PartitionOptions>,
+): Promise<Operated> {
+  const reader = await openReader(url, READING);
+  let file: string;
+  try {
+    file = writeDeclared(await planPartition(reader, { ...chosen, ...options }));
+  } finally {
+    await reader.end();
+  }
+  const declared = readDeclared(file, 'plan.yaml');
+  const at = { url, mapping: operationOf(declared), dutyCycle: 1, maxBatch: 64 };
+  return {
+    declared,
+    file,
+    options: at,
+    async run(until) {
+      for await (const _ of runMigration({ ...at, until, yes: true }));
+    },
+    async back(to) {
+      for await (const _ of rollbackMigration({ ...at, to }));
+    },
+  };
+}
