@@ -117,7 +117,13 @@ export class Run implements Running {
         await this.client.query(sql);
         return;
       } catch (error) {
-        if (!isTransient(error) || attempt === 5) throw error;
+        if (!isTransient(error)) throw error;
+        if (attempt === 5)
+          throw new OperationError(
+            `${phase}, ${step}: the index ${name} waits for transactions that are older than it, and they did not end within 100 s. ` +
+              'Look for them in pg_stat_activity (xact_start), let them end, then run it again.',
+            { cause: error },
+          );
         yield { phase, step, event: 'retry', detail: { attempt } };
         await sleep(500 + Math.random() * 1_000 * attempt);
       } finally {

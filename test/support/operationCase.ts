@@ -105,26 +105,23 @@ export interface Writers {
   stop(): Promise<void>;
 }
 
-/** Sessions that run random statements, one transaction each, until they are stopped; whatever fails is kept. */
-export function startWriters(
-  url: string,
-  count: number,
-  statement: (random: () => number) => string,
-): Writers {
+/** Sessions that run statements, one transaction each, until they are stopped; whatever fails is kept. */
+export function startWriters(url: string, count: number, statement: (writer: number) => string): Writers {
   let writing = true;
   let done = 0;
   const failures: string[] = [];
-  const work = Array.from({ length: count }, async () => {
+  const work = Array.from({ length: count }, async (_, writer) => {
     const client = new pg.Client(url);
     client.on('error', () => {});
     await client.connect();
     while (writing) {
-      const sql = statement(Math.random);
+      const sql = statement(writer);
       try {
         await client.query(sql);
         done += 1;
       } catch (error) {
-        failures.push(`${(error as Error).message} [${sql}]`);
+        // A few say enough.
+        if (failures.length < 5) failures.push(`${(error as Error).message} [${sql}]`);
         await client.query('ROLLBACK');
       }
     }
