@@ -76,7 +76,8 @@ export function layoutOf(
     identity: newKey,
     arbiter,
     replace: unique > 1 || always.some((column) => !arbiter.includes(column)),
-    set: copied.filter((column) => !arbiter.includes(column)),
+    // A column GENERATED ALWAYS AS IDENTITY cannot be updated; its rows are replaced.
+    set: copied.filter((column) => !arbiter.includes(column) && !always.includes(column)),
   });
   return {
     schema,

@@ -54,7 +54,8 @@ export async function planPartition(
     sqltrail: 'migration',
     version: 1,
     operation: 'partition',
-    name: `partition ${schema}.${name}`,
+    // A table of the same name may be partitioned again, when this one is done.
+    name: `partition ${schema}.${name} (OID ${oid})`,
     table: { oid, schema, name, owner },
     choices: {
       by: options.by,

@@ -1,3 +1,4 @@
+import { quote as id } from '../../lib/pg/quote.ts';
 import type { Choices } from './choices.ts';
 import type { TableDescription } from './description.ts';
 
@@ -38,6 +39,7 @@ export const brokenForeignKeys = (d: TableDescription, by: string): string[] => 
 export function refusals(d: TableDescription, choices: Choices, server: number): string[] {
   const { table } = d;
   const name = `${table.schema}.${table.name}`;
+  const inSql = id(table.schema, table.name);
   const found: string[] = [];
   const no = (when: unknown, ...why: string[]) => {
     if (when) found.push(why.join(' '));
@@ -68,11 +70,11 @@ export function refusals(d: TableDescription, choices: Choices, server: number):
   );
   no(
     !table.mayCreate,
-    `Its owner ${table.owner} may not create tables in the schema ${table.schema}. GRANT CREATE ON SCHEMA ${table.schema} TO ${table.owner} first.`,
+    `Its owner ${table.owner} may not create tables in the schema ${table.schema}. GRANT CREATE ON SCHEMA ${id(table.schema)} TO ${id(table.owner)} first.`,
   );
   no(
     table.forceRowSecurity,
-    `Row-level security is forced on its owner too, who would copy only what the policies let through. Take it off for the time of the migration: ALTER TABLE ${name} NO FORCE ROW LEVEL SECURITY.`,
+    `Row-level security is forced on its owner too, who would copy only what the policies let through. Take it off for the time of the migration: ALTER TABLE ${inSql} NO FORCE ROW LEVEL SECURITY.`,
   );
 
   const by = d.columns.find((column) => column.name === choices.by);
@@ -84,13 +86,13 @@ export function refusals(d: TableDescription, choices: Choices, server: number):
     );
     no(
       !by.notNull,
-      `${by.name} may be null, and a row without it belongs to no range. Fill it, then ALTER TABLE ${name} ALTER COLUMN ${by.name} SET NOT NULL.`,
+      `${by.name} may be null, and a row without it belongs to no range. Fill it, then ALTER TABLE ${inSql} ALTER COLUMN ${id(by.name)} SET NOT NULL.`,
     );
     no(by.generated, `${by.name} is a generated column, by which Postgres does not partition.`);
   }
   no(
     !keyOf(d),
-    `${name} has no key: no unique index of columns that are never null tells its rows apart, so that changes could not be carried over while it is copied. Add one first, such as ALTER TABLE ${name} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`,
+    `${name} has no key: no unique index of columns that are never null tells its rows apart, so that changes could not be carried over while it is copied. Add one first, such as ALTER TABLE ${inSql} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`,
   );
   for (const index of d.indexes) {
     no(

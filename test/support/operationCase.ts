@@ -83,10 +83,10 @@ INSERT INTO "Лавка".lines (order_id, order_when) SELECT id, "when" FROM "Л
 `;
 export const HOSTILE = '"Лавка"."Заказы"';
 
-/** Rows of one table that the other has not, both ways; written without the engine. Json has no equality. */
+/** Rows of one table that the other has not, both ways; written without the engine. Some types have no equality. */
 export async function differing(client: pg.ClientBase, one: string, other: string): Promise<number> {
   const { rows: columns } = await client.query<{ list: string }>(
-    `SELECT string_agg(quote_ident(attname) || CASE WHEN atttypid IN ('json'::regtype, 'xml'::regtype) THEN '::text' ELSE '' END, ', ' ORDER BY attnum) AS list
+    `SELECT string_agg(quote_ident(attname) || CASE WHEN atttypid IN ('json'::regtype, 'xml'::regtype, 'point'::regtype) THEN '::text' ELSE '' END, ', ' ORDER BY attnum) AS list
        FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
     [one],
   );
