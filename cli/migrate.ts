@@ -50,11 +50,11 @@ const ownerUrl = (given: string | undefined) => databaseUrl(given, 'migrate plan
 
 const EXAMPLES = `
 Any table (a file says what will be done, and all SQL of it):
-  sqltrail migrate plan postgres://owner@localhost/app partition shop.orders --by placed_at --interval month
-  sqltrail migrate start postgres://owner@localhost/app migration-orders.yaml --yes
-  sqltrail migrate start postgres://owner@localhost/app migration-orders.yaml --until cutover-writes --yes
-  sqltrail migrate rollback postgres://owner@localhost/app migration-orders.yaml --yes
-  sqltrail migrate complete postgres://owner@localhost/app migration-orders.yaml --yes
+  sqltrail migrate plan postgres://owner@localhost/app partition app.events --by created_at --interval month
+  sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
+  sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
+  sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
+  sqltrail migrate complete postgres://owner@localhost/app migration-events.yaml --yes
 Without an operation or a file, the sample shop's refactored model is meant.`;
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -238,7 +238,7 @@ export function migrateCommand(signal: AbortSignal): Command {
       ),
     )
       .argument('[operation]', 'partition')
-      .argument('[table]', 'as SQL writes it, such as shop.orders'),
+      .argument('[table]', 'as SQL writes it, such as app.events'),
   ).action(
     (
       given: string | undefined,

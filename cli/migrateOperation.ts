@@ -67,7 +67,7 @@ export async function planOperation(
     throw new ConfigurationError(`There is no operation ${operation}; there is partition.`);
   if (!table || !by)
     throw new ConfigurationError(
-      'partition needs a table and a column: sqltrail migrate plan URL partition shop.orders --by placed_at',
+      'partition needs a table and a column: sqltrail migrate plan URL partition app.events --by created_at',
     );
   const client = await openReader(url, READING);
   let declared: DeclaredMigration;

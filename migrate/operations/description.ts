@@ -169,7 +169,7 @@ export const READING = { search_path: 'pg_catalog' };
  * Everything the catalogue holds of a table that a table in its place needs.
  *
  * @param client with the settings of {@link READING}
- * @param name as SQL writes it: `orders`, `shop.orders`, `shop."Order"`; without a schema it is looked for in `public`
+ * @param name as SQL writes it: `events`, `app.events`, `app."Event"`; without a schema it is looked for in `public`
  *   and in the schema of the role's name
  * @throws OperationError when there is no such table
  */
@@ -183,7 +183,7 @@ export async function describeTable(client: pg.ClientBase, name: string): Promis
   const oid = found[0]?.oid;
   if (!oid)
     throw new OperationError(
-      `There is no table ${name} in this database. Give its schema too, and quote what is not lower case: shop."Order".`,
+      `There is no table ${name} in this database. Give its schema too, and quote what is not lower case: app."Event".`,
     );
   const { rows } = await client.query<{ description: TableDescription }>(describeSql(oid));
   return (rows[0] as { description: TableDescription }).description;

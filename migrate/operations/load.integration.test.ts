@@ -120,6 +120,25 @@ it('a transaction with a snapshot of its own is ended rather than lost', async (
   expect(writers.failures.filter((failure) => !failure.startsWith('could not serialize access'))).toEqual([]);
 });
 
+it('a row that is being changed is not copied as it was', async () => {
+  const it = await operated(database.url, { table: HOSTILE, by: 'when', from: '2026-01-01' });
+  await it.run('dual-write');
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query(
+    `BEGIN; DELETE FROM ${HOSTILE} WHERE id = 110; UPDATE ${HOSTILE} SET "when" = "when" + interval '1 year' WHERE id = 112`,
+  );
+  let waited = false;
+  for await (const { step, event } of runMigration({ ...it.options, until: 'backfill' })) {
+    // It has met the rows, and gave way; or it has passed them.
+    if (step === 'rows' && (event === 'retry' || event === 'done') && !waited) await other.query('COMMIT');
+    waited ||= step === 'rows' && event === 'retry';
+  }
+  await other.end();
+  expect(waited).toBe(true);
+  await expectEqual(it, 'after the copy');
+});
+
 it('goes on after kill -9 at any moment, there and back', async () => {
   const it = await operated(database.url, { table: HOSTILE, by: 'when', from: '2026-01-01' });
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-operate-'));

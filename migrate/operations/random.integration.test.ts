@@ -209,6 +209,8 @@ it('a plan for any table is right, or is refused with the reason', async () => {
           [!t.by.notNull && !(t.key.withBy && t.key.kind === 'PRIMARY KEY'), /may be null/],
           [t.key.kind === 'none' || (t.key.deferrable && t.key.kind !== 'index'), /has no key|deferrable/],
           [t.extra.includes('exclusion'), /exclusion constraint/],
+          // A word of the trigger's function.
+          [t.extra.includes('trigger') && t.by.name.trim() === '', /--accept-triggers/],
           [!t.extendKeys && !t.key.withBy && t.key.kind !== 'none', /--extend-keys/],
         ] as const;
         const due = reasons.filter(([when]) => when);

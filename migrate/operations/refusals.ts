@@ -21,6 +21,13 @@ export function keyOf({ columns, indexes }: TableDescription): string[] | undefi
 
 const listed = (names: readonly (string | null)[]) => names.map((name) => name ?? 'an expression').join(', ');
 
+/** Whether a source text has the word in it. */
+const names = (source: string, word: string) =>
+  new RegExp(
+    `(?<![\\p{L}\\p{N}_])${word.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\p{L}\\p{N}_])`,
+    'iu',
+  ).test(source);
+
 /** Unique indexes that do not hold the partition column. */
 export const uniqueWithout = ({ indexes }: TableDescription, by: string) =>
   indexes.filter((index) => index.unique && index.valid && !index.columns.includes(by));
@@ -136,10 +143,7 @@ export function refusals(d: TableDescription, choices: Choices, server: number):
       `The trigger ${trigger.name} has transition tables and fires for each row, which Postgres does not allow on a partitioned table. Let it fire for each statement.`,
     );
     no(
-      trigger.row &&
-        trigger.before &&
-        !choices.acceptTriggers &&
-        trigger.source.toLowerCase().includes(choices.by.toLowerCase()),
+      trigger.row && trigger.before && !choices.acceptTriggers && names(trigger.source, choices.by),
       `The trigger ${trigger.name} fires before a row is written and its function names ${choices.by}. On a partitioned table it must not move the row to another partition. Where it does not, choose --accept-triggers; where it does, set ${choices.by} by a default instead.`,
     );
   }
