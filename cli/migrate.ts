@@ -17,12 +17,14 @@ import { type Measured, timeline } from '../migrate/timeline.ts';
 import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
+import { wholeNumber } from './arguments.ts';
 import { databaseUrl, reported } from './database.ts';
 import {
   type OperationFlags,
   operationAt,
   operationOptions,
   operationStatus,
+  partitionsAhead,
   planOperation,
   rollbackOperation,
   showProgress,
@@ -55,6 +57,7 @@ Any table (a file says what will be done, and all SQL of it):
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
   sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
   sqltrail migrate complete postgres://owner@localhost/app migration-events.yaml --yes
+  sqltrail migrate ahead postgres://owner@localhost/app migration-events.yaml --yes
 Without an operation or a file, the sample shop's refactored model is meant.`;
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -170,7 +173,7 @@ const shifted = (...given: (string | undefined)[]): (string | undefined)[] =>
     ? given
     : [undefined, ...given];
 
-/** `sqltrail migrate plan | start | status | verify | rollback | complete`. */
+/** `sqltrail migrate plan | start | status | verify | rollback | complete | ahead`. */
 export function migrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
     .description(
@@ -255,7 +258,7 @@ export function migrateCommand(signal: AbortSignal): Command {
   );
 
   changing(
-    planOptions(command('start', 'carry it out up to a phase, or resume it where it was stopped or killed')),
+    planOptions(withFile('start', 'carry it out up to a phase, or resume it where it was stopped or killed')),
   )
     .addOption(
       new Option('--until <phase>', 'the last phase of this run; sqltrail migrate complete has the contract')
@@ -359,5 +362,16 @@ export function migrateCommand(signal: AbortSignal): Command {
       write(NEXT);
     }),
   );
+  command('ahead', 'make partitions ahead for a table that was partitioned here; for a job that runs weekly')
+    .argument('[file]', 'the plan of the operation')
+    .option('--ahead <count>', 'ranges ahead of the present one', wholeNumber(0), 3)
+    .option('--yes', 'do it; without it only what would be done is said', false)
+    .action((first: string | undefined, second: string | undefined, flags: Flags & { ahead: number }) =>
+      reported(async () => {
+        const [given, file] = shifted(first, second);
+        if (!file) throw new ConfigurationError('Give the file of the plan: sqltrail migrate ahead URL FILE');
+        await partitionsAhead(await operation(given, file, flags), flags.ahead, flags.yes);
+      }),
+    );
   return migrate;
 }

@@ -12,6 +12,7 @@ import {
   verifyMigration,
 } from '../migrate/engine.ts';
 import { isPhase, type Phase, phaseIndex, type Reached } from '../migrate/mapping.ts';
+import { aheadOf } from '../migrate/operations/ahead.ts';
 import type { PartitionOptions } from '../migrate/operations/choices.ts';
 import { type DeclaredMigration, readDeclared, writeDeclared } from '../migrate/operations/declared.ts';
 import { READING } from '../migrate/operations/description.ts';
@@ -160,6 +161,17 @@ export async function operationStatus({ options, declared }: At): Promise<void> 
     write(
       `  ${table}: ${units} rows copied, block ${reached} of ${upper}; ${(busyMs / 1000).toFixed(0)} s of work in ${(wallMs / 1000).toFixed(0)} s`,
     );
+}
+
+/** Makes partitions ahead, for a job that runs from time to time. */
+export async function partitionsAhead({ options, declared }: At, ahead: number, yes: boolean): Promise<void> {
+  const { schema, name } = declared.table;
+  write(
+    `Partitions of ${schema}.${name} for the present ${declared.choices['interval']} and ${ahead} more would be made where they are missing, each with a short lock.`,
+  );
+  if (!yes) return void write(NOTHING);
+  const made = await aheadOf(options.url, declared, ahead);
+  write(made.length === 0 ? 'All are there.' : `Made: ${made.join(', ')}.`);
 }
 
 export async function verifyOperation({ options }: At): Promise<void> {

@@ -43,6 +43,8 @@ export interface RangesWanted {
   ahead: number;
   /** Older rows go to the default partition; a date. */
   from?: string;
+  /** No rows are looked at: from the present range on. */
+  future?: boolean;
 }
 
 /**
@@ -56,10 +58,13 @@ export async function rangesFor(client: pg.ClientBase, wanted: RangesWanted): Pr
   const zoned = wanted.type.startsWith('timestamp') && wanted.type.endsWith('with time zone');
   const local = zoned ? `(${column} AT TIME ZONE $2)` : column;
   const { rows } = await client.query<Range & { total: number }>(
-    `WITH bounds AS (
-       SELECT date_trunc('${interval}', least(min(${local})::timestamp, now() AT TIME ZONE $2)) AS first,
+    `WITH bounds AS (${
+      wanted.future
+        ? `SELECT date_trunc('${interval}', now() AT TIME ZONE $2) AS first, date_trunc('${interval}', now() AT TIME ZONE $2) AS last WHERE $3::text IS NULL`
+        : `SELECT date_trunc('${interval}', least(min(${local})::timestamp, now() AT TIME ZONE $2)) AS first,
               date_trunc('${interval}', greatest(max(${local})::timestamp, now() AT TIME ZONE $2)) AS last
-         FROM ${quote(wanted.schema, wanted.table)} WHERE isfinite(${column}) AND ($3::text IS NULL OR ${column} >= $3::${wanted.type})),
+         FROM ${quote(wanted.schema, wanted.table)} WHERE isfinite(${column}) AND ($3::text IS NULL OR ${column} >= $3::${wanted.type})`
+    }),
      ranges AS (
        SELECT at AS lower, at + interval '${STEP[interval]}' AS upper
          FROM bounds, generate_series(first, least(last + $1 * interval '${STEP[interval]}', timestamp '9999-01-01'), interval '${STEP[interval]}') AS at LIMIT 100000)

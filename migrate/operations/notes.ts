@@ -20,7 +20,7 @@ export async function notesFor(
       ? `${layout.partitions.length - 1} partitions, one for each ${options.interval} from ${first.lower} to ${last.upper}; rows outside of them go to ${layout.partitions.at(-1)?.name}.`
       : `One partition, ${layout.partitions.at(-1)?.name}, for all rows.`,
     `The new table takes about as much disk as the old one, ${(d.size.totalBytes / 1e9).toFixed(2)} GB, until sqltrail migrate complete drops the old one.`,
-    `Make further partitions before ${last?.upper ?? 'they are needed'}; until then new rows go to the default partition, from where they would have to be moved.`,
+    `After complete, let a weekly job run sqltrail migrate ahead: from ${last?.upper ?? 'now'} on, rows without a partition go to the default one, from where they would have to be moved.`,
     `Statements that name a partition itself write past the synchronisation: until sqltrail migrate complete they must name ${name}.`,
   ];
   for (const index of uniqueWithout(d, options.by))

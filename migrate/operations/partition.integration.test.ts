@@ -7,6 +7,7 @@ import { differing, HOSTILE, hostileTables } from '../../test/support/operationC
 import { verifyMigration } from '../engine.ts';
 import { phases } from '../mapping.ts';
 import { differences } from '../verify.ts';
+import { aheadOf } from './ahead.ts';
 
 let database: TestDatabase;
 let client: pg.Client;
@@ -115,6 +116,10 @@ it('everything that belongs to the table is the new one’s, with its names', as
       DELETE FROM ${HOSTILE} WHERE id % 30 = 0;
       DELETE FROM "Лавка".people WHERE id = (SELECT max(id) FROM "Лавка".people)`);
     expect((await query(`SELECT count(*)::int AS n FROM ${HOSTILE} WHERE "o$$id" = 'again'`))[0].n).toBe(0);
+    await client.query('TRUNCATE "Лавка".audit');
+    await client.query(`UPDATE ${HOSTILE} SET price = 1 WHERE id = 110`);
+    // Once, and not once more for the other table.
+    expect(await query('SELECT what FROM "Лавка".audit'), phase).toEqual([{ what: 'UPDATE' }]);
     if (phase !== 'contract') {
       const other = phase === 'backfill' ? it.declared.rows.newName : it.declared.rows.oldName;
       expect(await differing(client, HOSTILE, `"Лавка"."${other}"`), phase).toBe(0);
@@ -148,4 +153,24 @@ it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before
   } finally {
     await server.close();
   }
+});
+
+it('partitions are made ahead, again and again', async () => {
+  await client.query(`CREATE TABLE t (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) WITH (fillfactor = 71);
+    CREATE INDEX t_at_idx ON t (at DESC)`);
+  const it = await operated(database.url, { table: 't', by: 'at', ahead: 0 });
+  await expect(aheadOf(database.url, it.declared, 3)).rejects.toThrow(/not complete/);
+  await it.run('contract');
+  const parts = async () =>
+    (
+      await query(
+        "SELECT relname, reloptions FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 't'::regclass ORDER BY 1",
+      )
+    ).map((row) => `${row.relname} ${row.reloptions}`);
+  expect(await parts()).toHaveLength(2);
+  expect(await aheadOf(database.url, it.declared, 3)).toHaveLength(3);
+  expect(await aheadOf(database.url, it.declared, 3)).toEqual([]);
+  expect(new Set((await parts()).map((part) => part.split(' ')[1]))).toEqual(new Set(['fillfactor=71']));
+  await client.query("INSERT INTO t VALUES (1, now() + interval '140 days')");
+  await expect(aheadOf(database.url, it.declared, 6)).rejects.toThrow(/t_default/);
 });

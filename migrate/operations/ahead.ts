@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openDirect } from '../../lib/pg/connect.ts';
+import { isTransient, OperationError } from '../../lib/pg/errors.ts';
+import { quote as id, literal } from '../../lib/pg/quote.ts';
+import type { DeclaredMigration } from './declared.ts';
+import { type Interval, rangesFor } from './intervals.ts';
+import { FreeNames } from './names.ts';
+
+const ATTEMPTS = 20;
+
+/**
+ * Makes the partitions of the present range and of `ahead` more that a partitioned table does not have yet; for a job
+ * that runs from time to time.
+ *
+ * @returns names of those that were made
+ * @throws OperationError when the migration is not complete, or rows of the default partition belong to a new one
+ */
+export async function aheadOf(url: string, declared: DeclaredMigration, ahead: number): Promise<string[]> {
+  const { schema, name } = declared.table;
+  const table = id(schema, name);
+  const by = String(declared.choices['by']);
+  const client = await openDirect({ url, applicationName: 'sqltrail-migrate', what: 'The migration' });
+  try {
+    await client.query('SET search_path = pg_catalog');
+    const { rows: done } = await client.query<{ type: string; complete: boolean }>(
+      `SELECT format_type(a.atttypid, a.atttypmod) AS type, to_regclass($3) IS NULL AS complete
+         FROM pg_partitioned_table AS p JOIN pg_attribute AS a ON a.attrelid = p.partrelid AND a.attname = $2
+        WHERE p.partrelid = to_regclass($1)`,
+      [table, by, id(schema, declared.rows.oldName)],
+    );
+    if (!done[0]?.complete)
+      throw new OperationError(
+        `${declared.name} is not complete: its plan has the partitions that it needs until then.`,
+      );
+    const ranges = await rangesFor(client, {
+      schema,
+      table: name,
+      column: by,
+      type: done[0].type,
+      interval: declared.choices['interval'] as Interval,
+      timeZone: String(declared.choices['timeZone']),
+      ahead,
+      future: true,
+    });
+    const { rows: siblings } = await client.query<{ storage: string; unlogged: boolean }>(
+      `SELECT coalesce(' WITH (' || array_to_string(c.reloptions, ', ') || ')', '') || coalesce(' TABLESPACE ' || quote_ident(s.spcname), '') AS storage,
+              c.relpersistence = 'u' AS unlogged
+         FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid LEFT JOIN pg_tablespace AS s ON s.oid = c.reltablespace
+        WHERE i.inhparent = $1::regclass ORDER BY c.oid DESC LIMIT 1`,
+      [table],
+    );
+    const [sibling] = siblings;
+    const free = await FreeNames.of(client, schema);
+    const made: string[] = [];
+    for (const { lower, upper, label } of ranges) {
+      const partition = free.take(name, `_${label}`);
+      const sql = `CREATE ${sibling?.unlogged ? 'UNLOGGED ' : ''}TABLE ${id(schema, partition)} PARTITION OF ${table}
+  FOR VALUES FROM (${literal(lower)}) TO (${literal(upper)})${sibling?.storage ?? ''}`;
+      for (let attempt = 1; ; attempt += 1)
+        try {
+          await client.query(`BEGIN; SET LOCAL lock_timeout = 500; ${sql}; COMMIT`);
+          made.push(partition);
+          break;
+        } catch (error) {
+          await client.query('ROLLBACK');
+          const { code, message } = error as { code?: string; message: string };
+          // invalid_object_definition: another partition has this range.
+          if (code === '42P17') break;
+          // check_violation
+          if (code === '23514')
+            throw new OperationError(
+              `${message}. Rows from ${lower} to ${upper} are in the default partition: move them away (DELETE ... RETURNING into another table), run this again, and put them back.`,
+              { cause: error },
+            );
+          if (!isTransient(error) || attempt === ATTEMPTS) throw error;
+          await sleep(100 + Math.random() * 200 * attempt);
+        }
+    }
+    return made;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
