@@ -149,17 +149,14 @@ export function foreignKeys(d: TableDescription, layout: Layout) {
   const own = d.constraints.filter(({ type, references }) => type === 'f' && references !== d.table.oid);
   const each = (make: (partition: string, key: (typeof own)[number]) => string) =>
     own.flatMap((key) => layout.partitions.map(({ name }) => make(id(layout.schema, name), key))).join('\n');
-  const proven = own.filter(({ validated }) => validated);
   return {
     own,
     add: each(
       (partition, { name, definition }) =>
-        `ALTER TABLE ${partition} ADD CONSTRAINT ${id(name)} ${definition.replace(/ NOT VALID$/, '')} NOT VALID;`,
+        `ALTER TABLE ${partition} ADD CONSTRAINT ${id(name)} ${definition} NOT VALID;`,
     ),
-    validate: each((partition, { name, validated }) =>
-      validated ? `ALTER TABLE ${partition} VALIDATE CONSTRAINT ${id(name)};` : '',
-    ),
-    attach: proven
+    validate: each((partition, { name }) => `ALTER TABLE ${partition} VALIDATE CONSTRAINT ${id(name)};`),
+    attach: own
       .map(({ name, definition, comment: text }) =>
         [
           `ALTER TABLE ${layout.fresh} ADD CONSTRAINT ${id(name)} ${definition};`,

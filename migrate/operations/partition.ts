@@ -157,13 +157,9 @@ function phasesOf(
             sql: attachIndexes(layout, later),
           },
         ),
-        ...when(keys.own.length > 0, {
-          name: 'foreign keys, for new rows',
-          lock: referenced,
-          sql: keys.add,
-        }),
         ...when(
-          keys.attach,
+          keys.own.length > 0,
+          { name: 'foreign keys, for new rows', lock: referenced, sql: keys.add },
           {
             name: 'foreign keys, for all rows',
             lock: 'SHARE UPDATE EXCLUSIVE on the partitions: reads and writes go on',
@@ -210,7 +206,7 @@ function phasesOf(
         { name: 'both models are equal', lock: 'none: reads only', work: 'compare' },
         {
           name: 'no old table',
-          lock: `ACCESS EXCLUSIVE on ${table} and on ${old}, ${SHORT}`,
+          lock: `ACCESS EXCLUSIVE on ${table}, on ${old} and on those that it refers to, ${SHORT}`,
           sql: [noSyncTriggers(layout.reverse), noSyncFunction(layout.reverse), `DROP TABLE ${old};`].join(
             '\n',
           ),

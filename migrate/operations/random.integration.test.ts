@@ -22,7 +22,22 @@ afterAll(async () => {
 
 const id = pg.escapeIdentifier;
 const name = fc.oneof(
-  fc.constantFrom('order', 'Größe', 'a.b', 'x"y', "it's", '$1', 'таблица', 'a'.repeat(63), 'sqltrail', ' '),
+  fc.constantFrom(
+    'found',
+    'tg_op',
+    'new',
+    's',
+    'order',
+    'Größe',
+    'a.b',
+    'x"y',
+    "it's",
+    '$1',
+    'таблица',
+    'a'.repeat(63),
+    'sqltrail',
+    ' ',
+  ),
   fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
 );
 

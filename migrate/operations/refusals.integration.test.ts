@@ -47,6 +47,11 @@ it.each<[string, string, RegExp, Partial<PartitionOptions>?]>([
     /NO FORCE ROW LEVEL/,
   ],
   ['exclusion', `${KEYED}; ALTER TABLE t ADD EXCLUDE (x WITH =)`, /exclusion constraint/],
+  [
+    'check that is not validated',
+    `${KEYED}; ALTER TABLE t ADD CONSTRAINT c CHECK (x > 0) NOT VALID`,
+    /c is not validated.*VALIDATE CONSTRAINT/,
+  ],
   ['deferrable', `${KEYED}; ALTER TABLE t ADD UNIQUE (x, at) DEFERRABLE`, /deferrable/],
   ['unique expression', `${KEYED}; CREATE UNIQUE INDEX u ON t ((x + 1), at)`, /unique over an expression/],
   [

@@ -116,6 +116,11 @@ export function refusals(d: TableDescription, choices: Choices, server: number):
       type === 'x',
       `${constraint} is an exclusion constraint, which would hold within each partition only. Drop it first if that is enough.`,
     );
+  for (const { name: constraint, type, validated } of d.constraints)
+    no(
+      !validated && (type === 'c' || type === 'f'),
+      `${constraint} is not validated: rows that break it could not be copied, or it could not be the new table's. ALTER TABLE ${inSql} VALIDATE CONSTRAINT ${id(constraint)} first.`,
+    );
   if (!choices.extendKeys)
     for (const index of uniqueWithout(d, choices.by))
       no(

@@ -65,6 +65,7 @@ export function syncFunction(sync: Sync): string {
       : `DO UPDATE SET (${list(sync.set)}) = ROW(${list(sync.set, 'EXCLUDED')})`;
   return `CREATE FUNCTION ${id(sync.schema, sync.fn)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = ${sync.searchPath} SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $sqltrail$
+#variable_conflict use_column
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     TRUNCATE ${to};
