@@ -6,6 +6,7 @@ export const commands: Record<string, (signal: AbortSignal) => Promise<Command>>
   fix: async (signal) => (await import('./fix.ts')).fixCommand(signal),
   rewrite: async (signal) => (await import('./rewrite.ts')).rewriteCommand(signal),
   archive: async (signal) => (await import('./archive.ts')).archiveCommand(signal),
+  migrate: async (signal) => (await import('./migrateTable.ts')).tableMigrateCommand(signal),
   init: async (signal) => (await import('./init.ts')).initCommand(signal),
   export: async () => (await import('./export.ts')).exportCommand(),
   mcp: async (signal) => (await import('./mcp.ts')).mcpCommand(signal),

@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { setStore } from '../demo/clients.ts';
 import { ConfigurationError } from '../lib/errors.ts';
-import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import {
   type MigrationOptions,
   type MigrationPlan,
@@ -20,6 +19,7 @@ import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.t
 import { wholeNumber } from './arguments.ts';
 import { databaseUrl, reported } from './database.ts';
 import {
+  EXAMPLES,
   type OperationFlags,
   operationAt,
   operationOptions,
@@ -27,10 +27,12 @@ import {
   partitionsAhead,
   planOperation,
   rollbackOperation,
+  shifted,
   showProgress,
   startOperation,
   verifyOperation,
 } from './migrateOperation.ts';
+import { share } from './migrateTable.ts';
 
 /** Of the commands; each has those that its options name. */
 interface Flags {
@@ -50,15 +52,7 @@ type PlanFlags = Pick<Flags, 'duty' | 'productionSize' | 'recording'>;
 
 const ownerUrl = (given: string | undefined) => databaseUrl(given, 'migrate plan postgres://owner');
 
-const EXAMPLES = `
-Any table (a file says what will be done, and all SQL of it):
-  sqltrail migrate plan postgres://owner@localhost/app partition app.events --by created_at --interval month
-  sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
-  sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
-  sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
-  sqltrail migrate complete postgres://owner@localhost/app migration-events.yaml --yes
-  sqltrail migrate ahead postgres://owner@localhost/app migration-events.yaml --yes
-Without an operation or a file, the sample shop's refactored model is meant.`;
+const WITHOUT_FILE = 'Without an operation or a file, the sample shop’s refactored model is meant.';
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
 const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9, TB: 1e12 };
@@ -167,25 +161,19 @@ async function writePlan(at: At, plan: MigrationPlan, flags: PlanFlags, until: P
 const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
 const NEXT = 'sqltrail migrate status shows how far it is.';
 
-/** Where DATABASE_URL is set, what is given first is not the address. */
-const shifted = (...given: (string | undefined)[]): (string | undefined)[] =>
-  given[0] === undefined || isDatabaseUrl(given[0]) || process.env['DATABASE_URL'] === undefined
-    ? given
-    : [undefined, ...given];
-
 /** `sqltrail migrate plan | start | status | verify | rollback | complete | ahead`. */
 export function migrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
     .description(
       'change large tables online, in phases with a way back: partition any table, or carry the sample shop to its refactored model',
     )
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('after', `${EXAMPLES}\n${WITHOUT_FILE}`);
   const command = (name: string, description: string) =>
     migrate
       .command(name)
       .description(description)
       .argument('[url]', 'the owner of the tables, or a superuser; or set DATABASE_URL')
-      .addHelpText('after', EXAMPLES)
+      .addHelpText('after', `${EXAMPLES}\n${WITHOUT_FILE}`)
       .option(
         '--time-zone <name>',
         'the zone of midnight for ranges (UTC without it), or of the shop’s dates kept as text (that of the sessions without it)',
@@ -199,16 +187,7 @@ export function migrateCommand(signal: AbortSignal): Command {
     });
   const planOptions = (to: Command) =>
     to
-      .option(
-        '--duty <share>',
-        'share of the time in which the backfill works',
-        (text) => {
-          const value = Number(text);
-          if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
-          return value;
-        },
-        0.5,
-      )
+      .option('--duty <share>', 'share of the time in which the backfill works', share, 0.5)
       .option(
         '--production-size <size>',
         'extrapolate the durations to tables of this size, such as 800GB',

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
+import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import {
   type MigrationOptions,
@@ -22,6 +23,21 @@ import { planPartition } from '../migrate/operations/partition.ts';
 import { openReader } from '../migrate/session.ts';
 import { differences } from '../migrate/verify.ts';
 import { wholeNumber } from './arguments.ts';
+
+export const EXAMPLES = `
+Any table (a file says what will be done, and all SQL of it):
+  sqltrail migrate plan postgres://owner@localhost/app partition app.events --by created_at --interval month
+  sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
+  sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
+  sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
+  sqltrail migrate complete postgres://owner@localhost/app migration-events.yaml --yes
+  sqltrail migrate ahead postgres://owner@localhost/app migration-events.yaml --yes`;
+
+/** Where DATABASE_URL is set, what is given first is not the address. */
+export const shifted = (...given: (string | undefined)[]): (string | undefined)[] =>
+  given[0] === undefined || isDatabaseUrl(given[0]) || process.env['DATABASE_URL'] === undefined
+    ? given
+    : [undefined, ...given];
 
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -89,7 +105,7 @@ export async function planOperation(
   );
 }
 
-interface At {
+export interface At {
   options: MigrationOptions;
   declared: DeclaredMigration;
   file: string;

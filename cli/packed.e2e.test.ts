@@ -103,6 +103,13 @@ describe.each(NODES)('installed from its tarball, on Node %s', (version) => {
     });
   });
 
+  it('plans a partitioned table', async () => {
+    expect(await sqltrail('migrate', 'plan', url, 'partition', 'children', '--by', 'what')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('of type text'),
+    });
+  });
+
   it('names the package that a command needs beside it', async () => {
     expect(await sqltrail('archive', 'list', url)).toEqual({
       code: 2,

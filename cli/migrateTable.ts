@@ -1,0 +1,116 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ConfigurationError } from '../lib/errors.ts';
+import { type Phase, phases, type Reached } from '../migrate/mapping.ts';
+import { operationPhases } from '../migrate/operations/declared.ts';
+import { wholeNumber } from './arguments.ts';
+import { databaseUrl, reported } from './database.ts';
+import {
+  type At,
+  EXAMPLES,
+  type OperationFlags,
+  operationAt,
+  operationOptions,
+  operationStatus,
+  partitionsAhead,
+  planOperation,
+  rollbackOperation,
+  shifted,
+  startOperation,
+  verifyOperation,
+} from './migrateOperation.ts';
+
+interface Flags {
+  duty?: number;
+  until: Phase;
+  to: Reached;
+  ahead: number;
+  yes: boolean;
+}
+
+/** Share of the time in which the copy works. */
+export const share = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
+  return value;
+};
+
+/** `sqltrail migrate` for tables of any database; in a clone, migrate.ts has the demo's model too. */
+export function tableMigrateCommand(signal: AbortSignal): Command {
+  const migrate = new Command('migrate')
+    .description('change large tables online, in phases with a way back: partition a table by ranges of time')
+    .addHelpText('after', EXAMPLES);
+  const command = (name: string, description: string) =>
+    migrate
+      .command(name)
+      .description(description)
+      .argument('[url]', 'the owner of the table, or a superuser; or set DATABASE_URL')
+      .addHelpText('after', EXAMPLES);
+  const verb = (name: string, description: string, work: (at: At, flags: Flags) => Promise<void>) =>
+    command(name, description)
+      .argument('[file]', 'the plan')
+      .action((first: string | undefined, second: string | undefined, flags: Flags) =>
+        reported(async () => {
+          const [given, file] = shifted(first, second);
+          if (!file)
+            throw new ConfigurationError(
+              `Give the file of a plan: sqltrail migrate ${name} URL FILE. sqltrail migrate plan makes one.`,
+            );
+          const url = databaseUrl(given, `migrate ${name} postgres://owner`);
+          const { duty } = flags;
+          await work(
+            await operationAt(url, file, { signal, ...(duty === undefined ? {} : { dutyCycle: duty }) }),
+            flags,
+          );
+        }),
+      );
+  const yes = (to: Command) =>
+    to.option('--yes', 'do it; without it only what would be done is shown', false);
+  const duty = (to: Command) =>
+    to.option('--duty <share>', 'share of the time in which the copy works', share, 0.5);
+
+  operationOptions(command('plan', 'what will be done, as a file with all SQL; refuses with the reasons'))
+    .argument('<operation>', 'partition')
+    .argument('[table]', 'as SQL writes it, such as app.events')
+    .option('--time-zone <name>', 'the zone of midnight for ranges', 'UTC')
+    .action((first: string, second: string, third: string | undefined, flags: OperationFlags) =>
+      reported(async () => {
+        const [given, operation = '', table] = shifted(first, second, third);
+        await planOperation(databaseUrl(given, 'migrate plan postgres://owner'), operation, table, flags);
+      }),
+    );
+  yes(
+    duty(
+      verb('start', 'carry it out up to a phase, or resume it where it was stopped or killed', (at, flags) =>
+        startOperation(at, flags.until, flags.yes),
+      ),
+    ),
+  ).addOption(
+    new Option('--until <phase>', 'the last phase of this run; sqltrail migrate complete has the contract')
+      .choices(operationPhases.filter((phase) => phase !== 'contract'))
+      .default('verify'),
+  );
+  verb('status', 'how far it is', operationStatus);
+  verb('verify', 'compare both tables; exit code 1 when they differ', verifyOperation);
+  yes(
+    verb('rollback', 'undo phases, the last step first; no write is lost', (at, flags) =>
+      rollbackOperation(at, flags.to, flags.yes),
+    ),
+  ).addOption(
+    new Option('--to <phase>', 'the phase to go back to').choices(['none', ...phases]).default('none'),
+  );
+  yes(
+    duty(
+      verb('complete', 'drop the old table, after which there is no way back', (at, flags) =>
+        startOperation(at, 'contract', flags.yes),
+      ),
+    ),
+  );
+  yes(
+    verb(
+      'ahead',
+      'make partitions ahead for a table that was partitioned here; for a weekly job',
+      (at, flags) => partitionsAhead(at, flags.ahead, flags.yes),
+    ),
+  ).option('--ahead <count>', 'ranges ahead of the present one', wholeNumber(0), 3);
+  return migrate;
+}
