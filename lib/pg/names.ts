@@ -3,7 +3,7 @@ import type pg from 'pg';
 /** A name within Postgres's 63 bytes, cut between characters, with a suffix that stays whole. */
 export function nameOf(base: string, suffix = ''): string {
   let cut = [...base];
-  while (Buffer.byteLength(cut.join('') + suffix) > 63) cut = cut.slice(0, -1);
+  while (cut.length > 0 && Buffer.byteLength(cut.join('') + suffix) > 63) cut = cut.slice(0, -1);
   return cut.join('') + suffix;
 }
 

@@ -125,7 +125,7 @@ export function laterIndexes(layout: Layout, free: FreeNames): PartitionIndex[] 
         const rest = index.name.startsWith(`${names.name}_`)
           ? index.name.slice(names.name.length)
           : `_${index.name}`;
-        const name = free.take(partition.name, rest);
+        const name = free.take(`${partition.name}${rest}`);
         return {
           name,
           sql: `CREATE INDEX CONCURRENTLY ${id(name)} ON ${id(schema, partition.name)}${index.body}`,

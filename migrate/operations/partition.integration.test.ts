@@ -233,3 +233,19 @@ it('the owner runs it, or a superuser in the owner’s name', async () => {
     await client.query(`DROP OWNED BY ${role}, ${role}_app CASCADE; DROP ROLE ${role}, ${role}_app`);
   }
 });
+
+it('names may be as long as Postgres allows', async () => {
+  const [one, two] = [`${'a'.repeat(62)}1`, `${'a'.repeat(62)}2`];
+  await client.query(`CREATE TABLE ${one} (id int, at date NOT NULL DEFAULT now(), CONSTRAINT ${'k'.repeat(63)} PRIMARY KEY (id, at));
+    CREATE INDEX ${two} ON ${one} (at); CREATE INDEX ${'i'.repeat(63)} ON ${one} (id DESC); INSERT INTO ${one} VALUES (1)`);
+  const indexes = () =>
+    query(`SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = '${one}'::regclass ORDER BY 1`);
+  const before = await indexes();
+  const it = await operated(database.url, { table: one, by: 'at' });
+  await it.run('cutover-writes');
+  expect(await indexes()).toEqual(before);
+  await it.back('none');
+  expect(await indexes()).toEqual(before);
+  await it.run('contract');
+  expect(await indexes()).toEqual(before);
+});
