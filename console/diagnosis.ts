@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unexplained } from '../diagnosis/attribution.ts';
 import type { SpanSource } from '../diagnosis/check.ts';
 import { type Diagnosis, mergeDiagnoses, notesOf, storedDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { RankedFinding } from '../diagnosis/finding.ts';
@@ -20,6 +21,9 @@ import { BadRequest } from './problem.ts';
 import type { DatabaseSource } from './sources/database.ts';
 import type { Gate } from './sources/gate.ts';
 import type { TraceStore } from './traces/store.ts';
+
+/** A statement that takes less of the database time is not shown. */
+const SMALLEST_SHOWN = 0.02;
 
 export type FindingReading = RankedFinding & {
   /** SQL of its fix. */
@@ -158,6 +162,11 @@ export class DiagnosisService {
         ? {
             ...last,
             notes: notesOf(last),
+            // Read by every page at every change: only what is shown.
+            attribution: last.attribution && {
+              ...last.attribution,
+              statements: unexplained(last.attribution, SMALLEST_SHOWN),
+            },
             findings: last.findings.map((finding) => ({
               ...finding,
               sql: finding.fix ? fixSql(finding.fix).sql : [],
@@ -312,12 +321,12 @@ export class DiagnosisService {
   #joined(found: Diagnosis, part: 'quick' | 'model'): Diagnosis {
     const last = this.#last;
     if (last?.target !== found.target) return found;
-    const { msPerSecond, windowSeconds, partial, blind, checks, findings } = mergeDiagnoses(
+    const { msPerSecond, windowSeconds, attribution, partial, blind, checks, findings } = mergeDiagnoses(
       last,
       found,
       part === 'quick' ? 'second' : 'first',
     );
-    return { ...found, msPerSecond, windowSeconds, partial, blind, checks, findings };
+    return { ...found, msPerSecond, windowSeconds, attribution, partial, blind, checks, findings };
   }
 
   #summariesOf({ statements }: RankedFinding): string[] {

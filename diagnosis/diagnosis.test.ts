@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { diagnosisOf, findingOf } from '../test/support/diagnosis.ts';
+import { attribute, type StatementTime } from './attribution.ts';
 import { mergeDiagnoses, notesOf, storedDiagnosis } from './diagnosis.ts';
 import { fixSql } from './fixSql.ts';
 
@@ -11,7 +12,7 @@ describe('a diagnosis of version 1', async () => {
   const read = storedDiagnosis.parse(diagnosis);
 
   it('keeps its findings, and the SQL of each fix', () => {
-    expect(read.format).toBe(2);
+    expect(read).toMatchObject({ format: 2, attribution: null });
     expect(read.findings.map(({ id }) => id)).toEqual(diagnosis.findings.map(({ id }: { id: string }) => id));
     for (const [at, { fix }] of read.findings.entries())
       expect(fix && fixSql(fix)).toEqual(
@@ -100,6 +101,22 @@ describe('two diagnoses as one', () => {
     });
     expect(merged.findings.map(({ id }) => id)).toEqual(['a', 'c']);
     expect(merged.msPerSecond).toBe(100);
+  });
+
+  it('the statements count for the findings that there are then', () => {
+    const statements = [{ queryid: '1', summary: null, fingerprint: null }];
+    const finding = (id: string, check: string) =>
+      findingOf({ id, check, statements, cost: { msPerSecond: 1 } });
+    const times = [{ ...statements[0], text: 'SELECT 1', calls: 1, meanMs: 1, msPerSecond: 100, share: 1 }];
+    const before = [finding('b', 'growth')];
+    const merged = mergeDiagnoses(
+      { ...first, findings: before, attribution: attribute(times as StatementTime[], before) },
+      diagnosisOf({ checks: [run('growth', 'complete')], findings: [finding('c', 'growth')] }),
+    );
+    expect(merged.attribution).toMatchObject({
+      unexplainedShare: 0,
+      statements: [{ finding: 'c', also: [] }],
+    });
   });
 
   it('a check that the second did not come to keeps what the first found', () => {

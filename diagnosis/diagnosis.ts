@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { attributedAnew, attributionSchema } from './attribution.ts';
 import { type Finding, type RankedFinding, rankedFindingSchema, severities } from './finding.ts';
 import { upgraded } from './versionOne.ts';
 
@@ -47,6 +48,8 @@ const diagnosisSchema = z.object({
   /** Database time of all statements, milliseconds for each second of wall clock; null without pg_stat_statements. */
   msPerSecond: z.number().nullable(),
   windowSeconds: z.number().nullable(),
+  /** Null where no check looked at statements, and in diagnoses from before 0.2. */
+  attribution: attributionSchema.nullable().default(null),
   /** What the diagnosis itself asked of the server. */
   ownLoad: z.object({ statements: z.number(), busyMs: z.number() }),
   /** Something ended before it was done; {@link notesOf} say what. */
@@ -113,7 +116,11 @@ export function mergeDiagnoses(
     ...first.checks.filter(({ id }) => !again.has(id)),
     ...second.checks.filter(({ id }) => again.has(id) || !first.checks.some((check) => check.id === id)),
   ];
-  const { msPerSecond, windowSeconds } = workloadOf === 'first' ? first : second;
+  const { msPerSecond, windowSeconds, attribution } = workloadOf === 'first' ? first : second;
+  const findings = rank(
+    [...first.findings.filter(({ check }) => !again.has(check)), ...second.findings],
+    msPerSecond ?? undefined,
+  );
   return {
     ...first,
     seconds: first.seconds + second.seconds,
@@ -123,6 +130,7 @@ export function mergeDiagnoses(
     },
     msPerSecond,
     windowSeconds,
+    attribution: attributedAnew(attribution, findings),
     partial:
       second.partial ||
       checks.some(({ outcome }) => outcome !== 'complete') ||
@@ -130,9 +138,6 @@ export function mergeDiagnoses(
     notes: [...new Set([...first.notes, ...second.notes])],
     blind: [...first.blind.filter(({ check }) => !again.has(check)), ...second.blind],
     checks,
-    findings: rank(
-      [...first.findings.filter(({ check }) => !again.has(check)), ...second.findings],
-      msPerSecond ?? undefined,
-    ),
+    findings,
   };
 }

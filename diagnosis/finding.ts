@@ -15,13 +15,15 @@ const databaseObject = z.object({
 });
 
 /** A statement that suffers. */
-const statementReference = z.object({
+export const statementReference = z.object({
   /** As pg_stat_statements has it; null for a statement that was seen in traces only. */
   queryid: z.string().nullable(),
   /** `db.query.summary`, the name that spans and metrics know it by; null in findings of version 1. */
   summary: z.string().nullable(),
   /** libpg_query's fingerprint, the same for a span of the statement; null where it cannot be parsed. */
   fingerprint: z.string().nullable(),
+  /** Share of its time that the fix is predicted to save, 0..1; absent where nobody predicted it. */
+  gain: z.number().optional(),
 });
 
 /** One measured fact. `how` is the SQL, view or span query that gives it again. */

@@ -5,6 +5,7 @@ import { LegacyStore } from '../sample-shop/stores/legacy.ts';
 import { createTestDatabase, forgetStatements } from '../test/support/database.ts';
 import { judge } from '../test/support/judge.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
+import { explainedShares } from './attribution.ts';
 import { type Diagnosis, notesOf } from './diagnosis.ts';
 import { toHtml } from './format/html.ts';
 import { toSarif } from './format/sarif.ts';
@@ -80,6 +81,18 @@ describe('the shop', () => {
     expect(diagnosis.partial).toBe(false);
   });
 
+  it('says of the database time what each finding explains, once, and what none does', () => {
+    const { attribution } = diagnosis;
+    if (!attribution) expect.fail('no attribution');
+    const shares = [...explainedShares(attribution).values()];
+    expect(shares.reduce((sum, share) => sum + share, attribution.unexplainedShare)).toBeCloseTo(1, 6);
+    expect(attribution.unexplainedShare).toBeLessThan(0.5);
+    expect(attribution.statements.length).toBeGreaterThan(10);
+    expect(toText(diagnosis, { columns: 100, verbose: false })).toMatch(
+      /(Findings explain|No finding explains) [\d.]+ % of the database time/,
+    );
+  });
+
   it('shows no value of a row: neither name, nor address, nor mail', async () => {
     const admin = new pg.Client(database.url('postgres'));
     await admin.connect();
@@ -133,6 +146,25 @@ describe('other databases', () => {
     expect(findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)).toEqual([]);
     const { rows } = await owner.query(`SELECT count(*)::int AS n FROM "order; DROP TABLE x"`);
     expect(rows[0].n).toBe(20_000);
+    await owner.end();
+    await database.drop();
+  });
+
+  it('a statement that takes the time and that no finding is about is shown at the top', async () => {
+    const database = await createTestDatabase();
+    const owner = new pg.Client(database.url);
+    await owner.connect();
+    await owner.query('CREATE EXTENSION pg_stat_statements; CREATE TABLE visit (id int PRIMARY KEY)');
+    await owner.query(forgetStatements);
+    for (let at = 0; at < 3; at += 1) await owner.query("SELECT pg_sleep(0.05), 'secret'");
+    const diagnosis = await diagnose(options(database.url));
+    expect(diagnosis.attribution?.unexplainedShare).toBe(1);
+    const text = toText(diagnosis, { columns: 200, verbose: false });
+    expect(text).toMatch(/No finding explains 100 % of the database time.* It goes into:/);
+    expect(text).toMatch(/\d % *: SELECT pg_sleep\(.*\(3 calls of \d+ ms\)/);
+    expect(toHtml(diagnosis)).toContain('No finding explains 100.0 %');
+    expect(JSON.stringify(diagnosis)).not.toContain('secret');
+    expect((await diagnose(options(database.url, { only: ['invalid-index'] }))).attribution).toBeNull();
     await owner.end();
     await database.drop();
   });

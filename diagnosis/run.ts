@@ -1,7 +1,10 @@
+import { describeStatement } from '../instrumentation/statement.ts';
 import { describeTarget } from '../lib/pg/connect.ts';
+import { attribute, MAX_STATEMENTS, type StatementTime } from './attribution.ts';
 import { readCapabilities, readSettings, readStatements, readTables } from './catalogue.ts';
 import type { Check, CheckContext, SpanSource } from './check.ts';
 import { allChecks } from './checks/index.ts';
+import { shortly } from './checks/shared.ts';
 import { type Blind, type CheckRun, type Diagnosis, rank } from './diagnosis.ts';
 import type { Finding } from './finding.ts';
 import { observe } from './observe.ts';
@@ -219,6 +222,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       bytes: tables.reduce((sum, { kind, totalBytes }) => sum + (kind === 'partitioned' ? 0 : totalBytes), 0),
       msPerSecond: msPerSecond ?? null,
       windowSeconds: context.windowSeconds ?? null,
+      attribution: judged && msPerSecond ? attribute(timesOf(judged), found) : null,
       ownLoad: session.ownLoad(),
       partial,
       notes,
@@ -233,6 +237,22 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     await session.close();
   }
 }
+
+/** Longer texts are cut off: the queryid leads to the whole of it. */
+const MAX_TEXT = 300;
+
+/** The statements that take most of the time. The text is masked again: that of a utility statement has its values. */
+const timesOf = (entries: readonly WorkloadEntry[]): StatementTime[] =>
+  entries.slice(0, MAX_STATEMENTS).map(({ statement, summary, fingerprint, msPerSecond, share }) => ({
+    queryid: statement.queryid,
+    summary,
+    fingerprint: fingerprint ?? null,
+    text: shortly(describeStatement(statement.text).text, MAX_TEXT),
+    calls: statement.calls,
+    meanMs: statement.meanMs,
+    msPerSecond: msPerSecond ?? 0,
+    share,
+  }));
 
 const MAX_TRACED = 20;
 

@@ -212,6 +212,7 @@ export function FindingsPage() {
               Partial: {note}
             </p>
           ))}
+          {last.attribution ? <Unexplained attribution={last.attribution} /> : null}
           <div class="filters">
             <label>
               Severity{' '}
@@ -253,6 +254,29 @@ export function FindingsPage() {
       )}
       <WatchHistory shown={new Set(last?.findings.map(({ id }) => id))} />
     </>
+  );
+}
+
+/** What of the database time no finding explains. */
+function Unexplained({
+  attribution: { unexplainedShare, statements },
+}: {
+  attribution: NonNullable<NonNullable<DiagnosisReading['last']>['attribution']>;
+}) {
+  const said = `No finding explains ${percentText(unexplainedShare)} of the database time.`;
+  if (statements.length === 0) return <p>{said}</p>;
+  return (
+    <details>
+      <summary>{said}</summary>
+      <ul>
+        {statements.map(({ queryid, summary, share, text }) => (
+          <li key={queryid}>
+            {percentText(share)}{' '}
+            {summary === null ? <code>{text}</code> : <a href={statementLink(summary)}>{summary}</a>}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

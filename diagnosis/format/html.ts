@@ -1,9 +1,10 @@
 import { bytesText, count } from '../../lib/units/format.ts';
+import { unexplained } from '../attribution.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { RankedFinding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';
 import { Html, html } from './markup.ts';
-import { costText } from './text.ts';
+import { costText, SMALLEST_UNEXPLAINED } from './text.ts';
 import { causeTree } from './tree.ts';
 
 const style = `:root{color-scheme:light dark;--line:#8886;--dim:#666;--critical:#b3261e;--warning:#8a5a00;--info:#0b5cad}
@@ -41,6 +42,17 @@ ${
   )}</table><p class="meta">KPIs: ${explains.kpis.join(', ')}${explains.traces.length > 0 ? ` · traces: ${explains.traces.join(', ')}` : ''}</p></details></article>`;
 }
 
+/** What of the database time no finding explains, with the statements that take most of it. */
+function unexplainedHtml({ attribution }: Diagnosis) {
+  if (!attribution) return '';
+  const statements = unexplained(attribution, SMALLEST_UNEXPLAINED);
+  return html`<p><b>No finding explains ${(attribution.unexplainedShare * 100).toFixed(1)} % of the database time.</b></p>${
+    statements.length > 0
+      ? html`<table>${statements.map(({ text, calls, meanMs, share }) => html`<tr><td>${text}<div class="how">${count(calls)} calls of ${meanMs.toFixed(2)} ms</div></td><td class="value">${(share * 100).toFixed(1)} %</td></tr>`)}</table>`
+      : ''
+  }`;
+}
+
 /** One self-contained page, no script; readable in print. */
 export function toHtml(diagnosis: Diagnosis): string {
   const { findings, target, server } = diagnosis;
@@ -55,6 +67,7 @@ export function toHtml(diagnosis: Diagnosis): string {
       : ` Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`
   }</p>
 ${notes.length > 0 ? html`<article class="warning"><h3>${diagnosis.partial ? 'Partial' : 'Notes'}</h3><ul>${notes.map((note) => html`<li>${note}</li>`)}</ul></article>` : ''}
+${unexplainedHtml(diagnosis)}
 <h2>From KPI to cause</h2><ul>${causeTree(diagnosis).map(
     ({ name, symptoms }) =>
       html`<li>${name}<ul>${symptoms.map(({ table, findings: causes }) => html`<li>${table}: ${causes.map((cause, at) => html`${at ? ', ' : ''}<a href="#f${cause.rank}">${cause.check}</a>`)}</li>`)}</ul></li>`,

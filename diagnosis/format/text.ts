@@ -1,5 +1,7 @@
 import { styleText } from 'node:util';
 import { bytesText, count } from '../../lib/units/format.ts';
+import { unexplained } from '../attribution.ts';
+import { shortly } from '../checks/shared.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { Cost, RankedFinding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';
@@ -63,6 +65,31 @@ function one(finding: RankedFinding, columns: number, verbose: boolean): string 
   return lines.join('\n');
 }
 
+/** A statement that takes less of the database time is not shown. */
+export const SMALLEST_UNEXPLAINED = 0.02;
+const MAX_UNEXPLAINED = 3;
+
+/** What of the database time no finding explains, with the statements that take most of it. */
+function unexplainedText({ attribution }: Diagnosis, columns: number, verbose: boolean): string[] {
+  if (!attribution) return [];
+  const { unexplainedShare } = attribution;
+  if (unexplainedShare < SMALLEST_UNEXPLAINED)
+    return [`Findings explain ${percent(1 - unexplainedShare)} of the database time.`];
+  const shown = unexplained(attribution, SMALLEST_UNEXPLAINED);
+  return [
+    `${styleText('bold', `No finding explains ${percent(unexplainedShare)} of the database time.`)}${shown.length > 0 ? ' It goes into:' : ' It goes into many statements.'}`,
+    ...shown
+      .slice(0, verbose ? undefined : MAX_UNEXPLAINED)
+      .map(({ share, calls, meanMs, text }) =>
+        wrap(
+          `${percent(share)}: ${shortly(text, 160)} (${count(calls)} calls of ${meanMs >= 10 ? count(meanMs) : meanMs.toFixed(2)} ms)`,
+          columns,
+          '  ',
+        ),
+      ),
+  ];
+}
+
 /** The diagnosis for a terminal. `info` findings are counted only, unless `verbose`. */
 export function toText(
   diagnosis: Diagnosis,
@@ -80,6 +107,7 @@ export function toText(
   if (diagnosis.msPerSecond !== null)
     out.push(
       `Workload of ${count(diagnosis.windowSeconds ?? 0)} s: ${count(diagnosis.msPerSecond)} ms of database time a second.`,
+      ...unexplainedText(diagnosis, columns, verbose),
     );
   out.push('', ...shown.map((finding) => `${one(finding, columns, verbose)}\n`));
   if (shown.length === 0) out.push('Nothing to warn of.', '');

@@ -20,6 +20,7 @@ export const diagnosisOf = (more: Partial<Diagnosis> = {}): Diagnosis => ({
   bytes: 0,
   msPerSecond: null,
   windowSeconds: null,
+  attribution: null,
   ownLoad: { statements: 1, busyMs: 1 },
   partial: false,
   notes: [],

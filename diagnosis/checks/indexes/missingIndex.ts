@@ -383,7 +383,7 @@ async function describe(context: CheckContext, { table, keys, ordered, uses }: C
     explanation: `${ranked.length === 1 ? 'One statement' : `${ranked.length} statements`} of the workload scan${ranked.length === 1 ? 's' : ''} all ${Math.round(table.estimatedRows).toLocaleString('en')} rows of ${table.name} at each call, because no index begins with ${columns.join(', ')}. The time grows with the table, and at peak these scans keep connections busy.`,
     cause: 'missing-index',
     objects: [{ schema: table.schema, table: table.name, columns }],
-    statements: ranked.map(({ entry }) => referenceTo(entry)),
+    statements: ranked.map((use) => ({ ...referenceTo(use.entry), gain: gain(own(use)) })),
     evidence: [
       {
         label: `worst statement: ${shortly(first.entry.statement.text)}`,
