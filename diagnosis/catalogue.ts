@@ -1,4 +1,5 @@
 import type { Capabilities } from './diagnosis.ts';
+import { withPartitions } from './partitions.ts';
 import type { Session } from './readSession.ts';
 import type { Column, ForeignKey, Index, Statement, Table } from './relations.ts';
 
@@ -84,10 +85,13 @@ export async function readTables(session: Session): Promise<Table[]> {
    ORDER BY n.nspname, c.relname`);
   const columns = await session.query<{
     oid: number;
-    columns: (Column & { stats: Column['stats'] | null })[];
+    columns: (Column & { base: string | null; stats: Column['stats'] | null })[];
   }>(
     `SELECT a.attrelid::int8::float8 AS oid,
          json_agg(json_build_object('name', a.attname, 'position', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
+           'base', (WITH RECURSIVE base AS (SELECT t.typbasetype AS oid, t.typtypmod AS modifier FROM pg_type t WHERE t.oid = a.atttypid AND t.typtype = 'd'
+                      UNION ALL SELECT t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
+                    SELECT format_type(b.oid, b.modifier) FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'),
            'notNull', a.attnotnull, 'hasDefault', a.atthasdef OR a.attidentity <> '', 'virtual', a.attgenerated = 'v',
            'stats', CASE WHEN s.attname IS NULL THEN NULL ELSE json_build_object('nullFraction', s.null_frac,
              'distinct', CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * greatest(c.reltuples, 0) ELSE s.n_distinct END,
@@ -155,7 +159,7 @@ export async function readTables(session: Session): Promise<Table[]> {
   const columnsOf = new Map(columns.map((row) => [row.oid, row.columns]));
   const indexesOf = new Map(indexes.map((row) => [row.oid, row.indexes]));
   const keysOf = new Map(keys.map((row) => [row.oid, row]));
-  return tables.flatMap((table): Table[] => {
+  const read = tables.flatMap((table): Table[] => {
     // Sizes are null when the table was dropped between the catalogue's snapshot and the look at its files.
     if (table.total_bytes === null || table.heap_bytes === null) return [];
     const { lastVacuum, lastAutovacuum, lastAnalyze, ...counts } = table.activity;
@@ -173,8 +177,9 @@ export async function readTables(session: Session): Promise<Table[]> {
         totalBytes: table.total_bytes,
         heapBytes: table.heap_bytes,
         pages: table.pages,
-        columns: (columnsOf.get(table.oid) ?? []).map(({ stats, ...column }) => ({
+        columns: (columnsOf.get(table.oid) ?? []).map(({ stats, base, ...column }) => ({
           ...column,
+          ...(base ? { base } : {}),
           ...(stats ? { stats } : {}),
         })),
         primaryKey: key?.primary ?? [],
@@ -190,6 +195,7 @@ export async function readTables(session: Session): Promise<Table[]> {
       },
     ];
   });
+  return withPartitions(read);
 }
 
 /** SQLSTATEs untranslatable_character and character_not_in_repertoire. */

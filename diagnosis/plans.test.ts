@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { castParameters, type PlanNode, scansOf } from './plans.ts';
+import { arraysAsParameters, castParameters, type PlanNode, scansOf } from './plans.ts';
 
 it('typed literals without their text become casts, and nothing else is touched', () => {
   expect(castParameters('SELECT a FROM t WHERE at > now() - $1 * interval $2 AND day = date $3')).toBe(
@@ -11,6 +11,15 @@ it('typed literals without their text become casts, and nothing else is touched'
   const plain =
     'SELECT date FROM t WHERE update = $1 AND at AT TIME ZONE $2 > date + $3 OR a BETWEEN $4 AND $5';
   expect(castParameters(plain)).toBe(plain);
+});
+
+it('an array of parameters becomes one, and all are numbered anew', () => {
+  expect(arraysAsParameters('SELECT a FROM t WHERE b = ANY (ARRAY[$1, $2]) AND c = $3')).toBe(
+    'SELECT a FROM t WHERE b = ANY ($1) AND c = $2',
+  );
+  expect(arraysAsParameters('WHERE b @> ARRAY[$2 /*, ... */]::text[] AND c = $2')).toBe(
+    'WHERE b @> $1::text[] AND c = $1',
+  );
 });
 
 const node = (type: string, cost: number, rows: number, more: Partial<PlanNode> = {}): PlanNode => ({

@@ -16,6 +16,7 @@ export interface PlanNode {
   'Workers Planned'?: number;
   Filter?: string;
   'Index Cond'?: string;
+  'Recheck Cond'?: string;
   Plans?: PlanNode[];
 }
 
@@ -58,6 +59,23 @@ export const castParameters = (sql: string): string =>
   );
 
 /**
+ * `ARRAY[$1, $2]` has elements of no known type, so nothing compares with it; one parameter takes the type that is asked
+ * for. Parameters are numbered anew, as none may be left out.
+ */
+export function arraysAsParameters(sql: string): string {
+  const numbers: string[] = [];
+  return sql
+    .replaceAll(/\bARRAY\s*\[\s*(\$\d+)(?:\s*,\s*\$\d+)*\s*(?:\/\*[^*]*\*\/)?\s*\]/gi, '$1')
+    .replaceAll(/\$\d+/g, (number) => {
+      if (!numbers.includes(number)) numbers.push(number);
+      return `$${numbers.indexOf(number) + 1}`;
+    });
+}
+
+/** SQLSTATEs undefined_function, datatype_mismatch, indeterminate_datatype. */
+const TYPE_UNKNOWN = ['42883', '42804', '42P18'];
+
+/**
  * Plans a statement with parameters without their values (EXPLAIN GENERIC_PLAN, before Postgres 16 a prepared
  * statement). The statement is not run. Planning a change needs the right to make it; a role without gets the plan of
  * the SELECT that finds the rows.
@@ -79,9 +97,15 @@ export async function genericPlan(
   const statement = castParameters(sql);
   try {
     return await plan(statement).catch((error) => {
-      const reading = (error as { code?: string }).code === '42501' ? readingOf(statement) : undefined;
-      if (reading === undefined) throw error;
-      return plan(reading);
+      const { code = '' } = error as { code?: string };
+      const instead =
+        code === '42501'
+          ? readingOf(statement)
+          : TYPE_UNKNOWN.includes(code) && /\bARRAY\s*\[/i.test(statement)
+            ? arraysAsParameters(statement)
+            : undefined;
+      if (instead === undefined) throw error;
+      return plan(instead);
     });
   } catch (error) {
     const code = (error as { code?: string }).code;
@@ -114,7 +138,8 @@ export function scansOf(plan: PlanNode): Scan[] {
         relation: node['Relation Name'],
         alias: node.Alias ?? node['Relation Name'],
         sequential:
-          type === 'Seq Scan' || (type === 'Index Scan' && !node['Index Cond'] && node.Filter !== undefined),
+          type === 'Seq Scan' ||
+          (/^Index (Only )?Scan$/.test(type) && !node['Index Cond'] && node.Filter !== undefined),
         limited,
         limit: limited ? limit : undefined,
         cost:

@@ -3,6 +3,8 @@ export interface Column {
   position: number;
   /** As format_type() prints it. */
   type: string;
+  /** Of a domain, the type that it is made of; absent where that is `type`. */
+  base?: string;
   notNull: boolean;
   hasDefault: boolean;
   /** A virtual generated column (Postgres 18) is stored nowhere: neither an index nor a foreign key can be on it. */

@@ -18,10 +18,12 @@ export interface Names {
   /** Schemas that a statement of these roles looks through: that of the first role, with those not on it at the end. */
   path(roles: readonly string[] | undefined): string[];
   /**
-   * Schema of the table that a name means for every one of the roles; {@link NOT_TOLD} where it is a temporary table, a
-   * view or a foreign table, where the roles differ, or where it is on no path and in several schemas.
+   * Schema of the table that a name means for every one of the roles; {@link NOT_TOLD} where it is a temporary
+   * table or a foreign table, where the roles differ, or where it is on no path and in several schemas.
    */
   schemaOf(name: string, roles: readonly string[] | undefined): string;
+  /** Whether it is a view, whose tables the planner knows. */
+  isView(name: string, schema: string): boolean;
   /** Names that were not told, with the schemas in which they are. */
   readonly untold: ReadonlyMap<string, readonly string[]>;
 }
@@ -43,8 +45,8 @@ export async function readNames(
   const [server] = await session.query<{ path: string; own: string }>(
     "SELECT reset_val AS path, session_user::text AS own FROM pg_settings WHERE name = 'search_path'",
   );
-  const other = await session.query<{ schema: string; name: string; temporary: boolean }>(
-    `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relpersistence = 't' AS temporary
+  const other = await session.query<{ schema: string; name: string; temporary: boolean; view: boolean }>(
+    `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relpersistence = 't' AS temporary, c.relkind = 'v' AS view
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE (c.relkind IN ('v', 'f') OR c.relpersistence = 't' AND c.relkind IN ('r', 'p')) AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
   );
@@ -57,7 +59,11 @@ export async function readNames(
     put(name, schema);
     tableAt.add(`${schema}\0${name}`);
   }
-  for (const { schema, name, temporary } of other) if (!temporary) put(name, schema);
+  const viewAt = new Set<string>();
+  for (const { schema, name, temporary, view } of other) {
+    if (!temporary) put(name, schema);
+    if (view && !temporary) viewAt.add(`${schema}\0${name}`);
+  }
   const temporary = new Set([
     ...other.filter((each) => each.temporary).map(({ name }) => name),
     ...texts.flatMap((text) => temporaryIn(text) ?? []),
@@ -87,10 +93,12 @@ export async function readNames(
     const onPath = own(role).find((schema) => at.has(schema));
     // Nobody can use a table without a path to it: the application sets its own.
     const schema = onPath ?? (at.size === 1 ? [...at][0] : undefined);
-    return schema !== undefined && tableAt.has(`${schema}\0${name}`) ? schema : NOT_TOLD;
+    const place = `${schema}\0${name}`;
+    return schema !== undefined && (tableAt.has(place) || viewAt.has(place)) ? schema : NOT_TOLD;
   };
   return {
     untold,
+    isView: (name, schema) => viewAt.has(`${schema}\0${name}`),
     path(roles) {
       const first = own(roles?.[0]);
       return [...first, ...schemas.filter((schema) => !first.includes(schema))];

@@ -211,10 +211,10 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       const nulls = Array.from({ length: parameters }, () => 'NULL').join(', ');
       statements.push(
         { text: `PREPARE sqltrail_plan AS ${statement}` },
-        { text: `EXPLAIN (FORMAT JSON) EXECUTE sqltrail_plan(${nulls})` },
+        { text: `EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE sqltrail_plan(${nulls})` },
       );
       cleanUps.push('DEALLOCATE sqltrail_plan');
-    } else statements.push({ text: `EXPLAIN (${options}FORMAT JSON) ${statement}` });
+    } else statements.push({ text: `EXPLAIN (${options}VERBOSE, FORMAT JSON) ${statement}` });
     const [row] = await run<{ 'QUERY PLAN': unknown }>({
       statements,
       settings: prepared ? { ...settings, plan_cache_mode: 'force_generic_plan' } : settings,

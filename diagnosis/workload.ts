@@ -1,10 +1,11 @@
 import { describeStatement, loadParser as loadStatementParser } from '../instrumentation/statement.ts';
 import type { CheckContext } from './check.ts';
 import type { StatementReference } from './finding.ts';
-import { genericPlan, type Scan, scansOf } from './plans.ts';
+import { genericPlan, scansOf } from './plans.ts';
 import type { Table } from './relations.ts';
 import { readNames } from './searchPath.ts';
-import { loadParser, type StatementShape, shapeOf } from './sql/shape.ts';
+import { loadParser, shapeOf } from './sql/shape.ts';
+import { type TableScan, tableScans } from './tableScans.ts';
 import type { WorkloadEntry } from './workloadEntry.ts';
 
 /** Statements beyond these are too rare to be worth a plan. */
@@ -54,14 +55,21 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
     // What reads no table, such as INSERT … VALUES, has no plan to learn from.
     const known =
       (shape?.tables.length ?? 0) > 0 &&
-      shape?.tables.every(({ table, schema }) => tableOf(tables, table, schema));
+      shape?.tables.every(
+        ({ table, schema }) => tableOf(tables, table, schema) || (schema && names.isView(table, schema)),
+      );
     const worth = at < MAX_PLANNED && share >= MIN_SHARE && shape && shape.operation !== 'OTHER' && known;
     const planner = session.withSettings({ search_path: searchPath(session, path) });
     const plan = worth ? await genericPlan(planner, capabilities.version, statement.text) : undefined;
     if (worth && !plan) unplanned += 1;
-    const scans = plan ? scansOf(plan) : [];
-    for (const scan of scans)
-      scan.node.Schema ??= schemaOfScan(scan, shape, tables) ?? schemaOf(scan.relation, undefined);
+    const scans = plan
+      ? tableScans(scansOf(plan), {
+          shape,
+          tables,
+          blocksACall:
+            (statement.sharedBlocksHit + statement.sharedBlocksRead) / Math.max(1, statement.calls),
+        })
+      : [];
     const { summary, fingerprint } = describeStatement(statement.text);
     entries.push({
       statement,
@@ -71,9 +79,7 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
       plan,
       path,
       scans,
-      rowsReadPerCall: plan
-        ? scans.reduce((sum, scan) => sum + rowsRead(scan, tables) * scan.loops, 0)
-        : undefined,
+      rowsReadPerCall: plan ? scans.reduce((sum, scan) => sum + rowsRead(scan) * scan.loops, 0) : undefined,
       msPerSecond: windowSeconds ? statement.totalMs / windowSeconds : undefined,
       share,
     });
@@ -90,22 +96,6 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
         'GRANT SELECT on their tables to this role, or run the diagnosis with the application’s search_path. A change inside WITH is planned only for a role that may make it; bodies of functions have variables that only they know.',
     });
   return entries;
-}
-
-/** The schema of the table that is scanned: one that the statement names, or a partition of one. */
-function schemaOfScan(
-  { relation, alias }: Scan,
-  shape: StatementShape | undefined,
-  tables: readonly Table[],
-): string | undefined {
-  const named = shape?.tables.find((use) => use.table === relation && use.alias === alias);
-  if (named?.schema) return named.schema;
-  const uses = shape?.tables.map(({ table, schema }) => tableOf(tables, table, schema)) ?? [];
-  const below = (table: Table): boolean =>
-    uses.includes(table) ||
-    (table.partitionOf !== null &&
-      tables.some((parent) => parent.oid === table.partitionOf && below(parent)));
-  return tables.find((table) => table.name === relation && below(table))?.schema;
 }
 
 /** Statements that make temporary tables: a table of that name is then not the one that is meant. */
@@ -128,8 +118,7 @@ async function temporaryTables({
 }
 
 /** Rows that one run of the scan reads: a sequential scan reads all, an index scan what it is expected to find. */
-function rowsRead(scan: Scan, tables: readonly Table[]): number {
+function rowsRead(scan: TableScan): number {
   if (!scan.sequential) return scan.node['Plan Rows'] * scan.processes;
-  const table = tableOf(tables, scan.relation, scan.node.Schema);
-  return Math.max(table?.estimatedRows ?? 0, scan.node['Plan Rows']);
+  return Math.max(scan.table?.estimatedRows ?? 0, scan.node['Plan Rows']);
 }

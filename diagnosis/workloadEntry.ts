@@ -1,6 +1,7 @@
-import type { PlanNode, Scan } from './plans.ts';
+import type { PlanNode } from './plans.ts';
 import type { Statement } from './relations.ts';
 import type { StatementShape } from './sql/shape.ts';
+import type { TableScan } from './tableScans.ts';
 
 /** A statement of the workload with what could be understood of it. */
 export interface WorkloadEntry {
@@ -14,7 +15,7 @@ export interface WorkloadEntry {
   plan: PlanNode | undefined;
   /** Schemas that the statement looks through. */
   path: string[];
-  scans: Scan[];
+  scans: TableScan[];
   /** Rows read by scans for one call, by the planner's estimates; undefined without a plan. */
   rowsReadPerCall: number | undefined;
   /** Database time, milliseconds for each second of wall clock; undefined when the window is not known. */

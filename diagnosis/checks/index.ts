@@ -4,6 +4,7 @@ import { check as bloatedIndex } from './indexes/bloatedIndex.ts';
 import { check as duplicateIndex } from './indexes/duplicateIndex.ts';
 import { check as foreignKeyWithoutIndex } from './indexes/foreignKeyWithoutIndex.ts';
 import { check as invalidIndex } from './indexes/invalidIndex.ts';
+import { check as missingGinIndex } from './indexes/missingGinIndex.ts';
 import { check as missingIndex } from './indexes/missingIndex.ts';
 import { check as unusedIndex } from './indexes/unusedIndex.ts';
 import { check as entityAttributeValue } from './model/entityAttributeValue.ts';
@@ -39,6 +40,7 @@ export const allChecks: readonly Check[] = [
   duplicateIndex,
   foreignKeyWithoutIndex,
   invalidIndex,
+  missingGinIndex,
   missingIndex,
   unusedIndex,
   aggregateAtRequestTime,

@@ -31,6 +31,10 @@ export interface TableUse {
   member: ColumnUse[];
   /** `@@`: full-text search in it. */
   search: ColumnUse[];
+  /** `@>`, `&&`, `?` and the like: what the column holds, an array or a document, is looked at. */
+  contains: ColumnUse[];
+  /** `column ->> key = value`: a field of a document is compared. */
+  field: ColumnUse[];
   /** LIKE, ILIKE and regular expressions, also below OR. `anchored` is false when the pattern is a parameter or begins with a wildcard. */
   pattern: (ColumnUse & { anchored: boolean; parameter: boolean })[];
   /** In order; only of the scope that the table is in. */
@@ -46,8 +50,9 @@ export interface StatementShape {
   tables: TableUse[];
   /** LIMIT on the outermost query. */
   limit: boolean;
+  /** OFFSET on the outermost query, or with a LIMIT on one below it. */
   offset: boolean;
-  /** `count(*)` is all that the outermost query returns. */
+  /** Counts, of rows or of a column, are all that the outermost query returns. */
   countsAll: boolean;
   /** GROUP BY or an aggregate, so the rows returned are fewer than those read. */
   aggregates: boolean;
@@ -78,6 +83,9 @@ const aggregates = new Set([
   'bool_or',
   'bool_and',
 ]);
+
+const CONTAINMENT = new Set(['@>', '<@', '&&', '?', '?|', '?&', '@?']);
+const FIELD = new Set(['->', '->>', '#>', '#>>']);
 
 const list = (value: unknown) => (Array.isArray(value) ? (value as Node[]) : []);
 const child = (node: unknown, key: string) => (node as Node | undefined)?.[key] as Node | undefined;
@@ -222,12 +230,13 @@ class ShapeReader {
           if (fields.length === 1 || nameOf(fields[0]) === use.alias) use.star = true;
       const call = child(value, 'FuncCall');
       if (call && aggregates.has(lastName(call['funcname'])) && !call['over']) this.#shape.aggregates ||= top;
-      if (call?.['agg_star'] && lastName(call['funcname']) === 'count') counts += 1;
+      if (call && lastName(call['funcname']) === 'count' && !call['over']) counts += 1;
       this.#subqueries(item, scope);
     }
+    // OFFSET without LIMIT below the top is a fence for the planner.
+    if (node['limitOffset'] !== undefined && (top || limited)) this.#shape.offset = true;
     if (!top) return;
     this.#shape.limit = limited;
-    this.#shape.offset = node['limitOffset'] !== undefined;
     this.#shape.aggregates ||= list(node['groupClause']).length > 0;
     this.#shape.countsAll = counts > 0 && counts === targets.length && list(node['groupClause']).length === 0;
   }
@@ -243,6 +252,8 @@ class ShapeReader {
       range: [],
       member: [],
       search: [],
+      contains: [],
+      field: [],
       pattern: [],
       order: [],
       limited: false,
@@ -325,6 +336,18 @@ class ShapeReader {
       found?.use.search.push({ ...bare(found), join: false });
       return;
     }
+    if (kind === 'AEXPR_OP' && CONTAINMENT.has(operator)) {
+      // `constant <@ column` is `column @> constant`.
+      const found = operator === '<@' ? right : (left ?? (operator === '&&' ? right : undefined));
+      if (left === undefined || right === undefined)
+        found?.use.contains.push({ ...bare(found), join: false });
+      return;
+    }
+    if (operator === '=' && (kind === 'AEXPR_OP' || kind === 'AEXPR_IN'))
+      for (const side of ['lexpr', 'rexpr']) {
+        const found = this.#documentOf(comparison[side] as Node | undefined, scope);
+        found?.use.field.push({ ...bare(found), join: false });
+      }
     if (kind === 'AEXPR_OP_ANY' && right) {
       // A list of values on the right is no column; a column there is an array.
       if (operator === '=' && !left) right.use.member.push({ ...bare(right), join: false });
@@ -340,6 +363,16 @@ class ShapeReader {
       else if (['<', '>', '<=', '>='].includes(operator) || kind.startsWith('AEXPR_BETWEEN'))
         use.range.push({ ...bare(side), join });
     }
+  }
+
+  /** The column of which `->`, `->>`, `#>` or `#>>` take a field. */
+  #documentOf(node: Node | undefined, scope: Scope): Found | undefined {
+    const inner = child(node, 'TypeCast')?.['arg'] as Node | undefined;
+    if (inner) return this.#documentOf(inner, scope);
+    const taken = child(node, 'A_Expr');
+    if (!taken || !FIELD.has(lastName(taken['name']))) return undefined;
+    const from = taken['lexpr'] as Node | undefined;
+    return this.#column(from, scope) ?? this.#documentOf(from, scope);
   }
 
   #subqueries(node: unknown, scope: Scope): void {

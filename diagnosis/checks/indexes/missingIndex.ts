@@ -6,7 +6,7 @@ import { ASSUMED_LIMIT, genericPlan, type Scan } from '../../plans.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { Table } from '../../relations.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
-import { referenceTo, searchPath, tableOf } from '../../workload.ts';
+import { referenceTo, searchPath } from '../../workload.ts';
 import type { WorkloadEntry } from '../../workloadEntry.ts';
 import { endIfOver, shortly, toBeBuilt } from '../shared.ts';
 
@@ -298,8 +298,7 @@ export const check: Check = {
     const candidates = new Map<string, Candidate>();
     for (const entry of await context.workload())
       for (const scan of entry.scans) {
-        const table = tableOf(context.tables, scan.relation, scan.node.Schema);
-        const use = entry.shape?.tables.find(({ alias }) => alias === scan.alias);
+        const { table, use } = scan;
         if (!scan.sequential || !table || !use || table.estimatedRows < MIN_ROWS) continue;
         const answer = await keysFor(context, table, use, entry.path);
         if (!answer || answer.rows / table.estimatedRows > LARGEST_SELECTIVITY) continue;

@@ -135,7 +135,8 @@ async function readOne(context: CheckContext, table: Table, most: number): Promi
 /** Small tables first, by what it takes to read them whole. */
 export const bySize = (a: Sample, b: Sample) => a.table.heapBytes - b.table.heapBytes;
 
-export const isText = ({ type }: Column) => /^(text|character varying|character|citext|name)/.test(type);
+export const isText = ({ type, base = type }: Column) =>
+  /^(text|character varying|character|name|(.*\.)?citext)/.test(base);
 
 /** Values of the column that hold something. */
 export const valuesOf = (sample: Sample, column: Column) =>

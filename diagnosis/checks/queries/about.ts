@@ -9,9 +9,11 @@ import { costOf, severityOf, statementEvidence } from './shared.ts';
 const CUSTOMER_KPIS = ['statement-latency-p95', 'customer-latency-p95', 'database-time-share'];
 
 export function tablesOf(context: CheckContext, entry: WorkloadEntry): Table[] {
-  const tables = (entry.shape?.tables ?? []).map(({ table, schema }) =>
-    tableOf(context.tables, table, schema),
-  );
+  const tables = [
+    ...(entry.shape?.tables ?? []).map(({ table, schema }) => tableOf(context.tables, table, schema)),
+    // Below views.
+    ...entry.scans.map(({ table }) => table),
+  ];
   return [...new Set(tables.filter((table) => table !== undefined))];
 }
 

@@ -5,7 +5,6 @@ import type { FixOf, NewIndex } from '../../fix.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { Table } from '../../relations.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
-import { tableOf } from '../../workload.ts';
 import { about, merger, rewrite } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 
@@ -93,10 +92,8 @@ export const check: Check = {
     const merge = merger();
     for (const entry of await context.workload()) {
       if (!matters(entry)) continue;
-      for (const use of entry.shape?.tables ?? []) {
-        const table = tableOf(context.tables, use.table, use.schema);
-        const scan = entry.scans.find(({ alias, sequential }) => alias === use.alias && sequential);
-        if (!table || !scan || table.estimatedRows < 1_000) continue;
+      for (const { table, use, sequential } of entry.scans) {
+        if (!table || !use || !sequential || table.estimatedRows < 1_000) continue;
         const wrapped: ColumnUse[] = [];
         for (const condition of [...use.equal, ...use.range, ...use.search])
           if (condition.wrapped !== null && !condition.join && !condition.isNull)

@@ -2,7 +2,6 @@ import { count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { qualify } from '../../proposals/expression.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
-import { tableOf } from '../../workload.ts';
 import { toBeBuilt } from '../shared.ts';
 import { about, merger } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
@@ -49,11 +48,10 @@ export const check: Check = {
       .some(({ classes }) => classes.some((name) => name !== null && TRIGRAMS.includes(name)));
     for (const entry of await context.workload()) {
       if (!matters(entry)) continue;
-      for (const use of entry.shape?.tables ?? []) {
-        const table = tableOf(context.tables, use.table, use.schema);
-        const scan = entry.scans.find(({ alias, sequential }) => alias === use.alias && sequential);
+      for (const { table, use, sequential } of entry.scans) {
+        if (!table || !use || !sequential) continue;
         const patterns = use.pattern.filter(({ anchored }) => !anchored);
-        if (!table || !scan || patterns.length === 0 || table.estimatedRows < 500) continue;
+        if (patterns.length === 0 || table.estimatedRows < 500) continue;
         const columns = [...new Set(patterns.map(({ column }) => column))];
         const keys = await keysOf(context, patterns, entry.path);
         const operatorClass = await trigramClass(context);

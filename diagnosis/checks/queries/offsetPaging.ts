@@ -7,11 +7,12 @@ import { matters, rowsPerCall, withoutStatements } from './shared.ts';
 /** Of fewer rows the last page costs hardly more than the first. */
 const MIN_PAGED_ROWS = 500;
 
-/** Rows that the topmost LIMIT of a plan chooses from; undefined without one. */
+/** The most rows that a LIMIT of the plan chooses from; undefined without one. */
 function rowsBelowLimit(plan: PlanNode): number | undefined {
-  for (let node: PlanNode | undefined = plan; node; node = node.Plans?.[0])
-    if (node['Node Type'] === 'Limit') return node.Plans?.[0]?.['Plan Rows'];
-  return undefined;
+  const found = (plan.Plans ?? []).flatMap((node) => rowsBelowLimit(node) ?? []);
+  const [below] = plan.Plans ?? [];
+  if (plan['Node Type'] === 'Limit' && below) found.push(below['Plan Rows']);
+  return found.length > 0 ? Math.max(...found) : undefined;
 }
 
 export const check: Check = {

@@ -1,4 +1,4 @@
-import type { Check } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
 import type { FixOf } from '../../fix.ts';
 
 const librariesOf = (value: string) =>
@@ -7,11 +7,33 @@ const librariesOf = (value: string) =>
     .map((name) => name.trim().replaceAll('"', ''))
     .filter(Boolean);
 
+/** Less of the database time is not worth more statistics. */
+const MIN_SHARE = 0.02;
+
+/** Functions of the application whose calls take time: with track = top their statements are not known. */
+async function functionsCalled(context: CheckContext): Promise<string[]> {
+  const entries = (await context.workload()).filter(({ share }) => share >= MIN_SHARE);
+  const functions = await context.session.query<{ name: string }>(
+    `SELECT DISTINCT p.proname::text AS name FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
+      WHERE l.lanname NOT IN ('internal', 'c') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prokind IN ('f', 'p')
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+        AND p.prorettype <> 'trigger'::regtype`,
+  );
+  const known = new Set(functions.map(({ name }) => name));
+  // Only what has no table of its own: of other statements the plan says where the time goes.
+  const called = entries
+    .filter(({ shape, statement }) => shape?.tables.length === 0 || /^\s*CALL\b/i.test(statement.text))
+    .flatMap(({ statement }) => [...statement.text.matchAll(/([\w$]+)"?\s*\(/g)].map(([, name = '']) => name))
+    .filter((name) => known.has(name));
+  return [...new Set(called)].sort();
+}
+
 export const check: Check = {
   id: 'telemetry-blind',
   group: 'set-up',
   title: 'Nothing is recorded',
-  description: 'pg_stat_statements, track_io_timing, slow-statement logging and auto_explain.',
+  description:
+    'pg_stat_statements, statements inside functions, track_io_timing, slow-statement logging and auto_explain.',
   async *run(context) {
     const value = (name: string) => context.settings.get(name)?.value ?? '';
     const preloaded = value('shared_preload_libraries');
@@ -34,6 +56,12 @@ export const check: Check = {
       missing.push({
         what: 'slow-statement logging',
         setting: { name: 'log_min_duration_statement', values: ['500ms'] },
+      });
+    const hidden = value('pg_stat_statements.track') === 'top' ? await functionsCalled(context) : [];
+    if (hidden.length > 0)
+      missing.push({
+        what: `what ${hidden.join(', ')} ${hidden.length === 1 ? 'runs' : 'run'} inside`,
+        setting: { name: 'pg_stat_statements.track', values: ['all'] },
       });
     if (value('log_lock_waits') === 'off')
       missing.push({ what: 'log_lock_waits', setting: { name: 'log_lock_waits', values: ['on'] } });

@@ -125,10 +125,9 @@ describe('the statement that first misses its objective', () => {
     ({
       statement: { queryid: String(meanMs), meanMs, text: 'SELECT' },
       plan: {},
-      scans: [{ sequential: true, limited: false, relation: 'orders', node: { Schema: 'public' }, ...more }],
+      scans: [{ sequential: true, limited: false, table: orders, ...more }],
     }) as unknown as WorkloadEntry;
-  const first = (...entries: WorkloadEntry[]) =>
-    firstTooSlow({ tables: [orders], workload: async () => entries }, ages, now);
+  const first = (...entries: WorkloadEntry[]) => firstTooSlow({ workload: async () => entries }, ages, now);
 
   it('takes time in proportion to the rows of the table that it reads whole', async () => {
     // All rows came in 200 days, so as many again come in 200 more, and the time doubles.
@@ -148,7 +147,7 @@ describe('the statement that first misses its objective', () => {
     expect(await first(scanning(objectiveMs / 2, { sequential: false }))).toBeUndefined();
     const still = [{ ...(ages[0] as Ages), bounds: histogram(900, 500) }];
     const workload = async () => [scanning(objectiveMs / 2)];
-    expect(await firstTooSlow({ tables: [orders], workload }, still, now)).toBeUndefined();
+    expect(await firstTooSlow({ workload }, still, now)).toBeUndefined();
   });
 });
 

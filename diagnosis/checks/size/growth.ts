@@ -3,7 +3,6 @@ import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
 import type { Table } from '../../relations.ts';
-import { tableOf } from '../../workload.ts';
 import { shortly } from '../shared.ts';
 import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';
 import { type Ages, readAges } from './rowAge.ts';
@@ -21,7 +20,7 @@ const MIN_MEAN_MS = 5;
  * there before its mean does.
  */
 export async function firstTooSlow(
-  context: Pick<CheckContext, 'workload' | 'tables'>,
+  context: Pick<CheckContext, 'workload'>,
   ages: readonly Ages[],
   now: number,
 ): Promise<Forecast | undefined> {
@@ -30,7 +29,7 @@ export async function firstTooSlow(
   for (const { scans, statement, plan } of await context.workload()) {
     if (statement.meanMs < MIN_MEAN_MS || !plan) continue;
     const read = scans.filter(({ sequential, limited }) => sequential && !limited);
-    const tables = read.map(({ relation, node }) => tableOf(context.tables, relation, node.Schema));
+    const tables = read.map(({ table }) => table);
     const largest = tables.reduce<Table | undefined>(
       (a, b) => (!a || (b && b.estimatedRows > a.estimatedRows) ? b : a),
       undefined,
