@@ -48,7 +48,8 @@ const SERVER = `SELECT current_database() AS name,
 export async function readDatabase(session: Session): Promise<DatabaseFacts> {
   const capabilities = await readCapabilities(session);
   const all = await readTables(session);
-  const ages = await readAges({ session, tables: all });
+  // The exporter's queries compare the column with dates.
+  const ages = (await readAges({ session, tables: all })).filter(({ perSecond }) => perSecond === undefined);
   const byTime = await session.query<{ oid: number; column: string }>(BY_TIME);
   const [server] =
     await session.query<Pick<DatabaseFacts, 'name' | 'preloaded' | 'statementsSchema' | 'roles'>>(SERVER);

@@ -7,9 +7,10 @@ import { allChecks } from './index.ts';
 import { attributeRowsOf } from './model/entityAttributeValue.ts';
 import { candidatesOf } from './model/functionalDependency.ts';
 import { looksLikeList } from './model/listInColumn.ts';
+import { isBookkeeping } from './model/sample.ts';
 import { trueTypeOf } from './model/typedAsText.ts';
 import { erlangC } from './set-up/erlangC.ts';
-import { shareOlder } from './size/rowAge.ts';
+import { beginningOf, shareOlder } from './size/rowAge.ts';
 
 /** A sample of a table whose columns are given by name with their type and the value of each row. */
 function sampleOf(rows: number, given: Record<string, [type: string, value: (at: number) => string | null]>) {
@@ -89,6 +90,40 @@ it('a moment that rows share is no reason for what else they share', () => {
   expect(candidatesOf(sampleOf(1000, columns('timestamp with time zone')))).toEqual([]);
 });
 
+it('a name that hardly two share is no reason for the id of who has it', () => {
+  const posts = sampleOf(1000, {
+    id: ['bigint', String],
+    user_id: ['integer', (at) => String(at % 100)],
+    // Some change theirs, so that the id does not determine it.
+    display_name: ['text', (at) => `Name ${at % 100}${at % 7 === 0 ? ' II' : ''}`],
+  });
+  expect(candidatesOf(posts)).toEqual([]);
+});
+
+it('the beginning of a row goes on until now: no birthday, no expiry', () => {
+  const day = 86_400_000;
+  const [born, created, expires] = [
+    [0, 9_000 * day],
+    [8_000 * day, 20_000 * day],
+    [8_100 * day, 20_400 * day],
+  ].map((bounds) => ({ bounds }));
+  const all = [born, created, expires].filter((each) => each !== undefined);
+  expect(beginningOf(all, 20_000 * day)).toBe(created);
+  expect(beginningOf(all.slice(0, 1), 20_000 * day)).toBe(born);
+});
+
+it('bookkeeping of migration tools is no model of the application', () => {
+  for (const name of [
+    'schema_migrations',
+    'flyway_schema_history',
+    'DATABASECHANGELOG',
+    'django_migrations',
+    'part_config',
+  ])
+    expect(isBookkeeping({ schema: 'public', name }), name).toBe(true);
+  expect(isBookkeeping({ schema: 'public', name: 'schema_migrations_audit' })).toBe(false);
+});
+
 const many = (make: (at: number) => string) => Array.from({ length: 60 }, (_, at) => make(at));
 
 describe('what text columns really hold', () => {
@@ -111,6 +146,9 @@ describe('what text columns really hold', () => {
     ['ids of another system', many((at) => String(1_000_000_007 * (at + 1))), 'remote_id', undefined],
     ['ids that are all different', many((at) => String(10 ** (10 + (at % 3)) + at)), 'message', undefined],
     ['prices with a decimal comma', many((at) => `${at},${10 + (at % 90)}`), 'price', 'money'],
+    ['dates of Europe', many((at) => `${1 + (at % 28)}.0${1 + (at % 9)}.2026`), 'born', 'date'],
+    ['dates of America', many((at) => `0${1 + (at % 9)}/${1 + (at % 28)}/2026`), 'born', 'date'],
+    ['fractions', many((at) => `${at % 12}/${at % 31}`), 'part', undefined],
     ['weights', many((at) => `${at}.5`), 'weight', 'money'],
   ])('%s', (_name, values, column, type) => expect(trueTypeOf(values, column)).toBe(type));
 

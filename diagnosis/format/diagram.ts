@@ -1,5 +1,5 @@
 import { readTables } from '../catalogue.ts';
-import { singular } from '../checks/model/missingForeignKey.ts';
+import { singular } from '../checks/model/referenceNames.ts';
 import type { Session } from '../readSession.ts';
 import type { Table } from '../relations.ts';
 

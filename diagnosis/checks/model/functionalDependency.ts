@@ -119,6 +119,16 @@ const identifies = (table: Table, name: string) =>
     table.columns.find((column) => column.name === name)?.type ?? '',
   );
 
+/** A name of another row: declared, or by its name. */
+const isReference = (table: Table, name: string) =>
+  table.foreignKeys?.some(({ columns }) => columns.includes(name)) || /_(id|uuid)$|[a-z]Id$/.test(name);
+
+/**
+ * Whether a dependency of `b` on `a` would be read the wrong way round: a display name that hardly two persons share
+ * determines the person's id by chance, and does not the moment another one takes it.
+ */
+const isBackward = (table: Table, a: string, b: string) => isReference(table, b) && !isReference(table, a);
+
 interface Found {
   determinant: string;
   dependents: string[];
@@ -145,7 +155,15 @@ export function candidatesOf(sample: Sample): Found[] {
     if (groups.rows.length < least) continue;
     for (const b of coded) {
       // An amount in a row is a fact of its moment (a price when it was paid), not a copy.
-      if (a === b || b.distinct < 2 || b.amounts || keys.has(b.name) || b.restOfMode < 0.02) continue;
+      if (
+        a === b ||
+        isBackward(table, a.name, b.name) ||
+        b.distinct < 2 ||
+        b.amounts ||
+        keys.has(b.name) ||
+        b.restOfMode < 0.02
+      )
+        continue;
       // What has as many values as rows is determined by anything that repeats only by chance.
       if (b.distinct > a.distinct * 1.5) continue;
       const g3 = screen(groups, b);

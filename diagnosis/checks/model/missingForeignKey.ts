@@ -5,30 +5,8 @@ import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Column, Table } from '../../relations.ts';
 import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
+import { possibleKeys } from './referenceNames.ts';
 import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
-
-const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
-export const singular = (name: string) =>
-  name.endsWith('ies')
-    ? `${name.slice(0, -3)}y`
-    : name.endsWith('sses')
-      ? name.slice(0, -2)
-      : name.endsWith('s')
-        ? name.slice(0, -1)
-        : name;
-
-/** The table's name as columns that refer to it use it: without a common prefix such as `django_` only as an ending. */
-function namesParent(column: string, parent: string): boolean {
-  const stem = /^(.+?)_?(id|uuid|key|fk)$/.exec(words(column))?.[1];
-  if (!stem) return false;
-  const name = words(parent);
-  return [name, singular(name)].some(
-    (form) => stem === form || stem.endsWith(`_${form}`) || form.endsWith(`_${stem}`),
-  );
-}
-
-const family = ({ type }: Column) =>
-  /^(smallint|integer|bigint)/.test(type) ? 'integer' : /^(text|character)/.test(type) ? 'text' : type;
 
 const MAX_VALUES = 1_000;
 /** References that lead nowhere up to this share: a reference with orphans, not another meaning. */
@@ -51,28 +29,16 @@ function declared(context: CheckContext, table: Table, column: string): boolean 
   return has(table) || (partitions.length > 0 && partitions.every(has));
 }
 
-/** Columns that by their name and type may refer to a table's single-column key. Names only propose; rows decide. */
-function candidates(context: CheckContext, samples: readonly Sample[]): Candidate[] {
-  const parents = modelTables(context).flatMap((parent) => {
-    const [key, ...more] = parent.primaryKey;
-    return key !== undefined && more.length === 0 ? [{ parent, key }] : [];
-  });
+/** For each column that may be a reference, the keys that it may refer to, the likeliest first. */
+function candidates(context: CheckContext, samples: readonly Sample[]): Candidate[][] {
+  const parents = modelTables(context);
   return samples.flatMap((sample) =>
     sample.table.columns.flatMap((column) => {
       const { table } = sample;
       const isKey = table.primaryKey.length === 1 && table.primaryKey[0] === column.name;
       if (isKey || declared(context, table, column.name)) return [];
-      return parents
-        .filter(
-          ({ parent, key }) =>
-            parent !== table &&
-            // `bid` where another table’s key is `bid`; `id` is the name of everybody’s key.
-            (namesParent(column.name, parent.name) || (key === column.name && key !== 'id')) &&
-            family(parent.columns.find(({ name }) => name === key) as Column) === family(column),
-        )
-        .sort((a, b) => Number(b.parent.schema === table.schema) - Number(a.parent.schema === table.schema))
-        .slice(0, 1)
-        .map(({ parent, key }) => ({ sample, column, parent, key }));
+      const keys = possibleKeys(table, column, parents);
+      return keys.length > 0 ? [keys.map((each) => ({ sample, column, ...each }))] : [];
     }),
   );
 }
@@ -111,22 +77,24 @@ export const check: Check = {
   async *run(context) {
     const { session } = context;
     const references: Reference[] = [];
-    for (const candidate of candidates(context, await readSamples(context))) {
-      const values = valuesOf(candidate);
-      if (values.length < 2) continue;
-      try {
-        const missing = await missingOf(context, candidate, values);
-        if (missing <= values.length * LARGEST_ORPHAN_SHARE)
+    for (const alternatives of candidates(context, await readSamples(context)))
+      for (const candidate of alternatives) {
+        const values = valuesOf(candidate);
+        if (values.length < 2) break;
+        try {
+          const missing = await missingOf(context, candidate, values);
+          if (missing > values.length * LARGEST_ORPHAN_SHARE) continue;
           references.push({ ...candidate, values: values.length, missing });
-      } catch (error) {
-        endIfOver(context, error);
-        const { sample, column, parent } = candidate;
-        context.blind({
-          what: `whether ${column.name} of ${sample.table.name} refers to ${parent.name} (${(error as Error).message})`,
-          remedy: `GRANT SELECT ON ${session.quote(parent.schema, parent.name)} to this role, or run the diagnosis when the server is less busy.`,
-        });
+          break;
+        } catch (error) {
+          endIfOver(context, error);
+          const { sample, column, parent } = candidate;
+          context.blind({
+            what: `whether ${column.name} of ${sample.table.name} refers to ${parent.name} (${(error as Error).message})`,
+            remedy: `GRANT SELECT ON ${session.quote(parent.schema, parent.name)} to this role, or run the diagnosis when the server is less busy.`,
+          });
+        }
       }
-    }
     references.sort((a, b) => bySize(a.sample, b.sample));
     const within = askWithin(context, COUNTING_SHARE);
     const uncounted = new Map<string, string[]>();

@@ -13,6 +13,21 @@ const NAMES_SOMETHING =
 const DIGITS_OF_AN_ID = 10;
 const DECIMAL_COMMA = /^-?\d{1,3}(\.?\d{3})*,\d{1,2}$/;
 
+/** What is written where there is no value; so few of them hide no type. */
+const PLACEHOLDER = /^(n\/?a|null|none|nil|nan|unknown|undefined|tbd|-+|\?+)$/i;
+const LARGEST_PLACEHOLDER_SHARE = 0.05;
+
+/** The values without placeholders, where these are few. */
+function withoutPlaceholders(values: readonly string[]): readonly string[] {
+  const kept = values.filter((value) => !PLACEHOLDER.test(value.trim()));
+  return kept.length >= values.length * (1 - LARGEST_PLACEHOLDER_SHARE) ? kept : values;
+}
+
+/** 31.12.2026, 12/31/2026 and 31/12/2026. */
+const EUROPEAN_DATE = /^(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\.(19|20)\d\d$/;
+const SLASHED_DATE =
+  /^((0?[1-9]|1[0-2])\/(0?[1-9]|[12]\d|3[01])|(0?[1-9]|[12]\d|3[01])\/(0?[1-9]|1[0-2]))\/(19|20)\d\d$/;
+
 const snake = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 
 /**
@@ -36,7 +51,7 @@ function isVersions(values: readonly string[]): boolean {
 export function trueTypeOf(values: readonly string[], column = ''): TrueType | undefined {
   if (values.length < MIN_VALUES) return undefined;
   const all = (form: RegExp) => values.every((value) => form.test(value));
-  if (all(/^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$/)) return 'date';
+  if ([/^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])$/, EUROPEAN_DATE, SLASHED_DATE].some(all)) return 'date';
   if (
     all(
       /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])[ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?$/,
@@ -88,7 +103,7 @@ export const check: Check = {
       const groups = new Map<TrueType, string[]>();
       const sqlTypes = new Map<string, string>();
       for (const column of table.columns.filter(isText)) {
-        const values = valuesOf(sample, column);
+        const values = withoutPlaceholders(valuesOf(sample, column));
         const type = trueTypeOf(values, column.name);
         if (!type) continue;
         groups.set(type, [...(groups.get(type) ?? []), column.name]);
@@ -118,7 +133,7 @@ export const check: Check = {
           statements: [],
           evidence: columns.map((name) => ({
             label: `values of ${name} that have the form`,
-            value: `${count(valuesOf(sample, { name } as Column).length)} of ${count(valuesOf(sample, { name } as Column).length)} looked at`,
+            value: `${count(withoutPlaceholders(valuesOf(sample, { name } as Column)).length)} of ${count(valuesOf(sample, { name } as Column).length)} looked at`,
             how: `SELECT ${context.session.quote(name)} FROM ${target} TABLESAMPLE SYSTEM (1)`,
           })),
           cost: bytes > 0 ? { bytes } : {},

@@ -25,7 +25,7 @@ export const check: Check = {
     let inUse: ReadonlySet<Table> | undefined;
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
     for (const ages of all) {
-      const { table, column, bounds, bytes: size, text, through } = ages;
+      const { table, column, bounds, bytes: size, text, through, perSecond } = ages;
       const cold = shareOlder(ages, now - COLD_DAYS * DAY_MS);
       const oldest = bounds[0] ?? now;
       const bytes = Math.round(size * cold);
@@ -94,7 +94,7 @@ export const check: Check = {
           summary: `archive rows of ${table.name} older than the retention policy, in small batches`,
           schema: table.schema,
           table: table.name,
-          column: through ? null : column,
+          column: through || perSecond !== undefined ? null : column,
           before: iso(now - COLD_DAYS * DAY_MS),
           text,
           lock: 'ROW EXCLUSIVE, in batches of few rows',

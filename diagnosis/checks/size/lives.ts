@@ -50,7 +50,10 @@ export async function stillInUse(
     through ? [[table, through] as [Table, Table]] : [],
   );
   for (const { child, parent, column, key } of referencesOf(ages).slice(0, MAX_REFERENCES)) {
-    const date = (alias: string, { column: name }: Ages) => `${alias}.${session.quote(name)}::timestamp`;
+    const date = (alias: string, { column: name, perSecond }: Ages) =>
+      perSecond === undefined
+        ? `${alias}.${session.quote(name)}::timestamp`
+        : `to_timestamp(${alias}.${session.quote(name)} / ${perSecond.toFixed(1)})::timestamp`;
     const { estimatedRows, pages } = child.table;
     // A partitioned table has no pages of its own.
     const least = pages > 0 ? SAMPLED_PAGES / pages : 0;

@@ -13,7 +13,9 @@ export interface Ages {
   bytes: number;
   /** The dates are text. */
   text: boolean;
-  /** Date columns of the table: several tell of a life that ends (placed, shipped, closed). */
+  /** The dates are numbers since 1970: so many of them make a second. */
+  perSecond?: number;
+  /** Date columns of the table, without those of the last change: several tell of a life that ends (placed, shipped). */
   dates: number;
   /** Null when the table has its own date; otherwise the table that its rows belong to, whose dates these are. */
   through: Table | null;
@@ -21,6 +23,14 @@ export interface Ages {
 
 export const DAY_MS = 86_400_000;
 const MIN_ROWS = 1_000;
+/** Columns whose newest values are further apart than this do not go on together. */
+const STILL_GOING_ON_MS = 90 * DAY_MS;
+
+/** When a row was last changed or looked at: that goes on as long as the row is used, and is no end of its life. */
+const isTouch = (column: string) =>
+  /(^|_)(updated?|modified|changed|edited|touched|refreshed|synced|indexed|bumped|noted|seen|last)(_|$)/.test(
+    column.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase(),
+  );
 const isoDate =
   /^(?<day>\d{4}-\d\d-\d\d)([ T](?<time>\d\d:\d\d(:\d\d(\.\d{1,3})?)?)\d*( ?(?<zone>Z|[+-]\d\d(:?\d\d)?))?)?/;
 
@@ -46,6 +56,46 @@ export function momentOf(text: string, zoneSeconds: number): number {
     return zone ? moment : moment - zoneSeconds * 1000;
   }
   return Date.parse(`${day}T${time}${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}`);
+}
+
+/** Names of columns that hold moments; other whole numbers of ten digits are numbers of something. */
+const MOMENT = /(^|_)(at|on|ts|time|timestamp|date|epoch|created|updated|sec|seconds)$/i;
+/** 2001: no row is older, and fewer digits begin here. Seconds since 1970. */
+const FIRST_SECOND = 978_307_200;
+const TEN_YEARS_MS = 3_653 * DAY_MS;
+
+/** Ends of intervals as milliseconds since 1970, whatever the column writes; undefined where they are no moments. */
+function momentsOf(
+  column: string,
+  bounds: readonly (string | number)[],
+  zoneSeconds: number,
+): Pick<Ages, 'bounds' | 'perSecond'> | undefined {
+  if (bounds.every((bound) => typeof bound === 'number')) {
+    const perSecond = (bounds[0] ?? 0) > FIRST_SECOND * 1000 ? 1000 : 1;
+    const moments = bounds.map((bound) => (bound / perSecond) * 1000);
+    const plausible = moments.every((at) => at >= FIRST_SECOND * 1000 && at <= Date.now() + TEN_YEARS_MS);
+    return plausible && (perSecond === 1000 || MOMENT.test(column))
+      ? { bounds: moments, perSecond }
+      : undefined;
+  }
+  if (!bounds.every((bound) => typeof bound === 'string' && isoDate.test(bound))) return undefined;
+  const moments = bounds.map((bound) => momentOf(String(bound), zoneSeconds));
+  return moments.some(Number.isNaN) ? undefined : { bounds: moments };
+}
+
+/**
+ * The row's own beginning: of several dates that go on until now, the one whose oldest value is oldest. A birthday ends
+ * long before; an expiry goes beyond.
+ */
+export function beginningOf<Dates extends Pick<Ages, 'bounds'>>(
+  candidates: readonly Dates[],
+  now: number,
+): Dates | undefined {
+  const newest = ({ bounds }: Dates) => Math.min(bounds.at(-1) ?? 0, now);
+  const latest = Math.max(...candidates.map(newest));
+  return candidates
+    .filter((dates) => newest(dates) > latest - STILL_GOING_ON_MS)
+    .sort((a, b) => (a.bounds[0] ?? 0) - (b.bounds[0] ?? 0))[0];
 }
 
 function bytesWithPartitions(tables: readonly Table[], table: Table): number {
@@ -76,7 +126,7 @@ export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>
     schema: string;
     table: string;
     column: string;
-    bounds: string[];
+    bounds: (string | number)[];
     zoneSeconds: number;
   }>(
     // JSON has dates in one form, whatever the server's DateStyle, and moments with their offset from UTC.
@@ -84,7 +134,7 @@ export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>
             extract(timezone FROM now())::float8 AS "zoneSeconds"
        FROM pg_stats
       WHERE schemaname <> ALL ('{pg_catalog,information_schema}') AND histogram_bounds IS NOT NULL
-        AND to_json(histogram_bounds)::text ~ '^\\["[12]\\d{3}-\\d\\d-\\d\\d' `,
+        AND to_json(histogram_bounds)::text ~ '^\\[("[12]\\d{3}-\\d\\d-\\d\\d|1\\d{9}(\\d{3})?[],])' `,
   );
   const found: Ages[] = [];
   for (const table of context.tables) {
@@ -93,15 +143,14 @@ export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>
     const candidates = table.columns.flatMap((column) => {
       if ((column.stats?.nullFraction ?? 0) > 0.5) return [];
       const row = own.find((r) => r.column === column.name);
-      if (!row?.bounds.every((bound) => isoDate.test(bound))) return [];
-      const bounds = row.bounds.map((bound) => momentOf(bound, row.zoneSeconds));
-      return bounds.some(Number.isNaN)
+      const read = row && momentsOf(row.column, row.bounds, row.zoneSeconds);
+      return !read
         ? []
         : [
             {
               table,
               column: column.name,
-              bounds,
+              ...read,
               asOf: table.activity.lastAnalyze?.getTime() ?? Infinity,
               bytes: bytesWithPartitions(context.tables, table),
               text: /text|char/.test(column.type),
@@ -110,12 +159,14 @@ export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>
             },
           ];
     });
-    // The row's own beginning: of several dates, the one whose oldest value is oldest; a birthday would be no such one.
-    const [first] = candidates.sort((a, b) => (a.bounds[0] ?? 0) - (b.bounds[0] ?? 0));
+    const first = beginningOf(candidates, Date.now());
     if (first)
       found.push({
         ...first,
-        dates: table.columns.filter(({ name }) => own.some((row) => row.column === name)).length,
+        dates: table.columns.filter(
+          ({ name }) =>
+            !isTouch(name) && own.some((row) => row.column === name && momentsOf(name, row.bounds, 0)),
+        ).length,
       });
   }
   for (const table of context.tables) {

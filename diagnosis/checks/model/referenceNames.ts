@@ -1,0 +1,99 @@
+import type { Column, Table } from '../../relations.ts';
+
+const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+export const singular = (name: string) =>
+  name.endsWith('ies')
+    ? `${name.slice(0, -3)}y`
+    : name.endsWith('sses')
+      ? name.slice(0, -2)
+      : name.endsWith('s')
+        ? name.slice(0, -1)
+        : name;
+
+/** What a person is in the row, and the tables that hold persons. */
+const ROLES =
+  /^(author|creator|updater|owner|assignee|editor|reviewer|approver|uploader|sender|recipient|receiver|submitter|moderator|manager|reporter|requester|inviter)_?id$|^(created|updated|deleted|invited|approved|assigned|reviewed|closed)_by(_id)?$/;
+const PERSONS = /^(.*_)?(users?|accounts?|persons?|people|members?|profiles?|employees?|staff)$/;
+
+/** Another row of the same table. */
+const SELF =
+  /^(parent|root|previous|prev|next|original|ancestor|predecessor|successor|reply_to|in_reply_to|duplicate_of|replaced_by)_?id$/;
+
+/** A key that names one thing everywhere; `name` or `code` is of many tables. */
+const OWN_NAME = /^.+_(id|uuid|key)$/;
+
+/** Columns by which a row can be referred to: the primary key and what is unique. */
+function keysOf(table: Table): { key: string; primary: boolean }[] {
+  const single = (columns: readonly (string | null)[]) => (columns.length === 1 ? (columns[0] ?? []) : []);
+  const primary = single(table.primaryKey);
+  const unique = [
+    ...table.uniqueKeys.map(single),
+    ...table.indexes
+      .filter(
+        ({ unique: only, valid, predicate, immediate }) => only && valid && immediate && predicate === null,
+      )
+      .map(({ columns }) => single(columns)),
+  ].flat();
+  return [
+    ...(typeof primary === 'string' ? [{ key: primary, primary: true }] : []),
+    ...[...new Set(unique)].filter((key) => key !== primary).map((key) => ({ key, primary: false })),
+  ];
+}
+
+/**
+ * How well the column's name goes with a reference to the key, 0 for not at all. Names only propose; rows decide. The
+ * table's name stands before `_id`, without a common prefix such as `django_` only as an ending; or the column has the
+ * key's own name; or it is the role of a person, or of another row of the table.
+ */
+function closeness(
+  child: Table,
+  column: string,
+  parent: Table,
+  { key, primary }: { key: string; primary: boolean },
+) {
+  const name = words(column);
+  const own = parent === child;
+  if (own)
+    return primary && (SELF.test(name) || (ROLES.test(name) && PERSONS.test(words(parent.name)))) ? 4 : 0;
+  if (key === column && (primary ? key !== 'id' : OWN_NAME.test(name))) return 3;
+  if (!primary) return 0;
+  const stem = /^(.+?)_?(id|uuid|key|fk)$/.exec(name)?.[1];
+  const forms = [words(parent.name), singular(words(parent.name))];
+  if (stem && forms.includes(stem)) return 5;
+  if (stem && forms.some((form) => stem.endsWith(`_${form}`) || form.endsWith(`_${stem}`))) return 2;
+  return ROLES.test(name) && PERSONS.test(words(parent.name)) ? 1 : 0;
+}
+
+const family = ({ type, base = type }: Column) =>
+  /^(smallint|integer|bigint)/.test(base) ? 'integer' : /^(text|character)/.test(base) ? 'text' : base;
+
+/**
+ * Keys that the column may refer to by its name and type, the likeliest first; none where a column beside it tells the
+ * table of each row (`owner_id`, `owner_type`).
+ */
+export function possibleKeys(
+  child: Table,
+  column: Column,
+  parents: readonly Table[],
+): { parent: Table; key: string }[] {
+  const stem = column.name.replace(/_?id$/i, '');
+  if (
+    child.columns.some(({ name }) => name !== column.name && [`${stem}_type`, `${stem}Type`].includes(name))
+  )
+    return [];
+  // Of two tables that share a unique column the values do not say which one refers to the other.
+  const unique = keysOf(child).some(({ key }) => key === column.name);
+  return parents
+    .flatMap((parent) =>
+      keysOf(parent).flatMap((each) => {
+        const close = closeness(child, column.name, parent, each);
+        const type = parent.columns.find(({ name }) => name === each.key);
+        const sameSchema = Number(parent.schema === child.schema);
+        return close > 0 && (each.primary || !unique) && type && family(type) === family(column)
+          ? [{ parent, key: each.key, order: sameSchema * 10 + close }]
+          : [];
+      }),
+    )
+    .sort((a, b) => b.order - a.order)
+    .map(({ parent, key }) => ({ parent, key }));
+}
