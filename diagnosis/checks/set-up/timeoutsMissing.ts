@@ -1,4 +1,16 @@
-import type { Check } from '../../check.ts';
+import type { Check, CheckContext } from '../../check.ts';
+
+/** Roles that work in the database, by their statements and sessions; those of the diagnosis are left out. */
+async function rolesAtWork({ session, statements }: CheckContext): Promise<string[]> {
+  const rows = await session.query<{ role: string }>(
+    `SELECT DISTINCT usename::text AS role FROM pg_stat_activity
+      WHERE datname = current_database() AND backend_type = 'client backend' AND usename <> session_user`,
+  );
+  const [own] = await session.query<{ role: string }>('SELECT session_user::text AS role');
+  return [...new Set([...rows.map(({ role }) => role), ...statements.flatMap(({ roles }) => roles ?? [])])]
+    .filter((role) => role !== own?.role && role !== 'sqltrail_monitor')
+    .sort();
+}
 
 export const check: Check = {
   id: 'timeouts-missing',
@@ -7,19 +19,27 @@ export const check: Check = {
   description:
     'statement_timeout, lock_timeout and idle_in_transaction_session_timeout, at the server, the database or a role.',
   async *run(context) {
-    const rows = await context.session.query<{ config: string[] }>(
-      'SELECT setconfig AS config FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))',
+    const rows = await context.session.query<{ role: string | null; config: string[] }>(
+      `SELECT r.rolname::text AS role, s.setconfig AS config FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
+        WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`,
     );
-    const given = new Set(rows.flatMap(({ config }) => config).map((entry) => entry.split('=')[0]));
+    const sets = (role: string | null, name: string) =>
+      rows.some((row) => row.role === role && row.config.some((entry) => entry.startsWith(`${name}=`)));
+    const roles = await rolesAtWork(context);
+    // What is set for one role leaves the others without.
+    const without = (name: string) => (sets(null, name) ? [] : roles.filter((role) => !sets(role, name)));
+    const isGiven = (name: string) => sets(null, name) || (roles.length > 0 && without(name).length === 0);
     // The diagnosis sets its own for its session, so the server's value is read from where it would come without that.
     const [reset] = await context.session.query<Record<string, string>>(
       `SELECT json_object_agg(name, reset_val) AS all FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')`,
     );
     const values = (reset?.['all'] ?? {}) as unknown as Record<string, string>;
     const missing = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'].filter(
-      (name) => (values[name] ?? '0') === '0' && !given.has(name),
+      (name) => (values[name] ?? '0') === '0' && !isGiven(name),
     );
     if (missing.length === 0) return;
+    const lacking = new Set(missing.flatMap(without));
+    const some = lacking.size < roles.length ? [...lacking].sort() : [];
     const [database] = await context.session.query<{ name: string; longest: number | null }>(
       `SELECT current_database() AS name, (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8
          FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS longest`,
@@ -35,7 +55,7 @@ export const check: Check = {
       check: 'timeouts-missing',
       severity: longest > 60 ? 'warning' : 'info',
       title: `No ${missing.join(', no ')}`,
-      explanation: `One statement, lock or forgotten transaction can hold a connection for ever; the pool then runs dry.${longest > 1 ? ` The longest transaction now is ${longest.toFixed(0)} s old.` : ''} An application may still set its own when it connects.`,
+      explanation: `${some.length > 0 ? `${some.join(', ')} ${some.length === 1 ? 'has' : 'have'} none, other roles do. ` : ''}One statement, lock or forgotten transaction can hold a connection for ever; the pool then runs dry.${longest > 1 ? ` The longest transaction now is ${longest.toFixed(0)} s old.` : ''} An application may still set its own when it connects.`,
       cause: 'missing-timeout',
       objects: [],
       statements: [],
