@@ -68,6 +68,14 @@ const schemaChange = z.discriminatedUnion('change', [
     to: z.string(),
   }),
   z.object({
+    change: z.literal('drop constraint'),
+    ...table,
+    constraint: z.string(),
+    /** As pg_get_constraintdef() has it. */
+    definition: z.string(),
+  }),
+  z.object({ change: z.literal('validate constraint'), ...table, constraint: z.string() }),
+  z.object({
     change: z.literal('sequence type'),
     schema: z.string(),
     sequence: z.string(),

@@ -1,5 +1,5 @@
 import { literal, quote } from '../lib/pg/quote.ts';
-import type { Fix, FixOf, NewIndex, SchemaChange } from './fix.ts';
+import type { Fix, FixOf, NewIndex, SchemaChange, TableName } from './fix.ts';
 
 /** Statements in order, identifiers quoted; what `undo` does not name cannot be undone, or need not be. */
 export interface FixSql {
@@ -103,8 +103,8 @@ function maintenance({ vacuum, reindex, storage }: FixOf<'maintenance'>): FixSql
   };
 }
 
-/** The statement that checks the rows of a foreign key that was added without. */
-export const validationSql = (change: Extract<SchemaChange, { change: 'add foreign key' }>): string =>
+/** The statement that checks the rows of a constraint that was added without. */
+export const validationSql = (change: TableName & { constraint: string }): string =>
   `ALTER TABLE ${quote(change.schema, change.table)} VALIDATE CONSTRAINT ${quote(change.constraint)}`;
 
 export function changeSql(change: SchemaChange): FixSql {
@@ -149,6 +149,16 @@ export function changeSql(change: SchemaChange): FixSql {
       const alter = `ALTER TABLE ${quote(change.schema, change.table)} ALTER COLUMN ${quote(change.column)} TYPE`;
       return { sql: [`${alter} ${change.to}`], undo: [`${alter} ${change.from}`] };
     }
+    case 'drop constraint': {
+      const on = `ALTER TABLE ${quote(change.schema, change.table)}`;
+      const constraint = quote(change.constraint);
+      return {
+        sql: [`${on} DROP CONSTRAINT ${constraint}`],
+        undo: [`${on} ADD CONSTRAINT ${constraint} ${change.definition}`],
+      };
+    }
+    case 'validate constraint':
+      return { sql: [validationSql(change)], undo: [] };
     case 'sequence type': {
       const alter = `ALTER SEQUENCE ${quote(change.schema, change.sequence)} AS`;
       return { sql: [`${alter} ${change.to}`], undo: [`${alter} ${change.from}`] };

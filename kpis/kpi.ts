@@ -25,6 +25,7 @@ export const causes = [
   'lock-contention',
   'maintenance-behind',
   'telemetry-blind',
+  'access',
 ] as const;
 export type Cause = (typeof causes)[number];
 

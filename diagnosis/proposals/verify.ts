@@ -229,6 +229,17 @@ async function changeable(context: CheckContext, change: SchemaChange): Promise<
       if (user) throw new Refused(`the type of ${table.name}.${change.column} is fixed by ${user.name}`);
       return;
     }
+    case 'drop constraint':
+    case 'validate constraint': {
+      const { oid, name } = tableNamed(context, change);
+      const [constraint] = await context.session.query<{ inherited: boolean }>(
+        'SELECT NOT conislocal OR conparentid <> 0 AS inherited FROM pg_constraint WHERE conrelid = $1::oid AND conname = $2',
+        [oid, change.constraint],
+      );
+      if (!constraint) throw new Refused(`${name} has no constraint ${change.constraint}`);
+      if (constraint.inherited) throw new Refused(`${change.constraint} is that of the table above ${name}`);
+      return;
+    }
     case 'sequence type': {
       const [sequence] = await context.session.query<{ type: string }>(
         'SELECT data_type::text AS type FROM pg_sequences WHERE schemaname = $1 AND sequencename = $2',
