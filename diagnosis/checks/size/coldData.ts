@@ -2,7 +2,7 @@ import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import type { Table } from '../../relations.ts';
 import { stillInUse } from './lives.ts';
-import { DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';
+import { type Ages, DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';
 
 /** Older than a year is cold: a season of returns, warranty questions and comparisons has passed. */
 const COLD_DAYS = 365;
@@ -10,6 +10,14 @@ const MIN_COLD_BYTES = 200_000;
 const OLD_ENOUGH_DAYS = 400;
 /** A table of which fewer rows were read than this share of all, repetitions counted, is one that nobody reads. */
 const LARGEST_READ_SHARE = 0.1;
+
+/**
+ * Several dates tell of a life that ends. A date of the last change tells of one only where rows are not looked up one
+ * by one: a cart is left, but a page of a wiki is read for ever.
+ */
+const hasEnd = ({ dates, touched, table }: Ages) =>
+  dates >= 2 ||
+  (touched && table.activity.idxRowsFetched < Math.max(0, table.estimatedRows) * LARGEST_READ_SHARE);
 
 const iso = (at: number) => new Date(at).toISOString().slice(0, 10);
 
@@ -39,7 +47,7 @@ export const check: Check = {
       );
       const { seqRowsRead, idxRowsFetched } = table.activity;
       const unread = !referred && seqRowsRead + idxRowsFetched < table.estimatedRows * LARGEST_READ_SHARE;
-      if ((owner?.dates ?? 0) < 2 && !unread) continue;
+      if (!owner || (!hasEnd(owner) && !unread)) continue;
       inUse ??= await stillInUse(context, all, COLD_DAYS);
       if (inUse.has(table)) continue;
       const target = context.session.quote(table.schema, table.name);

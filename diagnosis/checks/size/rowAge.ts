@@ -17,6 +17,8 @@ export interface Ages {
   perSecond?: number;
   /** Date columns of the table, without those of the last change: several tell of a life that ends (placed, shipped). */
   dates: number;
+  /** It has a date of the last change. */
+  touched: boolean;
   /** Null when the table has its own date; otherwise the table that its rows belong to, whose dates these are. */
   through: Table | null;
 }
@@ -155,19 +157,21 @@ export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>
               bytes: bytesWithPartitions(context.tables, table),
               text: /text|char/.test(column.type),
               dates: 0,
+              touched: false,
               through: null,
             },
           ];
     });
     const first = beginningOf(candidates, Date.now());
-    if (first)
-      found.push({
-        ...first,
-        dates: table.columns.filter(
-          ({ name }) =>
-            !isTouch(name) && own.some((row) => row.column === name && momentsOf(name, row.bounds, 0)),
-        ).length,
-      });
+    if (!first) continue;
+    const dated = table.columns
+      .map(({ name }) => name)
+      .filter((name) => own.some((row) => row.column === name && momentsOf(name, row.bounds, 0)));
+    found.push({
+      ...first,
+      dates: dated.filter((name) => !isTouch(name)).length,
+      touched: dated.some(isTouch),
+    });
   }
   for (const table of context.tables) {
     if (table.estimatedRows < MIN_ROWS || found.some((ages) => ages.table === table)) continue;
