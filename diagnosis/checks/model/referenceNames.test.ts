@@ -37,6 +37,7 @@ describe('the keys that a column may refer to by its name', () => {
   it('a role is a person’s', () => {
     expect(keys(posts, 'author_id')).toEqual(['public.users.id']);
     expect(keys(users, 'manager_id')).toEqual(['public.users.id']);
+    expect(keys(table('shops', { id: 'integer', owner_id: 'integer' }), 'owner_id')).toEqual([]);
   });
   it('a parent is a row of the same table', () =>
     expect(keys(posts, 'parent_id')).toEqual(['public.posts.id']));

@@ -10,9 +10,9 @@ export const singular = (name: string) =>
         ? name.slice(0, -1)
         : name;
 
-/** What a person is in the row, and the tables that hold persons. */
+/** What a person is in the row, and the tables that hold persons. An owner may be a firm, so that is not among them. */
 const ROLES =
-  /^(author|creator|updater|owner|assignee|editor|reviewer|approver|uploader|sender|recipient|receiver|submitter|moderator|manager|reporter|requester|inviter)_?id$|^(created|updated|deleted|invited|approved|assigned|reviewed|closed)_by(_id)?$/;
+  /^(author|creator|updater|assignee|editor|reviewer|approver|uploader|sender|recipient|receiver|submitter|moderator|manager|reporter|requester|inviter)_?id$|^(created|updated|deleted|invited|approved|assigned|reviewed|closed)_by(_id)?$/;
 const PERSONS = /^(.*_)?(users?|accounts?|persons?|people|members?|profiles?|employees?|staff)$/;
 
 /** Another row of the same table. */
