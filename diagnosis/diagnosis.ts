@@ -48,7 +48,7 @@ const diagnosisSchema = z.object({
   /** Database time of all statements, milliseconds for each second of wall clock; null without pg_stat_statements. */
   msPerSecond: z.number().nullable(),
   windowSeconds: z.number().nullable(),
-  /** Null where no check looked at statements, and in diagnoses from before 0.2. */
+  /** Null where no check looked at statements, and in recordings from before there was one. */
   attribution: attributionSchema.nullable().default(null),
   /** What the diagnosis itself asked of the server. */
   ownLoad: z.object({ statements: z.number(), busyMs: z.number() }),
