@@ -84,7 +84,7 @@ function joined(scans: readonly TableScan[]): TableScan[] {
   const whole = new Map<string, TableScan>();
   for (const scan of scans) {
     const { table, sequential, loops } = scan;
-    if (!table || table.kind !== 'partitioned' || !sequential) {
+    if (table?.kind !== 'partitioned' || !sequential) {
       found.push(scan);
       continue;
     }
