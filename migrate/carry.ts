@@ -43,9 +43,8 @@ export async function* backfill(
      }
      ON CONFLICT (migration, legacy_table) DO NOTHING`,
   );
-  let { reached, upper, units } = (await readState(client, mapping.name))?.cursors.find(
-    (each) => each.table === name,
-  ) as Cursor;
+  const state = await readState(client, mapping.name);
+  let { reached, upper, units } = state?.cursors.find((each) => each.table === name) as Cursor;
   let done: { reached: string; units: number } | undefined;
   let analyseAt = 1_000;
   const batches = inBatches(

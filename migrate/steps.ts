@@ -113,6 +113,7 @@ export const VERIFY: Step['work'] = {
 };
 
 /** The same store once more: the shop may have been started again since, with another one. */
+// biome-ignore lint/correctness/useYield: it takes part in a run and has nothing to report
 async function* confirm(run: Running, store: string): AsyncGenerator<Progress> {
   await run.switch(store);
   await sleep(run.options.drainMs);
