@@ -2,7 +2,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '../lib/errors.ts';
 import { AssumptionsError } from '../report/assumptions.ts';
-import { printPdf } from '../report/pdf.ts';
+import { printReport } from '../report/pdf.ts';
 import { RecordingError } from '../report/recording.ts';
 import { changedFiles, writeReport } from '../report/write.ts';
 
@@ -16,7 +16,7 @@ interface Flags {
 /** `sqltrail report`: report, deck and messages from a recording. */
 export function reportCommand(): Command {
   return new Command('report')
-    .description('evidence report, five-minute deck and messages, from recorded figures only')
+    .description('summary, evidence report, five-minute deck and messages, from recorded figures only')
     .argument('[recording]', 'recording.json of a story', 'out/recording.json')
     .option('--out <directory>', 'where to write; beside the recording without it')
     .option('--assumptions <file>', 'your own assumptions of the impact model (see report/assumptions.yaml)')
@@ -38,15 +38,9 @@ export function reportCommand(): Command {
           throw new ConfigurationError(error.message);
         throw error;
       }
-      const inOut = (name: string) => path.join(directory, name);
-      const problem = pdf
-        ? await printPdf([
-            { html: inOut('report.html'), pdf: inOut('report.pdf'), slides: false },
-            { html: inOut('deck.html'), pdf: inOut('deck.pdf'), slides: true },
-          ])
-        : undefined;
+      const problem = pdf ? await printReport(directory) : undefined;
       process.stdout.write(
-        `Report, deck and messages are in ${directory}\n  start with report.html and deck.html; figures.json says where each figure comes from\n`,
+        `Report, deck and messages are in ${directory}\n  start with summary.html, report.html and deck.html; figures.json says where each figure comes from\n`,
       );
       if (problem) process.stdout.write(`  ${problem}\n`);
     });

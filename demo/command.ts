@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Listr } from 'listr2';
 import { StoryPictures } from '../cli/screenshots/ofStory.ts';
-import { printPdf } from '../report/pdf.ts';
+import { printReport } from '../report/pdf.ts';
 import { readRecording } from '../report/recording.ts';
 import { writeReport } from '../report/write.ts';
 import type { ScaleName } from '../sample-shop/data/scales.ts';
@@ -93,17 +93,13 @@ async function report(out: string, pdf: boolean): Promise<void> {
   const file = (name: string) => path.join(out, name);
   try {
     await writeReport(file('recording.json'), out);
-    const problem = pdf
-      ? await printPdf([
-          { html: file('report.html'), pdf: file('report.pdf'), slides: false },
-          { html: file('deck.html'), pdf: file('deck.pdf'), slides: true },
-        ])
-      : 'no PDF files: the run was interrupted';
+    const problem = pdf ? await printReport(out) : 'no PDF files: the run was interrupted';
     line(`\nFiles, in ${path.relative('.', out) || '.'}/:`);
     const both = problem ? '' : ', .pdf';
     for (const [name, what] of [
-      [`report.html${both}`, 'the evidence; start here'],
-      [`deck.html${both}`, 'five minutes for those who decide; deck-notes.md is what to say'],
+      [`summary.html${both}`, 'one page for those who decide; start here'],
+      [`report.html${both}`, 'the evidence; appendix.html has the source of each figure'],
+      [`deck.html${both}`, 'five minutes for a meeting; deck-notes.md is what to say'],
       ['messages/', 'for engineers, management, support; status updates; questions and answers'],
       ['roadmap.md', 'phases with owner, gate, way back and measured time'],
       ['recording.json', 'the raw data; figures.json leads from each figure to it'],

@@ -135,6 +135,7 @@ class Story {
     const { targets } = this.#options;
     const outcomes = await queryVector(targets, 'sum by (outcome) (load_checkouts_total)').catch(() => []);
     const [lost] = await queryVector(targets, 'sum(load_lost_basket_value_total)').catch(() => []);
+    const requests = await queryVector(targets, 'sum by (outcome) (load_requests_total)').catch(() => []);
     if (outcomes.length === 0) return undefined;
     const of = (name: string) => outcomes.find(({ labels }) => labels['outcome'] === name)?.value ?? 0;
     return {
@@ -142,6 +143,8 @@ class Story {
       failed: of('failed'),
       abandoned: of('abandoned'),
       lost: lost?.value ?? 0,
+      requests: requests.reduce((sum, { value }) => sum + value, 0),
+      served: requests.find(({ labels }) => labels['outcome'] === 'ok')?.value ?? 0,
     };
   }
 
@@ -211,6 +214,7 @@ class Story {
       samples: [],
       windows: [],
       checkouts: null,
+      requests: null,
       lostBasketValue: null,
       databaseTime: null,
     };
@@ -249,6 +253,8 @@ class Story {
         failed: since('failed'),
         abandoned: since('abandoned'),
       };
+      const total = Math.round(after.requests - before.requests);
+      phase.requests = { total, failed: Math.max(0, total - Math.round(after.served - before.served)) };
       phase.lostBasketValue = Math.round((after.lost - before.lost) * 100) / 100;
     }
     await this.file.save();

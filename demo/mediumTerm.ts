@@ -125,6 +125,7 @@ const began = (recording: Recording) => {
     orders: null,
     strain: null,
     ledgerOfOrders: null,
+    partitioned: [],
   };
   return recording.migration;
 };
@@ -132,12 +133,12 @@ const began = (recording: Recording) => {
 const explained: Record<Phase, string> = {
   expand: 'the new tables are there, beside the old ones',
   'dual-write': 'each write goes to both models, in its own transaction',
-  backfill: 'what was there before is carried over in batches',
+  backfill: 'what was there before is copied in batches',
   verify: 'both models are compared, row by row and sum by sum',
   'reverse-sync': 'the new model writes back, so that going back loses nothing',
   'cutover-reads': 'the shop reads from the new model',
   'cutover-writes': 'the shop writes to the new model',
-  contract: 'the old tables are dropped; until here everything could be taken back',
+  contract: 'the old tables are dropped; until here everything could be reverted',
 };
 
 /** Migrates under the load that is on, up to the cutover of writes, and notes what customers noticed of it. */
@@ -167,6 +168,18 @@ export async function noteLedger({ url, targets, recording, say }: MediumTermOpt
   began(recording).ledgerOfOrders = compared;
   say(
     `  ${number.format(compared.acknowledged)} acknowledged order numbers: ${compared.missingInLegacy} missing in the legacy tables, ${compared.missingInNew} in the new model, ${compared.doubled} doubled.`,
+  );
+}
+
+/** Partitioned tables of the new model, and their keys; none where the database does not answer. */
+async function partitionedTables(url: string): Promise<{ table: string; by: string }[]> {
+  return one<{ tables: { table: string; by: string }[] }>(
+    url,
+    `SELECT coalesce(json_agg(json_build_object('table', relname, 'by', pg_get_partkeydef(oid)) ORDER BY relname), '[]') AS tables
+       FROM pg_class WHERE relkind = 'p' AND NOT relispartition AND relnamespace = to_regnamespace('shop')`,
+  ).then(
+    ({ tables }) => tables,
+    () => [],
   );
 }
 
@@ -239,6 +252,7 @@ export async function migrationStage(
     return false;
   } finally {
     const status = await migrationStatus({ url, mapping }).catch(() => undefined);
+    migration.partitioned = await partitionedTables(url);
     migration.ledger = status?.ledger ?? migration.ledger;
     if (status && status.cursors.length > 0)
       migration.backfill = status.cursors.map(({ table, units, busyMs }) => ({ table, units, busyMs }));

@@ -125,9 +125,16 @@ function calls({ statements }: Finding): IsOf {
       summaries.has(text(attributes['db.query.summary']) ?? ''));
 }
 
-function slowestCall(trace: FetchedTrace, isOf: IsOf, finding: string): RecordedCauseTrace | undefined {
+function slowestCall(
+  trace: FetchedTrace,
+  isOf: IsOf,
+  { id: finding, explains }: Finding,
+): RecordedCauseTrace | undefined {
   const [call] = trace.spans
     .filter(isOf)
+    .filter(
+      ({ attributes }) => explains.route === undefined || text(attributes['http.route']) === explains.route,
+    )
     .map((span) => ({
       span,
       plan: planOf(
@@ -174,7 +181,7 @@ export async function traceCauses(
     let best: RecordedCauseTrace | undefined;
     for (let at = 0; at < Math.min(queue.length, MAX_TRACES_OF_A_CAUSE) && !best?.plan; at += 1) {
       const trace = await fetchOnce(queue[at] as string);
-      const call = trace && slowestCall(trace, isOf, finding.id);
+      const call = trace && slowestCall(trace, isOf, finding);
       if (!call) continue;
       if (!best) {
         // More traces of the same statement: a plan is captured once in a while only.

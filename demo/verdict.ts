@@ -1,5 +1,5 @@
 import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
-import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
+import { intervalOf, isInterval, ratioOf } from '../lib/stats/interval.ts';
 import type { Case } from '../report/case.ts';
 import { stepWindows, worsened } from '../report/comparison.ts';
 import { formats } from '../report/figures.ts';
@@ -74,10 +74,10 @@ export function shortfalls(recording: Recording): string[] {
   ];
   if (until !== 'breakdown')
     said.push(
-      !has('peak-after-short-term') && 'The peak after the short-term relief was not measured.',
+      !has('peak-after-short-term') && 'The peak after the short-term fixes was not measured.',
       has('peak-after-short-term') &&
         recording.silentAfterSeconds === null &&
-        `After the short-term relief still active: some of ${AWAITED.join(', ')}.`,
+        `After the short-term fixes still active: some of ${AWAITED.join(', ')}.`,
     );
   if (until === 'medium-term')
     said.push(
@@ -99,7 +99,7 @@ export function shortfalls(recording: Recording): string[] {
  * The verdict in sentences, for whoever is on call and for their lead; every figure is one of the report's. What was
  * not measured is left out: {@link shortfalls} says it.
  */
-export function verdict({ recording, figures, rows }: Case): string[] {
+export function verdict({ recording, figures, rows, causes, worseSamples }: Case): string[] {
   const f = (id: string) => figures.text(id);
   const fired = [
     ...new Set(recording.alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)),
@@ -108,16 +108,17 @@ export function verdict({ recording, figures, rows }: Case): string[] {
     `Broken: under the peak (${f('offered:peak')} visits a second against ${f('offered:ordinary')}) a page takes ${f('customer-latency-p95:peak')} (p95) instead of ${f('customer-latency-p95:ordinary')}, ${f('request-failure-ratio:peak')} of the requests fail, ${f('checkouts:peak:lost')} of the buyers leave without an order.`,
   ];
   if (fired.length > 0)
-    lines.push(`Alerts: the first that pages after ${f('alerts:first-page')}; ${fired.join(', ')}.`);
+    lines.push(
+      `Alerts: the first new one that pages after ${f('alerts:first-page')} of the peak; ${fired.join(', ')}.`,
+    );
   const { trail } = recording;
   if (trail)
     lines.push(
       `Trail: ${trail.alert} → ${trail.foundBy} → trace ${trail.traceId} → ${trail.statement} on ${trail.route ?? 'no route'}. ${explain(trail)}`,
     );
-  const dear = (recording.diagnosis?.findings ?? []).filter(({ shareOfLostTime }) => shareOfLostTime);
-  if (dear.length > 0)
+  if (causes.length > 0)
     lines.push(
-      `Causes: ${f('diagnosis:findings')} findings; by database time the most expensive are ${dear
+      `Causes: ${f('diagnosis:findings')} findings; by database time, each statement counted once, the most expensive are ${causes
         .slice(0, 3)
         .map(({ title, rank }) => `${title} (${f(`finding:${rank}:share`)})`)
         .join('; ')}.`,
@@ -126,7 +127,7 @@ export function verdict({ recording, figures, rows }: Case): string[] {
     [
       'peak-after-short-term',
       'Short term',
-      `${f('actions:kept')} actions in force, ${f('actions:taken-back')} taken back; the awaited alerts ${figures.get('alerts:silent') ? `silent after ${f('alerts:silent')}` : 'still active'}`,
+      `${f('actions:kept')} actions in force, ${f('actions:reverted')} reverted; the awaited alerts ${figures.get('alerts:silent') ? `silent after ${f('alerts:silent')}` : 'still active'}`,
     ],
     [
       'peak-after-medium-term',
@@ -137,7 +138,7 @@ export function verdict({ recording, figures, rows }: Case): string[] {
   for (const [phase, title, more] of peaks)
     if (figures.get(`customer-latency-p95:${phase}`))
       lines.push(
-        `${title}: the same peak with pages of ${f(`customer-latency-p95:${phase}`)}, ${f(`request-failure-ratio:${phase}`)} failed requests, ${f(`checkouts:${phase}:lost`)} of the buyers lost. ${more}.`,
+        `${title}: the same peak with pages of ${f(`customer-latency-p95:${phase}`)}, ${f(`request-failure-ratio:${phase}`)} failed requests, ${f(`checkouts:${phase}:count`)} of ${f(`checkouts:${phase}:all`)} buyers lost. ${more}.`,
       );
   const last = rows[0]?.cells.at(-1)?.phase ?? '';
   const outside = catalogue.filter((kpi) => {
@@ -148,10 +149,12 @@ export function verdict({ recording, figures, rows }: Case): string[] {
     lines.push(
       outside.length > 0
         ? `Still outside its objective at the end: ${outside.map(({ id, name }) => `${name} (${f(`${id}:${last}`)})`).join('; ')}.`
-        : 'Every KPI of the table is within its objective at the end.',
+        : 'The KPIs of the table are within their objectives at the end.',
     );
-  const worse = worsened(rows);
+  const worse = [...worsened(rows), ...worseSamples.map(({ name }) => name)];
   if (worse.length > 0) lines.push(`Worse than before: ${worse.join(', ')}.`);
+  if (last.startsWith('peak-after'))
+    lines.push(`Compared: ${f('kpis:compared')} of ${f('kpis:all')} KPIs, in windows that do not overlap.`);
   return lines;
 }
 
@@ -187,7 +190,7 @@ export function verdictTable({ figures, rows }: Case): string[] {
   ];
 }
 
-/** What customers came for, and the factor that the relief has to reach. */
+/** What customers came for, and the factor that the short-term fixes have to reach. */
 const STEPS = { checkout: 'Checkout', history: 'Order history' };
 const WANTED = 10;
 
@@ -198,7 +201,10 @@ export function stepVerdict(recording: Recording): string[] {
       const [before, after] = [stepWindows(recording, 'peak', step), stepWindows(recording, phase, step)];
       const [was, is, ratio] = [intervalOf(before), intervalOf(after), ratioOf(before, after)];
       if (!was || !is || !ratio) return [];
-      const times = `${formats.count(ratio.mean)} times as fast (95 % interval ${formats.count(ratio.low)} to ${formats.count(ratio.high)})`;
+      const interval = isInterval(ratio)
+        ? ` (95 % interval ${formats.count(ratio.low)} to ${formats.count(ratio.high)})`
+        : '';
+      const times = `${formats.count(ratio.mean)} times as fast${interval}`;
       return [
         `${title}, p95 of its windows, ${phase}: ${formatKpi(was.mean, 'customer-latency-p95')} → ${formatKpi(is.mean, 'customer-latency-p95')}, ${times}; wanted ${WANTED}: ${ratio.mean >= WANTED ? 'reached' : 'missed'}.`,
       ];

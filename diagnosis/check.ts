@@ -8,7 +8,7 @@ import type { WorkloadEntry } from './workloadEntry.ts';
 export interface SpanSource {
   /** Groups of identical query summaries below one parent span, largest first. */
   repeatedStatements(): Promise<
-    { summary: string; route: string; repeats: number; traceId: string; totalMs: number }[]
+    { summary: string; route: string | null; repeats: number; traceId: string; totalMs: number }[]
   >;
   /** A few traces that hold the statement, slowest first. */
   tracesOf(summary: string): Promise<string[]>;

@@ -78,7 +78,12 @@ export const findingSchema = z.object({
   cost,
   metrics: metrics.optional(),
   confidence,
-  explains: z.object({ kpis: z.array(z.string()), traces: z.array(z.string()) }),
+  explains: z.object({
+    kpis: z.array(z.string()),
+    traces: z.array(z.string()),
+    /** The route whose requests show it; a trace of another route is no evidence of it. */
+    route: z.string().optional(),
+  }),
   fix: fixSchema.optional(),
 });
 

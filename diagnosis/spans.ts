@@ -37,14 +37,13 @@ export function consoleSpans(url: string, signal: AbortSignal): SpanSource {
     async repeatedStatements() {
       const groups = new Map<
         string,
-        { summary: string; route: string; repeats: number; traceId: string; totalMs: number }
+        { summary: string; route: string | null; repeats: number; traceId: string; totalMs: number }
       >();
       for (const { traceId, route, repeated } of await read({ limit: '200' })) {
         if (!repeated) continue;
         const key = `${route}\0${repeated.summary}`;
         const known = groups.get(key);
-        if (!known || known.repeats < repeated.repeats)
-          groups.set(key, { ...repeated, route: route ?? 'a request', traceId });
+        if (!known || known.repeats < repeated.repeats) groups.set(key, { ...repeated, route, traceId });
       }
       return [...groups.values()].sort((a, b) => b.repeats - a.repeats);
     },

@@ -43,7 +43,9 @@ const versionOne = z.looseObject({
   checks: z.array(z.looseObject({ id: z.string(), problem: z.string().optional() })),
   findings: z.array(
     z.looseObject({
+      id: z.string().default(''),
       check: z.string(),
+      explains: z.looseObject({}).optional(),
       objects: z.array(z.looseObject({ schema: z.string(), table: z.string().optional() })),
       statements: z.array(z.string()),
       evidence: z.array(
@@ -53,6 +55,9 @@ const versionOne = z.looseObject({
     }),
   ),
 });
+
+/** Version 1 had the route of an N+1 in its id only: `n-plus-one:<route>:<summary>`. */
+const routeOf = (id: string) => id.slice(id.indexOf(':') + 1, id.lastIndexOf(':'));
 
 const NOT_RUN = 'not run: ';
 
@@ -81,6 +86,9 @@ export function upgraded(value: unknown): unknown {
       const kind = kinds[finding.check] ?? 'rewrite';
       return {
         ...finding,
+        ...(finding.check === 'n-plus-one'
+          ? { explains: { ...finding.explains, route: routeOf(finding.id) } }
+          : {}),
         statements: statements.map((queryid) => ({ queryid, summary: null, fingerprint: null })),
         ...(growth.length === GROWTH_DAYS.length
           ? {

@@ -21,6 +21,19 @@ const range = (least: number, most: number) =>
       'likely is not between low and high',
     );
 
+const day = z
+  .string()
+  .regex(/^\d{2}-\d{2}$/, 'is a month and a day, such as 11-16')
+  // A leap year, which has every day.
+  .refine((text) => {
+    const date = new Date(`2024-${text}T00:00:00Z`);
+    return !Number.isNaN(date.getTime()) && date.toISOString().slice(5, 10) === text;
+  }, 'is no day of the year');
+
+/** Days of each year, both included, on which nothing is changed that can wait; `to` before `from` is next year's. */
+const freeze = z.strictObject({ from: day, to: day, reason: z.string().min(3) });
+export type Freeze = z.infer<typeof freeze>;
+
 const schema = z.strictObject({
   currency: z.string().regex(/^[A-Z]{3}$/, 'is a code of three letters, such as EUR'),
   peakHoursPerDay: range(0, 24),
@@ -37,6 +50,11 @@ const schema = z.strictObject({
   incidentsPerMonth: range(0, 1e4),
   hoursPerIncident: range(0, 1e4),
   productionTimesData: range(0.001, 1e6),
+  engineerDay: range(0, 1e6),
+  daysShortTerm: range(0, 1e4),
+  daysArchival: range(0, 1e4),
+  daysMediumTerm: range(0, 1e4),
+  freezePeriods: z.array(freeze),
 });
 
 export type Assumptions = z.infer<typeof schema>;
@@ -58,14 +76,14 @@ export async function readAssumptions(file: string): Promise<Assumptions> {
 export const LEVELS = ['low', 'likely', 'high'] as const;
 export type Level = (typeof LEVELS)[number];
 
-export type AssumptionName = keyof Omit<Assumptions, 'currency'>;
+export type AssumptionName = keyof Omit<Assumptions, 'currency' | 'freezePeriods'>;
 export type AtLevel = Record<AssumptionName, number>;
 
 /** All assumptions at one of their levels. */
 export const atLevel = (assumptions: Assumptions, level: Level): AtLevel =>
   Object.fromEntries(
     Object.entries(assumptions).flatMap(([name, value]) =>
-      typeof value === 'string' ? [] : [[name, value[level]]],
+      typeof value === 'string' || Array.isArray(value) ? [] : [[name, value[level]]],
     ),
   ) as AtLevel;
 
@@ -85,4 +103,8 @@ export const assumptionTitles: Record<AssumptionName, string> = {
   incidentsPerMonth: 'incidents a month',
   hoursPerIncident: 'hours for an incident',
   productionTimesData: 'data by that recorded',
+  engineerDay: 'price of an engineer’s day',
+  daysShortTerm: 'days for the short-term fixes',
+  daysArchival: 'days for the archival',
+  daysMediumTerm: 'days for the new data model',
 };

@@ -16,6 +16,9 @@ export interface Row {
   effects: (Effect & { phase: string })[];
 }
 
+/** The KPI that the load generator counts as well. */
+const COUNTED = 'checkout-failure-ratio';
+
 /** Steps that customers came for. */
 const STEPS: Record<string, string> = { checkout: 'Checkout, p95', history: 'Order history, p95' };
 
@@ -72,19 +75,21 @@ export function comparisonRows(figures: Figures, recording: Recording): Row[] {
       `/phases/${recording.phases.findIndex((each) => each.name === phase)}/windows/*/${path}`;
     const cells = phases.map((phase) => {
       const interval = intervalOf(windows(phase));
-      const how = `mean over the windows of: ${query}`;
-      figures.define(`${id}:${phase}`, interval?.mean, format, [source(phase)], how);
-      for (const [part, value, percentile] of [
-        ['low', interval?.low, '2.5 %'],
-        ['high', interval?.high, '97.5 %'],
-      ] as const)
-        figures.define(
-          `${id}:${phase}:${part}`,
-          value,
-          format,
-          [source(phase)],
-          `${percentile} of the bootstrap of the ${how}`,
-        );
+      const counted = id === COUNTED ? figures.get(`checkouts:${phase}:lost`) : undefined;
+      if (counted) {
+        // One quantity has one value: the count over the whole phase, not the mean of the windows.
+        figures.define(`${id}:${phase}`, counted.value, format, counted.source, counted.how, {
+          quantity: counted.id,
+        });
+        return { phase, interval };
+      }
+      figures.defineInterval(
+        `${id}:${phase}`,
+        interval,
+        format,
+        [source(phase)],
+        `mean over the windows of: ${query}`,
+      );
       return { phase, interval };
     });
     const effects = AFTER.flatMap((phase) => {
@@ -92,14 +97,13 @@ export function comparisonRows(figures: Figures, recording: Recording): Row[] {
       if (!effect) return [];
       const sources = [source('peak'), source(phase)];
       const { ratio, delta } = effect;
-      for (const [part, value] of Object.entries({ mean: ratio?.mean, low: ratio?.low, high: ratio?.high }))
-        figures.define(
-          `${id}:effect:${phase}:${part}`,
-          value,
-          formats.factor,
-          sources,
-          `mean before / mean after${part === 'mean' ? '' : `, ${part} end of the percentile bootstrap`}, of: ${query}`,
-        );
+      figures.defineInterval(
+        `${id}:effect:${phase}`,
+        ratio,
+        formats.factor,
+        sources,
+        `mean before / mean after, of: ${query}`,
+      );
       figures.define(
         `${id}:effect:${phase}:delta`,
         delta,

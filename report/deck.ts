@@ -1,11 +1,14 @@
 import { Marp } from '@marp-team/marp-core';
+import { isInForce } from '../fix/journalEntry.ts';
 import type { Case } from './case.ts';
+import { capacityBars } from './charts/capacity.ts';
 import { causeBars } from './charts/causeBars.ts';
-import { migrationGantt, roadmapGantt } from './charts/gantt.ts';
+import { stageGantt } from './charts/gantt.ts';
 import { cumulatedCost } from './charts/impact.ts';
 import { phaseBars } from './charts/phaseBars.ts';
+import { worsened } from './comparison.ts';
 import { contentPolicy } from './page.ts';
-import { plain } from './plain.ts';
+import { paragraphs, quoted, together, Words, Writing } from './writing.ts';
 
 /** Words a minute of a calm speaker. */
 export const WORDS_PER_MINUTE = 130;
@@ -20,130 +23,253 @@ export interface Slide {
 
 /**
  * As an image, so that no style of a chart reaches the slide, and no blank line ends it in the markdown. Charts are
- * drawn small and shown at `width`, which makes their text large enough to be read from the last row.
+ * drawn small and shown {@link ZOOM} times as large, which makes their text large enough to be read from the last row.
  */
+const ZOOM = 2.1;
 const image = (svg: string, alt: string, width: number) =>
-  `<img alt="${alt}" width="${width}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
+  `<img alt="${alt}" width="${Math.round(width * ZOOM)}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}">`;
 
 export const wordsIn = (text: string) => text.split(/\s+/).filter(Boolean).length;
 
-function opening({ recording, figures }: Case): Slide {
-  const f = (id: string) => figures.text(id);
-  const partial = recording.outcome === 'complete' ? '' : `\n\n**This run is ${recording.outcome}.**`;
-  return {
-    title: 'The shop breaks at its peak',
-    body: `Page time **${f('customer-latency-p95:peak')}** (p95), **${f('request-failure-ratio:peak')}** of requests fail, **${f('checkouts:peak:lost')}** of buyers leave without an order.${partial}\n\n${image(phaseBars(figures, recording, 'customer-latency-p95', 680, 300), 'Page time in each phase', 960)}`,
-    notes: `At ordinary load a page takes ${f('customer-latency-p95:ordinary')}. At the peak it takes ${f('customer-latency-p95:peak')}, and ${f('request-failure-ratio:peak')} of the requests fail. Of those who came to buy, ${f('checkouts:peak:lost')} left without an order. The first alert that pages came ${f('alerts:first-page')} into the peak, and it led to the trace, the statement and its plan. Now: where it comes from, what waiting costs, what we did at once, what we propose, and why you can believe it.`,
-    seconds: 40,
-  };
-}
+/** A slide's writer: what it shows, and what is said with it. */
+type Writer = (input: Case, writing: Writing) => Slide;
 
-function sources({ recording, figures }: Case): Slide {
-  const f = (id: string) => figures.text(id);
-  const top = (recording.diagnosis?.findings ?? [])
-    .filter(({ shareOfLostTime }) => shareOfLostTime !== null)
-    .slice(0, 3);
-  return {
-    title: 'Where it comes from',
-    body: `${image(causeBars(figures, recording, 6, 880, 280), 'Causes by their share of database time', 1140)}\n\n**${f('missing-indexes')}** missing indexes · **${f('copies:bytes')}** of copied facts · **${f('cold:bytes')}** older than a year · **${f('missing-references')}** references nobody declared`,
-    notes: `The diagnosis read the live database for ${f('diagnosis:seconds')} and changed nothing. Time is lost in a few statements. ${top.map(({ title, rank }) => `${plain(title)}, ${f(`finding:${rank}:share`)} of all database time.`).join(' ')} Below that lies the data model. The same facts are copied into each order, ${f('copies:bytes')} of them, and some of the copies contradict each other. ${f('cold:bytes')}, ${f('cold:share')} of the database, are older than a year, and every scan carries them along. So this is not a question of hardware. It is a question of what the database is made to read.`,
-    seconds: 60,
-  };
-}
+const opening: Writer = ({ recording, figures }, { say, when, ask }) => ({
+  title:
+    say`At the peak ${'checkouts:peak:lost'} of the buyers leave without an order` ||
+    ask`What happened at the peak`,
+  body: paragraphs(
+    recording.outcome === 'complete' ? '' : ask`**This run is ${new Words(recording.outcome)}.**`,
+    say`A page takes **${'customer-latency-p95:peak'}** (p95), and **${'request-failure-ratio:peak'}** of the requests fail.`,
+    image(phaseBars(figures, recording, 'customer-latency-p95', 540, 200), 'Page time in each phase', 540),
+  ),
+  notes: together(
+    say`Before the peak, with ${'offered:ordinary'} visits a second, a page takes ${'customer-latency-p95:ordinary'}.`,
+    say`At the peak, with ${'offered:peak'} visits a second, it takes ${'customer-latency-p95:peak'}, and ${'request-failure-ratio:peak'} of the requests fail.`,
+    say`Of ${'checkouts:peak:all'} people who came to buy, ${'checkouts:peak:count'} left without an order.`,
+    when(
+      'gave up, none failed',
+    )`All of these gave up waiting; how patient they are is a setting of the load, which you can change.`,
+    when(
+      'followed to a trace',
+      'plan captured',
+    )`We followed an alert to the trace of a slow request, to its SQL and to its plan.`,
+    ask`I will show you why, what it costs, what we changed, and what we ask of you.`,
+  ),
+  seconds: 45,
+});
 
-function future({ figures, impact, assumptions }: Case): Slide {
-  const f = (id: string) => figures.text(id);
-  const rows = (
-    [
-      ['lost baskets (measured)', 'measured'],
-      ['slow pages (scenario)', 'scenario'],
-      ['customers who stay away', 'churn'],
-      ['on-call work', 'onCall'],
-      ['database time', 'database'],
-    ] as const
-  ).map(
-    ([title, id]) =>
-      `| ${title} | ${f(`impact:${id}:today`)} | ${f(`impact:${id}:low`)} | **${f(`impact:${id}:likely`)}** | ${f(`impact:${id}:high`)} |`,
-  );
+const sources: Writer = (input, { say, when, ask }) => {
+  const { recording, figures, causes } = input;
+  const top = causes.slice(0, 3);
   return {
-    title: 'What it costs to wait',
-    body: `| | a month, today | 12 months, low | likely | high |\n|---|---|---|---|---|\n${rows.join('\n')}\n\n${impact.cumulated.length > 0 ? image(cumulatedCost(impact, assumptions.currency, 800, 180), 'Revenue at risk, added up over twelve months', 1080) : ''}`,
-    notes: `The baskets that were lost in the recorded peak are counted. Carried on to a year of such peaks they come to ${f('impact:measured:likely')}, between ${f('impact:measured:low')} and ${f('impact:measured:high')}. The hours of peak, the traffic and the share of people who come back are assumptions, each listed with its source. Slow pages are a scenario from studies, never added to the first number. Then come customers who stay away, ${f('impact:churn:likely')}, and on-call work, ${f('impact:onCall:likely')}. The data is ${f('growth:year:likely')} as large in a year, and reading whole tables takes as much longer. Put in your own numbers; the report shows which matters most.`,
-    seconds: 60,
-  };
-}
-
-function atOnce({ recording, figures }: Case): Slide {
-  const f = (id: string) => figures.text(id);
-  if (!recording.phases.some(({ name }) => name === 'peak-after-short-term'))
-    return {
-      title: 'What to do at once',
-      body: 'Indexes built without blocking, statements rewritten, closed orders archived: each measured, each with a way back. This run did not get so far.',
-      notes:
-        'The relief was not measured in this run, so nothing is claimed for it. The tool builds indexes without blocking anybody, and rewrites the statements that read far too much. It prints the plan before anything is changed, with the lock, the risk and the undo of each action. Each action is measured alone, before and after, under the running load, and one that does not help is taken back by itself.',
-      seconds: 50,
-    };
-  return {
-    title: 'What we did at once',
-    body: `**${f('actions:kept')}** actions in force, each with its undo; **${f('actions:measured')}** timed alone under the running peak, **${f('actions:taken-back')}** taken back\n\n<div class="pair">${image(phaseBars(figures, recording, 'request-failure-ratio', 430, 310), 'Failed requests', 570)}${image(phaseBars(figures, recording, 'rows-read-per-request', 430, 310), 'Rows read', 570)}</div>`,
-    notes: `While the peak went on we built the missing indexes, without blocking anybody, and switched to rewritten statements. ${f('actions:measured')} actions were timed alone, before and after. One that was measured and is not shown to help is taken back by itself; ${f('actions:taken-back')} were. Then the same peak came again. Page time went from ${f('customer-latency-p95:peak')} to ${f('customer-latency-p95:peak-after-short-term')}, failed requests from ${f('request-failure-ratio:peak')} to ${f('request-failure-ratio:peak-after-short-term')}. The alerts were silent ${f('alerts:silent')} after the last change. This is relief, not a cure. The indexes carry a review date.`,
+    title: ask`Where the database time goes`,
+    body: paragraphs(
+      top.length > 0
+        ? image(causeBars(input, 4, 560, 205), 'Causes by their share of database time', 560)
+        : '',
+      say`Below: **${'copies:bytes'}** of copied facts, **${'cold:bytes'}** older than a year.`,
+    ),
+    notes: together(
+      say`The diagnosis read the live database for ${'diagnosis:seconds'}.`,
+      top.length > 0 ? ask`Each statement counts once, for the cause whose fix gains most.` : '',
+      ...top.map(({ title, rank }) => say`“${quoted(title)}”: ${`finding:${rank}:share`}.`),
+      say`No finding explains ${'causes:rest'}.`,
+      say`Below that lies the data model: ${'copies:bytes'} are copies of facts that stand elsewhere.`,
+      when('copies contradict each other')`Some of the copies contradict each other.`,
+      say`And ${'cold:share'} of the database is older than a year.`,
+      say`A request reads ${'rows-read-per-request:peak'} rows by scanning tables.`,
+      recording.diagnosis && figures.get('rows-read-per-request:peak')
+        ? ask`More hardware would read them faster, and would not make them fewer.`
+        : '',
+    ),
     seconds: 50,
   };
-}
+};
 
-/** Whether the new model was brought in, and both models were equal. */
-const cured = ({ recording }: Case) =>
-  recording.migration?.reached === 'contract' && recording.migration.verification?.equal === true;
+/** Three columns and three rows: more cannot be read from the last row. */
+const table = (rows: (readonly [string, string, string])[]): string => {
+  const [head = ['', '', ''], ...body] = rows;
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), '|---|---|---|', ...body.map(line)].join('\n');
+};
 
-function roadmapSlide(input: Case): Slide {
-  const f = (id: string) => input.figures.text(id);
-  const tried = cured(input);
+const future: Writer = ({ impact, assumptions }, { say, ask }) => {
+  const money = say`**${'impact:measured:likely'}**`;
   return {
-    title: tried ? 'The cure, tried; and the way to it' : 'The cure we propose',
-    body: `${tried ? `Tried on the recorded shop while it was open: **${f('archival:rows')}** rows archived, new model brought in online, live database **${f('size:before')} → ${f('size:after')}**` : 'The clean model beside the old one, filled and compared in small steps, with a way back until the last'}\n\n<div class="pair">${image(roadmapGantt(tried ? 560 : 900), 'The plan, in days', tried ? 630 : 1000)}${tried ? image(migrationGantt(input.recording, 450), 'Phases of the recorded migration', 510) : ''}</div>`,
-    notes: tried
-      ? `Relief buys time; the cure is a cleaner model with an archive. We tried it on the recorded shop, while customers kept buying. First ${f('archival:rows')} old rows went to files, each compared before it was deleted. Then the new model was filled in small steps beside the old one, giving way to the shop’s own page times. The database is ${f('size:saved')} smaller, and the same peak has pages of ${f('customer-latency-p95:peak-after-medium-term')}. For your size we plan ${f('migration:backfill:production:likely')} of carrying over. Everything up to the last bar can be taken back.`
-      : 'Relief buys time. The data still grows, and the copies still contradict each other. So we propose a cleaner model, brought in step by step while customers keep buying, and an archive for closed orders. The old and the new model are both written, the rows are carried over in small steps that give way to customers, and both are compared before the switch. Each bar has an owner and a gate. Everything up to the last bar can be taken back.',
-    seconds: 50,
+    title: ask`What it costs to wait`,
+    body: paragraphs(
+      money
+        ? table([
+            ['', 'a month, today', 'twelve months'],
+            ['lost orders', say`${'impact:measured:today'}`, money],
+            ['the whole plan, once', '', say`${'price:plan:likely'}`],
+          ])
+        : ask`The checkouts of the peak were not counted, so no cost is given.`,
+      impact.cumulated.length > 0
+        ? image(
+            cumulatedCost(impact, assumptions.currency, 560, 150, ['likely']),
+            'Lost orders, added up over twelve months',
+            560,
+          )
+        : '',
+    ),
+    notes: together(
+      say`The lost baskets of the recorded peak were counted: ${'baskets:peak:lost'}.`,
+      say`Carried on to a year of such peaks they come to ${'impact:measured:likely'}; with other assumptions, between ${'impact:measured:low'} and ${'impact:measured:high'}.`,
+      say`One assumption you should know: in the recorded load ${'checkouts:peak:of-visits'} of the visits buy; the money is reckoned with ${'assumed:buyingShare:likely'}.`,
+      say`Even if only ${'break-even:buyers'} of the visits bought, the plan would be earned back within a year.`,
+      ask`Put in your own numbers.`,
+    ),
+    seconds: 45,
   };
+};
+
+/** Actions in force with a measured gain: first those that answer the most expensive causes. */
+function gains({ recording, figures, causes }: Case) {
+  const share = (ids: readonly string[]) =>
+    causes
+      .filter(({ id }) => ids.includes(id))
+      .reduce((sum, { rank }) => sum + (figures.value(`finding:${rank}:share`) ?? 0), 0);
+  return recording.actions
+    .filter((entry) => isInForce(entry) && figures.get(`action:${entry.action.id}:gain`))
+    .sort((a, b) => share(b.action.findings) - share(a.action.findings));
 }
 
-function belief(input: Case): Slide {
-  const { figures } = input;
-  const f = (id: string) => figures.text(id);
-  const after = figures.get('customer-latency-p95:effect:peak-after-short-term:mean')
-    ? `- Same load, same data: page time **${f('customer-latency-p95:effect:peak-after-short-term:mean')} shorter** (95 % interval ${f('customer-latency-p95:effect:peak-after-short-term:low')} to ${f('customer-latency-p95:effect:peak-after-short-term:high')}), from windows that do not overlap\n`
-    : '';
-  const integrity = cured(input)
-    ? `- **${f('verified:rows')}** rows of both models compared, **${f('verified:differing')}** differ; **${f('orders:acknowledged')}** checkouts answered, **${f('orders:found')}** orders there\n`
-    : '';
+const NAMED_ACTIONS = 5;
+
+const atOnce: Writer = (input, { say, when, ask }) => {
+  const { recording, figures } = input;
+  const named = gains(input).slice(0, NAMED_ACTIONS);
   return {
-    title: 'Why it can be believed',
-    body: `- The load comes at its own pace: when the shop is slow, waiting counts\n${after}${figures.get('actions:predicted')?.value ? `- **${f('actions:predicted')}** indexes had a prediction before they had a measurement; both stand side by side\n` : ''}${integrity}- Every figure has its **query, window and raw data**; a check fails when one is changed by hand\n- What was not measured is called so\n\n**We ask for:** the relief now, archival within a week, a yes to the plan`,
-    notes: `The load does not slow down when the shop does, so nothing is hidden. ${figures.get('actions:predicted')?.value ? `${f('actions:predicted')} indexes had a prediction before they had a measurement. ` : ''}${cured(input) ? `When both models were compared, ${f('verified:rows')} rows, ${f('verified:differing')} differed. ` : ''}Every figure on these slides has its query, its window and its raw data in the report, and a check fails when one is changed by hand. What we ask of you today is the relief now, the archive within a week, and a yes to the plan.`,
-    seconds: 40,
+    title: when('mitigated')`What we changed at once` || ask`What to change at once`,
+    body: paragraphs(
+      named
+        .map(({ action }) => say`- ${quoted(action.title)}: **${`action:${action.id}:gain`}** as fast`)
+        .join('\n'),
+      when(
+        'mitigated',
+      )`${new Words(image(phaseBars(figures, recording, 'request-failure-ratio', 540, 155), 'Failed requests', 540))}`,
+      when(
+        'not mitigated',
+      )`Indexes built while the shop is open, statements rewritten: each measured, each with its undo. This run did not get so far.`,
+    ),
+    notes: together(
+      when(
+        'mitigated',
+      )`While the peak went on we built the missing indexes and switched to rewritten statements.`,
+      say`You see those against the largest causes; ${'actions:kept'} are in force, and ${'actions:measured'} were timed before and after.`,
+      when('actions reverted')`${'actions:reverted'} did not help, and were reverted.`,
+      when('each action in force has an undo')`Each has its undo in the journal.`,
+      when('same load after the short term')`Then the same load came again.`,
+      say`A page takes ${'customer-latency-p95:peak-after-short-term'} instead of ${'customer-latency-p95:peak'}.`,
+      say`Of ${'checkouts:peak-after-short-term:all'} buyers ${'checkouts:peak-after-short-term:count'} were lost.`,
+      say`From so many, that is at most ${'checkouts:peak-after-short-term:at-most'}.`,
+      say`The awaited alerts were silent ${'alerts:silent'} after the last change.`,
+      ask`This buys time; the data model stays as it is.`,
+    ),
+    seconds: 45,
   };
-}
+};
 
-/** Five minutes: actual sources, impact on the future, short-term actions, medium-term roadmap, why to believe it. */
-export const slides = (input: Case): Slide[] =>
-  [opening, sources, future, atOnce, roadmapSlide, belief].map((slide) => slide(input));
+const proposal: Writer = (input, { say, when, ask, known }) => {
+  const { capacity, figures, recording, calendar } = input;
+  const partitioned = (recording.migration?.partitioned ?? []).slice(0, 3);
+  return {
+    title:
+      when('migrated')`The new data model, tried on the open shop` || ask`The new data model that we propose`,
+    body: paragraphs(
+      say`**${'archival:rows'}** rows archived · database **${'size:before'} → ${'size:after'}**`,
+      partitioned.length > 0
+        ? when(
+            'migrated',
+          )`Partitioned: ${quoted(partitioned.map(({ table: name, by }) => `${name} by ${by}`).join('; '))}`
+        : '',
+      `<div class="pair">${image(stageGantt(calendar, input.assumptions.freezePeriods, capacity ? 270 : 540), 'The plan, by date; grey: freeze periods', capacity ? 270 : 540)}${capacity ? image(capacityBars(figures, capacity, 265, 165), 'Visits a second that each model can serve', 265) : ''}</div>`,
+    ),
+    notes: together(
+      ask`The lasting answer is a cleaner model, with an archive for what is closed.`,
+      when('migrated')`We tried it on the recorded shop.`,
+      when('migrated under the load of the peak')`The load of the peak went on meanwhile.`,
+      say`First ${'archival:rows'} old rows went to files.`,
+      known(
+        'archive/archive.integration.test.ts',
+      )`Each file is read back and compared before a row is deleted.`,
+      say`Then ${'migration:units'} units were copied in small steps; ${'strain:failed'} of ${'strain:requests'} requests failed meanwhile.`,
+      say`The database is ${'size:saved'} smaller, and the same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
+      say`For a database of your size we plan ${'migration:backfill:production:likely'} of copying.`,
+      capacity
+        ? say`Measured apart, ${'capacity:legacy:1'} visits a second were the limit of the old model, and ${'capacity:refactored:1'} that of the new one.`
+        : ask`How many visits a second each model can serve was not measured yet.`,
+      say`If you say yes on ${'date:start'}, the new model is in use on ${'date:switched'}; the plan keeps clear of your freeze periods.`,
+      ask`Until the old tables are dropped, each step can be reverted.`,
+    ),
+    seconds: 70,
+  };
+};
 
-const theme = `section{font-family:system-ui,sans-serif;font-size:25px;color:#1a1a1a;background:#fff;padding:44px 60px 56px;place-content:start;justify-content:flex-start;align-items:stretch;display:flex;flex-direction:column}
-h1{font-size:42px;color:#1a1a1a;margin:0 0 14px}table{font-size:19px;flex:none}li+li{margin-top:10px}img{display:block;margin:6px auto;max-width:100%}.pair img{margin:0}.pair{display:flex;gap:12px;justify-content:center;align-items:flex-start}footer,section::after{color:#666;font-size:15px}`;
+const decision: Writer = (input, { say, when, ask, known }) => {
+  const worse = [...worsened(input.rows), ...input.worseSamples.map(({ name }) => name)];
+  return {
+    title: ask`What we ask you to decide`,
+    body: paragraphs(
+      [
+        say`- **Today**: keep the short-term fixes (${'price:daysShortTerm:likely'})`,
+        say`- **Archive** closed and old rows (${'price:daysArchival:likely'})`,
+        say`- **New data model** by ${'date:switched'} (${'price:daysMediumTerm:likely'})`,
+        say`- All three: **${'price:plan:likely'}**, earned back after **${'payback:days'}** of use`,
+      ]
+        .filter(Boolean)
+        .join('\n'),
+      ask`**Why you can believe it**`,
+      [
+        say`- Page time **${'customer-latency-p95:effect:peak-after-short-term'}** shorter (95 %: ${'customer-latency-p95:effect:peak-after-short-term:low'} to ${'customer-latency-p95:effect:peak-after-short-term:high'})`,
+        when(
+          'models equal',
+        )`- **${'verified:rows'}** rows of both models equal; of **${'orders:acknowledged'}** orders given, **${'orders:found'}** found`,
+        say`- **${'kpis:compared'}** of **${'kpis:all'}** KPIs compared; worse: ${new Words(worse.length > 0 ? worse.map((name) => quoted(name).text).join(', ') : 'not one of these')}`,
+      ]
+        .filter(Boolean)
+        .join('\n'),
+    ),
+    notes: together(
+      say`We ask for three things, ${'price:plan:likely'} together: keep what we changed, archive, and start on the new model.`,
+      say`At the likely numbers that is earned back after ${'payback:days'} of use.`,
+      known(
+        'sample-shop/load/load.test.ts',
+      )`Why believe it? Customers of the load come at their own pace, so waiting counts.`,
+      say`The peaks were read in windows that do not overlap, ${'windows:peak'} before and ${'windows:peak-after-short-term'} after.`,
+      when('every acknowledged order found')`Each order that a customer was given is in the database.`,
+      when('something worse')`What became worse stands on this slide.`,
+      known(
+        'report/report.test.ts',
+      )`Each figure has its query and its raw data in the report, and a check fails when one is changed by hand.`,
+      ask`May we go on?`,
+    ),
+    seconds: 45,
+  };
+};
+
+/** Five minutes: what happened, why, what it costs, short term, medium term, the decision and why to believe it. */
+export const slides = (input: Case, writing = new Writing(input)): Slide[] =>
+  [opening, sources, future, atOnce, proposal, decision].map((slide) => slide(input, writing));
+
+/** 24 px are 18 pt: nothing on a slide is smaller. */
+const theme = `section{font-family:system-ui,sans-serif;font-size:26px;line-height:1.3;color:#1a1a1a;background:#fff;padding:36px 56px 60px;place-content:start;justify-content:flex-start;align-items:stretch;display:flex;flex-direction:column}
+h1{font-size:42px;line-height:1.15;color:#1a1a1a;margin:0 0 10px}p,ul{margin:8px 0}table{font-size:26px;flex:none;margin:6px 0}li+li{margin-top:6px}img{display:block;margin:4px auto;max-width:100%}.pair img{margin:0}.pair{display:flex;gap:12px;justify-content:center;align-items:flex-start}footer,section::after{color:#555;font-size:24px}`;
 
 /** Marp's markdown, with the notes as comments. */
-export function deckMarkdown(input: Case): string {
+export function deckMarkdown(input: Case, deck: readonly Slide[] = slides(input)): string {
   return `---
 marp: true
 paginate: true
-footer: recorded ${input.recording.startedAt.slice(0, 10)} · every figure: report.html
+footer: recorded ${input.recording.startedAt.slice(0, 10)} · sources of the figures: appendix.html
 ---
 <style>
 ${theme}
 </style>
 
-${slides(input)
+${deck
   .map(({ title, body, notes, seconds }) => `# ${title}\n\n${body}\n\n<!--\n${seconds} s\n\n${notes}\n-->`)
   .join('\n\n---\n\n')}
 `;
@@ -152,9 +278,9 @@ ${slides(input)
 const clock = (seconds: number) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 
 /** What is said with each slide, and from when to when. */
-export function speakerNotes(input: Case): string {
+export function speakerNotes(deck: readonly Slide[]): string {
   let at = 0;
-  const notes = slides(input).map(({ title, notes: said, seconds }, slide) => {
+  const notes = deck.map(({ title, notes: said, seconds }, slide) => {
     const from = at;
     at += seconds;
     return `## ${clock(from)} to ${clock(at)}, slide ${slide + 1}: ${title}\n\n${said}\n`;

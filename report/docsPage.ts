@@ -17,16 +17,17 @@ const DRAWN = new Set<string>(TIMELINES);
 
 /**
  * A recording small enough for a repository, with the same figures: of the five-second samples, from which only charts
- * over time are drawn, every fifth and the last of each phase stay, with the
- * KPIs that are drawn. Nothing else is changed.
+ * over time are drawn, every fifth stays with the KPIs that are drawn, and the last of each phase whole. Nothing else is
+ * changed.
  */
 export const thinned = (recording: Recording): Recording => ({
   ...recording,
   phases: recording.phases.map((phase) => ({
     ...phase,
     samples: phase.samples
-      .filter((_, at) => at % EVERY_NTH_SAMPLE === 0 || at === phase.samples.length - 1)
-      .map(({ at, kpis }) => ({ at, kpis: kpis.filter(({ id }) => DRAWN.has(id)) })),
+      .map((sample, nth) => ({ ...sample, last: nth === phase.samples.length - 1, nth }))
+      .filter(({ nth, last }) => nth % EVERY_NTH_SAMPLE === 0 || last)
+      .map(({ at, kpis, last }) => ({ at, kpis: last ? kpis : kpis.filter(({ id }) => DRAWN.has(id)) })),
   })),
 });
 

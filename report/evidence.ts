@@ -2,15 +2,18 @@ import { Html, html } from '../diagnosis/format/markup.ts';
 import type { Case } from './case.ts';
 import { phaseLegend, timeline } from './charts/timeline.ts';
 import { phaseTitles } from './measured.ts';
-import { contentPolicy, figureOf, style } from './page.ts';
+import { contentPolicy, style } from './page.ts';
 import { alerts } from './sections/alerts.ts';
 import { appendix } from './sections/appendix.ts';
+import { capacity } from './sections/capacity.ts';
 import { causes, trail } from './sections/causes.ts';
 import { comparison } from './sections/comparison.ts';
 import { growth } from './sections/growth.ts';
 import { impact } from './sections/impact.ts';
 import { integrity, mediumTerm } from './sections/mediumTerm.ts';
 import { archival, mitigation } from './sections/mitigation.ts';
+import { summary, summaryStyle } from './summary.ts';
+import { Writing } from './writing.ts';
 
 /** KPIs that are drawn over the whole run. */
 export const TIMELINES = ['customer-latency-p95', 'request-failure-ratio'] as const;
@@ -19,55 +22,67 @@ export const TIMELINES = ['customer-latency-p95', 'request-failure-ratio'] as co
 function outcome({ recording }: Case): Html {
   const notes = recording.notes.map((note) => html`<br>${note}`);
   if (recording.outcome === 'complete')
-    return html`<p class="state complete">The run is complete: every phase below was measured.${notes}</p>`;
+    return html`<p class="state complete" data-basis="outcome">The run is complete: each of its phases was measured.${notes}</p>`;
   const did = recording.phases.map(({ name }) => phaseTitles[name] ?? name).join(', ');
-  return html`<p class="state partial"><b>This run is ${recording.outcome}.</b> It holds: ${did || 'no phase'}. Nothing is shown for what was not measured.${notes}</p>`;
+  return html`<p class="state partial" data-basis="outcome"><b>This run is ${recording.outcome}.</b> It holds: ${did || 'no phase'}. Nothing is shown for what was not measured.${notes}</p>`;
 }
 
-/** The peak before, and the same peak after each step that was measured. */
-function tiles({ recording, figures }: Case): Html {
-  const f = figureOf(figures);
-  const steps = (
-    [
-      ['peak-after-short-term', 'short term'],
-      ['peak-after-medium-term', 'medium term'],
-    ] as const
-  ).filter(([phase]) => recording.phases.some(({ name }) => name === phase));
-  const tile = (label: string, id: (phase: string) => string) =>
-    html`<div class="tile">${label}<b>${f(id('peak'))}</b>${steps.map(([phase, title], at) => html`${at ? html`<br>` : ''}→ ${f(id(phase))} <span class="dim">${title}</span>`)}</div>`;
-  return html`<div class="tiles">${tile('Page time, p95', (phase) => `customer-latency-p95:${phase}`)}${tile('Failed requests', (phase) => `request-failure-ratio:${phase}`)}${tile('Checkouts lost', (phase) => `checkouts:${phase}:lost`)}${tile('Rows read a request', (phase) => `rows-read-per-request:${phase}`)}</div>
-<p>The peak${steps.length > 0 ? ', and the same peak after each step' : ''}: ${f('offered:peak')} visits a second (ordinary: ${f('offered:ordinary')}).</p>`;
+/** The parts of the report that a run did not bring, so that nobody takes silence for a zero. */
+function missing({ recording, growth: grown, capacity: measured, figures }: Case): Html {
+  const gaps = [
+    !recording.diagnosis && 'The causes: the diagnosis did not run.',
+    !figures.get('customer-latency-p95:peak-after-short-term') && 'The peak after the short-term fixes.',
+    !recording.archival && 'The archival.',
+    !recording.migration && 'The migration.',
+    !figures.get('requests:peak') &&
+      'How many requests each phase had, so that its share of failed ones has no bound.',
+    !grown && 'How each operation grows with the data (node bench/growth.ts).',
+    !measured && 'How many visits a second each model can serve (npm run bench:capacity).',
+    'What each index costs a write, measured alone.',
+    'Real customers: the load is generated.',
+  ].filter((gap) => gap !== false);
+  return html`<ul>${gaps.map((gap) => html`<li data-basis="missing">${gap}</li>`)}</ul>`;
 }
+
+const anchor = (title: string) => title.toLowerCase().replaceAll(/[^a-z]+/g, '-');
 
 /** The evidence report: one page, no script, nothing from outside. */
-export function evidenceReport(input: Case): string {
+export function evidenceReport(input: Case, writing = new Writing(input)): string {
   const { recording } = input;
-  // The appendix lists what the sections define, so they come first.
   const sections = [
     ['Before and after', comparison(input)],
     [
       'The run',
-      html`${TIMELINES.map((kpi) => new Html(timeline(recording, kpi)))}<p class="dim">Phases: ${phaseLegend(recording)}.</p>`,
+      html`${TIMELINES.map((kpi) => new Html(timeline(recording, kpi)))}<p class="dim" data-basis="legend">Phases: ${phaseLegend(recording)}.</p>`,
     ],
     ['The causes, the most expensive first', causes(input)],
     ['From the alert to the statement', trail(input)],
-    ['Short-term relief', mitigation(input)],
+    ['Short-term fixes', mitigation(input)],
     ['Selective archival', archival(input)],
     ['Medium term: the new data model', mediumTerm(input)],
-    ['Proof that nothing was lost', integrity(input)],
+    ['Orders and rows compared', integrity(input)],
+    ['Capacity', capacity(input)],
     ['As the data grows', growth(input)],
     ['What it costs to wait', impact(input)],
     ['Alerts', alerts(input)],
+    ['What was not measured', missing(input)],
   ] as const;
-  const first = tiles(input);
   return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style)}</style></head><body>
-<p class="dim">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
-<h1>Why the shop broke down at its peak, and what mended it</h1>
+<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style + summaryStyle)}body{max-width:1060px}</style></head><body>
+<p class="dim" data-basis="recording">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
+<h1>Why the shop broke down at its peak, and what fixed it</h1>
 ${outcome(input)}
-${first}
-${sections.map(([title, body]) => html`<section><h2>${title}</h2>${body}</section>`)}
-<section><h2>Appendix: where each figure comes from</h2><p class="dim">Raw data: JSON pointers into recording.json beside this file, where a star stands for all entries; fields of the assumptions file; files of the repository. figures.json has the same with full precision.</p>${appendix(input)}</section>
+<section id="summary"><h2>Summary</h2>${summary(input, writing)}</section>
+<nav class="contents" aria-label="Contents"><b>Contents</b><ol>${sections.map(([title]) => html`<li data-basis="contents"><a href="#${anchor(title)}">${title}</a></li>`)}</ol><p data-basis="contents">Where each figure comes from: <a href="appendix.html">appendix.html</a></p></nav>
+${sections.map(([title, body]) => html`<section id="${anchor(title)}"><h2>${title}</h2>${body}</section>`)}
 </body></html>
 `.text;
 }
+
+/** Where each figure comes from; written after everything else, which defines the figures. */
+export const appendixPage = (input: Case): string =>
+  html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Appendix</title><style>${new Html(style)}</style></head><body>
+<h1>Appendix: where each figure comes from</h1><p class="dim" data-basis="method">Of the run recorded ${input.recording.startedAt.slice(0, 16).replace('T', ' ')} UTC. Raw data: JSON pointers into recording.json beside this file, where a star stands for all entries; fields of the assumptions file; files of the repository. figures.json has the same with full precision.</p>${appendix(input)}
+</body></html>
+`.text;

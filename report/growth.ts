@@ -78,19 +78,13 @@ export function scalingFigures(figures: Figures, growth: Growth): void {
       const source = [`${NAME}: cells of ${model}, ${operation}`];
       const how = `node bench/growth.ts, measured on ${measuredOn}, windows of ${settings.visits} visits`;
       for (const { size, values } of readings) {
-        const found = intervalOf(values);
-        for (const [part, value] of Object.entries({
-          '': found?.mean,
-          ':low': found?.low,
-          ':high': found?.high,
-        }))
-          figures.define(
-            `scaling:${operation}:${model}:${size}${part}`,
-            value,
-            (ms) => formats.duration(ms / 1000),
-            source,
-            `mean p95 and its 95 % interval; ${how}`,
-          );
+        figures.defineInterval(
+          `scaling:${operation}:${model}:${size}`,
+          intervalOf(values),
+          (ms) => formats.duration(ms / 1000),
+          source,
+          `mean p95 of the windows; ${how}`,
+        );
       }
       const constant = operation === 'checkout' ? gatewayMs : 0;
       const law = fitCurve(
@@ -99,17 +93,17 @@ export function scalingFigures(figures: Figures, growth: Growth): void {
           values: values.map((value) => Math.max(0.01, value - constant)),
         })),
       );
-      for (const [part, value] of Object.entries({
-        exponent: law.exponent,
-        'exponent:low': law.exponentLow,
-        'exponent:high': law.exponentHigh,
-      }))
-        figures.define(
-          `scaling:${operation}:${model}:${part}`,
-          value,
-          (exponent) => exponent.toFixed(2).replace('-', '−'),
-          source,
-          `exponent of p95 by size, least squares of the logarithms, without the gateway’s time; ${how}`,
-        );
+      figures.defineInterval(
+        `scaling:${operation}:${model}:exponent`,
+        {
+          mean: law.exponent,
+          low: law.exponentLow,
+          high: law.exponentHigh,
+          windows: Math.min(...readings.map(({ values }) => values.length)),
+        },
+        (exponent) => exponent.toFixed(2).replace('-', '−'),
+        source,
+        `exponent of p95 by size, least squares of the logarithms, without the gateway’s time; ${how}`,
+      );
     }
 }

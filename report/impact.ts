@@ -1,3 +1,4 @@
+import { neverSeen } from '../lib/stats/neverSeen.ts';
 import {
   type AssumptionName,
   type Assumptions,
@@ -26,7 +27,7 @@ interface Peak {
   lostShare: number;
   /** Mean value of a lost basket, or of the peak before where none was lost. */
   basket: number;
-  /** Additional waiting that the relief took away, milliseconds, capped; null when it was not measured. */
+  /** Additional waiting that the short-term fixes took away, milliseconds, capped; null when it was not measured. */
   waitedMs: number | null;
   /** Seconds of statements for each second; null when it was not measured. */
   busy: number | null;
@@ -136,7 +137,12 @@ export interface Impact {
   sales: Sensitivity[];
   running: Sensitivity[];
   /** Sales at risk, added up month by month: as it is at each level, and after each step where it was measured. */
-  cumulated: { title: string; level: Level; values: number[] }[];
+  cumulated: {
+    title: string;
+    level: Level;
+    values: number[] /** None was lost: the upper bound. */;
+    atMost: boolean;
+  }[];
 }
 
 const how: Record<keyof Costs, string> = {
@@ -179,9 +185,9 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
       );
   };
   const cumulated: Impact['cumulated'] = [];
-  const note = (title: string, level: Level, months: readonly Costs[]) => {
+  const note = (title: string, level: Level, months: readonly Costs[], atMost = false) => {
     let sum = 0;
-    cumulated.push({ title, level, values: months.map(({ measured }) => (sum += measured)) });
+    cumulated.push({ title, level, atMost, values: months.map(({ measured }) => (sum += measured)) });
   };
   for (const level of LEVELS) {
     const months = monthsOf(peak, atLevel(assumptions, level), perDay[level]);
@@ -203,8 +209,22 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
         sourceOf(phase, 'likely'),
         `twelve months at the measured growth, as at the ${phase}: ${how[cost]}`,
       );
-    note(phase, 'likely', months);
+    const at = recording.phases.findIndex(({ name }) => name === phase);
+    const { completed = 0, failed = 0, abandoned = 0 } = recording.phases[at]?.checkouts ?? {};
+    const all = completed + failed + abandoned;
+    // None lost in the recorded minutes is not none lost in a year.
+    const none = failed + abandoned === 0 && all > 0;
+    const bound = monthsOf({ ...after, lostShare: neverSeen(all) }, likely, perDay.likely);
+    figures.define(
+      `impact:measured:${phase}:at-most`,
+      none ? sumOf(bound, 'measured') : null,
+      money,
+      sourceOf(phase, 'likely'),
+      'as the lost baskets of twelve months, with a lost share of 1 - 0.05^(1/n): none of n was lost',
+    );
+    note(phase, 'likely', none ? bound : months, none);
   }
+  priceFigures(figures, assumptions, peak, perDay.likely);
   for (const percent of [0, 25, 50, 75, 100]) {
     figures.define(
       `retry:${percent}`,
@@ -254,6 +274,58 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
     'churn + on-call + database time + storage, twelve months',
   );
   return { sales: spread(['measured']), running: spread(RUNNING), cumulated };
+}
+
+const STEPS = ['daysShortTerm', 'daysArchival', 'daysMediumTerm'] as const;
+
+/** Price of each step and of the plan, when it is earned back, and how few buyers would still earn it back. */
+function priceFigures(figures: Figures, assumptions: Assumptions, peak: Peak, bytesPerDay: number): void {
+  const money = formats.money(assumptions.currency);
+  for (const level of LEVELS) {
+    const { engineerDay, ...assumed } = atLevel(assumptions, level);
+    const days = STEPS.reduce((sum, step) => sum + assumed[step], 0);
+    for (const [id, of, steps] of [
+      ...STEPS.map((step) => [step, assumed[step], [step]] as const),
+      ['plan', days, STEPS] as const,
+    ])
+      figures.define(
+        `price:${id}:${level}`,
+        of * engineerDay,
+        money,
+        ['engineerDay', ...steps].map((name) => `assumptions.${name}.${level}`),
+        'working days x price of a day',
+      );
+  }
+  const price = figures.value('price:plan:likely');
+  const phase = AFTER.findLast((name) => figures.get(`impact:measured:${name}`));
+  if (price === undefined || phase === undefined) return;
+  const left = (id: string) => figures.value(`${id}:at-most`) ?? figures.value(id) ?? 0;
+  const likely = atLevel(assumptions, 'likely');
+  const lost = sumOf(monthsOf(peak, likely, bytesPerDay), 'measured') ?? 0;
+  const saved = lost - left(`impact:measured:${phase}`);
+  if (saved <= 0) return;
+  const source = ['assumptions.*.likely', '/phases/*/checkouts', '/phases/*/lostBasketValue'];
+  figures.define(
+    'saved:year',
+    saved,
+    money,
+    source,
+    'lost baskets of twelve months as it is, less those on the last step that was measured (its upper bound)',
+  );
+  figures.define(
+    'payback:days',
+    price / (saved / DAYS),
+    (value) => (value < 1 ? 'less than a day' : formats.days(value)),
+    source,
+    'price of the plan / lost baskets saved a day, likely; the plan’s own length comes before it',
+  );
+  figures.define(
+    'break-even:buyers',
+    likely.buyingShare * (price / saved),
+    formats.percent,
+    source,
+    'share of visits that buy at which the saved baskets of twelve months are worth the price of the plan',
+  );
 }
 
 /** Growth of the data, and the database time of each compared peak. */

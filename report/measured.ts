@@ -1,6 +1,8 @@
 import { kpiById } from '../kpis/catalogue.ts';
 import { ratioOf } from '../lib/stats/interval.ts';
+import { neverSeen } from '../lib/stats/neverSeen.ts';
 import { withUnit } from '../lib/units/format.ts';
+import { attribute } from './attribution.ts';
 import { type Figures, formats } from './figures.ts';
 import type { Recording } from './recording.ts';
 
@@ -11,7 +13,7 @@ export const phaseTitles: Record<string, string> = {
   ordinary: 'ordinary load',
   peak: 'peak, before',
   diagnosis: 'diagnosis',
-  'short-term': 'short-term relief',
+  'short-term': 'short-term fixes',
   archival: 'archival',
   'medium-term': 'medium-term migration',
   'peak-after-short-term': 'peak, after short term',
@@ -48,6 +50,149 @@ export const windowsOf = (recording: Recording, phase: string, kpi: string): num
     .filter(({ name }) => name === phase)
     .flatMap(({ windows }) => windows.flatMap(({ kpis }) => kpis.find(({ id }) => id === kpi)?.value ?? []));
 
+/** A prediction this many times off, either way, still says which action to take first. */
+const NEAR = 2;
+
+/** The first alert of the peak that pages somebody, and that was not active before the peak. */
+export function firstPage({ alerts, phases }: Recording): Recording['alerts'][number] | undefined {
+  const peak = phases.find(({ name }) => name === 'peak');
+  const keyOf = ({ labels }: Recording['alerts'][number]) => JSON.stringify(labels);
+  const before = new Set(
+    alerts
+      .filter(({ phase, firstSeenAt }) => phase !== 'peak' && peak && firstSeenAt < peak.startedAt)
+      .map(keyOf),
+  );
+  return alerts
+    .filter((alert) => alert.phase === 'peak' && alert.severity === 'page' && !before.has(keyOf(alert)))
+    .sort((a, b) => a.afterSeconds - b.afterSeconds)[0];
+}
+
+/** When each step of the incident was known: its end, not its beginning. */
+function momentFigures(figures: Figures, recording: Recording): void {
+  const { phases, migration } = recording;
+  const ended = (name: string) => phases.find((phase) => phase.name === name)?.endedAt;
+  const migrated = (name: string) => migration?.phases.find(({ phase }) => phase === name)?.endedAt;
+  for (const [id, at, source, how] of [
+    ['detected', firstPage(recording)?.firstSeenAt, '/alerts', 'the first alert of the peak that pages'],
+    ['diagnosed', ended('diagnosis'), '/phases/*/endedAt', 'end of phase diagnosis'],
+    [
+      'mitigated',
+      ended('peak-after-short-term'),
+      '/phases/*/endedAt',
+      'end of the peak after the short-term fixes',
+    ],
+    ['archived', ended('archival'), '/phases/*/endedAt', 'end of phase archival'],
+    ['compared', migrated('verify'), '/migration/phases/*/endedAt', 'end of the comparison of both models'],
+    ['closed', migrated('contract'), '/migration/phases/*/endedAt', 'end of the contract'],
+  ] as const)
+    figures.define(`clock:${id}`, at ? Date.parse(at) : null, formats.clock, [source], how);
+}
+
+/** What was offered and what came of it, in each phase of load. */
+function loadFigures(figures: Figures, { phases }: Recording): void {
+  for (const name of new Set(phases.map((phase) => phase.name))) {
+    const at = phases.findIndex((phase) => phase.name === name);
+    const phase = phases[at];
+    figures.define(
+      `offered:${name}`,
+      phase?.offeredRate,
+      formats.count,
+      [`/phases/${at}/offeredRate`],
+      'visits a second that the load generator offered',
+    );
+    if (phase?.requests) {
+      const { total, failed } = phase.requests;
+      figures.define(
+        `requests:${name}`,
+        total,
+        formats.count,
+        [`/phases/${at}/requests`],
+        'requests that ended',
+      );
+      figures.define(
+        `requests:${name}:at-most`,
+        failed === 0 && total > 0 ? neverSeen(total) : null,
+        formats.percent,
+        [`/phases/${at}/requests`],
+        'none of them failed: upper end of the 95 % interval, 1 - 0.05^(1/n)',
+      );
+    }
+    if (!phase?.checkouts) continue;
+    const source = [`/phases/${at}/checkouts`];
+    const { completed, failed, abandoned } = phase.checkouts;
+    const lost = failed + abandoned;
+    const all = lost + completed;
+    const count = (id: string, value: number, how: string) =>
+      figures.define(`checkouts:${name}:${id}`, value, formats.count, source, how);
+    count('all', all, 'completed + failed + abandoned');
+    count('count', lost, 'failed + abandoned');
+    count('failed', failed, 'failed');
+    count('abandoned', abandoned, 'abandoned: the load generator’s patience was over');
+    count('completed', completed, 'completed');
+    figures.define(
+      `checkouts:${name}:lost`,
+      all > 0 ? lost / all : null,
+      formats.percent,
+      source,
+      '(failed + abandoned) / all, over the whole phase',
+    );
+    figures.define(
+      `checkouts:${name}:at-most`,
+      lost === 0 && all > 0 ? neverSeen(all) : null,
+      formats.percent,
+      source,
+      'none was lost: upper end of the 95 % interval, 1 - 0.05^(1/n)',
+    );
+    const seconds = (Date.parse(phase.endedAt ?? '') - Date.parse(phase.startedAt)) / 1000;
+    figures.define(
+      `checkouts:${name}:of-visits`,
+      phase.offeredRate && seconds > 0 ? all / (phase.offeredRate * seconds) : null,
+      formats.percent,
+      [...source, `/phases/${at}/offeredRate`],
+      'checkouts / visits offered in the phase: the share of buyers in the recorded load',
+    );
+    figures.define(
+      `baskets:${name}:lost`,
+      phase.lostBasketValue,
+      formats.money('EUR'),
+      [`/phases/${at}/lostBasketValue`],
+      'value of the baskets of failed and abandoned checkouts',
+    );
+  }
+}
+
+/** Shares of the causes in which each statement counts once, and what is left. */
+function attributionFigures(figures: Figures, { diagnosis }: Recording): void {
+  const attributed = attribute(diagnosis?.findings ?? [], diagnosis?.msPerSecond);
+  const source = ['/diagnosis/findings/*/cost/msPerSecond', '/diagnosis/msPerSecond'];
+  for (const { rank, share, explainedBy } of attributed) {
+    figures.define(
+      `finding:${rank}:counted-under`,
+      explainedBy,
+      formats.count,
+      source,
+      'rank of the finding that has the time of its statements',
+    );
+    figures.define(
+      `finding:${rank}:share`,
+      share,
+      formats.percent,
+      source,
+      'share of all database time; each statement counts once, for the finding whose fix gains most on it',
+      { shareOf: 'database time' },
+    );
+  }
+  if (attributed.length > 0)
+    figures.define(
+      'causes:rest',
+      Math.max(0, 1 - attributed.reduce((sum, { share }) => sum + share, 0)),
+      formats.percent,
+      source,
+      'database time that no finding explains',
+      { shareOf: 'database time' },
+    );
+}
+
 /** Figures that are no KPI: findings, actions, alerts, sizes. */
 export function runFigures(figures: Figures, recording: Recording): void {
   const { diagnosis, actions, alerts } = recording;
@@ -61,16 +206,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/startedAt', '/endedAt'],
     'length of the run, minutes',
   );
-  for (const name of new Set(recording.phases.map((phase) => phase.name))) {
-    const at = recording.phases.findIndex((phase) => phase.name === name);
-    figures.define(
-      `clock:${name}`,
-      Date.parse(recording.phases[at]?.startedAt ?? ''),
-      (value) => `${new Date(value).toISOString().slice(11, 16)} UTC`,
-      [`/phases/${at}/startedAt`],
-      'begin of the phase',
-    );
-  }
+  momentFigures(figures, recording);
   figures.define(
     'alerts:peak',
     new Set(alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)).size,
@@ -78,63 +214,22 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/alerts'],
     'different alerts that were active in phase peak',
   );
-  const first = alerts.filter(({ phase, severity }) => phase === 'peak' && severity === 'page');
+  const first = firstPage(recording);
   figures.define(
     'alerts:first-page',
-    first.length > 0 ? Math.min(...first.map(({ afterSeconds }) => afterSeconds)) : null,
-    (value) => `${formats.count(value)} s`,
+    first?.afterSeconds,
+    formats.seconds,
     ['/alerts'],
-    'seconds from the start of the peak to the first alert that pages',
+    'seconds from the start of the peak to the first alert that pages and was not active in an earlier phase',
   );
   figures.define(
     'alerts:silent',
     recording.silentAfterSeconds,
-    (value) => `${formats.count(value)} s`,
+    formats.seconds,
     ['/silentAfterSeconds'],
     'seconds from the last change until SlowStatements, StatementTimeouts and PoolExhausted were silent',
   );
-  for (const name of ['ordinary', 'peak', 'peak-after-short-term', 'peak-after-medium-term'] as const) {
-    const at = recording.phases.findIndex((phase) => phase.name === name);
-    const phase = recording.phases[at];
-    figures.define(
-      `offered:${name}`,
-      phase?.offeredRate,
-      formats.count,
-      [`/phases/${at}/offeredRate`],
-      'visits a second that the load generator offered',
-    );
-    if (!phase?.checkouts) continue;
-    const { completed, failed, abandoned } = phase.checkouts;
-    const all = completed + failed + abandoned;
-    figures.define(
-      `checkouts:${name}:lost`,
-      all > 0 ? (failed + abandoned) / all : null,
-      formats.percent,
-      [`/phases/${at}/checkouts`],
-      '(failed + abandoned) / all',
-    );
-    figures.define(
-      `checkouts:${name}:count`,
-      failed + abandoned,
-      formats.count,
-      [`/phases/${at}/checkouts`],
-      'failed + abandoned',
-    );
-    figures.define(
-      `checkouts:${name}:completed`,
-      completed,
-      formats.count,
-      [`/phases/${at}/checkouts`],
-      'completed',
-    );
-    figures.define(
-      `baskets:${name}:lost`,
-      phase.lostBasketValue,
-      formats.money('EUR'),
-      [`/phases/${at}/lostBasketValue`],
-      'value of the baskets of failed and abandoned checkouts',
-    );
-  }
+  loadFigures(figures, recording);
   if (!diagnosis) return;
   figures.define(
     'database:bytes',
@@ -146,7 +241,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
   figures.define(
     'diagnosis:seconds',
     diagnosis.seconds,
-    (value) => `${formats.count(value)} s`,
+    formats.seconds,
     ['/diagnosis/seconds'],
     'wall-clock time of the diagnosis',
   );
@@ -174,11 +269,11 @@ export function runFigures(figures: Figures, recording: Recording): void {
   for (const [at, finding] of diagnosis.findings.entries()) {
     const id = `finding:${finding.rank}`;
     figures.define(
-      `${id}:share`,
+      `${id}:explains`,
       finding.shareOfLostTime,
       formats.percent,
       [`/diagnosis/findings/${at}/shareOfLostTime`],
-      'share of all database time',
+      'share of all database time that its statements take; other causes may explain the same statements',
     );
     figures.define(
       `${id}:ms`,
@@ -202,6 +297,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
       'rows read for each row returned',
     );
   }
+  attributionFigures(figures, recording);
   // A check that did not come to its end has no sum, which is not the same as none.
   const done = (check: string) =>
     diagnosis.checks.some(({ id, problem }) => id === check && problem === undefined);
@@ -266,6 +362,17 @@ export function runFigures(figures: Figures, recording: Recording): void {
     'actions with a prediction by the planner’s cost and a measurement',
   );
   figures.define(
+    'actions:predicted-near',
+    actions.filter(({ action, before, after }) => {
+      const ratio = before && after ? ratioOf(before.meanMs, after.meanMs) : undefined;
+      const by = ratio && action.predictedSpeedup ? action.predictedSpeedup / ratio.mean : 0;
+      return by >= 1 / NEAR && by <= NEAR;
+    }).length,
+    formats.count,
+    ['/actions'],
+    `of them those whose predicted factor is within ${NEAR} times the measured one, either way`,
+  );
+  figures.define(
     'actions:measured',
     actions.filter(({ before, after }) => before?.meanMs.length && after?.meanMs.length).length,
     formats.count,
@@ -280,22 +387,21 @@ export function runFigures(figures: Figures, recording: Recording): void {
     'actions in force',
   );
   figures.define(
-    'actions:taken-back',
+    'actions:reverted',
     actions.filter(({ state }) => state === 'reverted').length,
     formats.count,
     ['/actions'],
-    'actions that did not help, and were undone',
+    'actions that did not help, and were reverted',
   );
   for (const [at, { action, before, after, applySeconds }] of actions.entries()) {
     const ratio = before && after ? ratioOf(before.meanMs, after.meanMs) : undefined;
-    for (const [part, value] of Object.entries({ mean: ratio?.mean, low: ratio?.low, high: ratio?.high }))
-      figures.define(
-        `action:${action.id}:${part}`,
-        value,
-        formats.times,
-        [`/actions/${at}/before`, `/actions/${at}/after`],
-        'mean time of its statements before / after; percentile bootstrap over windows',
-      );
+    figures.defineInterval(
+      `action:${action.id}:gain`,
+      ratio,
+      formats.times,
+      [`/actions/${at}/before`, `/actions/${at}/after`],
+      'mean time of its statements before / after',
+    );
     figures.define(
       `action:${action.id}:told`,
       action.time?.applySeconds,
@@ -315,7 +421,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
       action.predictedSpeedup,
       formats.times,
       [`/actions/${at}/action/predictedSpeedup`],
-      'planner’s cost before / after',
+      'planner’s cost before / after; a cost, not a time',
     );
   }
 }

@@ -98,14 +98,14 @@ export function mediumTermFigures(
       );
   }
   const units = migration.backfill.reduce((sum, each) => sum + each.units, 0);
-  const busy = migration.backfill.reduce((sum, each) => sum + each.busyMs, 0);
   figures.define('migration:units', units, formats.count, ['/migration/backfill/*/units'], 'sum');
+  const seconds = figures.value('migration:backfill:seconds');
   figures.define(
     'migration:rate',
-    busy > 0 ? units / (busy / 1000) : null,
+    seconds ? units / seconds : null,
     (value) => withUnit(value, '/s'),
-    ['/migration/backfill'],
-    'units by the time in which batches ran',
+    ['/migration/backfill', '/migration/phases'],
+    'units / length of the backfill, with its pauses',
   );
   figures.define(
     'migration:pauses',
@@ -200,14 +200,13 @@ function customersFigures(figures: Figures, { strain, ledgerOfOrders }: Recorded
       p95,
     );
     const ratio = ratioOf(strain.p95DuringBackfill, strain.p95Before);
-    for (const [part, value] of Object.entries({ '': ratio?.mean, ':low': ratio?.low, ':high': ratio?.high }))
-      figures.define(
-        `strain:ratio${part}`,
-        value,
-        formats.times,
-        [...from('p95DuringBackfill'), ...from('p95Before')],
-        'mean p95 of the windows during the backfill / before; percentile bootstrap, 2,000 resamples',
-      );
+    figures.defineInterval(
+      'strain:ratio',
+      ratio,
+      formats.times,
+      [...from('p95DuringBackfill'), ...from('p95Before')],
+      'mean p95 of the windows during the backfill / before',
+    );
     const counted = 'load generator, while the migration ran';
     figures.define('strain:requests', strain.requests, formats.count, from('requests'), counted);
     figures.define('strain:failed', strain.failedRequests, formats.count, from('failedRequests'), counted);

@@ -1,204 +1,387 @@
+import { isInForce } from '../fix/journalEntry.ts';
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
-import { plain } from './plain.ts';
+import { paragraphs, quoted, together, Words, Writing } from './writing.ts';
 
 export interface Message {
   file: string;
   text: string;
 }
 
-/** Paragraphs; those that are not there are left out, so that nothing is claimed of what was not measured. */
-const paragraphs = (...texts: (string | false | undefined)[]) =>
-  `${texts.filter((text) => typeof text === 'string' && text !== '').join('\n\n')}\n`;
-
-/** What each message may speak of. */
-interface Told {
-  f: (id: string) => string;
-  partial: string;
-  /** The peak after the relief was measured. */
-  relieved: boolean;
-  archived: boolean;
-  /** The new model is in use, and both models were equal. */
-  cured: boolean;
+/** Who says it to whom, when, and what they should decide or do. */
+interface Envelope {
+  title: string;
+  from: string;
+  to: string;
+  send: string;
+  /** Decision or action wanted. */
+  wanted: string;
 }
 
-function engineers({ recording, rows }: Case, { f, partial, relieved, cured }: Told): string {
+/** What every message begins with; whether the run is whole stands before everything that is said. */
+function head({ recording }: Case, { ask }: Writing, { title, from, to, send, wanted }: Envelope): string {
+  const words = (text: string) => new Words(text);
+  return paragraphs(
+    ask`# ${words(title)}`,
+    ask`- **From**: ${words(from)}\n- **To**: ${words(to)}\n- **Send**: ${words(send)}\n- **Wanted**: ${words(wanted)}`,
+    recording.outcome === 'complete'
+      ? ''
+      : ask`> This is from a run that is ${words(recording.outcome)}: what it did not measure is left out.`,
+  );
+}
+
+/** A bold lead with what follows it; left out when nothing does. */
+const lead = (title: string, text: string): string => (text ? `**${title}**: ${text}` : '');
+
+function engineers(input: Case, writing: Writing): string {
+  const { say, when, ask } = writing;
+  const worse = worsened(input.rows);
+  return paragraphs(
+    head(input, writing, {
+      title: 'For engineers: what hurt, what was changed, what to keep',
+      from: 'engineer on call',
+      to: 'all who write statements for this database',
+      send: 'on the day of the fixes',
+      wanted: 'move the temporary indexes into a migration of the schema before their review date',
+    }).trim(),
+    together(
+      say`Under the peak all statements together ran for ${'diagnosis:busy'}.`,
+      say`Page time p95 was ${'customer-latency-p95:peak'}, and ${'request-failure-ratio:peak'} of the requests failed.`,
+      say`Statements ran into their timeout ${'statement-timeouts:peak'}, and a request waited ${'pool-wait-p95:peak'} for a connection (p95).`,
+    ),
+    lead(
+      'Causes, by database time; each statement counts once',
+      input.causes.length === 0
+        ? ''
+        : `\n${input.causes
+            .slice(0, 5)
+            .map(({ title, rank }) => say`- ${quoted(title)}: ${`finding:${rank}:share`}`)
+            .join('\n')}\n${say`- without a finding: ${'causes:rest'}`}`,
+    ),
+    together(
+      say`A request read ${'rows-read-per-request:peak'} rows by sequential scans.`,
+      say`${'cold:bytes'} are older than a year, ${'copies:bytes'} are copies.`,
+    ),
+    lead(
+      'Changed while the peak went on',
+      together(
+        when(
+          'mitigated',
+        )`${'actions:kept'} actions are in force, ${'actions:measured'} of them timed before and after; ${'actions:reverted'} were reverted.`,
+        say`After them p95 is ${'customer-latency-p95:peak-after-short-term'}, and ${'request-failure-ratio:peak-after-short-term'} of the requests failed.`,
+        say`A request reads ${'rows-read-per-request:peak-after-short-term'} rows by sequential scans.`,
+      ),
+    ),
+    lead(
+      'Then',
+      together(
+        when('archived')`${'archival:rows'} rows went into ${'archival:bytes'} of Parquet.`,
+        when(
+          'migrated',
+        )`The model was exchanged with ${'offered:medium-term'} visits a second: ${'verified:rows'} rows compared both ways, ${'verified:differing'} differ; ${'size:before'} became ${'size:after'}.`,
+        say`The same peak then has p95 ${'customer-latency-p95:peak-after-medium-term'}.`,
+      ),
+    ),
+    worse.length > 0
+      ? when(
+          'something worse',
+        )`**Worse than at the peak before**: ${quoted(worse.join(', '))}. Look at these first.`
+      : '',
+    ask`**Next**: \`sqltrail fix list\` has the journal and the review dates. Look at the plan of each new statement in the console; avoid OFFSET, a statement for each row, and a cast on a column.`,
+  );
+}
+
+function management(input: Case, writing: Writing): string {
+  const { say, when, ask } = writing;
+  return paragraphs(
+    head(input, writing, {
+      title: 'For management: what happened, what it costs, what we ask for',
+      from: 'head of engineering',
+      to: 'managing director, head of sales, finance',
+      send: 'on the day after the incident, with summary.pdf',
+      wanted: 'a yes to the plan and its budget',
+    }).trim(),
+    lead(
+      'What happened',
+      together(
+        say`At the busiest time the shop was too slow to buy in: a page took ${'customer-latency-p95:peak'}.`,
+        say`Of ${'checkouts:peak:all'} people who came to buy, ${'checkouts:peak:count'} left without an order.`,
+      ),
+    ),
+    lead(
+      'Why',
+      together(
+        say`For one page the shop looks through ${'rows-read-per-request:peak'} entries of its records.`,
+        say`${'cold:share'} of these records are older than a year.`,
+      ),
+    ),
+    lead(
+      'What it costs to wait',
+      together(
+        say`Lost orders of ${'impact:measured:today'} a month, ${'impact:measured:likely'} in a year.`,
+        say`With careful assumptions it is ${'impact:measured:low'}, with bold ones ${'impact:measured:high'}.`,
+        say`The reckoning takes ${'assumed:buyingShare:likely'} of visitors for buyers; please put in our own number.`,
+        say`Meanwhile the records grow: in a year they are ${'growth:year:likely'} as large.`,
+      ),
+    ),
+    lead(
+      'What we changed at once',
+      together(
+        say`${'actions:kept'} changes are in use.`,
+        when('each action in force has an undo')`Each of them can be undone.`,
+        when(
+          'same load after the short term',
+        )`With as many visitors as before a page takes ${'customer-latency-p95:peak-after-short-term'}, and ${'checkouts:peak-after-short-term:count'} of ${'checkouts:peak-after-short-term:all'} buyers left without an order.`,
+      ),
+    ),
+    lead(
+      'What we tried for the long term',
+      together(
+        when(
+          'migrated',
+        )`Cleaner records, with an archive for what is closed, brought in while the recorded shop was open; they take ${'size:saved'} less room.`,
+        when(
+          'every acknowledged order found',
+        )`Each order that a customer was given is there: ${'orders:acknowledged'} given, ${'orders:found'} found.`,
+      ),
+    ),
+    lead(
+      'What we ask for',
+      together(
+        say`${'price:plan:likely'} for all three steps (${'price:plan:low'} to ${'price:plan:high'}), and the yes by ${'date:start'}.`,
+        say`The new records are then in use on ${'date:switched'}, outside the weeks in which you want no changes.`,
+        say`The money is earned back after ${'payback:days'} of use.`,
+      ) || ask`The yes to the three steps of the plan.`,
+    ),
+  );
+}
+
+function support(input: Case, writing: Writing): string {
+  const { say, when, ask, known } = writing;
+  return paragraphs(
+    head(input, writing, {
+      title: 'For support and customers',
+      from: 'head of support',
+      to: 'customers who ask; the second part for support only',
+      send: 'to support at once; to customers when they ask, or after the fixes',
+      wanted: 'customers look at “My orders” before they order again',
+    }).trim(),
+    ask`**To customers.** We are sorry: during busy hours our shop was slow, and some orders could not be placed.`,
+    when(
+      'mitigated',
+    )`We have found the cause and changed what was slow: pages that took ${'customer-latency-p95:peak'} now take ${'customer-latency-p95:peak-after-short-term'}.`,
+    when('every acknowledged order found')`Each order that was confirmed is in our records.`,
+    ask`If you were in the middle of an order, please try again. If you are not sure whether it was placed, look at “My orders” first.`,
+    lead(
+      'For support only',
+      together(
+        known(
+          'sample-shop/load/journeys.ts',
+        )`A customer who saw an error may still have an order, because the answer came too late: look for the order number before anything else.`,
+        say`In the recorded peak ${'checkouts:peak:failed'} checkouts failed and ${'checkouts:peak:abandoned'} were given up.`,
+        ask`Pass on each payment without an order, with its time.`,
+      ),
+    ),
+  );
+}
+
+function status(input: Case, writing: Writing): string {
+  const { say, when, ask } = writing;
+  const [first] = input.causes;
+  const update = (sentences: string, rest: string) => (sentences ? `${sentences} ${rest}` : '');
+  return paragraphs(
+    head(input, writing, {
+      title: 'Status updates, one a step',
+      from: 'engineer on call',
+      to: 'status page, support, management',
+      send: 'each at the time that it bears',
+      wanted: 'none; questions to the engineer on call',
+    }).trim(),
+    update(
+      say`**1. Detected (${'clock:detected'}).** An alert came ${'alerts:first-page'} into the peak. A page takes ${'customer-latency-p95:peak'}, and ${'request-failure-ratio:peak'} of the requests fail.`,
+      ask`Customers: buying fails or takes long. Next update: with the cause.`,
+    ),
+    update(
+      together(
+        say`**2. Diagnosed (${'clock:diagnosed'}).** ${'diagnosis:findings'} findings after ${'diagnosis:seconds'}, by reading alone.`,
+        first
+          ? say`The most expensive: ${quoted(first.title)} (${`finding:${first.rank}:share`} of database time).`
+          : '',
+      ),
+      ask`Customers: as before. Next update: when the first changes are measured.`,
+    ),
+    update(
+      together(
+        say`**3. Mitigated (${'clock:mitigated'}).** ${'actions:kept'} changes in force, ${'actions:reverted'} reverted.`,
+        when(
+          'same load after the short term',
+        )`Under the same load a page takes ${'customer-latency-p95:peak-after-short-term'}; ${'checkouts:peak-after-short-term:count'} of ${'checkouts:peak-after-short-term:all'} buyers left without an order.`,
+        say`The alerts for slow statements, timeouts and connections were silent ${'alerts:silent'} after the last change.`,
+      ),
+      ask`Next update: before the archival.`,
+    ),
+    update(
+      say`**4. Archived (${'clock:archived'}).** ${'archival:rows'} old rows are in ${'archival:files'} files that were read back and compared; damaged: ${'archival:damaged'}.`,
+      ask`Next update: before the data model is changed.`,
+    ),
+    update(
+      say`**5. New data model filled and compared (${'clock:compared'}).** ${'migration:units'} units copied; pauses for the sake of customers: ${'migration:pauses'}. ${'verified:rows'} rows compared, ${'verified:differing'} differ.`,
+      ask`Each step so far can be reverted. Next update: after the switch.`,
+    ),
+    update(
+      together(
+        when(
+          'migrated',
+        )`**6. Closed (${'clock:closed'}).** The new model is in use. The same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
+        when(
+          'migrated',
+        )`Orders confirmed meanwhile: ${'orders:acknowledged'}; found: ${'orders:found'}. The database is ${'size:saved'} smaller.`,
+      ),
+      ask`This is the last update.`,
+    ),
+    when(
+      'not migrated',
+    )`**Next.** The temporary indexes have a review date in the journal. The new data model is planned in phases, each with its way back.`,
+  );
+}
+
+function questions(input: Case, writing: Writing): string {
+  const { say, when, ask, known } = writing;
+  const { recording, rows } = input;
   const worse = worsened(rows);
-  const dear = (recording.diagnosis?.findings ?? [])
-    .filter(({ shareOfLostTime }) => shareOfLostTime !== null)
-    .slice(0, 5)
-    .map(({ title, rank }) => `- ${plain(title)}: ${f(`finding:${rank}:share`)} of database time`)
-    .join('\n');
-  return paragraphs(
-    '# For engineers: what hurt, and what to keep doing',
-    partial,
-    `Under the peak the database was busy for ${f('diagnosis:busy')}, on two cores. Page time p95 was ${f('customer-latency-p95:peak')}, ${f('request-failure-ratio:peak')} of the requests failed, statements ran into their timeout ${f('statement-timeouts:peak')}, and a request waited ${f('pool-wait-p95:peak')} for a connection.`,
-    `**Causes, by database time**\n${dear || '- the diagnosis did not run'}`,
-    `A request read ${f('rows-read-per-request:peak')} rows by sequential scans. ${f('cold:bytes')} are older than a year, ${f('copies:bytes')} are copies.`,
-    relieved &&
-      `**Done, under load**: ${f('actions:kept')} actions kept, ${f('actions:measured')} timed alone, ${f('actions:taken-back')} taken back. After them: p95 ${f('customer-latency-p95:peak-after-short-term')}, failed requests ${f('request-failure-ratio:peak-after-short-term')}, rows read a request ${f('rows-read-per-request:peak-after-short-term')}.`,
-    cured &&
-      `**Then, under ordinary load**: ${f('archival:rows')} rows archived into ${f('archival:bytes')} of Parquet; the model exchanged online, ${f('verified:rows')} rows compared both ways, ${f('verified:differing')} differing; ${f('size:before')} became ${f('size:after')}. The same peak then: p95 ${f('customer-latency-p95:peak-after-medium-term')}, failed requests ${f('request-failure-ratio:peak-after-medium-term')}.`,
-    worse.length > 0 && `**Worse than before**: ${worse.join(', ')}. Look at these first.`,
-    `**Next**: the indexes are temporary and journalled (\`sqltrail fix list\`); keep them in a migration of the schema. Review every new statement’s plan in the console; no OFFSET, no statement for each row, no cast on a column.`,
-  );
-}
-
-function management({ rows }: Case, { f, partial, relieved, cured }: Told): string {
-  const worse = worsened(rows);
-  return paragraphs(
-    '# For management: what happened, what it costs, what we ask for',
-    partial,
-    `At the busiest hours the shop was too slow to buy in: a page took ${f('customer-latency-p95:peak')}, and ${f('checkouts:peak:lost')} of those who came to buy left without an order.`,
-    `**Why**: the database has to read far too much for each page. Look-up tables that it needs are missing, the same facts are stored again and again, and nothing old was ever put away.`,
-    `**What it costs to wait**: lost baskets of ${f('impact:measured:today')} a month today, and ${f('impact:measured:likely')} in twelve months (${f('impact:measured:low')} to ${f('impact:measured:high')}, depending on traffic, peak hours and on how many come back); beside it ${f('impact:churn:likely')} for customers who stay away, ${f('impact:onCall:likely')} of on-call work and ${f('impact:database:likely')} of database time. The data grows meanwhile: in twelve months it is ${f('growth:year:likely')} as large.`,
-    relieved &&
-      `**What we did in minutes**: ${f('actions:kept')} changes, each with a way back, ${f('actions:measured')} of them timed alone. Under the same load a page now takes ${f('customer-latency-p95:peak-after-short-term')}, ${f('request-failure-ratio:peak-after-short-term')} of the requests fail, and ${f('checkouts:peak-after-short-term:lost')} of the buyers leave without an order.`,
-    cured &&
-      `**What was tried after that**: the cleaner model with archival, on the recorded shop, while it was open. The database is ${f('size:saved')} smaller, and nothing was lost: ${f('orders:acknowledged')} confirmed orders, ${f('orders:found')} there.`,
-    worse.length > 0 && `**What became worse**: ${worse.join(', ')}.`,
-    `**What we ask for**: ${cured ? `the same for the real database, planned at ${f('migration:backfill:production:likely')} for the longest phase` : 'time for the second step, a cleaner model of the data with archival'}. Without it the same data grows back: ${f('cold:share')} of it is already older than a year.`,
-  );
-}
-
-function support({ f, partial, relieved }: Told): string {
-  return paragraphs(
-    '# For support and customers',
-    partial,
-    'During busy hours our shop was slow, and some orders could not be placed. An order that was confirmed to you is an order that we have.',
-    relieved &&
-      `We have found the cause and relieved it: pages that took ${f('customer-latency-p95:peak')} now take ${f('customer-latency-p95:peak-after-short-term')}.`,
-    'If you were in the middle of an order: your basket is kept; please try again. If you are not sure whether an order was placed, look at “My orders” before you order again: what is shown there is certain.',
-    `**For support only.** Who says that an order is missing: look for the order number first. A customer who saw an error may still have an order, because the answer came too late; nobody has paid for an order that is not there. ${f('checkouts:peak:count')} checkouts failed or were given up in the recorded peak.`,
-  );
-}
-
-function status({ recording }: Case, { f, partial, relieved, archived, cured }: Told): string {
-  const first = recording.diagnosis?.findings[0]?.title;
-  const { migration } = recording;
-  const running = migration?.phases.some(({ phase, endedAt }) => phase === 'backfill' && endedAt !== null);
-  return paragraphs(
-    '# Status updates, one a phase',
-    partial,
-    `**1. Detected (${f('clock:peak')}).** Slow pages and failed orders since the peak began; the first alert that pages came after ${f('alerts:first-page')}. ${f('request-failure-ratio:peak')} of the requests fail. Customers: cannot reliably buy. Next update: with the cause.`,
-    recording.diagnosis !== null &&
-      `**2. Diagnosed (${f('clock:diagnosis')}).** ${f('diagnosis:findings')} causes found in ${f('diagnosis:seconds')}, nothing changed yet; the most expensive: ${plain(first ?? 'none')}. Customers: as before. Next update: when the first changes are measured.`,
-    relieved &&
-      `**3. Relieved (${f('clock:peak-after-short-term')}).** ${f('actions:kept')} changes in force, ${f('actions:taken-back')} taken back. Under the same load a page takes ${f('customer-latency-p95:peak-after-short-term')}, ${f('request-failure-ratio:peak-after-short-term')} of the requests fail; the alerts for slow statements, timeouts and connections were silent ${f('alerts:silent')} after the last change. Customers: can buy. Next update: before the archival.`,
-    archived &&
-      `**4. Archived (${f('clock:archival')}).** ${f('archival:rows')} old rows moved to files that were read back and compared; the shop stayed open. Damaged files: ${f('archival:damaged')}. Next update: before the data model is changed.`,
-    running &&
-      `**5. New data model filled (${f('clock:medium-term')}).** ${f('migration:units')} units carried over beside the old model; paused ${f('migration:pauses')} times so that customers were not slowed. ${f('verified:rows')} rows compared, ${f('verified:differing')} differ. Everything can still be taken back. Next update: after the switch.`,
-    cured &&
-      `**6. Closed (${f('clock:peak-after-medium-term')}).** The new model is in use. The same peak has pages of ${f('customer-latency-p95:peak-after-medium-term')}, ${f('request-failure-ratio:peak-after-medium-term')} failed requests. ${f('orders:acknowledged')} orders confirmed meanwhile, ${f('orders:found')} there. The database is ${f('size:saved')} smaller. This is the last update.`,
-    !cured &&
-      '**Next.** The temporary indexes have a review date in the journal. The refactoring of the model is planned in phases, each with a way back.',
-  );
-}
-
-function questions({ recording, rows }: Case, { f, partial, relieved, cured }: Told): string {
-  const worse = worsened(rows);
-  const { migration } = recording;
-  const entry = (question: string, answer: string, evidence: string) =>
-    `**${question}** ${answer} *Evidence: ${evidence}.*`;
   const effect = 'customer-latency-p95:effect:peak-after-short-term';
+  const entry = (question: string, answer: string, evidence: string) =>
+    answer ? `**${question}** ${answer} *Evidence: ${evidence}.*` : '';
+  const inForce = recording.actions.filter(isInForce).length > 0;
   return paragraphs(
-    '# Questions that will be asked',
-    partial,
+    head(input, writing, {
+      title: 'Questions that will be asked',
+      from: 'whoever presents the deck',
+      to: 'whoever presents the deck',
+      send: 'read it before the meeting',
+      wanted: 'answers with their evidence at hand',
+    }).trim(),
     entry(
-      'Is it not simply too little hardware?',
-      `A request read ${f('rows-read-per-request:peak')} rows by sequential scans. Twice the hardware reads them in half the time, until the data has doubled.${relieved ? ` After the relief it is ${f('rows-read-per-request:peak-after-short-term')} rows on the same machine.` : ''}`,
+      'Is the hardware simply too small?',
+      together(
+        say`A request read ${'rows-read-per-request:peak'} rows by sequential scans; twice the hardware reads them in half the time at best, until the data has doubled.`,
+        say`After the short-term fixes it is ${'rows-read-per-request:peak-after-short-term'} rows on the same machine.`,
+      ),
       'report, “Before and after”',
     ),
     entry(
       'How do you know that it was these causes?',
-      `They were mended one after the other under the same load, and for ${f('actions:measured')} of them the statements were timed before and after.${relieved ? ` ${f('actions:predicted')} indexes had a prediction first; prediction and measurement stand side by side.` : ''}`,
-      'report, “Short-term relief”; the journal in the database (`sqltrail fix list`)',
+      inForce
+        ? together(
+            say`The statements of ${'actions:measured'} actions were timed before and after each.`,
+            say`For ${'actions:predicted'} indexes the planner gave a factor first; for ${'actions:predicted-near'} of them it was within a factor of two. It says what to do first, not how much it gains.`,
+          )
+        : '',
+      'report, “Short-term fixes”; the journal in the database (`sqltrail fix list`)',
     ),
     entry(
       'Could it be chance? It is one run.',
-      `${f('windows:peak')} windows that do not overlap before${relieved ? `, ${f('windows:peak-after-short-term')} after: page time is ${f(`${effect}:mean`)} shorter, 95 % interval ${f(`${effect}:low`)} to ${f(`${effect}:high`)}; Cliff’s delta ${f(`${effect}:delta`)}` : ''}. Windows of one run are not wholly independent, and the report says so. The run can be repeated with any seed: \`npm start -- --seed\`.`,
+      together(
+        say`There are ${'windows:peak'} windows before and ${'windows:peak-after-short-term'} after, which do not overlap.`,
+        say`Page time is ${effect} shorter, 95 % interval ${`${effect}:low`} to ${`${effect}:high`}; Cliff’s delta ${`${effect}:delta`}.`,
+        ask`Windows of one run are not independent of each other, so take the interval for narrow. Repeat it with another seed: \`npm start -- --seed 7\`.`,
+      ),
       'report, “Before and after”; `lib/stats/interval.ts`, `report/effect.ts`',
     ),
     entry(
       'Is the load real?',
-      'It comes at its own pace (open loop), whatever the shop’s speed, so waiting is counted from when a customer clicked. It is a sample shop with seeded, skewed data: your traffic goes into the assumptions file.',
+      together(
+        known(
+          'sample-shop/load/load.test.ts',
+        )`It comes at its own pace (open loop), so waiting is counted from the intended click.`,
+        say`It is generated: ${'checkouts:peak:of-visits'} of its visits buy, and how long they wait before they give up is a setting. The money is reckoned with ${'assumed:buyingShare:likely'} buyers.`,
+      ),
       '`sample-shop/load/`, `report/assumptions.yaml`',
     ),
     entry(
+      'What if fewer visitors buy than you assume?',
+      together(
+        say`The plan is earned back within a year as long as ${'break-even:buyers'} of the visits buy.`,
+        say`If all who were lost came back and bought, the loss would be ${'impact:retry:100'}.`,
+      ),
+      'report, “What it costs to wait”',
+    ),
+    entry(
       'Why not only a larger connection pool?',
-      `The connections were busy with statements. More of them would queue in the database instead: a wait of ${f('pool-wait-p95:peak')} would become a longer statement.`,
+      say`A request waited ${'pool-wait-p95:peak'} for a connection while ${'pool-saturation:peak'} of them were busy with statements. More connections would move that wait into the database.`,
       'report, “Wait for a connection” and “Slowest statement”',
     ),
     entry(
       'What if an index makes writing slower?',
-      `Each action is taken back by itself when it was measured and is not shown to help; ${f('actions:taken-back')} were.`,
-      'report, “Short-term relief”',
+      together(
+        known(
+          'fix/mitigate.integration.test.ts',
+        )`An action that was measured and does not help is reverted by itself.`,
+        when('actions reverted')`That happened to ${'actions:reverted'} of them.`,
+        ask`What writing pays for each index was not measured apart.`,
+      ),
+      'report, “Short-term fixes”',
     ),
     entry(
       'Did anything become worse?',
-      rows.some(({ effects }) => effects.length > 0)
-        ? worse.length > 0
-          ? `Yes: ${worse.join(', ')}.`
-          : 'No KPI of those compared, for certain; the table has the intervals.'
-        : 'Nothing was measured after a change.',
+      together(
+        worse.length > 0 ? when('something worse')`Yes: ${quoted(worse.join(', '))}.` : '',
+        ...input.worseSamples.map(
+          ({ id, name, phase }) =>
+            say`${quoted(name)}, by samples and without an interval: ${`sampled:${id}:peak`} became ${`sampled:${id}:${phase}`}.`,
+        ),
+        when(
+          'nothing compared worse',
+        )`Of ${'kpis:compared'} KPIs that were read in windows, out of ${'kpis:all'}, none became worse; the others were not compared.`,
+      ),
       'report, column “effect”',
     ),
-    migration?.verification
-      ? entry(
-          'How do we know that no order was lost?',
-          `${f('verified:rows')} rows were compared both ways through views that rebuild the old rows; ${f('verified:differing')} differ. ${f('verified:sums')} sums of money were compared. ${f('orders:acknowledged')} checkouts were answered meanwhile; ${f('orders:found')} orders came into the database.`,
-          'report, “Proof that nothing was lost”',
-        )
-      : '',
+    entry(
+      'How do we know that no order was lost?',
+      together(
+        say`${'verified:rows'} rows were compared both ways through views that rebuild the old rows; ${'verified:differing'} differ.`,
+        say`Customers were given ${'orders:acknowledged'} orders meanwhile; ${'orders:found'} came into the database.`,
+      ),
+      'report, “Orders and rows compared”',
+    ),
     entry(
       'What if it fails half way?',
-      'Each step is journalled in the database and goes on, or back, after a kill; until the old tables are dropped everything can be taken back.',
-      '`migrate/` and its tests with kill -9 at every step; `sqltrail fix revert`',
-    ),
-    migration?.strain
-      ? entry(
-          'Do customers notice the migration?',
-          `Page time went from ${f('strain:before')} to ${f('strain:during')} while rows were carried over; ${f('strain:failed')} of ${f('strain:requests')} requests failed; the shop waited ${f('strain:lock')} at most for a lock of it.`,
-          'report, “What customers noticed”',
-        )
-      : '',
-    entry(
-      'Where does the money come from?',
-      `Counted: ${f('checkouts:peak:count')} lost checkouts with baskets of ${f('baskets:peak:lost')} in the recorded peak. Traffic, hours of peak, share of buyers and of those who come back are assumptions, each with its source; at a retry share of ${f('retry:100')} the loss is ${f('impact:retry:100')}.`,
-      'report, “What it costs to wait” and its sensitivity charts',
+      known(
+        'migrate/crash.integration.test.ts',
+      )`Each step is journalled in the database, and is resumed or rolled back after a kill; until the old tables are dropped each can be reverted.`,
+      '`migrate/crash.integration.test.ts`, with kill -9 at each step',
     ),
     entry(
-      'Does the measuring itself slow the shop?',
-      'It costs CPU for each span, before as after, so both sides of each comparison carry it. A dead collector costs a counter, never a request.',
-      '`bench/`; README, “Safety”',
+      'Do customers notice the migration?',
+      say`Page time went from ${'strain:before'} to ${'strain:during'} during the backfill; ${'strain:failed'} of ${'strain:requests'} requests failed; the longest wait for one of its locks was ${'strain:lock'}, in ${'strain:lock-samples'} samples.`,
+      'report, “What customers noticed”',
+    ),
+    entry(
+      'How many visitors can each model serve?',
+      together(
+        say`The old model ${'capacity:legacy:1'}, the new one ${'capacity:refactored:1'}, within the objective.`,
+      ) || ask`That was not measured in this case (\`npm run bench:capacity\`).`,
+      'report, “Capacity”',
     ),
     entry(
       'What was not measured?',
-      `Everything that is called “not measured”, and real customers.${cured ? '' : ' The new data model was not brought in, in this run.'}`,
-      'report, first page',
+      together(
+        ask`Real customers, and what is called “not measured” in the report.`,
+        when('not migrated')`The new data model was not brought in, in this run.`,
+      ),
+      'report, “What was not measured”',
     ),
   );
 }
 
+const writers: Record<string, (input: Case, writing: Writing) => string> = {
+  'messages/engineers.md': engineers,
+  'messages/management.md': management,
+  'messages/support-and-customers.md': support,
+  'messages/status.md': status,
+  'messages/questions-and-answers.md': questions,
+};
+
 /** Messages for several readers; the same figures in each. */
-export function messages(input: Case): Message[] {
-  const { recording, figures } = input;
-  const told: Told = {
-    f: (id) => figures.text(id),
-    partial:
-      recording.outcome === 'complete'
-        ? ''
-        : `> This is from a run that is ${recording.outcome}: what it did not measure is not claimed.`,
-    relieved: figures.get('customer-latency-p95:peak-after-short-term') !== undefined,
-    archived: recording.archival !== null,
-    cured: recording.migration?.reached === 'contract' && recording.migration.verification?.equal === true,
-  };
-  return [
-    { file: 'messages/engineers.md', text: engineers(input, told) },
-    { file: 'messages/management.md', text: management(input, told) },
-    { file: 'messages/support-and-customers.md', text: support(told) },
-    { file: 'messages/status.md', text: status(input, told) },
-    { file: 'messages/questions-and-answers.md', text: questions(input, told) },
-  ];
-}
+export const messages = (input: Case, writing = new Writing(input)): Message[] =>
+  Object.entries(writers).map(([file, write]) => ({ file, text: write(input, writing) }));

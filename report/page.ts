@@ -1,5 +1,4 @@
 import { type Html, html } from '../diagnosis/format/markup.ts';
-import type { Interval } from '../lib/stats/interval.ts';
 import type { Figures } from './figures.ts';
 
 /** Of the evidence page, on the screen and on paper; colours are told apart in greyscale by their weight and by words. */
@@ -13,10 +12,11 @@ p,li{overflow-wrap:anywhere}.dim{color:var(--dim);font-size:.86rem}.bad{color:va
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;padding:.6rem .8rem;border-radius:4px;font-size:.84rem;margin:.5rem 0}
 svg{max-width:100%;height:auto;display:block}.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.tiles{display:grid;grid-template-columns:repeat(4,1fr);gap:.8rem;margin:1rem 0}
 .tile{border:1px solid var(--line);border-radius:6px;padding:.7rem .8rem}.tile b{display:block;font-size:1.35rem;line-height:1.2}
+nav.contents{columns:2;font-size:.9rem;border:1px solid var(--line);border-radius:6px;padding:.5rem 1rem;margin:1rem 0}nav.contents ol{margin:.2rem 0;padding-left:1.4rem}nav.contents a{color:#0072B2}section{scroll-margin-top:1rem}
 article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:.7rem 0;break-inside:avoid}article h3{margin:.1rem 0}
 @media screen and (max-width:900px){table{display:block;overflow-x:auto}}@media (max-width:640px){.pair{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}}
 @media print{html{font-size:11.5px}body{max-width:none;padding:0;font-size:1rem}h2{break-after:avoid}h3{break-after:avoid}tr,svg{break-inside:avoid}article{break-inside:auto}table.tight{font-size:.8rem}table.appendix{font-size:.68rem}table.appendix tr{break-inside:auto}td.n{white-space:normal}}
-@page{size:A4;margin:14mm}`;
+@page{size:A4;margin:14mm 14mm 18mm}`;
 
 /**
  * For a page that is opened from a file, where no server says what it may load: its own styles, and pictures that are in
@@ -33,9 +33,14 @@ export function figureOf(figures: Figures) {
       : html`<span class="dim">${figures.text(id)}</span>`;
 }
 
-/** A mean with the interval below it. */
-export function intervalCell(figures: Figures, id: string, found: Interval | undefined): Html {
+/** ` (low – high)` where there is an interval; nothing otherwise. */
+export function rangeOf(figures: Figures, id: string): Html {
   const f = figureOf(figures);
-  if (!found) return html`<span class="dim">no data</span>`;
-  return html`${f(id)}<br><span class="dim">${found.windows > 1 ? html`${f(`${id}:low`)} – ${f(`${id}:high`)}` : 'one window'}</span>`;
+  return figures.get(`${id}:low`) ? html`${f(`${id}:low`)} – ${f(`${id}:high`)}` : html``;
+}
+
+/** A mean with the interval below it, where there is one. */
+export function intervalCell(figures: Figures, id: string): Html {
+  if (!figures.get(id)) return html`<span class="dim">no data</span>`;
+  return html`${figureOf(figures)(id)}<br><span class="dim">${rangeOf(figures, id)}</span>`;
 }

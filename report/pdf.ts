@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 
@@ -11,13 +12,28 @@ export async function chromiumPath(): Promise<string | undefined> {
   return bundled?.default.executablePath();
 }
 
+/** Pages of the report that become PDF files, by name. */
+const PRINTED = ['summary', 'report', 'appendix', 'deck'] as const;
+
+/** The number of each page of how many, at its foot. */
+const foot =
+  '<div style="width:100%;font:9px system-ui,sans-serif;color:#555;padding:0 14mm;display:flex;justify-content:space-between"><span class="title"></span><span><span class="pageNumber"></span> of <span class="totalPages"></span></span></div>';
+
 async function print(browser: Browser, html: string, pdf: string, slides: boolean): Promise<void> {
   const page = await browser.newPage();
   await page.goto(pathToFileURL(html).href);
   await page.pdf({
     path: pdf,
     printBackground: true,
-    ...(slides ? { width: '1280px', height: '720px' } : { format: 'A4', preferCSSPageSize: true }),
+    ...(slides
+      ? { width: '1280px', height: '720px' }
+      : {
+          format: 'A4',
+          preferCSSPageSize: true,
+          displayHeaderFooter: true,
+          headerTemplate: '<span></span>',
+          footerTemplate: foot,
+        }),
   });
   await page.close();
 }
@@ -42,3 +58,13 @@ export async function printPdf(
   }
   return undefined;
 }
+
+/** The PDF files of a report beside its pages. @returns why there are none, where there are none */
+export const printReport = (directory: string): Promise<string | undefined> =>
+  printPdf(
+    PRINTED.map((name) => ({
+      html: path.join(directory, `${name}.html`),
+      pdf: path.join(directory, `${name}.pdf`),
+      slides: name === 'deck',
+    })),
+  );

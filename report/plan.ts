@@ -1,3 +1,5 @@
+import { AssumptionsError, type Freeze } from './assumptions.ts';
+
 /** A phase of the plan as it is put before those who have to agree; durations come from the recording. */
 export interface RoadmapPhase {
   phase: string;
@@ -28,7 +30,7 @@ export const roadmap: readonly RoadmapPhase[] = [
     phase: 'dual-write',
     title: 'Write both',
     owner: 'database engineer, shop team on call',
-    gate: 'checkouts as fast as before; no write refused by the new model fails the shop',
+    gate: 'checkouts as fast as before; a write that the new model refuses does not fail the shop',
     risk: 'each write does more work',
     back: 'drop the triggers',
     grows: false,
@@ -36,10 +38,10 @@ export const roadmap: readonly RoadmapPhase[] = [
   },
   {
     phase: 'backfill',
-    title: 'Carry over',
+    title: 'Backfill',
     owner: 'database engineer',
-    gate: 'all units carried over; pauses by itself while the KPIs are bad',
-    risk: 'disk and I/O; batches give way after 300 ms of waiting',
+    gate: 'all units copied; pauses by itself while the KPIs are bad',
+    risk: 'disk and I/O; batches back off after 300 ms of waiting',
     back: 'stop; the cursor is kept, or everything is dropped',
     grows: true,
     days: 4,
@@ -50,7 +52,7 @@ export const roadmap: readonly RoadmapPhase[] = [
     owner: 'database engineer, finance for the sums',
     gate: 'counts, hashes, sums of money and both differences equal; the ledger is reviewed',
     risk: 'reads only',
-    back: 'nothing to take back',
+    back: 'nothing to revert',
     grows: true,
     days: 3,
   },
@@ -96,27 +98,80 @@ export const roadmap: readonly RoadmapPhase[] = [
   },
 ];
 
+export type Stage = 'short' | 'archival' | 'medium';
+
 /** A bar of the plan: calendar days with reviews and watching, not the time that a machine works. */
 export interface CalendarEntry {
   id: string;
   title: string;
-  stage: 'short' | 'archival' | 'medium';
-  /** Days from the yes. */
-  from: number;
+  stage: Stage;
   days: number;
+  /** May lie in a freeze: it changes nothing in production, or it ends a running incident and can be reverted. */
+  inFreeze: boolean;
+  /** First and last day, ISO. */
+  from: string;
+  to: string;
 }
 
 /** Days each phase takes with its review, its gate, and the time in which it is watched. The plan's own, to be changed. */
-const planned: Omit<CalendarEntry, 'from'>[] = [
-  { id: 'relief', title: 'Short-term relief', stage: 'short', days: 1 },
-  { id: 'watch', title: 'Watch a peak on it', stage: 'short', days: 2 },
-  { id: 'policy', title: 'Policy of archival signed', stage: 'archival', days: 2 },
-  { id: 'archive', title: 'Archival, then nightly', stage: 'archival', days: 2 },
-  ...roadmap.map(({ phase, title, days }) => ({ id: phase, title, stage: 'medium' as const, days })),
+const planned: Omit<CalendarEntry, 'from' | 'to'>[] = [
+  { id: 'mitigation', title: 'Short-term fixes', stage: 'short', days: 1, inFreeze: true },
+  { id: 'watch', title: 'Watch a peak on them', stage: 'short', days: 2, inFreeze: true },
+  { id: 'policy', title: 'Sign the archival policy', stage: 'archival', days: 2, inFreeze: true },
+  { id: 'archive', title: 'Archival, then nightly', stage: 'archival', days: 2, inFreeze: false },
+  ...roadmap.map(({ phase, title, days }) => ({
+    id: phase,
+    title,
+    stage: 'medium' as const,
+    days,
+    inFreeze: false,
+  })),
 ];
 
-/** One after the other: each waits for the gate of the one before. */
-export const calendar: readonly CalendarEntry[] = planned.map((entry, at) => ({
-  ...entry,
-  from: planned.slice(0, at).reduce((sum, { days }) => sum + days, 0),
-}));
+/** The freeze periods leave no room for a phase; the message names both. */
+export class NoRoomError extends AssumptionsError {}
+
+const DAY_MS = 86_400_000;
+const HORIZON_DAYS = 3 * 366;
+export const addDays = (day: string, days: number): string =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
+
+/** The freeze that a day, ISO, lies in. */
+export const freezeOn = (day: string, freezes: readonly Freeze[]): Freeze | undefined => {
+  const date = day.slice(5);
+  return freezes.find(({ from, to }) =>
+    from <= to ? from <= date && date <= to : date >= from || date <= to,
+  );
+};
+
+/**
+ * One phase after the other, each after the gate of the one before, clear of the freeze periods.
+ *
+ * @param start day of the yes, ISO
+ * @throws NoRoomError where no gap between the freeze periods is long enough
+ */
+export function schedule(start: string, freezes: readonly Freeze[]): CalendarEntry[] {
+  let next = start;
+  return planned.map((entry) => {
+    let from = next;
+    const frozen = () =>
+      Array.from({ length: entry.days }, (_, day) => addDays(from, day)).findLast((day) =>
+        freezeOn(day, freezes),
+      );
+    for (let day = entry.inFreeze ? undefined : frozen(); day !== undefined; day = frozen()) {
+      from = addDays(day, 1);
+      if (from > addDays(start, HORIZON_DAYS))
+        throw new NoRoomError(
+          `freezePeriods: they leave no ${entry.days} days in a row for “${entry.title}”`,
+        );
+    }
+    next = addDays(from, entry.days);
+    return { ...entry, from, to: addDays(next, -1) };
+  });
+}
+
+export const stageTitles: Record<Stage, string> = {
+  short: 'At once: short-term fixes',
+  archival: 'Next: archival',
+  medium: 'Then: the new data model',
+};

@@ -29,6 +29,8 @@ const phase = z.object({
   ),
   /** What the load generator counted in this phase. */
   checkouts: z.object({ completed: z.number(), failed: z.number(), abandoned: z.number() }).nullable(),
+  /** Requests that ended in this phase; null in recordings that did not note it. */
+  requests: z.object({ total: z.number(), failed: z.number() }).nullable().default(null),
   /** Value of the baskets that were lost in this phase, euros. */
   lostBasketValue: z.number().nullable(),
   /** Seconds of statements that ran, for each second of the phase; timeouts included. */
@@ -156,6 +158,8 @@ const migration = z.object({
   strain: strain.nullable().default(null),
   /** Order numbers of acknowledged checkouts against those of both models, one by one, before the contract. */
   ledgerOfOrders: ledgerOfOrders.nullable().default(null),
+  /** Partitioned tables of the new model, and what they are partitioned by, as Postgres writes it. */
+  partitioned: z.array(z.object({ table: z.string(), by: z.string() })).default([]),
 });
 
 /** Size of the live database as Postgres tells it, bytes. */

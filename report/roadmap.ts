@@ -1,51 +1,44 @@
 import type { Case } from './case.ts';
 import { plain } from './plain.ts';
-import { calendar, roadmap } from './plan.ts';
+import { type CalendarEntry, roadmap, stageTitles } from './plan.ts';
 
-const day = (start: string, days: number) =>
-  new Date(Date.parse(start) + days * 86_400_000).toISOString().slice(0, 10);
-
-const stages = {
-  short: 'At once: short-term relief',
-  archival: 'Within a week: archival',
-  medium: 'Within a quarter: new data model',
-} as const;
-
-/** The calendar as a Mermaid diagram; day 0 is the day of the run. */
-function mermaid(start: string): string {
-  const lines = Object.entries(stages).flatMap(([stage, title]) => [
+/** The calendar as a Mermaid diagram. */
+function mermaid(calendar: readonly CalendarEntry[]): string {
+  const lines = Object.entries(stageTitles).flatMap(([stage, title]) => [
     `  section ${title.replaceAll(':', ' –')}`,
     ...calendar
       .filter((entry) => entry.stage === stage)
       .map(
         ({ id, title: name, from, days }) =>
-          `  ${name} :${id === 'contract' ? 'crit, ' : ''}${id}, ${day(start, from)}, ${days}d`,
+          `  ${name} :${id === 'contract' ? 'crit, ' : ''}${id}, ${from}, ${days}d`,
       ),
   ]);
   return ['```mermaid', 'gantt', '  dateFormat YYYY-MM-DD', '  axisFormat %d %b', ...lines, '```'].join('\n');
 }
 
 /** The plan as a page of its own: short term from the journal, medium term from the phases, with what was measured. */
-export function roadmapPage({ recording, figures, assumptions }: Case): string {
+export function roadmapPage({ recording, figures, assumptions, calendar }: Case): string {
   const f = (id: string) => figures.text(id);
   const when = recording.startedAt.slice(0, 10);
   return `# Roadmap
 
 Made by \`sqltrail report\` from a run of ${when} (${recording.mode}, scale ${recording.scale ?? 'of the running stack'}) and the assumptions; every duration is measured there or follows from what was. What was not measured is called so.
 
-${mermaid(`${when}T00:00:00Z`)}
+${mermaid(calendar)}
 
-Calendar days with review, gate and watching, from the day of the run; they are the plan's own, and to be changed. What the machine itself takes is in the tables. Until the last bar everything can be taken back.
+Calendar days with review, gate and watching, from the day of the run; they are the plan's own, and to be changed. What the machine itself takes is in the tables. Until the last bar each step can be reverted.
 
-## ${stages.short}
+The plan keeps clear of the freeze periods of the assumptions (${assumptions.freezePeriods.map(({ from, to, reason }) => `${from} to ${to}: ${reason}`).join('; ') || 'none'}); the short-term fixes do not wait, because they end a running incident and each can be reverted.
+
+## ${stageTitles.short}
 
 | Action | State in that run | Measured effect on its statements |
 | --- | --- | --- |
-${recording.actions.map(({ action, state }) => `| ${plain(action.title)} | ${state} | ${f(`action:${action.id}:mean`)} |`).join('\n') || '| none | | |'}
+${recording.actions.map(({ action, state }) => `| ${plain(action.title)} | ${state} | ${f(`action:${action.id}:gain`)} |`).join('\n') || '| none | | |'}
 
-Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is reverted by itself. Way back: \`sqltrail fix revert\`.
+Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is reverted. Way back: \`sqltrail fix revert\`.
 
-## ${stages.archival}
+## ${stageTitles.archival}
 
 | Unit of the policy | Moved in that run | Files |
 | --- | --- | --- |
@@ -53,7 +46,7 @@ ${recording.archival?.units.map(({ unit }) => `| ${unit} | ${f(`archival:${unit}
 
 Owner: database engineer; the policy is signed by whoever answers for retention. Gate: files read back and equal. Way back: \`sqltrail archive restore\`. It took ${f('archival:seconds')}.
 
-## ${stages.medium}
+## ${stageTitles.medium}
 
 | Phase | Owner | Gate to the next | Risk | Way back | Measured | At production size (low – likely – high) |
 | --- | --- | --- | --- | --- | --- | --- |

@@ -2,17 +2,42 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { makePrivateDirectory, writePrivate } from '../lib/privateFiles.ts';
 import { DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
+import { readCapacity } from './capacity.ts';
 import { type Case, caseOf } from './case.ts';
-import { deckHtml, deckMarkdown, speakerNotes } from './deck.ts';
-import { evidenceReport } from './evidence.ts';
+import { deckHtml, deckMarkdown, slides, speakerNotes } from './deck.ts';
+import { appendixPage, evidenceReport } from './evidence.ts';
 import { readGrowth } from './growth.ts';
 import { messages } from './messages.ts';
 import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
 import { roadmapPage } from './roadmap.ts';
+import { summaryPage } from './summary.ts';
+import { type Sentence, Writing } from './writing.ts';
 
 export const readCase = async (recordingFile: string, assumptionsFile = DEFAULT_ASSUMPTIONS): Promise<Case> =>
-  caseOf(await readRecording(recordingFile), await readAssumptions(assumptionsFile), await readGrowth());
+  caseOf(await readRecording(recordingFile), await readAssumptions(assumptionsFile), {
+    growth: await readGrowth(),
+    capacity: await readCapacity(),
+  });
+
+/** Pages and texts of a case, each sentence with its grounds. */
+export function rendered(input: Case): { files: Map<string, string>; sentences: Sentence[] } {
+  const writing = new Writing(input);
+  const deck = slides(input, writing);
+  const markdown = deckMarkdown(input, deck);
+  const files = new Map([
+    ['summary.html', summaryPage(input, writing)],
+    ['report.html', evidenceReport(input)],
+    ['roadmap.md', roadmapPage(input)],
+    ['deck.md', markdown],
+    ['deck.html', deckHtml(markdown)],
+    ['deck-notes.md', speakerNotes(deck)],
+    ...messages(input, writing).map(({ file, text }) => [file, text] as const),
+  ]);
+  // Last, because it lists what the others define.
+  files.set('appendix.html', appendixPage(input));
+  return { files, sentences: writing.sentences };
+}
 
 /** Every file of the case by its name, from the recording and the assumptions alone: the same in, the same out. */
 export async function renderReport(
@@ -20,15 +45,8 @@ export async function renderReport(
   assumptionsFile = DEFAULT_ASSUMPTIONS,
 ): Promise<Map<string, string>> {
   const input = await readCase(recordingFile, assumptionsFile);
-  const markdown = deckMarkdown(input);
-  const files = new Map([
-    ['report.html', evidenceReport(input)],
-    ['roadmap.md', roadmapPage(input)],
-    ['deck.md', markdown],
-    ['deck.html', deckHtml(markdown)],
-    ['deck-notes.md', speakerNotes(input)],
-    ...messages(input).map(({ file, text }) => [file, text] as const),
-  ]);
+  const written = rendered(input);
+  const { files } = written;
   const figures = input.figures
     .all()
     .map((figure) => ({ ...figure, ...provenance(input.recording, figure.source) }));

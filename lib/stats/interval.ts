@@ -8,6 +8,12 @@ export interface Interval {
 
 export const RESAMPLES = 2_000;
 
+/** With fewer windows the bootstrap's interval is far too narrow: none is shown. */
+export const MIN_WINDOWS = 6;
+
+/** Enough windows, and ends that differ: equal ones come from the buckets of a histogram. */
+export const isInterval = ({ low, high, windows }: Interval): boolean => windows >= MIN_WINDOWS && low < high;
+
 /** mulberry32, 0 <= u < 1: the same windows give the same interval in every run. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;

@@ -1,5 +1,6 @@
+import type { Freeze } from '../assumptions.ts';
 import { formats } from '../figures.ts';
-import { calendar } from '../plan.ts';
+import { addDays, type CalendarEntry, freezeOn, type Stage } from '../plan.ts';
 import type { Recording } from '../recording.ts';
 import { colours, minute, svg } from './svg.ts';
 
@@ -11,8 +12,21 @@ interface Bar {
   colour?: string;
 }
 
+/** A time in which nothing is to be changed. */
+interface Shade {
+  from: number;
+  to: number;
+}
+
 /** Bars over a common time, the first at the top. */
-function bars(name: string, axis: string, rows: readonly Bar[], width: number, left: number): string {
+function bars(
+  name: string,
+  axis: string,
+  rows: readonly Bar[],
+  width: number,
+  left: number,
+  shades: readonly Shade[] = [],
+): string {
   const end = Math.max(...rows.map(({ from, took }) => from + took), 0);
   return svg(name, width, 60 + rows.length * 28, {
     grid: { left, right: 20, top: 8, bottom: 44 },
@@ -21,8 +35,10 @@ function bars(name: string, axis: string, rows: readonly Bar[], width: number, l
       name: axis,
       nameLocation: 'middle',
       nameGap: 26,
+      nameTextStyle: { fontSize: 12 },
+      splitNumber: width < 400 ? 2 : 5,
       // Room for the label of a bar that reaches the end.
-      max: Math.ceil(end * (width < 700 ? 1.3 : 1.18)) || 1,
+      max: Math.ceil(end * (width < 400 ? 2.6 : width < 700 ? 1.5 : 1.22)) || 1,
       axisLabel: { showMaxLabel: false },
     },
     yAxis: {
@@ -44,6 +60,12 @@ function bars(name: string, axis: string, rows: readonly Bar[], width: number, l
         type: 'bar',
         stack: 'time',
         barWidth: 16,
+        markArea: {
+          silent: true,
+          itemStyle: { color: '#EEE' },
+          label: { show: false },
+          data: shades.map(({ from, to }) => [{ xAxis: from }, { xAxis: Math.min(to, end) }]),
+        },
         data: rows.map(({ took, colour }) => ({
           value: took,
           itemStyle: { color: colour ?? colours.neutral },
@@ -75,20 +97,84 @@ export function migrationGantt(recording: Recording, width = 900): string {
   );
 }
 
-/** The plan from the yes on, in days. */
-export function roadmapGantt(width = 900): string {
-  const shades = { short: colours.good, archival: '#E69F00', medium: colours.neutral };
+const stageColours: Record<Stage, string> = {
+  short: colours.good,
+  archival: '#E69F00',
+  medium: colours.neutral,
+};
+const days = (from: string, to: string) => Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
+const short = (day: string) =>
+  new Date(`${day}T00:00:00Z`).toLocaleDateString('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    timeZone: 'UTC',
+  });
+
+const dated = (entry: { title: string; from: string; to: string; stage: Stage }, start: string): Bar => ({
+  name: entry.title,
+  from: days(start, entry.from),
+  took: days(entry.from, entry.to) + 1,
+  label: entry.from === entry.to ? short(entry.from) : `${short(entry.from)} – ${short(entry.to)}`,
+  colour: stageColours[entry.stage],
+});
+
+/** Runs of frozen days within the plan. */
+function frozen(calendar: readonly CalendarEntry[], freezes: readonly Freeze[], start: string): Shade[] {
+  const length = days(start, calendar.at(-1)?.to ?? start) + 1;
+  const found: Shade[] = [];
+  for (let day = 0; day < length; day += 1) {
+    if (!freezeOn(addDays(start, day), freezes)) continue;
+    const last = found.at(-1);
+    if (last?.to === day) last.to = day + 1;
+    else found.push({ from: day, to: day + 1 });
+  }
+  return found;
+}
+
+/** The plan by date, with each phase; freeze periods are grey. */
+export const roadmapGantt = (
+  calendar: readonly CalendarEntry[],
+  freezes: readonly Freeze[],
+  width = 900,
+): string => {
+  const start = calendar[0]?.from ?? '';
   return bars(
     'gantt-plan',
-    'days from the yes',
-    calendar.map(({ title, from, days, stage }) => ({
-      name: title,
-      from,
-      took: days,
-      label: `${formats.count(days)} ${days === 1 ? 'day' : 'days'}`,
-      colour: shades[stage],
-    })),
+    `days from ${short(start)}`,
+    calendar.map((entry) => dated(entry, start)),
     width,
     190,
+    frozen(calendar, freezes, start),
+  );
+};
+
+/** Phases that are one bar where there is little room. */
+const GROUPS: [title: string, ids: string[]][] = [
+  ['Short-term fixes', ['mitigation', 'watch']],
+  ['Sign the archival policy', ['policy']],
+  ['Archival', ['archive']],
+  ['Fill and compare', ['expand', 'dual-write', 'backfill', 'verify']],
+  ['Switch and watch', ['reverse-sync', 'cutover-reads', 'cutover-writes']],
+  ['Drop the old tables', ['contract']],
+];
+
+/** The plan by date, a bar a stage; freeze periods are grey. */
+export function stageGantt(
+  calendar: readonly CalendarEntry[],
+  freezes: readonly Freeze[],
+  width: number,
+): string {
+  const start = calendar[0]?.from ?? '';
+  const rows = GROUPS.flatMap(([title, ids]) => {
+    const [first, ...others] = calendar.filter(({ id }) => ids.includes(id));
+    return first ? [dated({ ...first, title, to: others.at(-1)?.to ?? first.to }, start)] : [];
+  });
+  return bars(
+    'gantt-stages',
+    `days from ${short(start)}`,
+    rows,
+    width,
+    width < 400 ? 130 : 160,
+    frozen(calendar, freezes, start),
   );
 }

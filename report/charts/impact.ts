@@ -1,3 +1,4 @@
+import { LEVELS, type Level } from '../assumptions.ts';
 import type { Impact, Sensitivity } from '../impact.ts';
 import { afterTitles } from '../measured.ts';
 import { colours, svg } from './svg.ts';
@@ -67,7 +68,13 @@ export function tornado(
 }
 
 /** Sales at risk, added up over twelve months: as it is, and after each step that was measured. */
-export function cumulatedCost({ cumulated }: Impact, currency: string, width = 900, height = 320): string {
+export function cumulatedCost(
+  { cumulated }: Impact,
+  currency: string,
+  width = 900,
+  height = 320,
+  levels: readonly Level[] = LEVELS,
+): string {
   const styles: Record<string, { color: string; type: string }> = {
     low: { color: colours.bad, type: 'dotted' },
     likely: { color: colours.bad, type: 'solid' },
@@ -77,7 +84,7 @@ export function cumulatedCost({ cumulated }: Impact, currency: string, width = 9
   };
   const months = Array.from({ length: 13 }, (_, month) => String(month));
   return svg('cumulated', width, height, {
-    grid: { left: 70, right: 250, top: 16, bottom: 44 },
+    grid: { left: 78, right: width < 700 ? 206 : 250, top: 12, bottom: 44 },
     xAxis: {
       type: 'category',
       data: months,
@@ -89,25 +96,28 @@ export function cumulatedCost({ cumulated }: Impact, currency: string, width = 9
     yAxis: {
       type: 'value',
       name: '',
+      splitNumber: height < 200 ? 2 : 5,
       axisLabel: { formatter: (value: number) => `${currency} ${amount.format(value)}` },
     },
-    series: cumulated.map(({ title, level, values }) => {
-      const before = title === 'as it is';
-      const style = styles[before ? level : title];
-      return {
-        type: 'line',
-        symbol: 'none',
-        data: [0, ...values],
-        lineStyle: { width: before && level === 'likely' ? 3.5 : 2.5, ...style },
-        itemStyle: { color: style?.color },
-        endLabel: {
-          show: true,
-          color: colours.ink,
-          distance: 14,
-          formatter: `${before ? `as it is, ${level}` : (afterTitles[title] ?? title)}: ${amount.format(values.at(-1) ?? 0)}`,
-        },
-        labelLayout: { moveOverlap: 'shiftY' },
-      };
-    }),
+    series: cumulated
+      .filter(({ level }) => levels.includes(level))
+      .map(({ title, level, values, atMost }) => {
+        const before = title === 'as it is';
+        const style = styles[before ? level : title];
+        return {
+          type: 'line',
+          symbol: 'none',
+          data: [0, ...values],
+          lineStyle: { width: before && level === 'likely' ? 3.5 : 2.5, ...style },
+          itemStyle: { color: style?.color },
+          endLabel: {
+            show: true,
+            color: colours.ink,
+            distance: 14,
+            formatter: `${before ? `as it is, ${level}` : (afterTitles[title] ?? title)}: ${atMost ? '≤ ' : ''}${amount.format(values.at(-1) ?? 0)}`,
+          },
+          labelLayout: { moveOverlap: 'shiftY' },
+        };
+      }),
   });
 }

@@ -4,6 +4,13 @@ import { COMPARED, kpiFormat, phaseTitles, windowsOf } from '../measured.ts';
 import type { Recording } from '../recording.ts';
 import { colours, svg, text } from './svg.ts';
 
+const smallTitles: Record<string, string> = {
+  ordinary: 'ordinary',
+  peak: 'peak',
+  'peak-after-short-term': 'after\nshort term',
+  'peak-after-medium-term': 'after\nmedium term',
+};
+
 /** One KPI in each compared phase: mean of its windows, with the 95 % interval. */
 export function phaseBars(
   figures: Figures,
@@ -17,26 +24,34 @@ export function phaseBars(
   const phases = COMPARED.filter((phase) => windowsOf(recording, phase, kpi).length > 0);
   const met = (value: number) =>
     objective.comparison === '<=' ? value <= objective.value : value >= objective.value;
-  const value = (phase: string, part = '') => figures.value(`${kpi}:${phase}${part}`) ?? 0;
+  /** On a slide: fewer words below the bars, fewer lines behind them. */
+  const small = width < 420;
+  const value = (phase: string) => figures.value(`${kpi}:${phase}`) ?? 0;
+  /** The end of the interval; the value itself where there is none. */
+  const end = (phase: string, part: 'low' | 'high') =>
+    figures.value(`${kpi}:${phase}:${part}`) ?? value(phase);
   return svg(`bars-${kpi}`, width, height, {
     title: {
       text: name,
       left: 0,
       textStyle: { ...text, fontSize: 14, fontWeight: 600, width: width - 10, overflow: 'truncate' },
     },
-    grid: { left: 76, right: 14, top: 46, bottom: 52 },
+    grid: { left: small ? 52 : 76, right: 8, top: 46, bottom: small ? 40 : 52 },
     xAxis: {
       type: 'category',
       data: phases.map((phase) =>
-        (phaseTitles[phase] ?? phase).replace(/ (load|before|short term|medium term)$/, '\n$1'),
+        small
+          ? (smallTitles[phase] ?? phase)
+          : (phaseTitles[phase] ?? phase).replace(/ (load|before|short term|medium term)$/, '\n$1'),
       ),
-      axisLabel: { interval: 0, fontSize: 11.5, lineHeight: 14 },
+      axisLabel: { interval: 0, fontSize: 12, lineHeight: 14 },
     },
     yAxis: {
       type: 'value',
-      axisLabel: { formatter: format, showMaxLabel: false },
+      axisLabel: { fontSize: 12, formatter: format, showMaxLabel: false },
+      splitNumber: height < 220 ? 2 : 5,
       // Room for the label above the interval.
-      max: Math.max(objective.value, ...phases.map((phase) => value(phase, ':high'))) * 1.18 || 1,
+      max: Math.max(objective.value, ...phases.map((phase) => end(phase, 'high'))) * 1.18 || 1,
     },
     series: [
       {
@@ -70,7 +85,7 @@ export function phaseBars(
         // Before the line of the objective.
         z: 10,
         symbolSize: 0.1,
-        data: phases.map((phase, at) => [at, value(phase, ':high')]),
+        data: phases.map((phase, at) => [at, end(phase, 'high')]),
         label: {
           show: true,
           position: 'top',
@@ -84,7 +99,7 @@ export function phaseBars(
       },
       {
         type: 'custom',
-        data: phases.map((phase, at) => [at, value(phase, ':low'), value(phase, ':high')]),
+        data: phases.map((phase, at) => [at, end(phase, 'low'), end(phase, 'high')]),
         renderItem: (
           _params: unknown,
           api: { value(at: number): number; coord(point: number[]): number[] },

@@ -13,7 +13,7 @@ export function alerts({ recording, figures }: Case): Html {
     ({ name, phase }) => !seen.has(`${name}${phase}`) && seen.add(`${name}${phase}`),
   );
   const chart = alertHistory(recording);
-  return html`${chart ? html`${new Html(chart)}<p class="dim">Dark: pages somebody. Light: a ticket. Phases: ${phaseLegend(recording)}.</p>` : ''}
+  return html`${chart ? html`${new Html(chart)}<p class="dim" data-basis="legend">Dark: pages somebody. Light: a ticket. Phases: ${phaseLegend(recording)}.</p>` : ''}
 <table class="tight"><thead><tr><th>Phase</th><th>Alert</th><th class="n">first seen after</th><th>what it said</th></tr></thead><tbody>${firsts.map(
     (alert) => {
       const at = recording.alerts.indexOf(alert);

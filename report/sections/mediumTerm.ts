@@ -2,7 +2,7 @@ import { Html, html } from '../../diagnosis/format/markup.ts';
 import type { Case } from '../case.ts';
 import { migrationGantt, roadmapGantt } from '../charts/gantt.ts';
 import { sizeBars } from '../charts/sizeBars.ts';
-import { figureOf } from '../page.ts';
+import { figureOf, rangeOf } from '../page.ts';
 import { roadmap } from '../plan.ts';
 
 /** What customers noticed while both models were filled. */
@@ -10,9 +10,9 @@ function strain({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   if (!recording.migration?.strain) return html``;
   return html`<h3>What customers noticed</h3><ul>
-<li>Page time (p95) just before: ${f('strain:before')}; while rows were carried over: ${f('strain:during')} (${f('strain:ratio')} as long, 95 % interval ${f('strain:ratio:low')} – ${f('strain:ratio:high')}).</li>
+<li>Page time (p95) just before: ${f('strain:before')}; during the backfill: ${f('strain:during')}; mean of the windows: ${f('strain:ratio')} as long ${rangeOf(figures, 'strain:ratio')}.</li>
 <li>Requests while the migration ran: ${f('strain:requests')}; failed: ${f('strain:failed')}.</li>
-<li>The longest that the shop waited for a lock of the migration: ${f('strain:lock')}; locks were looked at ${f('strain:lock-samples')} times.</li></ul>`;
+<li>The longest that the shop waited for a lock of the migration: ${f('strain:lock')}; in ${f('strain:lock-samples')} samples.</li></ul>`;
 }
 
 /** The plan with its gates; and where it was tried, what was measured. */
@@ -22,15 +22,16 @@ export function mediumTerm(input: Case): Html {
   const { migration } = recording;
   const measured = (phase: string) =>
     migration?.phases.some((each) => each.phase === phase && each.endedAt !== null);
-  const plan = html`<h3>The plan, with gates</h3>${new Html(roadmapGantt())}<p class="dim">Calendar days with review, gate and watching, from the yes on; what the machine itself takes is in the table.</p>
+  const plan = html`<h3>The plan, with gates</h3>${new Html(roadmapGantt(input.calendar, assumptions.freezePeriods))}<p class="dim">If the yes comes on ${f('date:start')}. Calendar days with review, gate and watching, clear of the freeze periods, in grey (${assumptions.freezePeriods.map(({ from, to, reason }, at) => html`${at ? '; ' : ''}${from} to ${to}: ${reason}`)}); what the machine itself takes is in the table.</p>
 <table class="tight"><thead><tr><th>Phase</th><th>Owner</th><th>Gate to the next</th><th>Risk</th><th>Way back</th><th class="n">measured</th><th class="n">at production size</th></tr></thead><tbody>${roadmap.map(
     ({ phase, title, owner, gate, risk, back }) =>
       html`<tr><td>${title}</td><td>${owner}</td><td>${gate}</td><td>${risk}</td><td>${back}</td><td class="n">${f(`migration:${phase}:seconds`)}</td><td class="n">${f(`migration:${phase}:production:likely`)}${measured(phase) ? html`<br><span class="dim">${f(`migration:${phase}:production:low`)} – ${f(`migration:${phase}:production:high`)}</span>` : ''}</td></tr>`,
-  )}</tbody></table><p class="dim">At production size: the measured time of the phases that grow with the data, times productionTimesData of the assumptions (${assumptions.productionTimesData.source}). The pace is that of this machine.</p>`;
+  )}</tbody></table><p class="dim" data-basis="assumptions">At production size: the measured time of the phases that grow with the data, times productionTimesData of the assumptions (${assumptions.productionTimesData.source}). The pace is that of this machine.</p>`;
   if (!migration)
-    return html`<p>The migration did not run in this recording; the plan is what is proposed.</p>${plan}`;
-  return html`<p>The data model was exchanged under ordinary load, up to the phase “${migration.reached}”. ${f('migration:units')} units were carried over at ${f('migration:rate')}; it waited for the shop’s KPIs ${f('migration:pauses')} times, and ${f('migration:retries')} times for a lock.</p>
+    return html`<p data-basis="missing">The migration did not run in this recording; the plan is what is proposed.</p>${plan}`;
+  return html`<p>The data model was exchanged with ${f('offered:medium-term')} visits a second, up to the phase “${migration.reached}”. ${f('migration:units')} units were copied at ${f('migration:rate')}, pauses included; it waited for the shop’s KPIs ${f('migration:pauses')} times, and ${f('migration:retries')} times for a lock.</p>
 ${new Html(migrationGantt(recording))}${strain(input)}${plan}
+${migration.partitioned.length > 0 ? html`<p data-basis="recording">Partitioned tables of the new model: ${migration.partitioned.map(({ table, by }, at) => html`${at ? '; ' : ''}${table} by ${by}`)}.</p>` : ''}
 ${figures.get('size:after') ? html`<h3>The live database</h3><p>${f('size:before')} before, ${f('size:after')} after: ${f('size:saved')} less.</p>${new Html(sizeBars(recording))}` : ''}`;
 }
 
@@ -38,7 +39,8 @@ ${figures.get('size:after') ? html`<h3>The live database</h3><p>${f('size:before
 export function integrity({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   const { migration } = recording;
-  if (!migration?.verification) return html`<p>Both models were not compared in this recording.</p>`;
+  if (!migration?.verification)
+    return html`<p data-basis="missing">Both models were not compared in this recording.</p>`;
   const { verification, ledger, orders, ledgerOfOrders } = migration;
   const lost = ledgerOfOrders
     ? ledgerOfOrders.missingInLegacy + ledgerOfOrders.missingInNew + ledgerOfOrders.doubled
@@ -53,5 +55,5 @@ ${ledgerOfOrders ? html`<li>Order numbers one by one: of ${f('ledger-of-orders:a
 <h3>The ledger of resolutions</h3><table><thead><tr><th>Kind</th><th>Table</th><th class="n">entries</th></tr></thead><tbody>${ledger.map(
     ({ kind, table }) =>
       html`<tr><td>${kind}</td><td>${table}</td><td class="n">${f(`ledger:${kind}:${table}`)}</td></tr>`,
-  )}</tbody></table><p class="dim">Each entry names the key, what the old row said, what became of it, and the rule (sqltrail.migration_resolution). Nothing is dropped silently.</p>`;
+  )}</tbody></table><p class="dim" data-basis="migrate/engine.integration.test.ts">Each entry names the key, the legacy value, the new value, and the rule (sqltrail.migration_resolution).</p>`;
 }

@@ -20,8 +20,9 @@ export const check: Check = {
     }
     const entries = await context.workload();
     const repeated = await context.spans.repeatedStatements();
-    for (const { summary, route, repeats, traceId, totalMs } of repeated) {
+    for (const { summary, route: seen, repeats, traceId, totalMs } of repeated) {
       if (repeats < MIN_REPEATS) continue;
+      const route = seen ?? 'a request';
       const matching = entries.filter((entry) => entry.summary === summary);
       const [entry] = matching;
       const table = entry ? tablesOf(context, entry)[0] : undefined;
@@ -52,6 +53,7 @@ export const check: Check = {
         explains: {
           kpis: ['queries-per-request', 'request-latency-p95', 'pool-saturation'],
           traces: [traceId],
+          ...(seen === null ? {} : { route: seen }),
         },
         fix: rewrite(
           'fetch all rows with one join, or = ANY(array of keys)',

@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { figureFaults, pageFaults, sentenceFaults } from './check.ts';
+import { DOCS_RECORDING } from './docsPage.ts';
+import { readCase, rendered } from './write.ts';
+
+const DOCS = path.join(import.meta.dirname, '..', 'docs');
+/** Hand-written pages with figures of the recording of the docs, between `<!-- figure ID -->` and `<!-- /figure -->`. */
+const PAGES = ['medium-term.md', 'archival.md', 'short-term.md', 'diagnosis.md'];
+
+/** Every fault of what is said about a recording: in figures, sentences and pages. */
+export async function claimFaults(recordingFile: string): Promise<string[]> {
+  const input = await readCase(recordingFile);
+  const { files, sentences } = rendered(input);
+  const figures = input.figures.all();
+  const byId = new Map(figures.map((figure) => [figure.id, figure]));
+  const pages = [...files].filter(([name]) => name.endsWith('.html') && name !== 'deck.html');
+  const docs =
+    recordingFile === DOCS_RECORDING
+      ? await Promise.all(
+          PAGES.map(async (name) => [`docs/${name}`, await readFile(path.join(DOCS, name), 'utf8')] as const),
+        )
+      : [];
+  return [
+    ...figureFaults(figures),
+    ...sentenceFaults(sentences),
+    ...[...pages, ...docs].flatMap(([name, page]) => pageFaults(name, page, byId)),
+  ];
+}
+
+/** `npm run check:claims [recording]`; exit code 1 where something is said that was not measured. */
+async function main(): Promise<void> {
+  const [file = DOCS_RECORDING] = process.argv.slice(2);
+  const faults = await claimFaults(file);
+  for (const fault of faults) process.stdout.write(`${fault}\n`);
+  process.stdout.write(faults.length === 0 ? 'Each claim was measured.\n' : `${faults.length} faults.\n`);
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}
+
+if (process.argv[1] === import.meta.filename) await main();
