@@ -1,84 +1,78 @@
 import {
-  type RankedFinding,
-  type Severity,
-  type StatementReference,
-  severities,
-} from '../diagnosis/finding.ts';
+  type Attribution,
+  attribute,
+  explainedShares,
+  type StatementTime,
+} from '../diagnosis/attribution.ts';
+import type { Diagnosis } from '../diagnosis/diagnosis.ts';
+import type { RankedFinding, StatementReference } from '../diagnosis/finding.ts';
 
-/** The part of the database time that a finding alone stands for. */
-export interface Attribution {
-  /** Rank of the finding. */
+/** The part of the database time that counts for a finding alone. */
+export interface CauseShare {
   rank: number;
-  /** Of all database time, 0..1. The shares of all findings together are at most 1. */
+  /** Of all database time, 0..1; together the shares are at most 1. */
   share: number;
-  /** Rank of the finding that has time of this one's statements; null where it has all of it. */
-  explainedBy: number | null;
+  /** Rank of a finding that has the time of one of its statements; null where it has all of it. */
+  countedUnder: number | null;
 }
 
 const keyOf = ({ queryid, fingerprint, summary }: StatementReference) =>
   queryid ?? fingerprint ?? summary ?? '';
 
-/** Time that the fix would save, as far as it is known: a fix without a prediction comes after those with one. */
-function gainOf({ cost, fix }: RankedFinding): number {
-  const speedup = fix?.predictedSpeedup;
-  return speedup === undefined ? 0 : (cost.msPerSecond ?? 0) * (1 - 1 / Math.max(1, speedup));
-}
-
-const severityOf = ({ severity }: { severity: Severity }) => severities.indexOf(severity);
-
 /**
- * Times of single statements, from findings that have one statement, and from those of which all others are known.
- * Milliseconds a second.
+ * Statements with their times, out of findings of an earlier version: of those with one statement, and of those of
+ * which all others are known. What stays unknown is left out, so that the shares are too small rather than too large.
  */
-function timesOf(findings: readonly RankedFinding[]): Map<string, number> {
-  const times = new Map<string, number>();
+function statementsOf(findings: readonly RankedFinding[], busy: number): StatementTime[] {
+  const times = new Map<string, { reference: StatementReference; msPerSecond: number; calls: number }>();
   for (let before = -1; before < times.size; ) {
     before = times.size;
     for (const { statements, cost } of findings) {
-      const keys = [...new Set(statements.map(keyOf))];
-      const unknown = keys.filter((key) => !times.has(key));
-      const [only] = unknown;
-      if (only === undefined || unknown.length > 1) continue;
-      const rest = keys.reduce((sum, key) => sum + (times.get(key) ?? 0), 0);
-      times.set(only, Math.max(0, (cost.msPerSecond ?? 0) - rest));
+      const references = [...new Map(statements.map((each) => [keyOf(each), each])).values()];
+      const unknown = references.filter((each) => !times.has(keyOf(each)));
+      const [reference] = unknown;
+      if (!reference || unknown.length > 1 || cost.msPerSecond === undefined) continue;
+      const rest = references.reduce((sum, each) => sum + (times.get(keyOf(each))?.msPerSecond ?? 0), 0);
+      times.set(keyOf(reference), {
+        reference,
+        msPerSecond: Math.max(0, cost.msPerSecond - rest),
+        calls: cost.calls ?? 0,
+      });
     }
   }
-  return times;
+  // Times that were read at different moments may add up to more than all.
+  const all = Math.max(
+    busy,
+    [...times.values()].reduce((sum, { msPerSecond }) => sum + msPerSecond, 0),
+  );
+  return [...times.values()].map(({ reference, msPerSecond, calls }) => ({
+    ...reference,
+    text: '',
+    calls,
+    meanMs: 0,
+    msPerSecond,
+    share: msPerSecond / all,
+  }));
 }
 
-/**
- * Each statement's time counts once: for the finding whose fix gains most on it, then the more severe one, then the
- * one with the better rank. Where the times of single statements are not known, a finding that shares a statement with
- * one before it gets nothing, so that the shares can be too small, and never add up to more than all.
- */
-export function attribute(
-  findings: readonly RankedFinding[],
-  msPerSecond: number | null | undefined,
-): Attribution[] {
-  const timed = findings.filter(({ cost, statements }) => cost.msPerSecond && statements.length > 0);
-  if (!msPerSecond) return [];
-  const times = timesOf(timed);
-  const takenBy = new Map<string, number>();
-  const order = [...timed].sort(
-    (a, b) => gainOf(b) - gainOf(a) || severityOf(b) - severityOf(a) || a.rank - b.rank,
-  );
-  let left = 1;
-  const found = order.map((finding): Attribution => {
-    const { rank, cost, statements } = finding;
-    const keys = [...new Set(statements.map(keyOf))];
-    const free = keys.filter((key) => !takenBy.has(key));
-    const explainedBy = keys.flatMap((key) => takenBy.get(key) ?? [])[0] ?? null;
-    for (const key of free) takenBy.set(key, rank);
-    const known = free.every((key) => times.has(key));
-    const ms =
-      explainedBy === null
-        ? (cost.msPerSecond ?? 0)
-        : known
-          ? free.reduce((sum, key) => sum + (times.get(key) ?? 0), 0)
-          : 0;
-    const share = Math.min(left, ms / msPerSecond);
-    left -= share;
-    return { rank, share, explainedBy };
-  });
-  return found.sort((a, b) => b.share - a.share || a.rank - b.rank);
+const attributionOf = ({ attribution, findings, msPerSecond }: Diagnosis): Attribution | null =>
+  attribution ?? (msPerSecond ? attribute(statementsOf(findings, msPerSecond), findings) : null);
+
+/** The causes with a part of the database time, and the part that no finding explains; null without a workload. */
+export function causeShares(
+  diagnosis: Diagnosis | null,
+): { causes: CauseShare[]; unexplained: number } | null {
+  const attribution = diagnosis && attributionOf(diagnosis);
+  if (!attribution) return null;
+  const shares = explainedShares(attribution);
+  const rankOf = (id: string | null | undefined) =>
+    diagnosis.findings.find((finding) => finding.id === id)?.rank ?? null;
+  const causes = diagnosis.findings
+    .filter(({ cost }) => cost.msPerSecond !== undefined)
+    .map(({ id, rank }) => ({
+      rank,
+      share: shares.get(id) ?? 0,
+      countedUnder: rankOf(attribution.statements.find(({ also }) => also.includes(id))?.finding),
+    }));
+  return { causes, unexplained: attribution.unexplainedShare };
 }

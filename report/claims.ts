@@ -91,13 +91,14 @@ export const claims = {
     ({ recording }) => recording.migration?.verification?.equal === true,
   ),
   'every acknowledged order found': claim(
-    'migration.ledgerOfOrders, or migration.orders',
+    'migration.ledgerOfOrders, migration.orders',
     ({ recording: { migration } }) => {
-      const { ledgerOfOrders, orders } = migration ?? {};
-      return ledgerOfOrders
-        ? ledgerOfOrders.acknowledged > 0 &&
-            ledgerOfOrders.missingInLegacy + ledgerOfOrders.missingInNew + ledgerOfOrders.doubled === 0
-        : !!orders && orders.acknowledged > 0 && orders.found >= orders.acknowledged;
+      const { ledgerOfOrders: ledger, orders } = migration ?? {};
+      if (!ledger && !orders) return false;
+      const numbers =
+        !ledger ||
+        (ledger.acknowledged > 0 && ledger.missingInLegacy + ledger.missingInNew + ledger.doubled === 0);
+      return numbers && (!orders || (orders.acknowledged > 0 && orders.found >= orders.acknowledged));
     },
   ),
   'copies contradict each other': claim('migration.ledger, kind contradiction', ({ recording }) =>

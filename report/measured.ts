@@ -2,7 +2,7 @@ import { kpiById } from '../kpis/catalogue.ts';
 import { ratioOf } from '../lib/stats/interval.ts';
 import { neverSeen } from '../lib/stats/neverSeen.ts';
 import { withUnit } from '../lib/units/format.ts';
-import { attribute } from './attribution.ts';
+import { causeShares } from './attribution.ts';
 import { type Figures, formats } from './figures.ts';
 import type { Recording } from './recording.ts';
 
@@ -163,12 +163,16 @@ function loadFigures(figures: Figures, { phases }: Recording): void {
 
 /** Shares of the causes in which each statement counts once, and what is left. */
 function attributionFigures(figures: Figures, { diagnosis }: Recording): void {
-  const attributed = attribute(diagnosis?.findings ?? [], diagnosis?.msPerSecond);
-  const source = ['/diagnosis/findings/*/cost/msPerSecond', '/diagnosis/msPerSecond'];
-  for (const { rank, share, explainedBy } of attributed) {
+  const shares = causeShares(diagnosis);
+  if (!shares) return;
+  const source = diagnosis?.attribution
+    ? ['/diagnosis/attribution/statements']
+    : ['/diagnosis/findings/*/cost/msPerSecond', '/diagnosis/msPerSecond'];
+  const whole = { shareOf: 'database time' };
+  for (const { rank, share, countedUnder } of shares.causes) {
     figures.define(
       `finding:${rank}:counted-under`,
-      explainedBy,
+      countedUnder,
       formats.count,
       source,
       'rank of the finding that has the time of its statements',
@@ -179,18 +183,17 @@ function attributionFigures(figures: Figures, { diagnosis }: Recording): void {
       formats.percent,
       source,
       'share of all database time; each statement counts once, for the finding whose fix gains most on it',
-      { shareOf: 'database time' },
+      whole,
     );
   }
-  if (attributed.length > 0)
-    figures.define(
-      'causes:rest',
-      Math.max(0, 1 - attributed.reduce((sum, { share }) => sum + share, 0)),
-      formats.percent,
-      source,
-      'database time that no finding explains',
-      { shareOf: 'database time' },
-    );
+  figures.define(
+    'causes:rest',
+    shares.unexplained,
+    formats.percent,
+    source,
+    'database time that no finding explains',
+    whole,
+  );
 }
 
 /** Figures that are no KPI: findings, actions, alerts, sizes. */
