@@ -2,14 +2,10 @@ import { chmod, mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import pg from 'pg';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { freePort } from '../lib/freePort.ts';
-import { runMigration } from '../migrate/engine.ts';
-import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
-import { type ScaleName, type Size, scaleOf, scales } from '../sample-shop/data/scales.ts';
-import { shopMapping } from '../sample-shop/migration/mapping.ts';
-import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
+import { resetShopDatabase } from '../sample-shop/data/database.ts';
+import { type ScaleName, scaleOf, scales } from '../sample-shop/data/scales.ts';
 import { GATEWAY_LATENCY_MS } from '../sample-shop/stores/payment.ts';
 import { type PostgresServer, startPostgres } from '../stack/postgres.ts';
 import {
@@ -21,30 +17,13 @@ import {
   writeGrowth,
 } from './growthRecording.ts';
 import { measureVisits } from './growthVisits.ts';
+import { modelDatabase, onDatabase } from './modelDatabase.ts';
 
 /**
  * What each operation of the shop takes with 1, 2, 4 and 8 times the data, on the legacy tables, on the same tables
  * with indexes and rewritten statements, and on the refactored model. Killed at any moment, the next run goes on:
  * databases are made under another name and renamed when complete, and each measured cell is written at once.
  */
-
-/**
- * The indexes that the short-term relief built and kept in the recorded story (docs/roadmap.md), and what the tuned
- * store needs beside them.
- */
-const relief = [
-  'CREATE INDEX ON reviews (product_id)',
-  'CREATE INDEX ON orders (lower(customer_email))',
-  'CREATE INDEX ON orders (order_number)',
-  'CREATE INDEX ON order_items (product_id, id)',
-  'CREATE INDEX ON product_attributes (product_id)',
-  'CREATE INDEX ON carts (session_id)',
-  'CREATE INDEX ON cart_items (cart_id)',
-  'CREATE EXTENSION IF NOT EXISTS pg_trgm',
-  'CREATE INDEX ON products USING gin (name gin_trgm_ops, description gin_trgm_ops, tags gin_trgm_ops)',
-  'CREATE INDEX ON products USING gin (category_path gin_trgm_ops)',
-  ...[...tunedIndexes, ...tunedObjects].map(({ up }) => up),
-];
 
 const passwords = { owner: 'growth-owner', app: 'growth-app', monitor: 'growth-monitor' };
 /** As the story's server: the larger sizes do not fit into its buffers. */
@@ -63,17 +42,6 @@ interface Options {
 
 const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 
-async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
 class Growth {
   readonly #server: PostgresServer;
   readonly #options: Options;
@@ -85,58 +53,19 @@ class Growth {
     this.#file = path.join(options.dir, 'growth.json');
   }
 
-  #exists(name: string): Promise<boolean> {
-    return onDatabase(
-      this.#server.url(),
-      async (client) =>
-        (await client.query('SELECT FROM pg_database WHERE datname = $1', [name])).rowCount === 1,
-    );
-  }
-
-  /** Makes a database from another, unless it is there; `work` is repeated when it was killed, so it goes on by itself. */
-  async #made(name: string, template: string, work: (database: string) => Promise<void>): Promise<string> {
-    if (await this.#exists(name)) return name;
-    const building = `${name}_building`;
-    if (!(await this.#exists(building)))
-      await resetShopDatabase({ adminUrl: this.#server.url(), template, name: building });
-    await work(building);
-    await onDatabase(this.#server.url(building), (client) => client.query('VACUUM (ANALYZE)'));
-    await onDatabase(this.#server.url(), (client) =>
-      client.query(`ALTER DATABASE ${pg.escapeIdentifier(building)} RENAME TO ${pg.escapeIdentifier(name)}`),
-    );
-    return name;
-  }
-
   /** The database of a cell, to be copied before it is used. */
-  async source(model: Model, size: number): Promise<string> {
+  source(model: Model, size: number): Promise<string> {
     const { base } = this.#options;
-    const scale: Size = `${base}-x${size}`;
-    const template = await createShopDatabase({ adminUrl: this.#server.url(), passwords, scale, seed: 1 });
-    const name = `growth_${model}_${base}_x${size}`;
-    if (model === 'legacy') return template;
-    if (model === 'tuned')
-      return this.#made(name, template, (building) =>
-        onDatabase(this.#server.url(building, 'shop_owner', passwords.owner), async (client) => {
-          for (const sql of relief)
-            await client.query(sql.replaceAll('CONCURRENTLY', 'CONCURRENTLY IF NOT EXISTS'));
-        }),
-      );
-    return this.#made(name, template, async (building) => {
-      const mapping = await shopMapping({ timeZone: postgresSettings.TimeZone });
-      const run = runMigration({
-        url: this.#server.url(building, 'shop_owner', passwords.owner),
-        mapping,
-        previousStore: 'legacy',
-        // Nobody shops there yet, so there is nothing to switch, to wait for or to spare.
-        switchStore: async () => {},
-        dutyCycle: 1,
-        drainMs: 0,
-        observeMs: 0,
-        until: 'contract',
-        yes: true,
-      });
-      for await (const { event, phase } of run) if (event === 'phase done') say(`  ${building}: ${phase}`);
-    });
+    return modelDatabase(
+      {
+        adminUrl: this.#server.url(),
+        ownerUrl: (database) => this.#server.url(database, 'shop_owner', passwords.owner),
+        passwords,
+        timeZone: postgresSettings.TimeZone,
+        say,
+      },
+      { model, base, size, prefix: 'growth' },
+    );
   }
 
   /** What was measured so far, or a recording without cells. @throws Error when it was made with other settings */

@@ -79,8 +79,12 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
   const url = (user: keyof typeof passwords, database: string) =>
     server.url(database, user === 'monitor' ? 'sqltrail_monitor' : `shop_${user}`, passwords[user]);
 
-  /** The shop and its customers on a database, until they are stopped. */
-  async function open(database: string, store: string) {
+  /**
+   * The shop and its customers on a database, until they are stopped.
+   *
+   * @param visits a second, in place of the rig's
+   */
+  async function open(database: string, store: string, visits = rate) {
     const port = await freePort();
     const shop = `http://127.0.0.1:${port}`;
     const child = spawn(process.execPath, ['sample-shop/server.ts'], {
@@ -110,6 +114,7 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
     const facets = facetsSchema.parse(await fetch(`${shop}/facets`).then((answer) => answer.json()));
     const config = readConfig(load);
     const end = new AbortController();
+    let refused = 0;
     const lag = new ScheduleLag();
     const samples = new Samples(60);
     const journeys = new Journeys({
@@ -119,7 +124,7 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
       lag,
       summary: samples,
       metrics: new LoadMetrics({
-        offeredRate: () => rate,
+        offeredRate: () => visits,
         lagSeconds: () => lag.seconds(),
         inFlight: () => loop.inFlight,
       }),
@@ -130,18 +135,28 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
     const loop: OpenLoop = new OpenLoop({
       arrivals: new PoissonArrivals(
         config.LOAD_SEED,
-        rateProfile('peak', { idle: 0, ordinary: rate, peak: rate, dayMinutes: 1 }),
+        rateProfile('peak', { idle: 0, ordinary: visits, peak: visits, dayMinutes: 1 }),
         now() / 1000,
       ),
       maxInFlight: config.LOAD_MAX_IN_FLIGHT,
       lag,
       run: (index, intendedMs) => journeys.run(index, intendedMs),
-      refuse: () => {},
+      refuse: () => {
+        refused += 1;
+      },
     });
     loop.start();
     return {
       target: { shop, token: TOKEN },
       samples: samples.all,
+      /** Of the shop's process. */
+      pid: child.pid,
+      /** Visits so far, and those of them that met the bound on visits at once and did not run. */
+      counts: () => ({ visits: loop.arrived, refused }),
+      /** How late the generator itself was, lately, seconds. */
+      lagSeconds: () => lag.seconds(),
+      /** No more arrivals; visits in flight go on until {@link stop}. */
+      endArrivals: () => loop.stop(),
       async stop() {
         loop.stop();
         end.abort();
@@ -156,6 +171,8 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
   return {
     adminUrl,
     url,
+    passwords,
+    dataDir: path.join(dir, 'pgdata'),
     open,
     /** A database from another one, or from the data of the scale; what had the name is gone. */
     async copy(name: string, template?: string): Promise<void> {

@@ -41,7 +41,17 @@ const opening: Writer = ({ recording, figures }, { say, when, ask }) => ({
   body: paragraphs(
     recording.outcome === 'complete' ? '' : ask`**This run is ${new Words(recording.outcome)}.**`,
     say`A page takes **${'customer-latency-p95:peak'}** (p95), and **${'request-failure-ratio:peak'}** of the requests fail.`,
-    image(phaseBars(figures, recording, 'customer-latency-p95', 540, 200), 'Page time in each phase', 540),
+    image(
+      phaseBars(
+        figures,
+        recording,
+        'customer-latency-p95',
+        540,
+        recording.outcome === 'complete' ? 200 : 172,
+      ),
+      'Page time in each phase',
+      540,
+    ),
   ),
   notes: together(
     say`Before the peak, with ${'offered:ordinary'} visits a second, a page takes ${'customer-latency-p95:ordinary'}.`,

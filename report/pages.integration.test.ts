@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser } from '../test/support/browser.ts';
 import { DOCS_RECORDING } from './docsPage.ts';
-import { printPdf } from './pdf.ts';
+import { printReport } from './pdf.ts';
 import type { Recording } from './recording.ts';
 import { writeReport } from './write.ts';
 
@@ -87,6 +87,37 @@ function wideFaults(): string[] {
   return faults;
 }
 
+/** 18 pt on a slide 1280 px wide: text below it cannot be read from the last row. */
+const READABLE_PX = 24;
+
+/** Texts of the slides that are too small, in their charts too, which are drawn small and shown large. Runs in the page. */
+function smallFaults(least: number): string[] {
+  const faults: string[] = [];
+  const size = (element: Element) => Number.parseFloat(getComputedStyle(element).fontSize);
+  for (const part of document.querySelectorAll(
+    'section h1, section p, section li, section td, section th, footer',
+  ))
+    if (part.textContent?.trim() && size(part) < least - 0.1)
+      faults.push(`${size(part)} px: ${part.textContent.slice(0, 40)}`);
+  for (const slide of document.querySelectorAll('section'))
+    for (const image of slide.querySelectorAll('img')) {
+      const chart = new DOMParser().parseFromString(
+        new TextDecoder().decode(
+          Uint8Array.from(atob(image.src.split(',')[1] ?? ''), (letter) => letter.charCodeAt(0)),
+        ),
+        'image/svg+xml',
+      );
+      const zoom = image.width / Number(chart.documentElement.getAttribute('width'));
+      for (const text of chart.querySelectorAll('text')) {
+        const shown =
+          Number.parseFloat(/font-size:([\d.]+)px/.exec(text.getAttribute('style') ?? '')?.[1] ?? '0') * zoom;
+        if (text.textContent?.trim() && shown < least - 0.1)
+          faults.push(`${shown} px in a chart: ${text.textContent}`);
+      }
+    }
+  return faults;
+}
+
 /** What of the slides leaves its slide, or runs into the line at its foot. Runs in the page. */
 function slideFaults(): string[] {
   const faults: string[] = [];
@@ -117,17 +148,25 @@ describe.each(runs)('the pages of a %s run', (run) => {
     ['on a telephone', 412, 'screen'],
     // A4 without its margins of 14 mm.
     ['on paper', 688, 'print'],
-  ] as const)('the report has nothing cut off, and no text over another, %s', async (_, width, media) => {
-    const page = await opened(file(run, 'report.html'), width);
-    await page.emulateMedia({ media });
-    expect([...(await page.evaluate(wideFaults)), ...(await page.evaluate(chartFaults))]).toEqual([]);
-    await page.close();
-  });
+  ] as const)(
+    'report and summary have nothing cut off, and no text over another, %s',
+    async (_, width, media) => {
+      for (const name of ['report.html', 'summary.html', 'appendix.html']) {
+        const page = await opened(file(run, name), width);
+        await page.emulateMedia({ media });
+        expect([name, ...(await page.evaluate(wideFaults)), ...(await page.evaluate(chartFaults))]).toEqual([
+          name,
+        ]);
+        await page.close();
+      }
+    },
+  );
 
   it('no slide runs over, and its charts are whole', async () => {
     const page = await opened(file(run, 'deck.html'), 1280, 720);
     expect(await page.locator('section').count()).toBe(6);
     expect(await page.evaluate(slideFaults)).toEqual([]);
+    expect(await page.evaluate(smallFaults, READABLE_PX)).toEqual([]);
     // The charts are images there; as markup their texts can be measured.
     await page.evaluate(() => {
       for (const image of document.querySelectorAll('img'))
@@ -156,15 +195,12 @@ it('a slide that is too full, a chart that is cut and a table that is too wide a
   await page.close();
 });
 
-it('both become PDF files, the deck with a page for each slide', async () => {
-  const pages = ['report', 'deck'].map((name) => ({
-    html: file('whole', `${name}.html`),
-    pdf: file('whole', `${name}.pdf`),
-    slides: name === 'deck',
-  }));
-  expect(await printPdf(pages)).toBeUndefined();
+it('they become PDF files: the summary one page, the deck a page for each slide', async () => {
+  expect(await printReport(path.join(directory, 'whole'))).toBeUndefined();
   const pagesOf = async (name: string) =>
     (await readFile(file('whole', name), 'latin1')).match(/\/Type\s*\/Page\b/g)?.length;
   expect(await pagesOf('deck.pdf')).toBe(6);
+  expect(await pagesOf('summary.pdf')).toBe(1);
   expect(await pagesOf('report.pdf')).toBeGreaterThan(5);
+  expect(await pagesOf('appendix.pdf')).toBeGreaterThan(1);
 });

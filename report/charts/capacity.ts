@@ -48,7 +48,8 @@ export function capacityBars(
         fontSize: 12,
         formatter: ({ dataIndex, value }: { dataIndex: number; value: number }) => {
           const model = models[dataIndex] as GrowthModel;
-          return `${figures.get(`capacity:${model}:${size}`) ? String(value) : '0'}\n${size}×`;
+          const atLeast = figures.get(`capacity:${model}:${size}:missed`) ? '' : '≥ ';
+          return `${value > 0 ? atLeast : ''}${value}\n${size}×`;
         },
       },
     })),
