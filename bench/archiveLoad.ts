@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listArchive } from '../archive/read.ts';
-import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
+import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
 import { p95, type Sample, startRig } from './harness.ts';
@@ -81,7 +81,7 @@ try {
     const interval = intervalOf(figures(windows));
     const all = windows.flat();
     process.stdout.write(
-      `${what}: page time p95 ${ms(interval?.mean ?? Number.NaN)} ms (95 % interval ${ms(interval?.low ?? Number.NaN)} to ${ms(interval?.high ?? Number.NaN)}, ${windows.length} windows of ${seconds} s, ${all.length} requests, ${all.filter(({ outcome }) => outcome !== 'ok').length} failed)\n`,
+      `${what}: page time p95 ${ms(interval?.mean ?? Number.NaN)} ms${interval ? rangeText(interval, ms) : ''} (${windows.length} windows of ${seconds} s, ${all.length} requests, ${all.filter(({ outcome }) => outcome !== 'ok').length} failed)\n`,
     );
   };
   process.stdout.write(
@@ -92,7 +92,7 @@ try {
   const ratio = ratioOf(figures(during), figures(without));
   if (ratio)
     process.stdout.write(
-      `with / without: ${ratio.mean.toFixed(3)} (95 % interval ${ratio.low.toFixed(3)} to ${ratio.high.toFixed(3)})\n`,
+      `with / without: ${ratio.mean.toFixed(3)}${rangeText(ratio, (value) => value.toFixed(3))}\n`,
     );
 } finally {
   await rig.stop();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnosis } from '../diagnosis/diagnosis.ts';
-import { intervalOf } from '../lib/stats/interval.ts';
+import { intervalOf, rangeText } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
 import { p95, startRig } from './harness.ts';
@@ -89,7 +89,7 @@ try {
       )} | ${range(
         windows.map((each) => each.with),
         3,
-      )} | ${interval ? `${interval.mean.toFixed(3)} (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})` : ''} | ${range(
+      )} | ${interval ? `${interval.mean.toFixed(3)}${rangeText(interval, (value) => value.toFixed(3))}` : ''} | ${range(
         seen.map(({ seconds }) => seconds),
         1,
       )} | ${range(

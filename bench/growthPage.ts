@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { kpiById } from '../kpis/catalogue.ts';
-import { type Interval, intervalOf, ratioOf } from '../lib/stats/interval.ts';
+import { type Interval, intervalOf, MIN_WINDOWS, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import { type Fit, fitCurve, type Reach, reach, type SizeReadings, valueAt } from '../lib/stats/powerLaw.ts';
 import { colours, svg } from '../report/charts/svg.ts';
 import {
@@ -83,7 +83,9 @@ function curvesOf(recording: GrowthRecording): Curve[] {
 
 const digits = (value: number, most = 3) =>
   value.toLocaleString('en', { maximumSignificantDigits: most, useGrouping: true });
-const times = ({ mean, low, high }: Interval) => `${digits(mean)} (${digits(low)} to ${digits(high)})`;
+/** A curve bears no interval when one of its sizes has too few windows. */
+const fewestWindows = ({ readings }: Curve) => Math.min(...readings.map(({ values }) => values.length));
+const times = (found: Interval) => `${digits(found.mean)}${rangeText(found, digits)}`;
 
 function dateText(days: number, measuredOn: string): string {
   if (days <= 0) return 'already passed';
@@ -182,10 +184,10 @@ npx node bench/growth.ts           # the readings, into docs/measured/growth.jso
 npm run docs
 \`\`\`
 
-Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} with ${settings.postgres['shared_buffers']} of buffers, Node ${machine.node.slice(1)}. Size 1 is the scale \`${settings.base}\` (${digits(sizes[0]?.orders ?? 0, 6)} orders); the rows of every table grow alike. ${settings.customers} customers at a time, each without a pause (closed loop): search, product page, cart, checkout, own orders, that order, and the sales report of 30 days at every fourth visit. A window is ${settings.visits} visits; ${fewest === most ? fewest : `${fewest} to ${most}`} windows a cell in up to ${settings.rounds} rounds over all cells, each after a window that is not counted. p95 by nearest rank in each window; below are the mean of the windows and its 95 % interval (bootstrap).
+Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} with ${settings.postgres['shared_buffers']} of buffers, Node ${machine.node.slice(1)}. Size 1 is the scale \`${settings.base}\` (${digits(sizes[0]?.orders ?? 0, 6)} orders); the rows of every table grow alike. ${settings.customers} customers at a time, each without a pause (closed loop): search, product page, cart, checkout, own orders, that order, and the sales report of 30 days at every fourth visit. A window is ${settings.visits} visits; ${fewest === most ? fewest : `${fewest} to ${most}`} windows a cell in up to ${settings.rounds} rounds over all cells, each after a window that is not counted. p95 by nearest rank in each window; below are the mean of the windows and, from ${MIN_WINDOWS} windows or more, its 95 % interval (bootstrap).
 
 ${notes.map((note) => `${note}\n\n`).join('')}- **legacy**: the tables and statements as they were.
-- **tuned**: the same tables with the indexes of the short-term relief, statements rewritten.
+- **tuned**: the same tables with the indexes of the short-term fixes, statements rewritten.
 - **refactored**: the new model, filled and switched to by \`migrate\`.
 
 ## Checkout
@@ -208,7 +210,7 @@ The gateway’s time is the same on every model and hides growth, so the curves 
 
 ## All operations
 
-Fitted: p95 = a · size^b, least squares of the logarithms; b with its 95 % interval. b = 0 does not grow, b = 1 grows as the data does. “Miss” is the farthest that the curve is from a size’s mean: a power law is a description, not a law, and where it misses much, believe the points.
+Fitted: p95 = a · size^b, least squares of the logarithms; b with its 95 % interval where each size has ${MIN_WINDOWS} windows or more. b = 0 does not grow, b = 1 grows as the data does. “Miss” is the farthest that the curve is from a size’s mean: a power law is a description, not a law, and where it misses much, believe the points.
 
 ${table(
   [
@@ -229,7 +231,7 @@ ${table(
         atSize(curve, first ?? 1),
         atSize(curve, last ?? 1),
         digits(curve.ratio.mean),
-        `${curve.fit.exponent.toFixed(2)} (${curve.fit.exponentLow.toFixed(2)} to ${curve.fit.exponentHigh.toFixed(2)})`,
+        `${curve.fit.exponent.toFixed(2)}${rangeText({ mean: curve.fit.exponent, low: curve.fit.exponentLow, high: curve.fit.exponentHigh, windows: fewestWindows(curve) }, (value) => value.toFixed(2))}`,
         `${Math.round(curve.fit.worstMiss * 100)} %`,
       ];
     }),

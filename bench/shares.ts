@@ -7,7 +7,7 @@ import type { Action } from '../fix/action.ts';
 import { applyActions } from '../fix/apply.ts';
 import { readJournal } from '../fix/journal.ts';
 import { undoActions } from '../fix/undo.ts';
-import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
+import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
 import { p95, type Sample, startRig } from './harness.ts';
@@ -123,7 +123,9 @@ try {
         const interval = intervalOf(measured.p95[name] ?? []);
         if (!interval) return '–';
         const ratio = measured === all ? undefined : ratioOf(measured.p95[name] ?? [], all.p95[name] ?? []);
-        return `${ms(interval.mean)}${ratio ? ` (× ${number(ratio.mean)}, ${number(ratio.low)}–${number(ratio.high)})` : ` (${ms(interval.low)}–${ms(interval.high)})`}`;
+        return ratio
+          ? `${ms(interval.mean)}, × ${number(ratio.mean)}${rangeText(ratio, number)}`
+          : `${ms(interval.mean)}${rangeText(interval, ms)}`;
       });
     const print = (columns: string[]) => process.stdout.write(`| ${columns.join(' | ')} |\n`);
     print(['left out', ...Object.keys(STEPS).map((name) => `${name}, p95`), 'failed requests']);

@@ -21,25 +21,27 @@ const keyOf = ({ queryid, fingerprint, summary }: StatementReference) =>
 
 /**
  * Statements with their times, out of findings of an earlier version: of those with one statement, and of those of
- * which all others are known. What stays unknown is left out, so that the shares are too small rather than too large.
+ * which all others are known. Where several stay unknown, the first of them stands for all.
  */
 function statementsOf(findings: readonly RankedFinding[], busy: number): StatementTime[] {
   const times = new Map<string, { reference: StatementReference; msPerSecond: number; calls: number }>();
-  for (let before = -1; before < times.size; ) {
-    before = times.size;
-    for (const { statements, cost } of findings) {
-      const references = [...new Map(statements.map((each) => [keyOf(each), each])).values()];
-      const unknown = references.filter((each) => !times.has(keyOf(each)));
-      const [reference] = unknown;
-      if (!reference || unknown.length > 1 || cost.msPerSecond === undefined) continue;
-      const rest = references.reduce((sum, each) => sum + (times.get(keyOf(each))?.msPerSecond ?? 0), 0);
+  const resolve = ({ statements, cost }: RankedFinding, mostUnknown: number) => {
+    const references = [...new Map(statements.map((each) => [keyOf(each), each])).values()];
+    const unknown = references.filter((each) => !times.has(keyOf(each)));
+    if (unknown.length === 0 || unknown.length > mostUnknown || cost.msPerSecond === undefined) return;
+    const rest = references.reduce((sum, each) => sum + (times.get(keyOf(each))?.msPerSecond ?? 0), 0);
+    for (const [at, reference] of unknown.entries())
       times.set(keyOf(reference), {
         reference,
-        msPerSecond: Math.max(0, cost.msPerSecond - rest),
+        msPerSecond: at === 0 ? Math.max(0, cost.msPerSecond - rest) : 0,
         calls: cost.calls ?? 0,
       });
-    }
+  };
+  for (let before = -1; before < times.size; ) {
+    before = times.size;
+    for (const finding of findings) resolve(finding, 1);
   }
+  for (const finding of findings) resolve(finding, Number.POSITIVE_INFINITY);
   // Times that were read at different moments may add up to more than all.
   const all = Math.max(
     busy,

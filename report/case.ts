@@ -86,6 +86,7 @@ function calendarFigures(figures: Figures, calendar: readonly CalendarEntry[]): 
   for (const [id, at, how] of [
     ['start', Date.parse(calendar[0]?.from ?? ''), 'day of the run'],
     ['archive', from('archive'), 'first day of the archival in the plan'],
+    ['filled', from('reverse-sync'), 'first day of reverse-sync in the plan'],
     ['switched', from('cutover-writes'), 'first day of cutover-writes in the plan'],
     ['end', from('contract'), 'first day of the contract in the plan'],
   ] as const)

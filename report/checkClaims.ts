@@ -1,12 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { figureFaults, pageFaults, sentenceFaults } from './check.ts';
+import { FIGURE_PAGES } from './docFigures.ts';
 import { DOCS_RECORDING } from './docsPage.ts';
 import { readCase, rendered } from './write.ts';
-
-const DOCS = path.join(import.meta.dirname, '..', 'docs');
-/** Hand-written pages with figures of the recording of the docs, between `<!-- figure ID -->` and `<!-- /figure -->`. */
-const PAGES = ['medium-term.md', 'archival.md', 'short-term.md', 'diagnosis.md'];
 
 /** Every fault of what is said about a recording: in figures, sentences and pages. */
 export async function claimFaults(recordingFile: string): Promise<string[]> {
@@ -18,7 +15,7 @@ export async function claimFaults(recordingFile: string): Promise<string[]> {
   const docs =
     recordingFile === DOCS_RECORDING
       ? await Promise.all(
-          PAGES.map(async (name) => [`docs/${name}`, await readFile(path.join(DOCS, name), 'utf8')] as const),
+          FIGURE_PAGES.map(async (file) => [path.basename(file), await readFile(file, 'utf8')] as const),
         )
       : [];
   return [

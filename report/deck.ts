@@ -195,7 +195,18 @@ const proposal: Writer = (input, { say, when, ask, known }) => {
             'migrated',
           )`Partitioned: ${quoted(partitioned.map(({ table: name, by }) => `${name} by ${by}`).join('; '))}`
         : '',
-      `<div class="pair">${image(stageGantt(calendar, input.assumptions.freezePeriods, capacity ? 270 : 540), 'The plan, by date; grey: freeze periods', capacity ? 270 : 540)}${capacity ? image(capacityBars(figures, capacity, 265, 165), 'Visits a second that each model can serve', 265) : ''}</div>`,
+      capacity
+        ? `<div class="pair">${image(capacityBars(figures, capacity, 330, 205), 'Visits a second that each model can serve', 330)}\n\n${[
+            say`- Archival: ${'date:archive'}`,
+            say`- New model filled: ${'date:filled'}`,
+            say`- In use: **${'date:switched'}**`,
+            say`- Old tables dropped: ${'date:end'}`,
+          ].join('\n')}\n\n</div>`
+        : image(
+            stageGantt(calendar, input.assumptions.freezePeriods, 540),
+            'The plan, by date; grey: freeze periods',
+            540,
+          ),
     ),
     notes: together(
       ask`The lasting answer is a cleaner model, with an archive for what is closed.`,

@@ -1,5 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { FIGURE_PAGES, filled } from './docFigures.ts';
 import { TIMELINES } from './evidence.ts';
 import { type Recording, RecordingError, readRecording } from './recording.ts';
 import { roadmapPage } from './roadmap.ts';
@@ -42,7 +43,9 @@ async function main(): Promise<void> {
       );
     await writeFile(DOCS_RECORDING, `${JSON.stringify(thinned(recording), null, 1)}\n`);
   }
-  await writeFile(ROADMAP_PAGE, await docsRoadmap());
+  const input = await readCase(DOCS_RECORDING);
+  await writeFile(ROADMAP_PAGE, roadmapPage(input));
+  for (const page of FIGURE_PAGES) await writeFile(page, filled(await readFile(page, 'utf8'), input.figures));
 }
 
 if (process.argv[1] === import.meta.filename)

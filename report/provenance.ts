@@ -24,7 +24,7 @@ function windowOf(recording: Recording, pointer: string): string | undefined {
     }
     case 'actions': {
       const action = recording.actions[at];
-      return action ? `action, ${between(action.startedAt, action.endedAt)}` : 'short-term relief';
+      return action ? `action, ${between(action.startedAt, action.endedAt)}` : 'short-term fixes';
     }
     case 'alerts': {
       const alert = recording.alerts[at];

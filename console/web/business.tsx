@@ -6,8 +6,8 @@ import { Notice, Waiting } from './parts.tsx';
 
 /** What a step is, for those who do not run databases. */
 const steps: Record<ActionReading['action']['kind'], string> = {
-  index: 'A directory, so that the shop finds an entry without leafing through everything',
-  settings: 'Limits, so that one slow question cannot hold up all the others',
+  index: 'A directory, so that the shop finds an entry without reading all of them',
+  settings: 'A setting of the database that fits this work',
   maintenance: 'Clean-up of what is out of date',
   query: 'The shop asks for what it needs in fewer, smaller questions',
   pool: 'As many questions at a time as the database can answer well',

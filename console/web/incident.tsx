@@ -15,13 +15,17 @@ function Headline() {
   const hurt = missed.filter(({ group }) => group === 'user-experience' || group === 'business');
   const known = kpis.some(({ group, met }) => group === 'user-experience' && met !== null);
   const firing = alerts?.filter(({ muted }) => !muted).length;
+  // An alert that pages is about what happened in its window, which the objectives of this moment may have left behind.
+  const paged = alerts?.some(({ muted, severity }) => !muted && severity === 'page') === true;
   return (
-    <div class={`headline ${hurt.length > 0 ? 'bad' : known ? 'good' : 'unknown'}`} role="status">
+    <div class={`headline ${hurt.length > 0 ? 'bad' : known && !paged ? 'good' : 'unknown'}`} role="status">
       <strong>
         {hurt.length > 0
           ? '✗ Customers are affected.'
           : known
-            ? '✓ Customers are served as promised.'
+            ? paged
+              ? '○ Within the objectives now, and an alert still pages.'
+              : '✓ Customers are served within the objectives.'
             : '○ No traffic to judge by.'}
       </strong>{' '}
       {missed.length} of {kpis.length} objectives are missed

@@ -8,7 +8,7 @@ export const phaseNames: Record<Phase, string> = {
   ordinary: 'Ordinary load',
   peak: 'Peak',
   diagnosis: 'Diagnosis',
-  'short-term': 'Short-term relief',
+  'short-term': 'Short-term fixes',
   archival: 'Archival',
   'medium-term': 'New data model',
   proof: 'Proof',

@@ -14,6 +14,12 @@ export const MIN_WINDOWS = 6;
 /** Enough windows, and ends that differ: equal ones come from the buckets of a histogram. */
 export const isInterval = ({ low, high, windows }: Interval): boolean => windows >= MIN_WINDOWS && low < high;
 
+/** ` (LOW to HIGH)` for a text after the mean; empty where there is no interval to tell. */
+export function rangeText(found: Interval, text: (value: number) => string): string {
+  const [low, high] = [text(found.low), text(found.high)];
+  return isInterval(found) && low !== high ? ` (${low} to ${high})` : '';
+}
+
 /** mulberry32, 0 <= u < 1: the same windows give the same interval in every run. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;

@@ -10,6 +10,12 @@ const fills: Record<GrowthModel, string> = {
   refactored: colours.good,
 };
 
+const short: Record<GrowthModel, string> = {
+  legacy: 'as it is',
+  tuned: 'after the\nshort term',
+  refactored: 'new\ndata model',
+};
+
 /** Visits a second at which each model still meets the objective, for each size of the data. */
 export function capacityBars(
   figures: Figures,
@@ -27,14 +33,19 @@ export function capacityBars(
       left: 0,
       textStyle: { ...text, fontSize: 13, fontWeight: 600, width: width - 8, overflow: 'break' },
     },
-    grid: { left: 44, right: 8, top: 42, bottom: 40 },
+    grid: { left: 40, right: 8, top: 34, bottom: 40 },
     xAxis: {
       type: 'category',
-      data: models.map((model) => growthModels[model].replace(/ /, '\n')),
+      data: models.map((model) => short[model]),
       axisTick: { show: false },
       axisLabel: { interval: 0, fontSize: 12, lineHeight: 14 },
     },
-    yAxis: { type: 'value', max: Math.ceil(highest * 1.2), axisLabel: { fontSize: 12 }, splitNumber: 3 },
+    yAxis: {
+      type: 'value',
+      max: Math.ceil(highest * 1.45),
+      axisLabel: { fontSize: 12, showMaxLabel: false },
+      splitNumber: 3,
+    },
     series: settings.sizes.map((size, at) => ({
       type: 'bar',
       barGap: '8%',
@@ -46,6 +57,8 @@ export function capacityBars(
         show: true,
         position: 'top',
         fontSize: 12,
+        color: colours.ink,
+        opacity: 1,
         formatter: ({ dataIndex, value }: { dataIndex: number; value: number }) => {
           const model = models[dataIndex] as GrowthModel;
           const atLeast = figures.get(`capacity:${model}:${size}:missed`) ? '' : '≥ ';

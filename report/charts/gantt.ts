@@ -36,9 +36,8 @@ function bars(
       nameLocation: 'middle',
       nameGap: 26,
       nameTextStyle: { fontSize: 12 },
-      splitNumber: width < 400 ? 2 : 5,
       // Room for the label of a bar that reaches the end.
-      max: Math.ceil(end * (width < 400 ? 2.6 : width < 700 ? 1.5 : 1.22)) || 1,
+      max: Math.ceil(end * (width < 700 ? 1.5 : 1.22)) || 1,
       axisLabel: { showMaxLabel: false },
     },
     yAxis: {
@@ -151,7 +150,7 @@ export const roadmapGantt = (
 /** Phases that are one bar where there is little room. */
 const GROUPS: [title: string, ids: string[]][] = [
   ['Short-term fixes', ['mitigation', 'watch']],
-  ['Sign the archival policy', ['policy']],
+  ['Sign the policy', ['policy']],
   ['Archival', ['archive']],
   ['Fill and compare', ['expand', 'dual-write', 'backfill', 'verify']],
   ['Switch and watch', ['reverse-sync', 'cutover-reads', 'cutover-writes']],

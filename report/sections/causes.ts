@@ -93,10 +93,18 @@ export function causes(input: Case): Html {
   const { diagnosis } = recording;
   if (!diagnosis) return html`<p data-basis="missing">The diagnosis did not run in this recording.</p>`;
   const shown = diagnosis.findings.filter(({ severity }) => severity !== 'info');
+  const weighty = ({ severity, cost }: RankedFinding) =>
+    severity === 'critical' || cost.msPerSecond !== undefined;
   return html`<p>At the peak all statements together ran for ${f('diagnosis:busy')}. The diagnosis took ${f('diagnosis:seconds')}, read only, and has ${f('diagnosis:findings')} findings, ${f('diagnosis:critical')} of them critical.</p>
 ${new Html(causeBars(input))}
 <p>Each statement’s time counts once: for the cause whose fix gains most on it, then for the more severe one. No finding explains ${f('causes:rest')} of the database time. What a cause explains beyond its own share stands with it as “also explains”.</p>
-${shown.map((finding) => cause(input, finding))}
+${shown.filter(weighty).map((finding) => cause(input, finding))}
+<h3>Further findings</h3><table class="tight"><thead><tr><th>Finding</th><th class="n">bytes</th><th>KPI</th></tr></thead><tbody>${shown
+    .filter((finding) => !weighty(finding))
+    .map(
+      ({ rank, title, explains }) =>
+        html`<tr><td>${rank}. ${title}</td><td class="n">${figures.get(`finding:${rank}:bytes`) ? f(`finding:${rank}:bytes`) : '–'}</td><td class="dim">${explains.kpis.map((kpi) => kpiById(kpi).name).join(', ')}</td></tr>`,
+    )}</tbody></table>
 ${diagnosis.blind.length > 0 ? html`<h3>What could not be seen</h3><ul>${diagnosis.blind.map(({ what, remedy: how }) => html`<li data-basis="diagnosis">${what}. ${how}</li>`)}</ul>` : ''}`;
 }
 
