@@ -211,17 +211,17 @@ const proposal: Writer = (input, { say, when, ask, known }) => {
     notes: together(
       ask`The lasting answer is a cleaner model, with an archive for what is closed.`,
       when('migrated')`We tried it on the recorded shop.`,
-      when('migrated under the load of the peak')`The load of the peak went on meanwhile.`,
       say`First ${'archival:rows'} old rows went to files.`,
       known(
         'archive/archive.integration.test.ts',
       )`Each file is read back and compared before a row is deleted.`,
       say`Then ${'migration:units'} units were copied in small steps; ${'strain:failed'} of ${'strain:requests'} requests failed meanwhile.`,
+      when('migrated under the load of the peak')`The load of the peak went on while they were.`,
       say`The database is ${'size:saved'} smaller, and the same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
-      say`For a database of your size we plan ${'migration:backfill:production:likely'} of copying.`,
+      say`For ${'assumed:productionTimesData:likely'} times the recorded data, an assumption, we plan ${'migration:backfill:production:likely'} of copying.`,
       capacity
         ? say`Measured apart, ${'capacity:legacy:1'} visits a second were the limit of the old model, and ${'capacity:refactored:1'} that of the new one.`
-        : ask`How many visits a second each model can serve was not measured yet.`,
+        : ask`How many visits a second each model can serve is not measured yet.`,
       say`If you say yes on ${'date:start'}, the new model is in use on ${'date:switched'}; the plan keeps clear of your freeze periods.`,
       ask`Until the old tables are dropped, each step can be reverted.`,
     ),

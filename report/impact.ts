@@ -200,8 +200,8 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
     const after = peakOf(recording, figures, phase, peak.basket);
     if (!after) continue;
     const months = monthsOf(after, likely, perDay.likely);
-    // Nobody has counted the nights on call after it.
-    for (const cost of COSTS.filter((each) => each !== 'onCall'))
+    // Nobody has counted the nights on call after it; and waiting is reckoned from the page time that is left.
+    for (const cost of COSTS.filter((each) => each !== 'onCall' && each !== 'scenario'))
       figures.define(
         `impact:${cost}:${phase}`,
         sumOf(months, cost),
@@ -215,13 +215,14 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
     // None lost in the recorded minutes is not none lost in a year.
     const none = failed + abandoned === 0 && all > 0;
     const bound = monthsOf({ ...after, lostShare: neverSeen(all) }, likely, perDay.likely);
-    figures.define(
-      `impact:measured:${phase}:at-most`,
-      none ? sumOf(bound, 'measured') : null,
-      money,
-      sourceOf(phase, 'likely'),
-      'as the lost baskets of twelve months, with a lost share of 1 - 0.05^(1/n): none of n was lost',
-    );
+    for (const cost of ['measured', 'churn'] as const)
+      figures.define(
+        `impact:${cost}:${phase}:at-most`,
+        none ? sumOf(bound, cost) : null,
+        money,
+        sourceOf(phase, 'likely'),
+        `twelve months, with a lost share of 1 - 0.05^(1/n), because none of n was lost: ${how[cost]}`,
+      );
     note(phase, 'likely', none ? bound : months, none);
   }
   priceFigures(figures, assumptions, peak, perDay.likely);

@@ -112,7 +112,7 @@ function management(input: Case, writing: Writing): string {
       'Why',
       together(
         say`For one page the shop looks through ${'rows-read-per-request:peak'} entries of its records.`,
-        say`${'cold:share'} of these records are older than a year.`,
+        say`Records older than a year take ${'cold:share'} of the space.`,
       ),
     ),
     lead(

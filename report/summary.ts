@@ -1,6 +1,7 @@
 import { Html, html } from '../diagnosis/format/markup.ts';
 import type { Case } from './case.ts';
 import { phaseBars } from './charts/phaseBars.ts';
+import { afterTitles } from './measured.ts';
 import { contentPolicy, figureOf, style } from './page.ts';
 import { asHtml, together, Words, Writing } from './writing.ts';
 
@@ -13,7 +14,7 @@ function tiles({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   const last = recording.phases.findLast(({ name }) => name.startsWith('peak-after'))?.name;
   const tile = (label: string, id: (phase: string) => string, bound?: string) =>
-    html`<div class="tile">${label}<b>${f(id('peak'))}</b>${last ? html`→ ${f(id(last))} <span class="dim">now${bound && figures.get(bound) ? html` (at most ${f(bound)})` : ''}</span>` : ''}</div>`;
+    html`<div class="tile">${label}<b>${f(id('peak'))}</b>${last ? html`→ ${f(id(last))} <span class="dim">${afterTitles[last]}${bound && figures.get(bound) ? html` (at most ${f(bound)})` : ''}</span>` : ''}</div>`;
   return html`<div class="tiles">${tile('Page time, p95', (phase) => `customer-latency-p95:${phase}`)}${tile('Failed requests', (phase) => `request-failure-ratio:${phase}`, `requests:${last}:at-most`)}${tile('Buyers without an order', (phase) => `checkouts:${phase}:lost`, `checkouts:${last}:at-most`)}<div class="tile">Lost orders, a year<b>${f('impact:measured:likely')}</b><span class="dim">assumptions: ${f('impact:measured:low')} to ${f('impact:measured:high')}</span></div></div>`;
 }
 
@@ -25,7 +26,7 @@ export function summary(input: Case, writing = new Writing(input)): Html {
   const happened = together(
     say`With ${'offered:peak'} visits a second instead of ${'offered:ordinary'} a page takes ${'customer-latency-p95:peak'}, and ${'request-failure-ratio:peak'} of the requests fail.`,
     say`Of ${'checkouts:peak:all'} people who came to buy, ${'checkouts:peak:count'} left without an order.`,
-    say`The database is busy with statements that read far too much: ${'rows-read-per-request:peak'} rows for one request.`,
+    say`For one request the database scans ${'rows-read-per-request:peak'} rows.`,
   );
   const done = together(
     say`${'actions:kept'} changes are in force.`,

@@ -153,20 +153,38 @@ function Run() {
 /** The first findings, for the incident page. */
 export function TopFindings() {
   const { data, fault } = useTopic('diagnosis');
+  const { data: actions } = useTopic('actions');
   const last = data?.last;
+  const kept = new Set(
+    actions?.actions.flatMap(({ state, action }) => (state === 'kept' ? action.findings : [])) ?? [],
+  );
+  // What an action in force answers is not what to do next.
+  const [open, mitigated] = [false, true].map((answered) =>
+    (last?.findings ?? []).filter(({ id }) => kept.has(id) === answered),
+  ) as [FindingReading[], FindingReading[]];
   return (
     <section aria-labelledby="top-findings">
       <h2 id="top-findings">
-        Why <span class="count">{last ? `${last.findings.length} findings, by what they cost` : ''}</span>
+        Why <span class="count">{last ? `${open.length} open findings, by what they cost` : ''}</span>
       </h2>
       <Notice fault={fault} />
       {last ? (
         <>
           <ol class="findings">
-            {last.findings.slice(0, 5).map((finding) => (
+            {open.slice(0, 5).map((finding) => (
               <FindingLine key={finding.id} finding={finding} />
             ))}
           </ol>
+          {mitigated.length > 0 ? (
+            <details>
+              <summary>{mitigated.length} with a fix in force</summary>
+              <ul class="findings">
+                {mitigated.slice(0, 5).map((finding) => (
+                  <FindingLine key={finding.id} finding={finding} />
+                ))}
+              </ul>
+            </details>
+          ) : null}
           <a href="#/findings">All findings</a>
         </>
       ) : (

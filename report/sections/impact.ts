@@ -12,8 +12,14 @@ export function impact({ figures, assumptions, impact: model }: Case): Html {
   if (!figures.get('impact:measured:likely'))
     return html`<p data-basis="missing">The peak’s checkouts were not counted in this recording, so no impact is given.</p>`;
   const after = AFTER.filter((phase) => figures.get(`impact:measured:${phase}`));
+  /** None lost is an upper bound; what is not reckoned after a step has no figure. */
+  const left = (id: string, phase: string) => {
+    const bound = `impact:${id}:${phase}:at-most`;
+    if (figures.get(bound)) return html`at most ${f(bound)}`;
+    return id === 'scenario' ? html`<span class="dim">the reference</span>` : f(`impact:${id}:${phase}`);
+  };
   const row = (title: string, id: string, basis: string) =>
-    html`<tr><td>${title}<br><span class="dim">${basis}</span></td><td class="n">${f(`impact:${id}:today`)}</td>${LEVELS.map((level) => html`<td class="n">${f(`impact:${id}:${level}`)}</td>`)}${after.map((phase) => html`<td class="n">${f(`impact:${id}:${phase}`)}</td>`)}</tr>`;
+    html`<tr><td>${title}<br><span class="dim">${basis}</span></td><td class="n">${f(`impact:${id}:today`)}</td>${LEVELS.map((level) => html`<td class="n">${f(`impact:${id}:${level}`)}</td>`)}${after.map((phase) => html`<td class="n">${left(id, phase)}</td>`)}</tr>`;
   const bounds = after.filter((phase) => figures.get(`impact:measured:${phase}:at-most`));
   return html`<p>Counted in the recorded peak itself: ${f('checkouts:peak:failed')} checkouts failed and ${f('checkouts:peak:abandoned')} were given up, ${f('checkouts:peak:lost')} of ${f('checkouts:peak:all')}, with baskets of ${f('baskets:peak:lost')}. How long customers wait before they give up is a setting of the load. What follows carries that on to a year. The tiers are never added up: one lost visit may be in both.</p>
 <p>In the recorded load ${f('checkouts:peak:of-visits')} of the visits buy, so that a short run counts enough of them; the money is reckoned with ${f('assumed:buyingShare:likely')} (${f('assumed:buyingShare:low')} to ${f('assumed:buyingShare:high')}).</p>

@@ -10,9 +10,9 @@ function strain({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   if (!recording.migration?.strain) return html``;
   return html`<h3>What customers noticed</h3><ul>
-<li>Page time (p95) just before: ${f('strain:before')}; during the backfill: ${f('strain:during')}; mean of the windows: ${f('strain:ratio')} as long ${rangeOf(figures, 'strain:ratio')}.</li>
+<li>Page time (p95) just before: ${f('strain:before')}; during the backfill: ${f('strain:during')}; mean of the windows: ${f('strain:ratio')} as long${figures.get('strain:ratio:low') ? html` (95 % interval ${rangeOf(figures, 'strain:ratio')})` : ''}.</li>
 <li>Requests while the migration ran: ${f('strain:requests')}; failed: ${f('strain:failed')}.</li>
-<li>The longest that the shop waited for a lock of the migration: ${f('strain:lock')}; in ${f('strain:lock-samples')} samples.</li></ul>`;
+<li>The longest that the shop waited for a lock of the migration: ${f('strain:lock')}, in ${f('strain:lock-samples')} samples.</li></ul>`;
 }
 
 /** The plan with its gates; and where it was tried, what was measured. */
@@ -29,7 +29,7 @@ export function mediumTerm(input: Case): Html {
   )}</tbody></table><p class="dim" data-basis="assumptions">At production size: the measured time of the phases that grow with the data, times productionTimesData of the assumptions (${assumptions.productionTimesData.source}). The pace is that of this machine.</p>`;
   if (!migration)
     return html`<p data-basis="missing">The migration did not run in this recording; the plan is what is proposed.</p>${plan}`;
-  return html`<p>The data model was exchanged with ${f('offered:medium-term')} visits a second, up to the phase “${migration.reached}”. ${f('migration:units')} units were copied at ${f('migration:rate')}, pauses included; it waited for the shop’s KPIs ${f('migration:pauses')} times, and ${f('migration:retries')} times for a lock.</p>
+  return html`<p>The data model was exchanged with ${f('offered:medium-term')} visits a second, up to the phase “${migration.reached}”. ${f('migration:units')} units were copied at ${f('migration:rate')}, pauses included. Pauses for the shop’s KPIs: ${f('migration:pauses')}; retries after a lock was not free: ${f('migration:retries')}.</p>
 ${new Html(migrationGantt(recording))}${strain(input)}${plan}
 ${migration.partitioned.length > 0 ? html`<p data-basis="recording">Partitioned tables of the new model: ${migration.partitioned.map(({ table, by }, at) => html`${at ? '; ' : ''}${table} by ${by}`)}.</p>` : ''}
 ${figures.get('size:after') ? html`<h3>The live database</h3><p>${f('size:before')} before, ${f('size:after')} after: ${f('size:saved')} less.</p>${new Html(sizeBars(recording))}` : ''}`;

@@ -7,7 +7,7 @@ export function mitigation({ recording, figures }: Case): Html {
   const f = figureOf(figures);
   if (recording.actions.length === 0)
     return html`<p data-basis="missing">No action was taken in this recording.</p>`;
-  return html`<table class="tight"><thead><tr><th>Action</th><th>State</th><th class="n">planner’s cost, by</th><th class="n">time, by</th><th class="n">it took (expected)</th></tr></thead><tbody>${recording.actions.map(
+  return html`<table class="tight"><thead><tr><th>Action</th><th>State</th><th class="n">planner’s cost, before / after</th><th class="n">time, before / after</th><th class="n">it took (expected)</th></tr></thead><tbody>${recording.actions.map(
     ({ action, state, outcome, note }) =>
       html`<tr><td>${action.title}<br><span class="dim">${action.reason}</span></td><td class="${state === 'kept' ? 'good' : 'bad'}">${state}</td><td class="n">${figures.get(`action:${action.id}:predicted`) ? f(`action:${action.id}:predicted`) : '–'}</td><td class="n">${
         figures.get(`action:${action.id}:gain`)
