@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml';
 import { kpiById } from '../kpis/catalogue.ts';
 import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
 import { AssumptionsError, assumptionTitles, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
+import type { Capacity } from './capacity.ts';
 import { caseOf } from './case.ts';
 import { slides, WORDS_PER_MINUTE, wordsIn } from './deck.ts';
 import { evidenceReport } from './evidence.ts';
@@ -303,9 +304,38 @@ describe('impact', () => {
   });
 });
 
-it('the deck takes five minutes, each slide its time', async () => {
+const capacity: Capacity = {
+  format: 1,
+  settings: { base: 'default', sizes: [1, 4], rounds: 1, stepSeconds: 20, thinkMs: 1, objectiveSeconds: 1 },
+  machine: { cores: 2, postgres: '18', node: '24' },
+  measuredOn: '2026-11-30',
+  cells: (['legacy', 'tuned', 'refactored'] as const).flatMap((model, at) =>
+    [1, 4].map((size) => ({
+      model,
+      size,
+      steps: [1, 2].map((rate) => ({
+        rate: rate * (at + 1),
+        round: 1,
+        requests: 100,
+        failed: 0,
+        p95: 0.5,
+        met: rate === 1,
+        databaseCpuSeconds: 1,
+        shopCpuSeconds: null,
+        statementSeconds: 1,
+        visits: 20,
+        generatorLagSeconds: 0,
+      })),
+    })),
+  ),
+};
+
+it.each([
+  ['without capacity', null],
+  ['with capacity', capacity],
+])('the deck takes five minutes, each slide its time, %s', async (_, measured) => {
   const recording = await readRecording(FIXTURE);
-  const deck = slides(caseOf(recording, await readAssumptions(DEFAULT_ASSUMPTIONS)));
+  const deck = slides(caseOf(recording, await readAssumptions(DEFAULT_ASSUMPTIONS), { capacity: measured }));
   const total = deck.reduce((sum, { seconds }) => sum + seconds, 0);
   expect(total).toBe(300);
   // Five minutes of a calm speaker: fewer words leave them empty, more do not fit.
@@ -319,6 +349,14 @@ it('the deck takes five minutes, each slide its time', async () => {
     expect(spoken, title).toBeLessThanOrEqual(seconds * 1.1);
     expect(spoken, title).toBeGreaterThan(seconds * 0.5);
   }
+});
+
+it('capacity is shown where it was measured, with what it lies between', async () => {
+  const told = caseOf(await readRecording(FIXTURE), await readAssumptions(DEFAULT_ASSUMPTIONS), { capacity });
+  const report = evidenceReport(told);
+  expect(report).toContain('<span data-figure="capacity:refactored:4">3 /s</span>');
+  expect(report).toContain('<span data-figure="capacity:refactored:4:missed">6 /s</span>');
+  expect(report).not.toContain('Capacity was not measured');
 });
 
 describe('intervals', () => {
