@@ -23,9 +23,8 @@ export async function staircase(
     steps.push(done);
     return done.met;
   };
-  let rate = first;
-  if (await met(rate)) while (rate * 2 <= highest && (await met((rate *= 2))));
-  else while (rate / 2 >= LOWEST && !(await met((rate /= 2))));
+  if (await met(first)) for (let rate = first * 2; rate <= highest && (await met(rate)); ) rate *= 2;
+  else for (let rate = first / 2; rate >= LOWEST && !(await met(rate)); ) rate /= 2;
   for (let at = 0; at < between; at += 1) {
     const knee = kneeOf({ steps });
     if (knee.met === null || knee.missed === null) break;

@@ -68,7 +68,7 @@ export function pageFaults(name: string, page: string, figures: ReadonlyMap<stri
     if (known !== plain(text))
       faults.push(`${name}: ${id} is ${known ?? 'no figure'}, and “${text}” is shown`);
   }
-  for (const [whole, tag = ''] of page.matchAll(/<(p|li)(?=[\s>])[^]*?<\/\1>/g))
+  for (const [whole, tag = ''] of page.matchAll(/<(p|li)(?=[\s>])[\s\S]*?<\/\1>/g))
     if (!/data-(figure|claim|basis)=/.test(whole))
       faults.push(
         `${name}: <${tag}> has neither a figure nor grounds: ${whole.replaceAll(/<[^>]*>/g, '').slice(0, 80)}`,
