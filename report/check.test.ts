@@ -95,7 +95,10 @@ describe('the checker finds', () => {
     const writing = new Writing(await seeded(() => {}));
     writing.say`Customers are happy.`;
     writing.known('migrate/none.test.ts')`It resumes after a kill.`;
-    expect(sentenceFaults(writing.sentences).join()).toMatch(/has no figure.*is not there/);
+    writing.ask`We are sorry that the shop was slow.`;
+    expect(sentenceFaults(writing.sentences).join()).toMatch(
+      /has no figure.*is not there.*as if it were a proposal/,
+    );
     const page =
       '<p>Customers are happy.</p><p><span data-figure="a">13 s</span></p><p data-basis="method">How</p>';
     const known = new Figures();
@@ -165,6 +168,26 @@ describe('what a recording does not bear is not said', () => {
     expect(holds(await seeded((changed) => (changed.actions = [])), 'each action in force has an undo')).toBe(
       false,
     );
+  });
+
+  it('that the shop was slow and lost orders, where it was not and did not', async () => {
+    const input = await seeded(({ phases, actions }) => {
+      actions.length = 0;
+      for (const phase of phases) {
+        for (const { kpis } of phase.windows)
+          for (const kpi of kpis) if (kpi.id === 'customer-latency-p95') kpi.value = 0.1;
+        if (phase.checkouts) phase.checkouts = { completed: 100, failed: 0, abandoned: 0 };
+      }
+    });
+    const said = messagesOf(input) + rendered(input).files.get('report.html');
+    for (const claim of [
+      /We are sorry/,
+      /could not be placed/,
+      /was (too )?slow/,
+      /we built missing/,
+      /We have found/,
+    ])
+      expect(claim.test(said), String(claim)).toBe(false);
   });
 
   it('a time stamp before what it says was known', async () => {

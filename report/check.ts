@@ -39,6 +39,9 @@ export function figureFaults(figures: readonly Figure[]): string[] {
 const CLAIMING =
   /\b(always|certain|cores?|every|everything|led to|never|nobody|none|nothing|no \w+ (is|was|were|became|got) (lost|worse|missing)|ordinary load|prove[ds]?|the first alert)\b/i;
 
+/** A proposal speaks of what is to come: what happened needs a figure or a claim. That something was not measured is said. */
+const PAST = /\b(was|were|had|became|did)\b(?! not (measured|counted|compared))/i;
+
 /** Sentences without grounds. */
 export function sentenceFaults(sentences: readonly Sentence[]): string[] {
   return sentences.flatMap(({ text, own, figures, claims, file, proposal }) => {
@@ -48,6 +51,8 @@ export function sentenceFaults(sentences: readonly Sentence[]): string[] {
     if (claims.length > 0) return [];
     const [word] = CLAIMING.exec(own) ?? [];
     if (word) return [`“${shown}” says “${word}”, which nothing measured`];
+    const [past] = (proposal && PAST.exec(own)) || [];
+    if (past) return [`“${shown}” tells what happened (“${past}”) as if it were a proposal`];
     return proposal || figures.length > 0 ? [] : [`“${shown}” has no figure and no claim that was measured`];
   });
 }

@@ -1,4 +1,6 @@
+import type { ActionKind } from '../fix/action.ts';
 import { isInForce } from '../fix/journalEntry.ts';
+import { kpiById, meetsObjective } from '../kpis/catalogue.ts';
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
 import { firstPage } from './measured.ts';
@@ -30,8 +32,26 @@ const noneLost = ({ recording }: Case, phase: string) => {
 
 const claim = (basis: string, holds: (input: Case) => boolean): Claim => ({ basis, holds });
 
+/** In force, of a kind. */
+const done = ({ recording }: Case, kind: ActionKind) =>
+  recording.actions.some((entry) => isInForce(entry) && entry.action.kind === kind);
+
 /** Everything that deck, messages and report say without a figure. What does not hold is left out. */
 export const claims = {
+  'slow at the peak': claim('customer-latency-p95 of the peak against its objective', ({ figures }) => {
+    const value = figures.value('customer-latency-p95:peak');
+    return value !== undefined && !meetsObjective(kpiById('customer-latency-p95'), value);
+  }),
+  'orders lost at the peak': claim(
+    'phases.checkouts of the peak',
+    ({ figures }) => (figures.value('checkouts:peak:count') ?? 0) > 0,
+  ),
+  'pages faster after the short term': claim(
+    'the effect on customer-latency-p95',
+    ({ figures }) => (figures.value('customer-latency-p95:effect:peak-after-short-term') ?? 0) > 1,
+  ),
+  'indexes built': claim('actions.kind, actions.state', (input) => done(input, 'index')),
+  'statements rewritten': claim('actions.kind, actions.state', (input) => done(input, 'query')),
   mitigated: claim('phase peak-after-short-term has ended', mitigated),
   'not mitigated': claim('no phase peak-after-short-term', (input) => !mitigated(input)),
   archived: claim('archival', ({ recording }) => recording.archival !== null),

@@ -1,6 +1,7 @@
 import { Html, html } from '../diagnosis/format/markup.ts';
 import type { Case } from './case.ts';
 import { phaseLegend, timeline } from './charts/timeline.ts';
+import { holds } from './claims.ts';
 import { phaseTitles } from './measured.ts';
 import { contentPolicy, style } from './page.ts';
 import { alerts } from './sections/alerts.ts';
@@ -44,6 +45,14 @@ function missing({ recording, growth: grown, capacity: measured, figures }: Case
   return html`<ul>${gaps.map((gap) => html`<li data-basis="missing">${gap}</li>`)}</ul>`;
 }
 
+/** Says of the run only what came of it. */
+function title(input: Case): string {
+  if (!holds(input, 'slow at the peak')) return 'The shop under its peak load';
+  return holds(input, 'pages faster after the short term')
+    ? 'Why the shop was slow at its peak, and what made it fast'
+    : 'Why the shop was slow at its peak';
+}
+
 const anchor = (title: string) => title.toLowerCase().replaceAll(/[^a-z]+/g, '-');
 
 /** The evidence report: one page, no script, nothing from outside. */
@@ -70,7 +79,7 @@ export function evidenceReport(input: Case, writing = new Writing(input)): strin
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style + summaryStyle)}body{max-width:1060px}</style></head><body>
 <p class="dim" data-basis="recording">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
-<h1>Why the shop broke down at its peak, and what fixed it</h1>
+<h1>${title(input)}</h1>
 ${outcome(input)}
 <section id="summary"><h2>Summary</h2>${summary(input, writing)}</section>
 <nav class="contents" aria-label="Contents"><b>Contents</b><ol>${sections.map(([title]) => html`<li data-basis="contents"><a href="#${anchor(title)}">${title}</a></li>`)}</ol><p data-basis="contents">Where each figure comes from: <a href="appendix.html">appendix.html</a></p></nav>

@@ -104,7 +104,9 @@ function management(input: Case, writing: Writing): string {
     lead(
       'What happened',
       together(
-        say`At the busiest time the shop was too slow to buy in: a page took ${'customer-latency-p95:peak'}.`,
+        when(
+          'slow at the peak',
+        )`At the busiest time the shop was too slow: a page took ${'customer-latency-p95:peak'}.`,
         say`Of ${'checkouts:peak:all'} people who came to buy, ${'checkouts:peak:count'} left without an order.`,
       ),
     ),
@@ -166,12 +168,13 @@ function support(input: Case, writing: Writing): string {
       send: 'to support at once; to customers when they ask, or after the fixes',
       wanted: 'customers look at “My orders” before they order again',
     }).trim(),
-    ask`**To customers.** We are sorry: during busy hours our shop was slow, and some orders could not be placed.`,
+    when('slow at the peak')`**To customers.** We are sorry: during busy hours our shop was slow.`,
+    when('orders lost at the peak')`Some orders could not be placed.`,
     when(
-      'mitigated',
-    )`We have found the cause and changed what was slow: pages that took ${'customer-latency-p95:peak'} now take ${'customer-latency-p95:peak-after-short-term'}.`,
+      'pages faster after the short term',
+    )`We have found a cause and changed what was slow: pages that took ${'customer-latency-p95:peak'} now take ${'customer-latency-p95:peak-after-short-term'}.`,
     when('every acknowledged order found')`Each order that was confirmed is in our records.`,
-    ask`If you were in the middle of an order, please try again. If you are not sure whether it was placed, look at “My orders” first.`,
+    ask`Before you order again, please look at “My orders”: what is listed there is placed.`,
     lead(
       'For support only',
       together(

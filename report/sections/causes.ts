@@ -39,7 +39,7 @@ const formatted = (sql: string) => {
 
 const statement = (sql: string, plan: unknown): Html => {
   const text = planText(plan);
-  return html`<pre>${formatted(sql)}</pre>${text ? html`<p class="dim" data-basis="recording">Its plan, captured when it was slow, without its values:</p><pre>${text}</pre>` : html`<p class="dim" data-basis="recording">Its plan was not captured.</p>`}`;
+  return html`<pre>${formatted(sql)}</pre>${text ? html`<p class="dim" data-basis="recording">Its plan, captured from a slow call, without its values:</p><pre>${text}</pre>` : html`<p class="dim" data-basis="recording">Its plan was not captured.</p>`}`;
 };
 
 /** What resolves it, where that is SQL or a command; an archive fix counts rows only, so its command stands there. */
