@@ -5,7 +5,7 @@ import { inBatches } from './batches.ts';
 import type { DerivedTable, Mapping, Phase, TableMapping } from './mapping.ts';
 import type { Progress, Running } from './migration.ts';
 import { ATTEMPTS, GATE_EVERY_MS, MigrationPaused } from './run.ts';
-import { type Cursor, readState } from './state.ts';
+import { readState } from './state.ts';
 
 const id = pg.escapeIdentifier;
 
@@ -44,7 +44,9 @@ export async function* backfill(
      ON CONFLICT (migration, legacy_table) DO NOTHING`,
   );
   const state = await readState(client, mapping.name);
-  let { reached, upper, units } = state?.cursors.find((each) => each.table === name) as Cursor;
+  const cursor = state?.cursors.find((each) => each.table === name);
+  if (!cursor) throw new Error(`the cursor of ${name} has gone`);
+  let { reached, upper, units } = cursor;
   let done: { reached: string; units: number } | undefined;
   let analyseAt = 1_000;
   const batches = inBatches(
