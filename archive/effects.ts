@@ -69,7 +69,9 @@ export async function readObstacles(
     heirs: string[];
     foreign: string[];
   }>(
-    `SELECT c.relkind AS kind, row_security_active(c.oid) AS hidden, current_user AS who, current_setting('track_counts')::boolean AS counted,
+    // A partition has none of its parent's policies; rows come back by way of the parent.
+    `SELECT c.relkind AS kind,
+            row_security_active(c.oid) OR EXISTS (SELECT FROM pg_partition_ancestors(c.oid) WHERE row_security_active(relid)) AS hidden, current_user AS who, current_setting('track_counts')::boolean AS counted,
             ARRAY(SELECT rulename::text FROM pg_rewrite WHERE ev_class = c.oid AND ev_type = '4' AND ev_enabled <> 'D' ORDER BY 1) AS rules,
             ARRAY(SELECT DISTINCT tgname::text FROM pg_trigger
                    WHERE (tgrelid = c.oid OR tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))

@@ -8,10 +8,10 @@ import { listArchive } from '../archive/read.ts';
 import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
-import { p95, type Sample, startRig } from './harness.ts';
+import { p95, type Sample, startHarness } from './harness.ts';
 
 /**
- * What archival costs the customers: p95 of all pages of the mended shop in windows with archival at work, each beside
+ * What archival costs the customers: p95 of all pages of the shop after the short-term fixes in windows with archival at work, each beside
  * one without. Archival is stopped after each pair and goes on where it was in the next.
  *
  * node bench/archiveLoad.ts [scale] [pairs] [window seconds] [visits a second] [duty cycle]
@@ -25,13 +25,13 @@ if (!(scale in scales) || !(Number(pairs) >= 1) || !(Number(duty) > 0)) {
 }
 const SETTLE_MS = 3_000;
 const dir = path.join(tmpdir(), `sqltrail-bench-${scale}`);
-const rig = await startRig({ dir, scale: scale as ScaleName, rate: Number(rate) });
+const harness = await startHarness({ dir, scale: scale as ScaleName, rate: Number(rate) });
 const directory = path.join(dir, 'archive');
 try {
-  await fixedDatabase(rig, () => {});
-  await rig.copy('load', FIXED);
+  await fixedDatabase(harness, () => {});
+  await harness.copy('load', FIXED);
   await rm(directory, { recursive: true, force: true });
-  const running = await rig.open('load', 'tuned');
+  const running = await harness.open('load', 'tuned');
   const window = async (): Promise<Sample[]> => {
     const from = running.samples.length;
     await sleep(Number(seconds) * 1000);
@@ -50,7 +50,7 @@ try {
           'cli/main.ts',
           'archive',
           'run',
-          rig.url('owner', 'load'),
+          harness.url('owner', 'load'),
           '--dir',
           directory,
           '--duty',
@@ -71,7 +71,7 @@ try {
   } finally {
     await running.stop();
   }
-  const archived = (await listArchive({ url: rig.url('owner', 'load') })).reduce(
+  const archived = (await listArchive({ url: harness.url('owner', 'load') })).reduce(
     (sum, { removed }) => sum + removed,
     0,
   );
@@ -95,6 +95,6 @@ try {
       `with / without: ${ratio.mean.toFixed(3)}${rangeText(ratio, (value) => value.toFixed(3))}\n`,
     );
 } finally {
-  await rig.stop();
+  await harness.stop();
   await rm(directory, { recursive: true, force: true });
 }

@@ -16,7 +16,7 @@ import {
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { cpuOf, cpuOfServer } from './cpu.ts';
 import { type Model, models } from './growthRecording.ts';
-import { p95, type Rig, startRig } from './harness.ts';
+import { p95, type Harness, startHarness } from './harness.ts';
 import { modelDatabase, onDatabase } from './modelDatabase.ts';
 import { staircase } from './staircase.ts';
 
@@ -49,8 +49,8 @@ const say = (text: string) => process.stderr.write(`${new Date().toISOString().s
 const objective = kpiById('customer-latency-p95').objective.value;
 
 /** Time of all statements of a database so far; the extension is in the database itself. */
-const statementSeconds = (rig: Rig, database: string): Promise<number> =>
-  onDatabase(Object.assign(new URL(rig.adminUrl), { pathname: `/${database}` }).href, async (client) => {
+const statementSeconds = (harness: Harness, database: string): Promise<number> =>
+  onDatabase(Object.assign(new URL(harness.adminUrl), { pathname: `/${database}` }).href, async (client) => {
     const { rows } = await client.query<{ seconds: number }>(
       `SELECT coalesce(sum(total_exec_time + total_plan_time), 0)::float8 / 1000 AS seconds
          FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`,
@@ -59,18 +59,18 @@ const statementSeconds = (rig: Rig, database: string): Promise<number> =>
   });
 
 /** What has been used up so far. */
-async function meters(rig: Rig, database: string, pid: number | undefined) {
+async function meters(harness: Harness, database: string, pid: number | undefined) {
   const [database_, shop, statements] = await Promise.all([
-    cpuOfServer(rig.dataDir),
+    cpuOfServer(harness.dataDir),
     pid === undefined ? null : cpuOf(pid),
-    statementSeconds(rig, database),
+    statementSeconds(harness, database),
   ]);
   return { database: database_, shop, statements };
 }
 
 /** One step of the staircase: a shop, so many visits a second, and what became of the requests due in it. */
 async function measureStep(
-  rig: Rig,
+  harness: Harness,
   {
     database,
     model,
@@ -79,18 +79,18 @@ async function measureStep(
     seconds,
   }: { database: string; model: Model; rate: number; round: number; seconds: number },
 ): Promise<CapacityStep> {
-  const running = await rig.open(database, model, rate);
+  const running = await harness.open(database, model, rate);
   try {
     await sleep(WARM_SECONDS * 1000);
     const [from, before, counted] = [
       performance.now(),
-      await meters(rig, database, running.pid),
+      await meters(harness, database, running.pid),
       running.counts(),
     ];
     await sleep(seconds * 1000);
     const [to, after, counts] = [
       performance.now(),
-      await meters(rig, database, running.pid),
+      await meters(harness, database, running.pid),
       running.counts(),
     ];
     const generatorLagSeconds = running.lagSeconds();
@@ -139,7 +139,7 @@ const firstRate = (cell: CapacityCell | undefined): number => {
   return met ? met / 2 : RATES.first;
 };
 
-async function measure(rig: Rig, options: Options): Promise<Capacity> {
+async function measure(harness: Harness, options: Options): Promise<Capacity> {
   const { base, sizes, rounds, seconds, think, highest, dir } = options;
   const file = path.join(dir, 'capacity.json');
   const settings = { base, sizes, rounds, stepSeconds: seconds, thinkMs: think, objectiveSeconds: objective };
@@ -147,7 +147,7 @@ async function measure(rig: Rig, options: Options): Promise<Capacity> {
   if (known && JSON.stringify(known.settings) !== JSON.stringify(settings))
     throw new Error(`${file} was measured with other settings: use those, or another --dir.`);
   const version = await onDatabase(
-    rig.adminUrl,
+    harness.adminUrl,
     async (client) => (await client.query<{ server_version: string }>('SHOW server_version')).rows[0],
   );
   const capacity: Capacity = known ?? {
@@ -168,20 +168,20 @@ async function measure(rig: Rig, options: Options): Promise<Capacity> {
         if (cell?.steps.some((each) => each.round === round)) continue;
         const template = await modelDatabase(
           {
-            adminUrl: rig.adminUrl,
-            ownerUrl: (database) => rig.url('owner', database),
-            passwords: rig.passwords,
+            adminUrl: harness.adminUrl,
+            ownerUrl: (database) => harness.url('owner', database),
+            passwords: harness.passwords,
             timeZone: 'Etc/UTC',
             say,
           },
           { model, base, size, prefix: PREFIX },
         );
         const database = 'capacity_now';
-        await rig.copy(database, template);
+        await harness.copy(database, template);
         const steps = await staircase(
           { first: firstRate(cell), highest, between: RATES.between },
           async (rate) => {
-            const step = await measureStep(rig, { database, model, rate, round, seconds });
+            const step = await measureStep(harness, { database, model, rate, round, seconds });
             say(
               `round ${round}, ${model}, ${size}x, ${rate} visits/s: p95 ${step.p95 === null ? 'none' : `${(step.p95 * 1000).toFixed(0)} ms`}, ${step.failed} of ${step.requests} failed${step.met ? '' : ': missed'}`,
             );
@@ -222,7 +222,7 @@ const program = new Command('capacity')
   .option('--out <file>', 'where the result goes when it is complete', CAPACITY)
   .action(async (options: Options) => {
     await mkdir(options.dir, { recursive: true });
-    const rig = await startRig({
+    const harness = await startHarness({
       dir: options.dir,
       scale: options.base,
       rate: 1,
@@ -236,9 +236,9 @@ const program = new Command('capacity')
       },
     });
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => void rig.stop().finally(() => process.exit(130)));
+      process.once(signal, () => void harness.stop().finally(() => process.exit(130)));
     try {
-      const capacity = await measure(rig, options);
+      const capacity = await measure(harness, options);
       for (const { model, size, steps } of capacity.cells) {
         const { met, missed } = kneeOf({ steps });
         process.stdout.write(
@@ -249,7 +249,7 @@ const program = new Command('capacity')
       await write(options.out, capacity);
       say(`complete: ${options.out}`);
     } finally {
-      await rig.stop();
+      await harness.stop();
     }
   });
 

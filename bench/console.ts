@@ -5,7 +5,7 @@ import { otlpTrace } from '../test/support/otlp.ts';
 
 /**
  * The console's page in a headless Chromium: time until each page can be used, on little and on much data, and the
- * page's heap over many live updates. Prometheus and Alertmanager are stand-ins, so their time is not in it.
+ * page's heap over many live updates. Prometheus and Alertmanager are test servers, so their time is not in it.
  * node bench/console.ts pages [runs] | node bench/console.ts soak [updates]
  */
 const [mode = '', count] = process.argv.slice(2);

@@ -8,7 +8,7 @@ import type { Diagnosis } from '../diagnosis/diagnosis.ts';
 import { intervalOf, rangeText } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
-import { p95, startRig } from './harness.ts';
+import { p95, startHarness } from './harness.ts';
 
 /**
  * What `sqltrail diagnose` does to the customers of a busy shop: windows with it and without it in turn under the same
@@ -41,21 +41,21 @@ async function diagnoseOnce(url: string): Promise<Diagnosis> {
   return JSON.parse(await readFile(file, 'utf8')) as Diagnosis;
 }
 
-const rig = await startRig({
+const harness = await startHarness({
   dir: path.join(tmpdir(), `sqltrail-bench-${scale}`),
   scale: scale as ScaleName,
   rate: Number(rate),
 });
 const lines: string[] = [];
 try {
-  await fixedDatabase(rig, say);
+  await fixedDatabase(harness, say);
   const states = [
-    { name: 'mended in the short term', template: FIXED, store: 'tuned' },
+    { name: 'after the short-term fixes', template: FIXED, store: 'tuned' },
     { name: 'legacy', template: undefined, store: 'legacy' },
   ];
   for (const { name, template, store } of part === 'measure' ? states : []) {
-    await rig.copy('diagnosed', template);
-    const running = await rig.open('diagnosed', store);
+    await harness.copy('diagnosed', template);
+    const running = await harness.open('diagnosed', store);
     await sleep(SETTLE_MS);
     const ratios: number[] = [];
     const windows: { without: number; with: number }[] = [];
@@ -68,7 +68,7 @@ try {
         : ['with', 'without']) as (keyof typeof measured)[]) {
         const from = running.samples.length;
         const window = sleep(WINDOW_MS);
-        if (kind === 'with') seen.push(await diagnoseOnce(rig.url('monitor', 'diagnosed')));
+        if (kind === 'with') seen.push(await diagnoseOnce(harness.url('monitor', 'diagnosed')));
         await window;
         measured[kind] = p95(running.samples.slice(from)) ?? Number.NaN;
       }
@@ -99,7 +99,7 @@ try {
     );
   }
 } finally {
-  await rig.stop();
+  await harness.stop();
 }
 process.stdout.write(
   `| shop | p95 without, s | p95 with, s | with / without (95 % interval) | diagnosis, s | of that busy, s | complete |\n| --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,

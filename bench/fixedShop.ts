@@ -3,7 +3,7 @@ import pg from 'pg';
 import { shopActions, shopApplication } from '../demo/shopActions.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { MITIGATED, mitigate } from '../fix/mitigate.ts';
-import type { Rig } from './harness.ts';
+import type { Harness } from './harness.ts';
 
 export const FIXED = 'fixed';
 const ROUNDS = 3;
@@ -22,16 +22,16 @@ const exists = async (url: string, name: string) => {
  * The database with the whole mitigation: found by the diagnosis under the peak on the sick shop, as the story
  * does it, without measuring each action. Made once.
  */
-export async function fixedDatabase(rig: Rig, say: (text: string) => void): Promise<void> {
-  if (await exists(rig.adminUrl, FIXED)) return;
+export async function fixedDatabase(harness: Harness, say: (text: string) => void): Promise<void> {
+  if (await exists(harness.adminUrl, FIXED)) return;
   const making = 'making';
-  await rig.copy(making);
-  const running = await rig.open(making, 'legacy');
-  const readUrl = rig.url('monitor', making);
+  await harness.copy(making);
+  const running = await harness.open(making, 'legacy');
+  const readUrl = harness.url('monitor', making);
   const { handlers } = shopApplication(running.target);
   try {
     await mitigate({
-      url: rig.url('owner', making),
+      url: harness.url('owner', making),
       readUrl,
       rounds: ROUNDS,
       windows: 0,
@@ -56,7 +56,7 @@ export async function fixedDatabase(rig: Rig, say: (text: string) => void): Prom
   } finally {
     await running.stop();
   }
-  const owner = new pg.Client({ connectionString: rig.adminUrl });
+  const owner = new pg.Client({ connectionString: harness.adminUrl });
   await owner.connect();
   await owner.query(`ALTER DATABASE ${making} RENAME TO ${FIXED}`);
   await owner.end();

@@ -200,7 +200,7 @@ ${table(
     ...settings.sizes.map((size) => [`${size}x`, ...checkout.map((curve) => atSize(curve, size))]),
     [`${last}x over ${first}x`, ...checkout.map(({ ratio }) => times(ratio))],
     [
-      `the same without the ${gatewayMs} ms of the payment gateway’s stand-in`,
+      `the same without the ${gatewayMs} ms of the simulated payment gateway`,
       ...checkout.map(({ ownRatio }) => times(ownRatio)),
     ],
   ],

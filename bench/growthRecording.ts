@@ -57,7 +57,7 @@ const recording = z.object({
   ),
   /** Bytes a day over the last so many days, by the dates of the rows (diagnosis, check `growth`), as a share of all. */
   growth: z.array(z.object({ days: z.int(), sharePerDay: z.number().positive() })),
-  /** What the gateway's stand-in takes of each checkout, milliseconds; no data model changes it. */
+  /** What the simulated gateway takes of each checkout, milliseconds; no data model changes it. */
   gatewayMs: z.number(),
   /** Orders of the scale `default`: the shop at its critical size, which is "today" in the forecast. */
   ordersToday: z.int().positive(),

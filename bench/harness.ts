@@ -34,7 +34,7 @@ class Samples extends Summary {
   }
 }
 
-export interface RigOptions {
+export interface HarnessOptions {
   /** Keeps the databases between runs. */
   dir: string;
   scale: ScaleName;
@@ -48,7 +48,7 @@ export interface RigOptions {
   load?: Record<string, string>;
 }
 
-/** The server's log, in the rig's directory. */
+/** The server's log, in its directory. */
 export const LOG_FILE = 'postgres.log';
 const TOKEN = 'bench-only-on-this-machine';
 const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-monitor' };
@@ -57,7 +57,7 @@ const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-moni
  * The shop on a Postgres of its own as in the story, without telemetry, and open-loop customers: what a bench needs
  * that changes something below a running shop.
  */
-export async function startRig({ dir, scale, rate, settings, binDir, load = {} }: RigOptions) {
+export async function startHarness({ dir, scale, rate, settings, binDir, load = {} }: HarnessOptions) {
   await mkdir(dir, { recursive: true });
   await chmod(dir, 0o755);
   const server = await startPostgres({
@@ -82,7 +82,7 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
   /**
    * The shop and its customers on a database, until they are stopped.
    *
-   * @param visits a second, in place of the rig's
+   * @param visits a second, in place of the harness's
    */
   async function open(database: string, store: string, visits = rate) {
     const port = await freePort();
@@ -186,7 +186,7 @@ export async function startRig({ dir, scale, rate, settings, binDir, load = {} }
   };
 }
 
-export type Rig = Awaited<ReturnType<typeof startRig>>;
+export type Harness = Awaited<ReturnType<typeof startHarness>>;
 
 /** Nearest rank; undefined without samples. */
 export function p95(samples: readonly Sample[]): number | undefined {

@@ -11,7 +11,7 @@ import type { Work } from '../fix/change.ts';
 import { quote } from '../lib/pg/quote.ts';
 import { mean, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
-import { LOG_FILE, startRig } from './harness.ts';
+import { LOG_FILE, startHarness } from './harness.ts';
 
 /**
  * What the diagnosis predicts of each index that it suggests, against what the index does when it is built. A gentle
@@ -73,7 +73,7 @@ const binDir = process.env['POSTGRES_BIN'];
 /** A cluster belongs to one major version. */
 const dir = path.join(tmpdir(), ['sqltrail-indexes', scale, ...(binDir?.match(/\d+/) ?? [])].join('-'));
 const logFile = path.join(dir, LOG_FILE);
-const rig = await startRig({
+const harness = await startHarness({
   dir,
   scale: scale as ScaleName,
   rate: Number(rate),
@@ -90,12 +90,12 @@ const connect = async (url: string) => {
 
 /** The calls that the load made, and what the diagnosis suggests for them. */
 async function observed() {
-  await rig.copy(DATABASE);
-  const admin = await connect(rig.adminUrl.replace(/postgres$/, DATABASE));
+  await harness.copy(DATABASE);
+  const admin = await connect(harness.adminUrl.replace(/postgres$/, DATABASE));
   await admin.query(`ALTER DATABASE ${DATABASE} SET log_min_duration_statement = 0`);
   await admin.query('SELECT pg_stat_statements_reset()');
   const { size } = await stat(logFile);
-  const running = await rig.open(DATABASE, 'legacy');
+  const running = await harness.open(DATABASE, 'legacy');
   await sleep(Number(seconds) * 1000);
   await running.stop();
   await admin.query(`ALTER DATABASE ${DATABASE} RESET log_min_duration_statement`);
@@ -106,7 +106,7 @@ async function observed() {
   const look = () =>
     diagnose({
       ...defaultDiagnosis,
-      url: rig.url('monitor', DATABASE),
+      url: harness.url('monitor', DATABASE),
       // The load is over: it is judged by all since the statistics began, and nobody is there to be spared.
       observeMs: 0,
       dutyCycle: 1,
@@ -207,8 +207,8 @@ try {
   say(
     `${calls.size} statements seen, ${findings.length} indexes suggested${asked ? ', asked of HypoPG too' : ''}`,
   );
-  const owner = await connect(rig.url('owner', DATABASE));
-  const app = await connect(rig.url('app', DATABASE));
+  const owner = await connect(harness.url('owner', DATABASE));
+  const app = await connect(harness.url('app', DATABASE));
   const bare = new Map<string, Round[]>();
   const measure = async (queryids: readonly string[], known = new Map<string, Round[]>()) => {
     for (const queryid of queryids)
@@ -224,7 +224,7 @@ try {
     await carryOut(
       work,
       { sql: fix ? fixSql(fix).sql : [], bytes: fix?.bytes ?? null },
-      { comment: 'bench', connect: () => connect(rig.url('owner', DATABASE)) },
+      { comment: 'bench', connect: () => connect(harness.url('owner', DATABASE)) },
     );
     return work;
   };
@@ -297,5 +297,5 @@ try {
   );
   if (asked) process.stdout.write(`Of HypoPG: ${correlation('asked')}.\n`);
 } finally {
-  await rig.stop();
+  await harness.stop();
 }

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { readPolicy } from '../archive/policy.ts';
 import { runArchive } from '../archive/run.ts';
-import { compareLedger, StrainWatch } from '../demo/impact.ts';
+import { compareLedger, ImpactWatch } from '../demo/impact.ts';
 import { freePort } from '../lib/freePort.ts';
 import { runMigration } from '../migrate/engine.ts';
 import type { Phase } from '../migrate/mapping.ts';
@@ -20,7 +20,7 @@ import { startNode, waitUntilServing } from '../test/support/process.ts';
 
 /**
  * The migration under load: what customers notice of it, and whether each order they have an answer for is in both
- * models. The shop is as it is after short-term relief and archival.
+ * models. The shop is as it is after the short-term fixes and the archival.
  * node bench/migration.ts [--scale default] [--profile peak] [--before 120] [--most 3600] [--dir DIR] [--prepare]
  */
 const { values } = parseArgs({
@@ -84,8 +84,8 @@ const megabytes = async (database: string) =>
     ),
   );
 
-/** What diagnosis and short-term relief come to on this schema. */
-const relief = [
+/** What the diagnosis and the short-term fixes come to on this schema. */
+const fixes = [
   'CREATE EXTENSION IF NOT EXISTS pg_trgm',
   'CREATE INDEX ON products USING gin (name gin_trgm_ops, description gin_trgm_ops, tags gin_trgm_ops)',
   'CREATE INDEX ON products USING gin (category_path gin_trgm_ops)',
@@ -117,7 +117,7 @@ async function prepare(): Promise<string> {
   const legacy = await megabytes(name);
   await onDatabase(name, async (client) => {
     await client.query('SET ROLE shop_owner');
-    for (const sql of relief) await client.query(sql);
+    for (const sql of fixes) await client.query(sql);
     await client.query('RESET ROLE');
   });
   const directory = path.join(dir, 'archive');
@@ -129,7 +129,7 @@ async function prepare(): Promise<string> {
     dutyCycle: 1,
   });
   await onDatabase(name, (client) => client.query('VACUUM (ANALYZE)'));
-  say(`prepared: ${legacy} MB before, ${await megabytes(name)} MB after relief and archival`);
+  say(`prepared: ${legacy} MB before, ${await megabytes(name)} MB after fixes and archival`);
   await onDatabase('postgres', (client) => client.query(`ALTER DATABASE ${name} RENAME TO ${prepared}`));
   return prepared;
 }
@@ -161,7 +161,7 @@ try {
     started.push(load);
     await waitUntilServing(`${loadUrl}/healthz`, load);
 
-    const watch = await StrainWatch.open(loadUrl, values.profile, urlOf('bench'));
+    const watch = await ImpactWatch.open(loadUrl, values.profile, urlOf('bench'));
     const never = new AbortController().signal;
     say(
       `before the migration: p95 ${(((await watch.before(Number(values.before), never)) ?? 0) * 1000).toFixed(0)} ms`,
@@ -217,7 +217,7 @@ try {
       say(`ended after ${values.most} s, before it was complete`);
     });
     await sleep(15_000);
-    const strain = await watch.read();
+    const impact = await watch.read();
     await watch.close();
     // Journeys under way come to their end, and the ledger keeps what they were told.
     await fetch(`${loadUrl}/profile`, {
@@ -229,13 +229,13 @@ try {
     const ledger = await compareLedger(loadUrl, urlOf('bench'));
     const ms = (seconds: number | null) => (seconds === null ? '-' : `${(seconds * 1000).toFixed(0)} ms`);
     process.stdout.write(`
-scale ${scale}, profile ${values.profile}, ${(strain.requests).toLocaleString('en')} requests
-failed requests                          ${strain.failedRequests}
+scale ${scale}, profile ${values.profile}, ${(impact.requests).toLocaleString('en')} requests
+failed requests                          ${impact.failedRequests}
 acknowledged orders                      ${ledger.acknowledged}; missing in the legacy model ${ledger.missingInLegacy}, in the new one ${ledger.missingInNew}; doubled ${ledger.doubled}
-p95 before                               ${ms(strain.p95BeforeWhole)}  (windows of 15 s: ${strain.p95Before.map(ms).join(', ')})
-p95 during the backfill                  ${ms(strain.p95DuringBackfillWhole)}  (${strain.p95DuringBackfill.map(ms).join(', ')})
-ratio                                    ${((strain.p95DuringBackfillWhole ?? 0) / (strain.p95BeforeWhole ?? 1)).toFixed(2)}
-longest wait behind the migration        ${strain.longestWaitBehindMigrationMs.toFixed(0)} ms (any wait for a lock: ${strain.longestWaitMs.toFixed(0)} ms; ${strain.lockSamples} looks)
+p95 before                               ${ms(impact.p95BeforeWhole)}  (windows of 15 s: ${impact.p95Before.map(ms).join(', ')})
+p95 during the backfill                  ${ms(impact.p95DuringBackfillWhole)}  (${impact.p95DuringBackfill.map(ms).join(', ')})
+ratio                                    ${((impact.p95DuringBackfillWhole ?? 0) / (impact.p95BeforeWhole ?? 1)).toFixed(2)}
+longest wait behind the migration        ${impact.longestWaitBehindMigrationMs.toFixed(0)} ms (any wait for a lock: ${impact.longestWaitMs.toFixed(0)} ms; ${impact.lockSamples} samples)
 longest batch                            ${longestBatchMs.toFixed(0)} ms
 pauses, retries                          ${pauses}, ${retries}
 `);

@@ -10,7 +10,7 @@ import { undoActions } from '../fix/undo.ts';
 import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { FIXED, fixedDatabase } from './fixedShop.ts';
-import { p95, type Sample, startRig } from './harness.ts';
+import { p95, type Sample, startHarness } from './harness.ts';
 
 /**
  * Each short-term action's share of the gain by leaving it out: on the shop with all of them, under the peak load, one
@@ -62,17 +62,17 @@ async function measure(samples: readonly Sample[], into: Measured, count: number
   return into;
 }
 
-const rig = await startRig({
+const harness = await startHarness({
   dir: path.join(tmpdir(), `sqltrail-bench-${scale}`),
   scale: scale as ScaleName,
   rate: Number(rate),
 });
 try {
-  await fixedDatabase(rig, say);
+  await fixedDatabase(harness, say);
   if (part === 'measure') {
-    await rig.copy('shares', FIXED);
-    const url = rig.url('owner', 'shares');
-    const running = await rig.open('shares', 'tuned');
+    await harness.copy('shares', FIXED);
+    const url = harness.url('owner', 'shares');
+    const running = await harness.open('shares', 'tuned');
     const handlers = shopHandlers(running.target);
     const kept = (await readJournal(url))
       .filter(({ state }) => state === 'kept')
@@ -134,5 +134,5 @@ try {
     for (const { title, without } of rows) print([title, ...cells(without), failed(without)]);
   }
 } finally {
-  await rig.stop();
+  await harness.stop();
 }

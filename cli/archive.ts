@@ -55,7 +55,7 @@ export function describeUnitPlan({
     `  Keep:    ${unit.retention.months} months: ${unit.retention.rule}`,
     unit.partition
       ? '  Lock:    none while a partition is detached (CONCURRENTLY); the table for milliseconds when it is dropped, giving way after 300 ms of waiting'
-      : '  Lock:    rows, for about 150 ms at a time; gives way after 300 ms of waiting',
+      : '  Lock:    rows, for about 150 ms at a time; backs off after 300 ms of waiting',
     '  Undo:    sqltrail archive restore',
     ...problems.map((problem) => styleText('yellow', `  First:   ${problem}`)),
   ].join('\n');

@@ -2,7 +2,7 @@
 import '../sample-shop/useConfig.ts';
 import path from 'node:path';
 import { Option } from 'commander';
-import { type Act, acts } from '../demo/stages.ts';
+import { type Stage, stages } from '../demo/stages.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { wholeNumber } from './arguments.ts';
 import { commands } from './commands.ts';
@@ -31,8 +31,8 @@ await runProgram({
       .option('--ordinary <seconds>', 'length of the ordinary load', wholeNumber(10), 75)
       .option('--peak <seconds>', 'longest length of the peak', wholeNumber(10), 120)
       .addOption(
-        new Option('--until <act>', 'how far it goes: about 4, 10 and 30 minutes')
-          .choices([...acts])
+        new Option('--until <stage>', 'how far it goes: about 4, 10 and 30 minutes')
+          .choices([...stages])
           .default('medium-term'),
       )
       .option('--out <directory>', 'where the recording goes', 'out')
@@ -43,7 +43,7 @@ await runProgram({
           seed: number;
           ordinary: number;
           peak: number;
-          until: Act;
+          until: Stage;
           out: string;
           exit: boolean;
         }) => {

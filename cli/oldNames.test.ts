@@ -3,6 +3,8 @@ import { today } from './oldNames.ts';
 
 it.each([
   ['story --exit', 'demo --exit'],
+  ['story --until relief --exit', 'demo --until mitigation --exit'],
+  ['demo --until=relief', 'demo --until=mitigation'],
   ['model postgres://h/d', 'schema postgres://h/d'],
   ['fix short-term postgres://h/d', 'fix plan postgres://h/d'],
   ['fix short-term u --yes --dry-run', 'fix plan u'],

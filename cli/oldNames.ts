@@ -2,7 +2,8 @@
 export function today(words: string[]): string[] {
   const [first, second, ...rest] = words;
   const after = words.slice(1);
-  if (first === 'story') return ['demo', ...after];
+  if (first === 'story') return ['demo', ...stage(after)];
+  if (first === 'demo' && after.some((word) => /^(?:--until=)?relief$/.test(word))) return ['demo', ...stage(after)];
   if (first === 'model') return ['schema', ...after];
   if (first !== 'fix') return words;
   switch (second) {
@@ -21,6 +22,9 @@ export function today(words: string[]): string[] {
       return words;
   }
 }
+
+/** `--until relief` is `--until mitigation`. */
+const stage = (words: string[]) => words.map((word) => word.replace(/^(--until=)?relief$/, '$1mitigation'));
 
 function mediumTerm(words: string[]): string[] {
   const without = (...flags: string[]) => words.filter((word) => !flags.includes(word));

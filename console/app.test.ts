@@ -12,7 +12,7 @@ const vector = (...result: unknown[]): Answer => ({
   body: { status: 'success', data: { result } },
 });
 
-/** A stand-in for Prometheus: its real answers to rare queries (refused, none) cannot be ordered otherwise. */
+/** A test server in the place of Prometheus: its real answers to rare queries (refused, none) cannot be ordered otherwise. */
 let answer: (promql: string) => Answer;
 let running = 0;
 let mostRunning = 0;
@@ -158,7 +158,7 @@ describe('KPIs', () => {
     ['/api/kpis', 'Prometheus'],
     ['/api/statements', 'Prometheus'],
     ['/api/alerts', 'Alertmanager'],
-  ])('%s answers 502 naming %s when it is away', async (path, source) => {
+  ])('%s answers 502 naming %s when it is unavailable', async (path, source) => {
     expect(await get(path, orphan)).toMatchObject({
       status: 502,
       type: expect.stringContaining('application/problem+json'),

@@ -91,7 +91,7 @@ it('tells a change at once, and a late reader gets the last', async () => {
   expect(seen(late.events, 'still')).toEqual([{ data: 'b' }]);
 });
 
-it('a source that is away is a fault of its own topic, and nothing is read while nobody looks', async () => {
+it('an unavailable source is a fault of its own topic, and nothing is read while nobody looks', async () => {
   const { state, feed, read, seen, logged } = await start();
   state.away = true;
   const reader = await read();

@@ -146,7 +146,7 @@ it('an alert goes from Prometheus through Alertmanager onto the open page, and a
   await page.close();
 });
 
-it('a database that is away costs its own parts of the page only', async () => {
+it('an unavailable database costs its own parts of the page only', async () => {
   const page = await browser.newPage();
   await page.goto(`${base}/#/traces/${traceId}`);
   await page.getByText('12 ×').waitFor();

@@ -343,7 +343,7 @@ describe('bad input and outages', () => {
     await page.close();
   });
 
-  it('while Prometheus is away the last figures stay beside the notice, and it recovers by itself', async () => {
+  it('while Prometheus is unavailable the last figures stay beside the notice, and it recovers by itself', async () => {
     const { page } = await open();
     await page.goto(`${served.base}/#/statements`);
     await page.getByRole('link', { name: summary }).first().waitFor();

@@ -28,7 +28,7 @@ export interface Problem {
   title: string;
   status: number;
   detail: string;
-  /** Which source is away, for a 502. */
+  /** Which source is unavailable, for a 502. */
   source?: string;
   nextStep?: string;
 }

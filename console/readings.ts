@@ -27,7 +27,7 @@ async function readKpi(kpi: Kpi, prometheus: Pick<Prometheus, 'query'>): Promise
   }
 }
 
-/** All KPIs now, in the catalogue's order. @throws SourceUnavailable when Prometheus is away */
+/** All KPIs now, in the catalogue's order. @throws SourceUnavailable when Prometheus is unavailable */
 export async function readKpis(
   prometheus: Pick<Prometheus, 'query'>,
   kpis: readonly Kpi[] = catalogue,
@@ -66,7 +66,7 @@ const bySummary = (samples: Sample[]) =>
 /**
  * The statements of the last five minutes, those that take most of the time first.
  *
- * @throws SourceUnavailable when Prometheus is away
+ * @throws SourceUnavailable when Prometheus is unavailable
  * @throws QueryRefused
  */
 export async function readStatements(

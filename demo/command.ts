@@ -11,10 +11,10 @@ import { assertUntreated, attachedDatabases, attachedTargets } from './attached.
 import { type StoryTargets, unlockLink } from './clients.ts';
 import { tellStory } from './demo.ts';
 import { seldom } from './progress.ts';
-import type { Act } from './stages.ts';
+import type { Stage } from './stages.ts';
 
 export interface StoryCommand {
-  until: Act;
+  until: Stage;
   scale: ScaleName;
   seed: number;
   out: string;

@@ -28,7 +28,7 @@ import {
 } from './mediumTerm.ts';
 import { diagnosisStage, type MitigationOptions, mitigationStage, modelStage } from './mitigation.ts';
 import { shopApplication } from './shopActions.ts';
-import type { Act } from './stages.ts';
+import type { Stage } from './stages.ts';
 import { followAlert, traceCauses } from './trail.ts';
 import {
   AWAITED,
@@ -43,7 +43,7 @@ import {
 import { renderWaterfall } from './waterfall.ts';
 
 export interface StoryOptions {
-  until: Act;
+  until: Stage;
   targets: StoryTargets;
   /** Without them the story ends with the verdict on the breakdown. */
   databases: StoryDatabases | undefined;

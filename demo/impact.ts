@@ -44,7 +44,7 @@ async function counted(load: string): Promise<{ requests: number; failed: number
  * What customers notice of a migration: their p95 before it and during its backfill, their failed requests, and who
  * waits for locks. It is also the gate: the backfill is throttled by the p95 of the last seconds over that of before.
  */
-export class StrainWatch {
+export class ImpactWatch {
   readonly #load: string;
   readonly #profile: string;
   readonly #locks: LockWatch;
@@ -67,8 +67,8 @@ export class StrainWatch {
   }
 
   /** @param load address of the load generator; @param url any role of the shop's database */
-  static async open(load: string, profile: string, url: string): Promise<StrainWatch> {
-    return new StrainWatch(load, profile, await watchLocks(url));
+  static async open(load: string, profile: string, url: string): Promise<ImpactWatch> {
+    return new ImpactWatch(load, profile, await watchLocks(url));
   }
 
   /** Reads what it is like without the migration; the load has to be the one of later. */
@@ -106,10 +106,10 @@ export class StrainWatch {
   async mayContinue(phase: Phase): Promise<Verdict> {
     const now = await p95Of(this.#load, WINDOW_SECONDS).catch(() => undefined);
     if (now === undefined || !this.#reference) return { ok: true };
-    const strain = now / this.#reference;
-    if (strain <= PAUSE_ABOVE || !PAUSABLE.includes(phase)) {
+    const impact = now / this.#reference;
+    if (impact <= PAUSE_ABOVE || !PAUSABLE.includes(phase)) {
       this.#pausedAt = undefined;
-      return { ok: true, strain };
+      return { ok: true, impact };
     }
     this.#pausedAt ??= Date.now();
     if (Date.now() - this.#pausedAt < OWN_PART_MS)
@@ -117,7 +117,7 @@ export class StrainWatch {
     // What does not pass while the migration rests is not its doing, and no reason to rest for ever.
     this.#reference = now;
     this.#pausedAt = undefined;
-    return { ok: true, strain: 1 };
+    return { ok: true, impact: 1 };
   }
 
   async read(): Promise<MigrationStrain> {

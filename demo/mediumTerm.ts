@@ -14,7 +14,7 @@ import type { Verification } from '../migrate/verify.ts';
 import { type Recording, WINDOW_SECONDS } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { queryVector, type StoryTargets, setStore } from './clients.ts';
-import { compareLedger, StrainWatch } from './impact.ts';
+import { compareLedger, ImpactWatch } from './impact.ts';
 import { formatKpi } from './verdict.ts';
 
 export interface MediumTermOptions {
@@ -101,7 +101,7 @@ export async function archivalStage(options: MediumTermOptions): Promise<void> {
 }
 
 /** May the migration go on? Not while customers fail or wait, and slower when they wait longer than before. */
-function gate(targets: StoryTargets, strain: StrainWatch | undefined): (phase: Phase) => Promise<Verdict> {
+function gate(targets: StoryTargets, impact: ImpactWatch | undefined): (phase: Phase) => Promise<Verdict> {
   return async (phase) => {
     for (const id of ['request-failure-ratio', 'customer-latency-p95']) {
       const kpi = kpiById(id);
@@ -109,7 +109,7 @@ function gate(targets: StoryTargets, strain: StrainWatch | undefined): (phase: P
       if (sample && Number.isFinite(sample.value) && !meetsObjective(kpi, sample.value))
         return { ok: false, reason: `${kpi.name} ${formatKpi(sample.value, id)}` };
     }
-    return strain ? strain.mayContinue(phase) : { ok: true };
+    return impact ? impact.mayContinue(phase) : { ok: true };
   };
 }
 
@@ -144,12 +144,12 @@ const explained: Record<Phase, string> = {
 /** Migrates under the load that is on, up to the cutover of writes, and notes what customers noticed of it. */
 export async function migrateUnderLoad(options: MediumTermOptions, profile: string): Promise<boolean> {
   const { url, targets, recording, say, signal } = options;
-  const strain = await StrainWatch.open(targets.load, profile, url);
+  const impact = await ImpactWatch.open(targets.load, profile, url);
   try {
-    const before = await strain.before(BEFORE_SECONDS, signal);
+    const before = await impact.before(BEFORE_SECONDS, signal);
     if (before !== undefined) say(`  Before it, p95 is ${formatKpi(before, 'customer-latency-p95')}.`);
-    const moved = await migrationStage(options, 'cutover-writes', strain);
-    const read = await strain.read();
+    const moved = await migrationStage(options, 'cutover-writes', impact);
+    const read = await impact.read();
     began(recording).strain = read;
     const during = read.p95DuringBackfillWhole;
     if (during !== null)
@@ -158,7 +158,7 @@ export async function migrateUnderLoad(options: MediumTermOptions, profile: stri
       );
     return moved;
   } finally {
-    await strain.close();
+    await impact.close();
   }
 }
 
@@ -187,7 +187,7 @@ async function partitionedTables(url: string): Promise<{ table: string; by: stri
 export async function migrationStage(
   options: MediumTermOptions,
   until: Phase,
-  strain?: StrainWatch,
+  impact?: ImpactWatch,
 ): Promise<boolean> {
   const { url, targets, recording, say, status, signal } = options;
   const mapping = await shopMapping({ timeZone: await sessionTimeZone(url) });
@@ -235,7 +235,7 @@ export async function migrationStage(
       yes: true,
       previousStore: 'tuned',
       switchStore: (store) => setStore(targets, store),
-      mayContinue: gate(targets, strain),
+      mayContinue: gate(targets, impact),
       maxPauseMs: 180_000,
       observeMs: 20_000,
       dutyCycle: DUTY,
@@ -243,7 +243,7 @@ export async function migrationStage(
       signal,
     })) {
       note(progress);
-      await strain?.note(progress);
+      await impact?.note(progress);
     }
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;

@@ -1,3 +1,3 @@
-/** How far the story goes: what broke, the relief, or the new data model as well. */
-export const acts = ['breakdown', 'relief', 'medium-term'] as const;
-export type Act = (typeof acts)[number];
+/** How far the story goes: what broke, the short-term fixes, or the new data model as well. */
+export const stages = ['breakdown', 'mitigation', 'medium-term'] as const;
+export type Stage = (typeof stages)[number];

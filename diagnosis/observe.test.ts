@@ -53,14 +53,14 @@ it('believes the view where steps leave too few looks to know better', async () 
   const of = (totalMs: number, calls: number) =>
     ({ queryid: '1', text: 'SELECT 1', calls, totalMs, meanMs: totalMs / calls, rows: 0 }) as Statement;
   /** A server that ran one statement for 50 ms, and was running it when it was looked at, so many times. */
-  const server = (sightings: number) => {
+  const server = (samples: number) => {
     const seen = { looks: 0 };
     const query = async (sql: string) => {
       if (sql.includes('pg_extension')) return [{ schema: 'public' }];
       if (sql.includes('pg_stat_statements_info')) return [{ seconds: 3_600 }];
       if (sql.includes('pg_stat_statements')) return [of(150, 6)];
       seen.looks += 1;
-      return seen.looks <= sightings ? [{ queryid: '1', pid: 1, started: 'then', text: 'SELECT 1' }] : [];
+      return seen.looks <= samples ? [{ queryid: '1', pid: 1, started: 'then', text: 'SELECT 1' }] : [];
     };
     return { seen, session: { query, quote: (...parts: string[]) => parts.join('.') } as unknown as Session };
   };

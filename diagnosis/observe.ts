@@ -9,7 +9,7 @@ import type { Statement } from './relations.ts';
 const LOOK_EVERY_MS = 250;
 
 /**
- * Sightings by which looks correct what the view says. Chance sees more than there is as often as less, but only more
+ * Samples by which what the view says is corrected. Chance sees more than there is as often as less, but only more
  * counts: of a statement to be seen once in all looks, one is had in 63 % of cases, three in 8 % (Poisson).
  */
 const TELLING_SIGHTINGS = 3;

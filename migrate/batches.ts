@@ -13,7 +13,7 @@ interface Batches {
 }
 
 /**
- * Short transactions one after the other, each sized to take `batchMs`. One that has to wait for a lock gives way, and
+ * Short transactions one after the other, each sized to take `batchMs`. One that has to wait for a lock backs off, and
  * is tried again smaller; the throttle decides how long to rest after each.
  */
 export async function* inBatches(

@@ -9,7 +9,7 @@ export type Verdict =
   | {
       ok: true;
       /** The shop's p95 over what it was before the migration, where it is read: the backfill is throttled by it. */
-      strain?: number;
+      impact?: number;
     }
   | { ok: false; reason: string };
 

@@ -16,7 +16,7 @@ export class MigrationPaused extends OperationError {
 
 const LOCK_TIMEOUT_MS = 500;
 export const ATTEMPTS = 40;
-/** Below deadlock_timeout (1 s), so that in a circle of waiting it is the batch that gives way, never the shop. */
+/** Below deadlock_timeout (1 s), so that in a circle of waiting it is the batch that backs off, never the shop. */
 export const BATCH_LOCK_TIMEOUT_MS = 300;
 export const GATE_EVERY_MS = 1_000;
 const defaults = {
@@ -60,7 +60,7 @@ export class Run implements Running {
       const verdict = await mayContinue(phase);
       this.#gateAt = Date.now();
       if (verdict.ok) {
-        this.throttle.read(verdict.strain);
+        this.throttle.read(verdict.impact);
         if (said) {
           await this.note({ ...at, event: 'resumed', detail: { afterMs: Date.now() - began } });
           yield { ...at, event: 'resumed', detail: { afterMs: Date.now() - began } };

@@ -63,7 +63,7 @@ COMMENT ON TABLE sqltrail.migration_resolution IS 'Where the legacy data contrad
 GRANT USAGE ON SCHEMA sqltrail TO pg_monitor;
 GRANT SELECT ON sqltrail.migration_step TO pg_monitor;`;
 
-/** How a step is taken back; kept with the step, so that it needs neither the mapping nor this version of the code. */
+/** How a step is undone; kept with the step, so that it needs neither the mapping nor this version of the code. */
 export type Undo =
   | { kind: 'transaction'; sql: string }
   | { kind: 'concurrently'; sql: string }

@@ -37,7 +37,7 @@ export async function migrationStatus(
       `SELECT at, phase, step, event FROM sqltrail.migration_journal WHERE migration = $1 ORDER BY id DESC LIMIT 10`,
       [name],
     );
-    // Since it was taken back last, if it was.
+    // Since it was rolled back last, if it was.
     const spans = await client.query<{ phase: Phase; started: Date; ended: Date | null }>(
       `SELECT j.phase, min(j.at) AS started, max(j.at) FILTER (WHERE j.event = 'phase done') AS ended
          FROM sqltrail.migration_journal AS j

@@ -28,13 +28,13 @@ export class Throttle {
     return this.#duty;
   }
 
-  /** @param strain the shop's p95 over what it was before the migration; undefined when there is no reading */
-  read(strain: number | undefined, nowMs = Date.now()): void {
-    if (strain === undefined || nowMs - this.#changedAt < EVERY_MS) return;
+  /** @param impact the shop's p95 over what it was before the migration; undefined when there is no reading */
+  read(impact: number | undefined, nowMs = Date.now()): void {
+    if (impact === undefined || nowMs - this.#changedAt < EVERY_MS) return;
     // The first reading says nothing of the backfill yet: it begins gently.
     if (this.#changedAt === Number.NEGATIVE_INFINITY)
       this.#duty = Math.min(this.most, Math.max(this.least, BEGIN));
-    else if (strain > AIM) this.#duty = Math.max(this.least, this.#duty * FALL);
+    else if (impact > AIM) this.#duty = Math.max(this.least, this.#duty * FALL);
     else this.#duty = Math.min(this.most, this.#duty + RISE);
     this.#changedAt = nowMs;
   }

@@ -29,7 +29,7 @@ const schema = z.object({
   format: z.literal(1),
   settings: z.object({ sizes: z.array(z.number().positive()).min(2), visits: z.number() }),
   measuredOn: z.iso.date(),
-  /** What the payment gateway's stand-in takes of each checkout; no data model changes it. */
+  /** What the simulated payment gateway takes of each checkout; no data model changes it. */
   gatewayMs: z.number(),
   cells: z.array(
     z.object({

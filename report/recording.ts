@@ -174,7 +174,13 @@ export const recordingSchema = z.object({
   scale: z.string().nullable(),
   seed: z.number().nullable(),
   /** How far the story was to go; null in recordings that did not note it. */
-  until: z.enum(['breakdown', 'relief', 'medium-term']).nullable().default(null),
+  until: z
+    .preprocess(
+      // As it was called until 0.2.
+      (stage) => (stage === 'relief' ? 'mitigation' : stage),
+      z.enum(['breakdown', 'mitigation', 'medium-term']).nullable(),
+    )
+    .default(null),
   /** `complete` only when everything that the story was to show was measured; `notes` say what was not. */
   outcome: z.enum(['running', 'complete', 'partial', 'interrupted']),
   notes: z.array(z.string()),
@@ -251,7 +257,7 @@ function missingPhase({ outcome, until, phases }: Recording): string | undefined
   return [
     'ordinary',
     'peak',
-    ...(until === 'relief' || until === 'medium-term' ? ['peak-after-short-term'] : []),
+    ...(until === 'mitigation' || until === 'medium-term' ? ['peak-after-short-term'] : []),
     ...(until === 'medium-term' ? ['peak-after-medium-term'] : []),
   ].find((name) => !phases.some((phase) => phase.name === name));
 }

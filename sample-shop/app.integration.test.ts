@@ -204,7 +204,7 @@ describe('faults', () => {
     }
   });
 
-  it('answers 503 while the database is away', async () => {
+  it('answers 503 while the database is unavailable', async () => {
     const away = await startShop('postgres://shop_app:x@127.0.0.1:1/shop');
     expect((await fetch(`${away.base}/healthz`)).status).toBe(503);
     await away.close();

@@ -19,14 +19,14 @@ let close: TestStack['close'] | undefined;
 
 beforeAll(async () => {
   ({ dir, stack, targets, close } = await startTestStack({
-    // Customers come once the shop is mended: what they met before would stay in the rules' windows.
+    // Customers come once the shop is fixed: what they met before would stay in the rules' windows.
     profile: 'idle',
     environment: { load: { LOAD_ORDINARY_RATE: '5', LOAD_THINK_MS: '100' } },
   }));
 });
 afterAll(() => close?.());
 
-describe('the mended shop', () => {
+describe('the fixed shop', () => {
   it('raises no alert under ordinary load, once archived and on the refactored model', async () => {
     const url = stack.databaseUrl('shop_owner');
     const owner = new pg.Client(url);

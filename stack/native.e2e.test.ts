@@ -215,7 +215,7 @@ describe('the collector', () => {
     expect(await kept(rest)).toBeLessThan(40);
   });
 
-  it('delivers what it had taken, though it is killed while the console is away', async () => {
+  it('delivers what it had taken, though it is killed while the console is unavailable', async () => {
     const part = (name: string) => stack.parts().find((candidate) => candidate.name === name);
     const [id] = ids('f', 1) as [string];
     const away = part('console')?.pid as number;

@@ -75,7 +75,7 @@ async function assertReachable(directory: string): Promise<void> {
     const { mode } = await stat(path.dirname(dir));
     if ((mode & 0o001) === 0)
       throw new Error(
-        `Postgres cannot run as root, and its stand-in user may not enter ${path.dirname(dir)}. ` +
+        `Postgres cannot run as root, and the user that runs it instead may not enter ${path.dirname(dir)}. ` +
           'Move the checkout somewhere others may enter (for example /tmp or /srv), or run as a normal user.',
       );
   }

@@ -22,7 +22,7 @@ interface Collector extends Config {
 const GATEWAYS = 3;
 const GATEWAY = 'sqltrail-gateway';
 const NAMESPACE = 'observability';
-/** Where queued data waits for a store that is away. */
+/** Where queued data waits for an unavailable store. */
 const STORAGE = '/var/lib/otelcol';
 /** The version of the collector that collector/build pins. */
 const VERSION = '0.159.0';

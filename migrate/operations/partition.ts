@@ -141,7 +141,7 @@ function phasesOf(
       steps: [
         {
           name: 'rows',
-          lock: 'the rows of a batch, FOR SHARE, for about 200 ms; gives way after 300 ms of waiting',
+          lock: 'the rows of a batch, FOR SHARE, for about 200 ms; backs off after 300 ms of waiting',
           work: 'copy',
         },
         ...when(

@@ -159,7 +159,7 @@ describe('the ledger', () => {
     expect(of('activity_log', 'set aside')).toHaveLength(1);
     expect(of('activity_log', 'normalised', 'payload')).toHaveLength(1);
     expect(rows.every(({ rule }) => rule.length > 10)).toBe(true);
-    // What is mended in the legacy tables leaves the ledger, and what waited for its parent comes in.
+    // What is corrected in the legacy tables leaves the ledger, and what waited for its parent comes in.
     await shop.owner.query(`
       UPDATE products SET price = '7.00' WHERE id = 6;
       INSERT INTO carts (id, session_id, customer_id, status, created, updated) VALUES (88888, 's', 1, 'open', '2026-01-01 00:00:00', '2026-01-01 00:00:00');

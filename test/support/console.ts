@@ -2,7 +2,7 @@ import { type ConsoleOptions, createConsole } from '../../console/app.ts';
 import { catalogue } from '../../kpis/catalogue.ts';
 import { serve } from './serve.ts';
 
-/** What the stand-ins answer with; may be changed while they run. */
+/** What the test servers answer with; may be changed while they run. */
 export interface Telemetry {
   /** `db_query_summary` of the statements that "run". */
   statements: string[];
@@ -17,7 +17,7 @@ export interface Telemetry {
 }
 
 /**
- * Stand-ins for Prometheus and Alertmanager, for tests of the page and for its bench: an exact number of statements, a
+ * Test servers in the place of Prometheus and Alertmanager, for tests of the page and for its bench: an exact number of statements, a
  * certain alert and an outage on demand are not to be had of the real ones. That the real ones understand each query,
  * and answer in this form, is shown by console/page.e2e.test.ts.
  */

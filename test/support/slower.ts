@@ -33,7 +33,7 @@ export function measuredAs(...effects: readonly Partial<Effect>[]): Handlers {
   };
 }
 
-/** Maintenance that is measured to make things slower, so that it is taken back. */
+/** Maintenance that is measured to make things slower, so that it is reverted. */
 export const alwaysSlower: Handlers = {
   maintenance: measuredBy(async (what) => windows(what === 'before' ? 1 : 9)),
 };
