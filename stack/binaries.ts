@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
+import { cacheDirectory } from '../lib/cacheDirectory.ts';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import { takeLock } from './lockFile.ts';
 import { checkout } from './runDirectory.ts';
@@ -48,13 +48,6 @@ const moduleOf = (name: BinaryName) =>
     'collector',
     'build',
     name === 'promtool' ? 'prometheus' : name === 'amtool' ? 'alertmanager' : name,
-  );
-
-/** `SQLTRAIL_CACHE_DIR`, or `~/.cache/sqltrail`; shared by all checkouts. */
-export const cacheDirectory = () =>
-  path.resolve(
-    process.env['SQLTRAIL_CACHE_DIR'] ||
-      path.join(process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache'), 'sqltrail'),
   );
 
 const isExecutable = (file: string) =>

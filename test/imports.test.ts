@@ -44,9 +44,9 @@ const KNOW_THE_SHOP = ['sample-shop', 'demo', 'bench', 'test', 'docker'];
 
 /** Against the direction today; one that is gone has to leave this list. */
 const EXCEPTIONS: string[] = [
+  'cli/clone.ts -> demo',
+  'cli/clone.ts -> sample-shop',
   'cli/fix.ts -> demo',
-  'cli/main.ts -> demo',
-  'cli/main.ts -> sample-shop',
   'cli/migrate.ts -> demo',
   'cli/migrate.ts -> sample-shop',
   'stack/native.ts -> sample-shop',
