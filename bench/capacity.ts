@@ -16,7 +16,7 @@ import {
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { cpuOf, cpuOfServer } from './cpu.ts';
 import { type Model, models } from './growthRecording.ts';
-import { p95, type Harness, startHarness } from './harness.ts';
+import { type Harness, p95, startHarness } from './harness.ts';
 import { modelDatabase, onDatabase } from './modelDatabase.ts';
 import { staircase } from './staircase.ts';
 

@@ -3,7 +3,8 @@ export function today(words: string[]): string[] {
   const [first, second, ...rest] = words;
   const after = words.slice(1);
   if (first === 'story') return ['demo', ...stage(after)];
-  if (first === 'demo' && after.some((word) => /^(?:--until=)?relief$/.test(word))) return ['demo', ...stage(after)];
+  if (first === 'demo' && after.some((word) => /^(?:--until=)?relief$/.test(word)))
+    return ['demo', ...stage(after)];
   if (first === 'model') return ['schema', ...after];
   if (first !== 'fix') return words;
   switch (second) {

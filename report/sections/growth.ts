@@ -18,5 +18,5 @@ export function growth({ growth: measured, figures }: Case): Html {
       (model) =>
         html`<tr><td>${growthOperations[operation]}</td><td>${growthModels[model]}</td>${sizes.map((size) => cell(`scaling:${operation}:${model}:${size}`))}${cell(`scaling:${operation}:${model}:exponent`)}</tr>`,
     ),
-  )}</tbody></table><p class="dim" data-basis="method">Mean of the windows, with its 95 % interval from six windows or more. A power of 0 does not grow, 1 grows as the data does; for the checkout without the time of the payment gateway’s stand-in.</p>`;
+  )}</tbody></table><p class="dim" data-basis="method">Mean of the windows, with its 95 % interval from six windows or more. A power of 0 does not grow, 1 grows as the data does; for the checkout without the time of the simulated payment gateway.</p>`;
 }

@@ -18,7 +18,7 @@ export interface Telemetry {
 
 /**
  * Test servers in the place of Prometheus and Alertmanager, for tests of the page and for its bench: an exact number of statements, a
- * certain alert and an outage on demand are not to be had of the real ones. That the real ones understand each query,
+ * certain alert and an outage on demand cannot be ordered from the real ones. That the real ones understand each query,
  * and answer in this form, is shown by console/page.e2e.test.ts.
  */
 export async function startTelemetry(telemetry: Telemetry) {
