@@ -2,7 +2,7 @@ import { ConnectionFailed, openSession } from '../diagnosis/session.ts';
 
 /** Share of the connections that may be in use. */
 const MAX_CONNECTIONS_USED = 0.85;
-/** Sessions that may wait for a lock. */
+/** Sessions of the database that may wait for a lock; connections are the whole server's, locks are not. */
 const MAX_BLOCKED = 5;
 /** A database that needs longer for a look at its sessions has no time for a diagnosis. */
 const ANSWER_MS = 2_000;
@@ -37,7 +37,7 @@ export async function overloadOf(url: string, signal: AbortSignal): Promise<stri
     const [sessions] = await session.query<Sessions>(
       `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS available,
               (count(*) FILTER (WHERE coalesce(backend_type, 'client backend') = 'client backend'))::int AS used,
-              (count(*) FILTER (WHERE wait_event_type = 'Lock'))::int AS blocked
+              (count(*) FILTER (WHERE wait_event_type = 'Lock' AND datname = current_database()))::int AS blocked
          FROM pg_stat_activity`,
     );
     if (!sessions) return undefined;

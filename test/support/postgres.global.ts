@@ -19,6 +19,8 @@ export default async function setup(project: TestProject) {
       max_connections: '200',
       shared_buffers: '128MB',
       'pg_stat_statements.track': 'all',
+      // Of all tests together; what is called once is forgotten first.
+      'pg_stat_statements.max': '20000',
       ...(process.env['TZ'] ? { TimeZone: process.env['TZ'] } : {}),
     },
   });
