@@ -85,9 +85,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const configured = observed.config.databases;
   const addresses = z.object(Object.fromEntries(configured.map(({ url_env }) => [url_env, databaseUrl])));
-  const parsed = addresses.safeParse(given);
-  const others = schema.safeParse(given);
-  for (const { error } of [parsed, others]) {
+  for (const { error } of [schema.safeParse(given), addresses.safeParse(given)]) {
     const [issue] = error?.issues ?? [];
     if (issue) throw new Error(`${issue.path.join('.')} ${issue.message}`);
   }

@@ -39,7 +39,10 @@ async function metricsInUse(): Promise<string[]> {
   const texts = [
     ...catalogue.flatMap(({ promql, series }) => [promql(), ...series.map((line) => line.promql)]),
     ...alerts.map(({ expr }) => expr),
-    ...runbooks.flatMap(({ promql }) => promql),
+    // Of what the shop is observed by.
+    ...runbooks
+      .filter(({ name }) => alerts.some(({ alert }) => alert === name))
+      .flatMap(({ promql }) => promql),
   ];
   const json = path.join(import.meta.dirname, '..', 'dashboards', 'json');
   for (const file of await readdir(json))
