@@ -8,19 +8,8 @@ import { waitFor } from '../lib/waitFor.ts';
 import { startPostgres } from '../stack/postgres.ts';
 import { createTestDatabase } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
-import { type DiagnosisOptions, defaultDiagnosis, diagnose } from './run.ts';
-
-const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
-  ...defaultDiagnosis,
-  url,
-  observeMs: 0,
-  dutyCycle: 1,
-  // With less time it looks at less; what is asked here is what it finds.
-  deadlineMs: 120_000,
-  budgetMs: 100_000,
-  signal: new AbortController().signal,
-  ...more,
-});
+import { unhurried } from '../test/support/unhurried.ts';
+import { diagnose } from './run.ts';
 
 const connect = async (url: string) => {
   const client = new pg.Client(url);
@@ -35,7 +24,7 @@ it('a table that is dropped while it is read costs its own findings only', async
     INSERT INTO gone SELECT '2026-01-01' FROM generate_series(1, 2000); INSERT INTO stays SELECT * FROM gone; ANALYZE`);
   let dropped: Promise<void> | undefined;
   const { blind, findings, partial } = await diagnose(
-    options(database.url, {
+    unhurried(database.url, {
       observeMs: 500,
       lockTimeoutMs: 20_000,
       statementTimeoutMs: 30_000,
@@ -75,7 +64,7 @@ it('a database of 2,000 tables is read whole, and what is too much to sample is 
     FOR i IN 1..120 LOOP EXECUTE format('INSERT INTO t%s SELECT g, ''2026-01-01'' FROM generate_series(1, 30) g', i); END LOOP;
     EXECUTE 'CREATE TABLE keyless (at text)'; END $$`);
   await owner.query('ANALYZE');
-  const { tables, partial, findings, blind } = await diagnose(options(database.url));
+  const { tables, partial, findings, blind } = await diagnose(unhurried(database.url));
   expect({ tables, partial }).toEqual({ tables: 2001, partial: false });
   expect(findings.map(({ id }) => id)).toContain('missing-primary-key:public.keyless');
   expect(blind.map(({ what }) => what)).toContain('the model of 20 smaller tables');
@@ -105,7 +94,7 @@ it('on a replica it finds what is there', async () => {
   await writeFile(path.join(server.dataDir, 'standby.signal'), '');
   const replica = await startPostgres(server);
   try {
-    const diagnosis = await diagnose(options(replica.url()));
+    const diagnosis = await diagnose(unhurried(replica.url()));
     expect(diagnosis.server.isReplica).toBe(true);
     expect({ partial: diagnosis.partial, notes: diagnosis.notes }).toEqual({ partial: false, notes: [] });
     expect(diagnosis.findings.map(({ id }) => id)).toEqual(
@@ -145,7 +134,7 @@ it('plans statements over BRIN and GIN indexes in time, also with rows that no v
     ['SELECT id FROM events WHERE at = $1', '2026-01-01 00:00:07Z'],
   ] as const)
     await owner.query(sql, [...values]);
-  const { blind, partial } = await diagnose(options(database.url));
+  const { blind, partial } = await diagnose(unhurried(database.url));
   expect(partial).toBe(false);
   // What no statistics of this young database, no spans and no disk's size can tell.
   expect(blind.map(({ check }) => check).sort()).toEqual(['growth', 'n-plus-one', 'unused-index']);

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { stores } from '../sample-shop/stores/registry.ts';
 import { forgetStatements } from '../test/support/database.ts';
 import { createMigratedShop, type MigratedShop } from '../test/support/migration.ts';
+import { unhurried } from '../test/support/unhurried.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import { defaultDiagnosis, diagnose } from './run.ts';
+import { diagnose } from './run.ts';
 
 let shop: MigratedShop;
 let diagnosis: Diagnosis | undefined;
@@ -35,15 +36,7 @@ beforeAll(async () => {
     const order = await shop.buy(`s${visit}`, 100 + visit, visit, 1, 'refactored');
     if (order) await store.order(order);
   }
-  diagnosis = await diagnose({
-    ...defaultDiagnosis,
-    url: shop.database.url('sqltrail_monitor'),
-    observeMs: 0,
-    dutyCycle: 1,
-    deadlineMs: 120_000,
-    budgetMs: 100_000,
-    signal: new AbortController().signal,
-  });
+  diagnosis = await diagnose(unhurried(shop.database.url('sqltrail_monitor')));
 });
 afterAll(() => shop?.close());
 

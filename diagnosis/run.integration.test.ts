@@ -5,24 +5,13 @@ import { LegacyStore } from '../sample-shop/stores/legacy.ts';
 import { createTestDatabase, forgetStatements } from '../test/support/database.ts';
 import { judge } from '../test/support/judge.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
+import { unhurried } from '../test/support/unhurried.ts';
 import { explainedShares } from './attribution.ts';
 import { type Diagnosis, notesOf } from './diagnosis.ts';
 import { toHtml } from './format/html.ts';
 import { toSarif } from './format/sarif.ts';
 import { toText } from './format/text.ts';
-import { type DiagnosisOptions, defaultDiagnosis, diagnose } from './run.ts';
-
-const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
-  ...defaultDiagnosis,
-  url,
-  observeMs: 0,
-  dutyCycle: 1,
-  // With less time it looks at less; what is asked here is what it finds.
-  deadlineMs: 120_000,
-  budgetMs: 100_000,
-  signal: new AbortController().signal,
-  ...more,
-});
+import { diagnose } from './run.ts';
 
 describe('the shop', () => {
   let database: ShopDatabase;
@@ -59,7 +48,7 @@ describe('the shop', () => {
     );
     for (const order of placed) if (order) await shop.order(order.orderNumber);
     await pool.end();
-    diagnosis = await diagnose(options(database.url('sqltrail_monitor')));
+    diagnosis = await diagnose(unhurried(database.url('sqltrail_monitor')));
   });
   afterAll(() => database?.drop());
 
@@ -118,7 +107,7 @@ describe('the shop', () => {
 describe('other databases', () => {
   it('an empty database has no warning', async () => {
     const database = await createTestDatabase();
-    const { findings, partial } = await diagnose(options(database.url));
+    const { findings, partial } = await diagnose(unhurried(database.url));
     expect(partial).toBe(false);
     expect(
       findings.filter(({ severity, check }) => severity !== 'info' && check !== 'telemetry-blind'),
@@ -141,7 +130,7 @@ describe('other databases', () => {
       ANALYZE`);
     for (let at = 1; at < 20; at += 1)
       await owner.query(`SELECT * FROM "order; DROP TABLE x" WHERE "cust'omer_id" = $1`, [at]);
-    const { findings, partial, notes } = await diagnose(options(database.url));
+    const { findings, partial, notes } = await diagnose(unhurried(database.url));
     expect({ partial, notes }).toEqual({ partial: false, notes: [] });
     expect(findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)).toEqual([]);
     const { rows } = await owner.query(`SELECT count(*)::int AS n FROM "order; DROP TABLE x"`);
@@ -157,14 +146,14 @@ describe('other databases', () => {
     await owner.query('CREATE EXTENSION pg_stat_statements; CREATE TABLE visit (id int PRIMARY KEY)');
     await owner.query(forgetStatements);
     for (let at = 0; at < 3; at += 1) await owner.query("SELECT pg_sleep(0.05), 'secret'");
-    const diagnosis = await diagnose(options(database.url));
+    const diagnosis = await diagnose(unhurried(database.url));
     expect(diagnosis.attribution?.unexplainedShare).toBe(1);
     const text = toText(diagnosis, { columns: 200, verbose: false });
     expect(text).toMatch(/No finding explains 100 % of the database time.* It goes into:/);
     expect(text).toMatch(/\d % *: SELECT pg_sleep\(.*\(3 calls of \d+ ms\)/);
     expect(toHtml(diagnosis)).toContain('No finding explains 100.0 %');
     expect(JSON.stringify(diagnosis)).not.toContain('secret');
-    expect((await diagnose(options(database.url, { only: ['invalid-index'] }))).attribution).toBeNull();
+    expect((await diagnose(unhurried(database.url, { only: ['invalid-index'] }))).attribution).toBeNull();
     await owner.end();
     await database.drop();
   });
@@ -179,7 +168,7 @@ describe('other databases', () => {
     const url = new URL(database.url);
     url.username = role;
     url.password = 'poor';
-    const { blind, partial } = await diagnose(options(url.href));
+    const { blind, partial } = await diagnose(unhurried(url.href));
     expect(partial).toBe(false);
     expect(blind.find(({ what }) => what.includes('secret'))?.remedy).toContain(
       'GRANT SELECT ON "public"."secret"',
@@ -197,7 +186,7 @@ describe('other databases', () => {
     await owner.query('CREATE TABLE plain (a int)');
     let killed: Promise<unknown> | undefined;
     const diagnosis = await diagnose(
-      options(database.url, {
+      unhurried(database.url, {
         onProgress: ({ at }) => {
           if (at !== 12) return;
           killed ??= owner.query(
@@ -226,13 +215,13 @@ describe('other databases', () => {
       INSERT INTO awaited SELECT i, ROW(i)::slow FROM generate_series(1, 20) AS i;
       ANALYZE awaited`);
     const { partial, notes, checks, tables } = await diagnose(
-      options(database.url, { budgetMs: 3_000, observeMs: 6_000 }),
+      unhurried(database.url, { budgetMs: 3_000, observeMs: 6_000 }),
     );
     expect({ partial, tables }).toEqual({ partial: true, tables: 1 });
     expect(notes[0]).toMatch(/^the workload of now: .*--budget.* since the statistics were reset$/);
     expect(notesOf({ notes, checks }).at(-1)).toMatch(/^not run: /);
     // Without the catalogue there is nothing to go on with.
-    await expect(diagnose(options(database.url, { budgetMs: 1 }))).rejects.toThrow(/--budget/);
+    await expect(diagnose(unhurried(database.url, { budgetMs: 1 }))).rejects.toThrow(/--budget/);
     await owner.end();
     await database.drop();
   });
@@ -241,9 +230,9 @@ describe('other databases', () => {
     const database = await createTestDatabase();
     const url = new URL(database.url);
     url.password = 'hunter2-wrong';
-    await expect(diagnose(options(url.href))).rejects.toThrow(/refused the user name or password/);
-    await expect(diagnose(options(url.href))).rejects.not.toThrow(/hunter2/);
-    await expect(diagnose(options('postgres://a:hunter2@127.0.0.1:1/x'))).rejects.toThrow(
+    await expect(diagnose(unhurried(url.href))).rejects.toThrow(/refused the user name or password/);
+    await expect(diagnose(unhurried(url.href))).rejects.not.toThrow(/hunter2/);
+    await expect(diagnose(unhurried('postgres://a:hunter2@127.0.0.1:1/x'))).rejects.toThrow(
       /nothing listens there/,
     );
     await database.drop();

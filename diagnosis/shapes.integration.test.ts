@@ -1,9 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, forgetStatements, type TestDatabase } from '../test/support/database.ts';
+import { unhurried } from '../test/support/unhurried.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { fixSql } from './fixSql.ts';
-import { defaultDiagnosis, diagnose } from './run.ts';
+import { diagnose } from './run.ts';
 
 /**
  * Forms in which applications and their ORMs ask, and tables that are not plain ones. Each was once not seen
@@ -65,16 +66,7 @@ beforeAll(async () => {
     ANALYZE reading_a, reading_b, dog, sale, item, kept, event, log`);
   await owner.query(forgetStatements);
   for (let at = 0; at < 10; at += 1) for (const [sql, values] of statements) await owner.query(sql, values);
-  diagnosis = await diagnose({
-    ...defaultDiagnosis,
-    url: database.url,
-    observeMs: 0,
-    dutyCycle: 1,
-    deadlineMs: 120_000,
-    budgetMs: 100_000,
-    only: ['indexes', 'queries'],
-    signal: new AbortController().signal,
-  });
+  diagnosis = await diagnose(unhurried(database.url, { only: ['indexes', 'queries'] }));
 });
 afterAll(async () => {
   await owner.end();

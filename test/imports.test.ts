@@ -1,6 +1,6 @@
-import { glob, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { sources } from './support/sources.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 
@@ -61,15 +61,12 @@ const foldersOf = (file: string, text: string): string[] =>
 it('imports run in one direction through the folders', async () => {
   const against: string[] = [];
   const unknown = new Set<string>();
-  for await (const file of glob('*/**/*.{ts,tsx,mjs}', {
-    cwd: ROOT,
-    exclude: (name) => ['node_modules', 'out', '.sqltrail', '.git'].includes(path.basename(name)),
-  })) {
+  for await (const { file, text } of sources('*/**/*.{ts,tsx,mjs}')) {
     const [folder = ''] = file.split(path.sep);
     if (/\.test\.ts$/.test(file) || KNOW_THE_SHOP.includes(folder)) continue;
     const allowed = MAY_IMPORT[folder];
     if (!allowed) unknown.add(folder);
-    for (const other of new Set(foldersOf(file, await readFile(path.join(ROOT, file), 'utf8'))))
+    for (const other of new Set(foldersOf(file, text)))
       if (other !== folder && !allowed?.includes(other)) against.push(`${file} -> ${other}`);
   }
   expect([...unknown]).toEqual([]);

@@ -1,18 +1,11 @@
-import { glob, readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { expect, it } from 'vitest';
-
-const ROOT = path.join(import.meta.dirname, '..');
+import { sources } from './support/sources.ts';
 
 it('no test has a time limit of its own: they stand in vitest.config.ts', async () => {
   const found: string[] = [];
-  for await (const file of glob('**/*.test.{ts,tsx}', {
-    cwd: ROOT,
-    exclude: (name) => ['node_modules', 'out', '.sqltrail'].includes(path.basename(name)),
-  })) {
-    const lines = (await readFile(path.join(ROOT, file), 'utf8')).split('\n');
+  for await (const { file, text } of sources('**/*.test.{ts,tsx}')) {
     // A test's or hook's end as the formatter writes it, with a third argument; or options before its function.
-    for (const [at, line] of lines.entries())
+    for (const [at, line] of text.split('\n').entries())
       if (/^ {0,4}\}, [\d_A-Z]+\);$|^\s*(?:it|test|before\w+|after\w+)\(.*\{ timeout: /.test(line))
         found.push(`${file}:${at + 1}`);
   }

@@ -1,8 +1,5 @@
-import { glob, readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { expect, it } from 'vitest';
-
-const ROOT = path.join(import.meta.dirname, '..');
+import { sources } from './support/sources.ts';
 
 /** Words of our own for which the field has one; each with the one to use. */
 const OWN_WORDS: [RegExp, string][] = [
@@ -32,14 +29,9 @@ const READS_OLD = [
 
 it('the words are those of the field (CONTRIBUTING.md, Words)', async () => {
   const found: string[] = [];
-  for await (const file of glob('**/*.{ts,tsx,md,sql}', {
-    cwd: ROOT,
-    exclude: (name) =>
-      ['node_modules', 'out', '.sqltrail', 'fixtures', 'measured', 'dist'].includes(path.basename(name)),
-  })) {
+  for await (const { file, text } of sources('**/*.{ts,tsx,md,sql}', ['fixtures', 'measured', 'dist'])) {
     if (READS_OLD.includes(file)) continue;
-    const lines = (await readFile(path.join(ROOT, file), 'utf8')).split('\n');
-    for (const [at, line] of lines.entries())
+    for (const [at, line] of text.split('\n').entries())
       for (const [word, use] of OWN_WORDS)
         if (word.test(line)) found.push(`${file}:${at + 1}: ${word.exec(line)?.[0]} (use: ${use})`);
   }

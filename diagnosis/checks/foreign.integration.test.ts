@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createTestDatabase, forgetStatements } from '../../test/support/database.ts';
+import { unhurried } from '../../test/support/unhurried.ts';
 import { defaultDiagnosis, diagnose } from '../run.ts';
 
 /**
@@ -35,16 +36,7 @@ it('habits of frameworks are no faults, and what is one is found', async () => {
     INSERT INTO queue SELECT 'queue ' || i FROM generate_series(1, 5) i;
     INSERT INTO job SELECT 'queue ' || 1 + i % 5, i FROM generate_series(1, 500) i`);
   await owner.query('ANALYZE');
-  const { findings, partial } = await diagnose({
-    ...defaultDiagnosis,
-    url: database.url,
-    observeMs: 0,
-    dutyCycle: 1,
-    deadlineMs: 120_000,
-    budgetMs: 100_000,
-    skip: ['set-up'],
-    signal: new AbortController().signal,
-  });
+  const { findings, partial } = await diagnose(unhurried(database.url, { skip: ['set-up'] }));
   await owner.end();
   await database.drop();
   expect(partial).toBe(false);

@@ -1,24 +1,16 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startThrowawayServer, type ThrowawayServer } from '../../test/support/server.ts';
+import { unhurried } from '../../test/support/unhurried.ts';
 import { fixSql } from '../fixSql.ts';
-import { defaultDiagnosis, diagnose } from '../run.ts';
+import { diagnose } from '../run.ts';
 
 /** What is wrong without any statement that shows it, on a server of its own that keeps little WAL. */
 let server: ThrowawayServer;
 let owner: pg.Client;
 
 const found = async (...only: string[]) => {
-  const { findings, partial } = await diagnose({
-    ...defaultDiagnosis,
-    url: server.url('postgres'),
-    observeMs: 0,
-    dutyCycle: 1,
-    deadlineMs: 120_000,
-    budgetMs: 100_000,
-    only,
-    signal: new AbortController().signal,
-  });
+  const { findings, partial } = await diagnose(unhurried(server.url('postgres'), { only }));
   expect(partial).toBe(false);
   return findings;
 };

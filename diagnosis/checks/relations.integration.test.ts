@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createTestDatabase, forgetStatements } from '../../test/support/database.ts';
+import { unhurried } from '../../test/support/unhurried.ts';
 import { defaultDiagnosis, diagnose } from '../run.ts';
 
 it('the table that a statement means is the one of its role’s search_path, and none where that is not known', async () => {
@@ -40,16 +41,7 @@ it('the table that a statement means is the one of its role’s search_path, and
   }
   for (let at = 0; at < 700; at += 1) await owner.query('UPDATE counter SET n = n + 1 WHERE id = 1');
   await Promise.all([seller.end(), other.end()]);
-  const { findings, blind } = await diagnose({
-    ...defaultDiagnosis,
-    url: database.url,
-    observeMs: 0,
-    dutyCycle: 1,
-    deadlineMs: 120_000,
-    budgetMs: 100_000,
-    skip: ['set-up'],
-    signal: new AbortController().signal,
-  });
+  const { findings, blind } = await diagnose(unhurried(database.url, { skip: ['set-up'] }));
   await owner.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
   await owner.end();
   await database.drop();

@@ -1,21 +1,11 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, forgetStatements, type TestDatabase } from '../../test/support/database.ts';
+import { unhurried } from '../../test/support/unhurried.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { Finding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';
-import { type DiagnosisOptions, defaultDiagnosis, diagnose } from '../run.ts';
-
-const options = (url: string, more: Partial<DiagnosisOptions> = {}): DiagnosisOptions => ({
-  ...defaultDiagnosis,
-  url,
-  observeMs: 0,
-  dutyCycle: 1,
-  deadlineMs: 120_000,
-  budgetMs: 100_000,
-  signal: new AbortController().signal,
-  ...more,
-});
+import { type DiagnosisOptions, diagnose } from '../run.ts';
 
 /** Makes the schema, runs the statements often enough to matter, and diagnoses. */
 async function diagnosed(
@@ -30,7 +20,7 @@ async function diagnosed(
   await owner.query('ANALYZE');
   await owner.query(forgetStatements);
   for (let at = 0; at < 20; at += 1) for (const [sql, values] of calls) await owner.query(sql, values);
-  return { diagnosis: await diagnose(options(database.url, more)), owner };
+  return { diagnosis: await diagnose(unhurried(database.url, more)), owner };
 }
 
 const of = ({ findings }: Pick<Diagnosis, 'findings'>, check: string, table: string, column?: string) =>

@@ -1,9 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { unhurried } from '../../../test/support/unhurried.ts';
 import type { RankedFinding } from '../../finding.ts';
 import { fixSql } from '../../fixSql.ts';
-import { defaultDiagnosis, diagnose } from '../../run.ts';
+import { diagnose } from '../../run.ts';
 
 /** Data as others keep it: references by any name, dates and lists in any type, and pages that are old and in use. */
 let database: TestDatabase;
@@ -39,16 +40,7 @@ beforeAll(async () => {
     `DO $$ BEGIN FOR i IN 1..3000 LOOP PERFORM body FROM page WHERE id = i; END LOOP; END $$`,
   );
   await owner.query('SELECT pg_stat_force_next_flush()');
-  ({ findings } = await diagnose({
-    ...defaultDiagnosis,
-    url: database.url,
-    observeMs: 0,
-    dutyCycle: 1,
-    deadlineMs: 120_000,
-    budgetMs: 100_000,
-    only: ['model', 'cold-data'],
-    signal: new AbortController().signal,
-  }));
+  ({ findings } = await diagnose(unhurried(database.url, { only: ['model', 'cold-data'] })));
 });
 afterAll(async () => {
   await owner.end();

@@ -1,26 +1,16 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startThrowawayServer, type ThrowawayServer } from '../../../test/support/server.ts';
+import { unhurried } from '../../../test/support/unhurried.ts';
 import { fixSql } from '../../fixSql.ts';
-import { defaultDiagnosis, diagnose } from '../../run.ts';
+import { diagnose } from '../../run.ts';
 
 /** A server of its own: few connections, little memory, statements inside functions not recorded. */
 let server: ThrowawayServer;
 let owner: pg.Client;
 
 const found = async (database: string, ...only: string[]) =>
-  (
-    await diagnose({
-      ...defaultDiagnosis,
-      url: server.url(database),
-      observeMs: 0,
-      dutyCycle: 1,
-      deadlineMs: 120_000,
-      budgetMs: 100_000,
-      only,
-      signal: new AbortController().signal,
-    })
-  ).findings;
+  (await diagnose(unhurried(server.url(database), { only }))).findings;
 
 beforeAll(async () => {
   server = await startThrowawayServer({
