@@ -56,7 +56,7 @@ export async function onDatabase<T>(url: string, work: (client: pg.Client) => Pr
 /**
  * The name of a database with the data of a size on a data model, made where it is not there: the legacy tables, the
  * same with the short-term fixes, or the refactored model, filled by the migration. It is made under another name and
- * renamed when complete, so a run that was killed goes on with it.
+ * renamed when complete, so a run that was killed resumes with it.
  */
 export async function modelDatabase(server: Server, { model, base, size, prefix }: Wanted): Promise<string> {
   const { adminUrl, ownerUrl, passwords, timeZone, say } = server;

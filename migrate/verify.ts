@@ -27,6 +27,20 @@ export interface TableComparison {
   staleEntries: number;
 }
 
+/** To begin with: nothing was compared. */
+export const noComparison = (table: string): TableComparison => ({
+  table,
+  legacyRows: 0,
+  rebuiltRows: 0,
+  chunks: 0,
+  differingChunks: 0,
+  missing: 0,
+  surplus: 0,
+  samples: [],
+  keyless: 0,
+  staleEntries: 0,
+});
+
 export interface Verification {
   equal: boolean;
   tables: TableComparison[];
@@ -67,18 +81,7 @@ async function compareTable(
   const kept = columns.filter((column) => !table.copies?.includes(column));
   const side = (from: string) =>
     `SELECT ${key}::bigint AS key, ROW(${kept.map((column) => id(column)).join(', ')})::text AS said FROM ${from}`;
-  const result: TableComparison = {
-    table: table.table,
-    legacyRows: 0,
-    rebuiltRows: 0,
-    chunks: 0,
-    differingChunks: 0,
-    missing: 0,
-    surplus: 0,
-    samples: [],
-    keyless: 0,
-    staleEntries: 0,
-  };
+  const result = noComparison(table.table);
   let from: string | null = null;
   for (let more = true; more; ) {
     signal?.throwIfAborted();

@@ -37,7 +37,7 @@ const cell = z.object({
 });
 export type CapacityCell = z.infer<typeof cell>;
 
-/** What `npm run bench:capacity` measured; written after each cell, so that a killed run goes on with the next one. */
+/** What `npm run bench:capacity` measured; written after each cell, so that a killed run resumes with the next one. */
 export const capacitySchema = z.object({
   format: z.literal(1),
   settings: z.object({

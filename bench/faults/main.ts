@@ -4,12 +4,10 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
-import pg from 'pg';
 import { freePort } from '../../lib/freePort.ts';
 import { waitFor } from '../../lib/waitFor.ts';
 import { ensureBinaries } from '../../stack/binaries.ts';
-import { startPostgres } from '../../stack/postgres.ts';
-import { DIR, install, say, startReceiver } from '../overhead/service.ts';
+import { DIR, install, say, startDatabase, startReceiver } from '../overhead/service.ts';
 
 const HELP = `node bench/faults/main.ts [options]
 
@@ -100,13 +98,7 @@ async function main(): Promise<void> {
   const proxyBinary = await toxiproxyBinary();
   const { otelcol } = await ensureBinaries(['otelcol']);
   await install();
-  const database = await startPostgres({
-    dataDir: path.join(DIR, 'pgdata'),
-    port: await freePort(),
-    password: 'bench-only',
-    logFile: path.join(DIR, 'postgres.log'),
-    settings: { shared_buffers: '64MB' },
-  });
+  const database = await startDatabase();
   const receiver = await startReceiver();
   const [api, otlp, otlpBehind, postgres] = (await Promise.all(
     Array.from({ length: 4 }, () => freePort()),
@@ -255,11 +247,6 @@ async function main(): Promise<void> {
 
   const outcomes: Outcome[] = [];
   try {
-    const client = new pg.Client(database.url());
-    await client.connect();
-    await client.query(`CREATE TABLE IF NOT EXISTS item (id int PRIMARY KEY, name text, price numeric);
-      INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 1000) AS i ON CONFLICT DO NOTHING; ANALYZE item`);
-    await client.end();
     await startCollector();
     await waitFor('toxiproxy', () => ask('GET', '/version').then(() => true), { deadlineMs: PATIENCE_MS });
     const { port } = new URL(database.url());

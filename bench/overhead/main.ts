@@ -6,11 +6,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { freePort } from '../../lib/freePort.ts';
 import { type Interval, intervalOf } from '../../lib/stats/interval.ts';
-import { startPostgres } from '../../stack/postgres.ts';
-import { DIR, install, say, startReceiver } from './service.ts';
+import { DIR, install, say, startDatabase, startReceiver } from './service.ts';
 
 const HELP = `node bench/overhead/main.ts [options]
 
@@ -114,13 +112,7 @@ async function main(): Promise<void> {
     options: object,
   ) => Promise<Result>;
   pin(process.pid, [last]);
-  const database = await startPostgres({
-    dataDir: path.join(DIR, 'pgdata'),
-    port: await freePort(),
-    password: 'bench-only',
-    logFile: path.join(DIR, 'postgres.log'),
-    settings: { shared_buffers: '64MB' },
-  });
+  const database = await startDatabase();
   const receiver = await startReceiver();
   const measured: Round[] = [];
 
@@ -190,11 +182,6 @@ async function main(): Promise<void> {
   }
 
   try {
-    const client = new pg.Client(database.url());
-    await client.connect();
-    await client.query(`CREATE TABLE IF NOT EXISTS item (id int PRIMARY KEY, name text, price numeric);
-      INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 1000) AS i ON CONFLICT DO NOTHING; ANALYZE item`);
-    await client.end();
     for (let at = 0; at < rounds; at += 1)
       for (const cores of coreCounts)
         for (const statements of counts)

@@ -6,6 +6,9 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
+import { freePort } from '../../lib/freePort.ts';
+import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
 import { spanIds } from './spans.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -27,6 +30,29 @@ export async function install(): Promise<void> {
   await npm(['pack', '--workspace', 'instrumentation', '--pack-destination', DIR], ROOT);
   const tarball = (await readdir(DIR)).find((file) => file.endsWith('.tgz')) as string;
   await npm(['install', '--no-save', `./${tarball}`], DIR);
+}
+
+/** The Postgres of the service, with the table that it reads; stays in {@link DIR}. */
+export async function startDatabase(): Promise<PostgresServer> {
+  const server = await startPostgres({
+    dataDir: path.join(DIR, 'pgdata'),
+    port: await freePort(),
+    password: 'bench-only',
+    logFile: path.join(DIR, 'postgres.log'),
+    settings: { shared_buffers: '64MB' },
+  });
+  const client = new pg.Client(server.url());
+  try {
+    await client.connect();
+    await client.query(`CREATE TABLE IF NOT EXISTS item (id int PRIMARY KEY, name text, price numeric);
+      INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 1000) AS i ON CONFLICT DO NOTHING; ANALYZE item`);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  } finally {
+    await client.end().catch(() => {});
+  }
+  return server;
 }
 
 /** Takes spans over OTLP/HTTP and counts them, each once: what was sent again after a timeout arrives twice. */

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { quote as id } from '../../lib/pg/quote.ts';
-import type { TableComparison, Verification, VerifyOptions } from '../verify.ts';
+import { noComparison, type Verification, type VerifyOptions } from '../verify.ts';
 import type { DeclaredMigration } from './declared.ts';
 
 /** Rows compared by one statement. */
@@ -31,18 +31,7 @@ export async function compareTables(
   const keys = rows.key.map((column) => column.name);
   const side = (from: string, where: string) =>
     `SELECT true AS here, ${list(rows.newKey, 't')}, ROW(${list(rows.compared, 't')}) AS whole FROM ${from} AS t WHERE ${where}`;
-  const result: TableComparison = {
-    table: `${table.schema}.${table.name}`,
-    legacyRows: 0,
-    rebuiltRows: 0,
-    chunks: 0,
-    differingChunks: 0,
-    missing: 0,
-    surplus: 0,
-    samples: [],
-    keyless: 0,
-    staleEntries: 0,
-  };
+  const result = noComparison(`${table.schema}.${table.name}`);
   const count = rows.key.length;
   const placed = (from: number) => rows.key.map(({ type }, at) => `$${from + at}::text::${type}`).join(', ');
   for (let after: string[] | undefined; ; ) {
