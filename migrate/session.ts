@@ -13,14 +13,16 @@ const APPLICATION_NAME = 'sqltrail-migrate';
 const SETTINGS = { jit: 'off', idle_in_transaction_session_timeout: '60000' };
 
 /**
- * A session that may change things. One run at a time: the lock goes with the connection.
+ * A session that may change things, and in whose name: everything is made in that of the tables' owner, so that
+ * triggers run with the owner's rights and no more, and what is new belongs to the owner.
  *
- * @throws OperationError when another run holds it, the role may not, or a pooler is in between
+ * @returns `owner` where it is another role than that of the session
+ * @throws OperationError when the role may not, or a pooler is in between
  */
-export async function openSession(
+export async function openChanging(
   url: string,
-  { name, tables }: Pick<Migration, 'name' | 'tables'>,
-): Promise<pg.Client> {
+  { tables }: Pick<Migration, 'tables'>,
+): Promise<{ client: pg.Client; owner: string | undefined }> {
   const client = await openDirect({ url, applicationName: APPLICATION_NAME, what: 'The migration' }).catch(
     (error) => {
       if (error instanceof DirectConnectionNeeded)
@@ -43,16 +45,32 @@ export async function openSession(
       throw new OperationError(
         `The tables belong to ${owner.owner}; the migration has to run as that role or as a superuser.`,
       );
+    return { client, owner: owner && !owner.is ? owner.owner : undefined };
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * A session of a run. One run at a time: the lock goes with the connection.
+ *
+ * @throws OperationError when another run holds it, the role may not, or a pooler is in between
+ */
+export async function openSession(
+  url: string,
+  { name, tables }: Pick<Migration, 'name' | 'tables'>,
+): Promise<pg.Client> {
+  const { client, owner } = await openChanging(url, { tables });
+  try {
     await client.query(stateSql);
-    if (owner && !owner.is) {
-      // Everything is made in the name of the owner, so that its triggers run with the owner's rights and no more.
+    if (owner !== undefined)
       await client.query(
-        `GRANT USAGE ON SCHEMA sqltrail TO ${id(owner.owner)};
+        `GRANT USAGE ON SCHEMA sqltrail TO ${id(owner)};
            GRANT SELECT, INSERT, UPDATE, DELETE ON sqltrail.migration, sqltrail.migration_step, sqltrail.migration_cursor,
-             sqltrail.migration_resolution, sqltrail.migration_journal TO ${id(owner.owner)};
-           SET ROLE ${id(owner.owner)}`,
+             sqltrail.migration_resolution, sqltrail.migration_journal TO ${id(owner)};
+           SET ROLE ${id(owner)}`,
       );
-    }
     const deadline = Date.now() + 15_000;
     for (;;) {
       const { rows } = await client.query(
