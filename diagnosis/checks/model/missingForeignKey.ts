@@ -5,7 +5,7 @@ import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Column, Table } from '../../relations.ts';
 import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
-import { possibleKeys } from './referenceNames.ts';
+import { type Parent, parentsOf, possibleKeys } from './referenceNames.ts';
 import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
 
 const MAX_VALUES = 1_000;
@@ -15,12 +15,14 @@ const LARGEST_ORPHAN_SHARE = 0.05;
 /** Of the time that is left, for counting rows that refer to nothing, which reads whole tables. */
 const COUNTING_SHARE = 0.4;
 
+/** A column that may be a reference. */
 interface Candidate {
   sample: Sample;
   column: Column;
-  parent: Table;
-  key: string;
+  /** What it may refer to, the likeliest first. */
+  keys: Key[];
 }
+type Key = Pick<Parent, 'parent' | 'key'>;
 
 /** A foreign key of the table, or one of each of its partitions, holds the column. */
 function declared(context: CheckContext, table: Table, column: string): boolean {
@@ -29,22 +31,21 @@ function declared(context: CheckContext, table: Table, column: string): boolean 
   return has(table) || (partitions.length > 0 && partitions.every(has));
 }
 
-/** For each column that may be a reference, the keys that it may refer to, the likeliest first. */
-function candidates(context: CheckContext, samples: readonly Sample[]): Candidate[][] {
-  const parents = modelTables(context);
+function candidates(context: CheckContext, samples: readonly Sample[]): Candidate[] {
+  const parents = parentsOf(modelTables(context));
   return samples.flatMap((sample) =>
     sample.table.columns.flatMap((column) => {
       const { table } = sample;
       const isKey = table.primaryKey.length === 1 && table.primaryKey[0] === column.name;
       if (isKey || declared(context, table, column.name)) return [];
       const keys = possibleKeys(table, column, parents);
-      return keys.length > 0 ? [keys.map((each) => ({ sample, column, ...each }))] : [];
+      return keys.length > 0 ? [{ sample, column, keys }] : [];
     }),
   );
 }
 
-/** A candidate whose sampled values are keys of the parent, up to a few. */
-interface Reference extends Candidate {
+/** A column whose sampled values are keys of the parent, up to a few. */
+interface Reference extends Omit<Candidate, 'keys'>, Key {
   /** Distinct ones that were looked at, and how many of them lead nowhere. */
   values: number;
   missing: number;
@@ -56,7 +57,7 @@ const valuesOf = ({ sample, column }: Candidate) =>
 /** How many of the values are no keys of the parent. */
 async function missingOf(
   { session }: CheckContext,
-  { parent, key }: Candidate,
+  { parent, key }: Key,
   values: readonly string[],
 ): Promise<number> {
   const type = parent.columns.find(({ name }) => name === key)?.type ?? 'text';
@@ -77,24 +78,26 @@ export const check: Check = {
   async *run(context) {
     const { session } = context;
     const references: Reference[] = [];
-    for (const alternatives of candidates(context, await readSamples(context)))
-      for (const candidate of alternatives) {
-        const values = valuesOf(candidate);
-        if (values.length < 2) break;
+    for (const candidate of candidates(context, await readSamples(context))) {
+      const values = valuesOf(candidate);
+      if (values.length < 2) continue;
+      const { sample, column, keys } = candidate;
+      for (const each of keys) {
         try {
-          const missing = await missingOf(context, candidate, values);
+          const missing = await missingOf(context, each, values);
           if (missing > values.length * LARGEST_ORPHAN_SHARE) continue;
-          references.push({ ...candidate, values: values.length, missing });
+          references.push({ sample, column, ...each, values: values.length, missing });
           break;
         } catch (error) {
           endIfOver(context, error);
-          const { sample, column, parent } = candidate;
+          const { parent } = each;
           context.blind({
             what: `whether ${column.name} of ${sample.table.name} refers to ${parent.name} (${(error as Error).message})`,
             remedy: `GRANT SELECT ON ${session.quote(parent.schema, parent.name)} to this role, or run the diagnosis when the server is less busy.`,
           });
         }
       }
+    }
     references.sort((a, b) => bySize(a.sample, b.sample));
     const within = askWithin(context, COUNTING_SHARE);
     const uncounted = new Map<string, string[]>();

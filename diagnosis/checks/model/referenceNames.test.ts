@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Table } from '../../relations.ts';
-import { possibleKeys } from './referenceNames.ts';
+import { parentsOf, possibleKeys } from './referenceNames.ts';
 
 const table = (name: string, columns: Record<string, string>, more: Partial<Table> = {}): Table =>
   ({
@@ -29,9 +29,11 @@ const posts = table('posts', {
 const archived = table('posts', { id: 'integer' }, { schema: 'old' });
 const all = [users, rooms, posts, archived];
 const keys = (child: Table, column: string, parents = all) =>
-  possibleKeys(child, child.columns.find(({ name }) => name === column) ?? expect.fail(column), parents).map(
-    ({ parent, key }) => `${parent.schema}.${parent.name}.${key}`,
-  );
+  possibleKeys(
+    child,
+    child.columns.find(({ name }) => name === column) ?? expect.fail(column),
+    parentsOf(parents),
+  ).map(({ parent, key }) => `${parent.schema}.${parent.name}.${key}`);
 
 describe('the keys that a column may refer to by its name', () => {
   it('a role is a person’s', () => {

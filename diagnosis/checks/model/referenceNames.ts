@@ -40,6 +40,46 @@ function keysOf(table: Table): { key: string; primary: boolean }[] {
   ];
 }
 
+/** A key that a column may refer to, with what names and types are compared by: worked out once, not for each column. */
+export interface Parent {
+  parent: Table;
+  key: string;
+  primary: boolean;
+  family: string;
+  /** The table's name as it may stand before `_id`. */
+  forms: string[];
+  /** It holds persons. */
+  persons: boolean;
+}
+
+const family = ({ type, base = type }: Column) =>
+  /^(smallint|integer|bigint)/.test(base) ? 'integer' : /^(text|character)/.test(base) ? 'text' : base;
+
+/** Every key of the tables. */
+export function parentsOf(tables: readonly Table[]): Parent[] {
+  return tables.flatMap((parent) => {
+    const name = words(parent.name);
+    const forms = [name, singular(name)];
+    const persons = PERSONS.test(name);
+    return keysOf(parent).flatMap((each) => {
+      const column = parent.columns.find((known) => known.name === each.key);
+      return column ? [{ parent, ...each, family: family(column), forms, persons }] : [];
+    });
+  });
+}
+
+/** What the name of a column says, whatever it is compared with. */
+function namedBy(column: string) {
+  const name = words(column);
+  return {
+    column,
+    stem: /^(.+?)_?(id|uuid|key|fk)$/.exec(name)?.[1],
+    self: SELF.test(name),
+    role: ROLES.test(name),
+    ownName: OWN_NAME.test(name),
+  };
+}
+
 /**
  * How well the column's name goes with a reference to the key, 0 for not at all. Names only propose; rows decide. The
  * table's name stands before `_id`, without a common prefix such as `django_` only as an ending; or the column has the
@@ -47,25 +87,16 @@ function keysOf(table: Table): { key: string; primary: boolean }[] {
  */
 function closeness(
   child: Table,
-  column: string,
-  parent: Table,
-  { key, primary }: { key: string; primary: boolean },
+  { column, stem, self, role, ownName }: ReturnType<typeof namedBy>,
+  { parent, key, primary, forms, persons }: Parent,
 ) {
-  const name = words(column);
-  const own = parent === child;
-  if (own)
-    return primary && (SELF.test(name) || (ROLES.test(name) && PERSONS.test(words(parent.name)))) ? 4 : 0;
-  if (key === column && (primary ? key !== 'id' : OWN_NAME.test(name))) return 3;
+  if (parent === child) return primary && (self || (role && persons)) ? 4 : 0;
+  if (key === column && (primary ? key !== 'id' : ownName)) return 3;
   if (!primary) return 0;
-  const stem = /^(.+?)_?(id|uuid|key|fk)$/.exec(name)?.[1];
-  const forms = [words(parent.name), singular(words(parent.name))];
   if (stem && forms.includes(stem)) return 5;
   if (stem && forms.some((form) => stem.endsWith(`_${form}`) || form.endsWith(`_${stem}`))) return 2;
-  return ROLES.test(name) && PERSONS.test(words(parent.name)) ? 1 : 0;
+  return role && persons ? 1 : 0;
 }
-
-const family = ({ type, base = type }: Column) =>
-  /^(smallint|integer|bigint)/.test(base) ? 'integer' : /^(text|character)/.test(base) ? 'text' : base;
 
 /**
  * Keys that the column may refer to by its name and type, the likeliest first; none where a column beside it tells the
@@ -74,8 +105,8 @@ const family = ({ type, base = type }: Column) =>
 export function possibleKeys(
   child: Table,
   column: Column,
-  parents: readonly Table[],
-): { parent: Table; key: string }[] {
+  parents: readonly Parent[],
+): Pick<Parent, 'parent' | 'key'>[] {
   const stem = column.name.replace(/_?id$/i, '');
   if (
     child.columns.some(({ name }) => name !== column.name && [`${stem}_type`, `${stem}Type`].includes(name))
@@ -83,17 +114,16 @@ export function possibleKeys(
     return [];
   // Of two tables that share a unique column the values do not say which one refers to the other.
   const unique = keysOf(child).some(({ key }) => key === column.name);
+  const ownFamily = family(column);
+  const named = namedBy(column.name);
   return parents
-    .flatMap((parent) =>
-      keysOf(parent).flatMap((each) => {
-        const close = closeness(child, column.name, parent, each);
-        const type = parent.columns.find(({ name }) => name === each.key);
-        const sameSchema = Number(parent.schema === child.schema);
-        return close > 0 && (each.primary || !unique) && type && family(type) === family(column)
-          ? [{ parent, key: each.key, order: sameSchema * 10 + close }]
-          : [];
-      }),
-    )
+    .flatMap((each) => {
+      if (each.family !== ownFamily || (unique && !each.primary)) return [];
+      const { parent, key } = each;
+      const close = closeness(child, named, each);
+      const sameSchema = Number(parent.schema === child.schema);
+      return close > 0 ? [{ parent, key, order: sameSchema * 10 + close }] : [];
+    })
     .sort((a, b) => b.order - a.order)
     .map(({ parent, key }) => ({ parent, key }));
 }
