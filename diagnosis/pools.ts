@@ -17,8 +17,6 @@ export interface ServerLoad {
   allowed: number;
   /** The fewest of these that nobody had. */
   free: number;
-  /** Connections to each database of the server, at the last sample. */
-  databases: { name: string; connections: number }[];
 }
 
 /** Between two samples; long enough that they do not see one and the same statement only. */
@@ -67,9 +65,5 @@ export async function samplePools(
     busy: busy / samples,
     samples,
   }));
-  const databases = await session.query<ServerLoad['databases'][number]>(
-    `SELECT coalesce(datname, '')::text AS name, count(*)::int AS connections FROM pg_stat_activity
-      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY 1 ORDER BY 2 DESC, 1`,
-  );
-  return { pools, allowed, free, databases };
+  return { pools, allowed, free };
 }

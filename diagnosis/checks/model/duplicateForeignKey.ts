@@ -1,4 +1,5 @@
 import type { Check } from '../../check.ts';
+import type { Table } from '../../relations.ts';
 import { kept } from '../kept.ts';
 import { modelTables } from './sample.ts';
 
@@ -10,6 +11,11 @@ interface Row {
   validated: boolean;
 }
 
+/** Two of its foreign keys have the same columns and the same parent, perhaps with different actions. */
+const hasTwice = ({ foreignKeys }: Table) =>
+  new Set(foreignKeys.map(({ columns, referenced }) => JSON.stringify([columns, referenced]))).size <
+  foreignKeys.length;
+
 export const check: Check = {
   id: 'duplicate-foreign-key',
   group: 'model',
@@ -17,11 +23,14 @@ export const check: Check = {
   description:
     'Foreign keys of one table with the same columns, the same parent and the same actions: each write checks the parent once for each.',
   async *run(context) {
+    const suspects = modelTables(context).filter(hasTwice);
+    if (suspects.length === 0) return;
     const rows = await context.session.query<Row>(
       `SELECT conrelid::int8::float8 AS oid, conname::text AS name, replace(pg_get_constraintdef(oid), ' NOT VALID', '') AS definition, convalidated AS validated
-         FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY NOT convalidated, conname`,
+         FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY($1::oid[]) ORDER BY NOT convalidated, conname`,
+      [suspects.map(({ oid }) => oid)],
     );
-    for (const table of modelTables(context)) {
+    for (const table of suspects) {
       const first = new Map<string, Row>();
       for (const row of rows.filter(({ oid }) => oid === table.oid)) {
         const known = first.get(row.definition);

@@ -12,7 +12,7 @@ export const check: Check = {
   description:
     'Connections of each application against those that are busy, by samples of pg_stat_activity; the chance of having to wait by Erlang’s C formula.',
   async *run(context) {
-    const { pools, allowed, free, databases } = await samplePools(context.session, {
+    const { pools, allowed, free } = await samplePools(context.session, {
       samples: SAMPLES,
       signal: context.signal,
     });
@@ -58,36 +58,38 @@ export const check: Check = {
         explains: { kpis: ['pool-saturation', 'pool-wait-p95', 'pool-acquire-timeouts'], traces: [] },
       };
     }
-    const [own] = await context.session.query<{ name: string }>('SELECT current_database()::text AS name');
-    const others = databases.filter(({ name }) => name !== own?.name);
+    if (total / allowed < 0.85) return;
+    const others = await context.session.query<{ name: string; connections: number }>(
+      `SELECT coalesce(datname, '')::text AS name, count(*)::int AS connections FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND datname IS DISTINCT FROM current_database() GROUP BY 1 ORDER BY 2 DESC, 1`,
+    );
     const elsewhere = others.reduce((sum, { connections }) => sum + connections, 0);
     const [most] = others;
-    if (total / allowed >= 0.85)
-      yield {
-        id: 'connections-full',
-        check: 'pool-size',
-        severity: total / allowed >= 0.95 ? 'critical' : 'warning',
-        title: `${count(total)} of ${count(allowed)} connections are taken`,
-        explanation: `New connections will be refused.${most && elsewhere > total / 2 ? ` Most are not of this database: ${most.name} has ${count(most.connections)}.` : ''} Share connections through a pooler instead of raising max_connections: each costs memory and work.`,
-        cause: 'pool-size',
-        objects: [],
-        statements: [],
-        evidence: [
-          { label: 'connections', value: total, unit: '1', how: 'SELECT count(*) FROM pg_stat_activity' },
-          ...(elsewhere > 0
-            ? [
-                {
-                  label: 'of them to other databases of the server',
-                  value: elsewhere,
-                  unit: '1',
-                  how: 'SELECT datname, count(*) FROM pg_stat_activity GROUP BY 1',
-                },
-              ]
-            : []),
-        ],
-        cost: {},
-        confidence: { level: 0.9, basis: 'exact' },
-        explains: { kpis: ['server-connections'], traces: [] },
-      };
+    yield {
+      id: 'connections-full',
+      check: 'pool-size',
+      severity: total / allowed >= 0.95 ? 'critical' : 'warning',
+      title: `${count(total)} of ${count(allowed)} connections are taken`,
+      explanation: `New connections will be refused.${most && elsewhere > total / 2 ? ` Most are not of this database: ${most.name} has ${count(most.connections)}.` : ''} Share connections through a pooler instead of raising max_connections: each costs memory and work.`,
+      cause: 'pool-size',
+      objects: [],
+      statements: [],
+      evidence: [
+        { label: 'connections', value: total, unit: '1', how: 'SELECT count(*) FROM pg_stat_activity' },
+        ...(elsewhere > 0
+          ? [
+              {
+                label: 'of them to other databases of the server',
+                value: elsewhere,
+                unit: '1',
+                how: 'SELECT datname, count(*) FROM pg_stat_activity GROUP BY 1',
+              },
+            ]
+          : []),
+      ],
+      cost: {},
+      confidence: { level: 0.9, basis: 'exact' },
+      explains: { kpis: ['server-connections'], traces: [] },
+    };
   },
 };

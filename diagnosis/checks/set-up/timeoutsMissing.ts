@@ -1,14 +1,15 @@
 import type { Check, CheckContext } from '../../check.ts';
 
+const TIMEOUTS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+
 /** Roles that work in the database, by their statements and sessions; those of the diagnosis are left out. */
-async function rolesAtWork({ session, statements }: CheckContext): Promise<string[]> {
+async function rolesAtWork({ session, statements }: CheckContext, own: string): Promise<string[]> {
   const rows = await session.query<{ role: string }>(
     `SELECT DISTINCT usename::text AS role FROM pg_stat_activity
       WHERE datname = current_database() AND backend_type = 'client backend' AND usename <> session_user`,
   );
-  const [own] = await session.query<{ role: string }>('SELECT session_user::text AS role');
   return [...new Set([...rows.map(({ role }) => role), ...statements.flatMap(({ roles }) => roles ?? [])])]
-    .filter((role) => role !== own?.role && role !== 'sqltrail_monitor')
+    .filter((role) => role !== own && role !== 'sqltrail_monitor')
     .sort();
 }
 
@@ -19,24 +20,24 @@ export const check: Check = {
   description:
     'statement_timeout, lock_timeout and idle_in_transaction_session_timeout, at the server, the database or a role.',
   async *run(context) {
+    // The diagnosis sets its own for its session, so the server's value is read from where it would come without that.
+    const [reset] = await context.session.query<{ own: string; values: Record<string, string> }>(
+      `SELECT session_user::text AS own, json_object_agg(name, reset_val) AS values FROM pg_settings WHERE name = ANY($1)`,
+      [TIMEOUTS],
+    );
+    const unset = TIMEOUTS.filter((name) => (reset?.values[name] ?? '0') === '0');
+    if (unset.length === 0) return;
     const rows = await context.session.query<{ role: string | null; config: string[] }>(
       `SELECT r.rolname::text AS role, s.setconfig AS config FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
         WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`,
     );
     const sets = (role: string | null, name: string) =>
       rows.some((row) => row.role === role && row.config.some((entry) => entry.startsWith(`${name}=`)));
-    const roles = await rolesAtWork(context);
+    const roles = await rolesAtWork(context, reset?.own ?? '');
     // What is set for one role leaves the others without.
     const without = (name: string) => (sets(null, name) ? [] : roles.filter((role) => !sets(role, name)));
     const isGiven = (name: string) => sets(null, name) || (roles.length > 0 && without(name).length === 0);
-    // The diagnosis sets its own for its session, so the server's value is read from where it would come without that.
-    const [reset] = await context.session.query<Record<string, string>>(
-      `SELECT json_object_agg(name, reset_val) AS all FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')`,
-    );
-    const values = (reset?.['all'] ?? {}) as unknown as Record<string, string>;
-    const missing = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'].filter(
-      (name) => (values[name] ?? '0') === '0' && !isGiven(name),
-    );
+    const missing = unset.filter((name) => !isGiven(name));
     if (missing.length === 0) return;
     const lacking = new Set(missing.flatMap(without));
     const some = lacking.size < roles.length ? [...lacking].sort() : [];
