@@ -8,6 +8,9 @@ export function shortly(sql: string, length = 120): string {
   return line.length > length ? `${line.slice(0, length - 1)}…` : line;
 }
 
+/** `createdAt` as `created_at`, so that names are judged by their words however an application writes them. */
+export const snakeCase = (name: string): string => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+
 /** What a fix that builds an index gets when it is verified. */
 export const toBeBuilt = { lock: '' };
 

@@ -1,6 +1,6 @@
 import type { Column, Table } from '../../relations.ts';
+import { snakeCase } from '../shared.ts';
 
-const words = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 export const singular = (name: string) =>
   name.endsWith('ies')
     ? `${name.slice(0, -3)}y`
@@ -58,7 +58,7 @@ const family = ({ type, base = type }: Column) =>
 /** Every key of the tables. */
 export function parentsOf(tables: readonly Table[]): Parent[] {
   return tables.flatMap((parent) => {
-    const name = words(parent.name);
+    const name = snakeCase(parent.name);
     const forms = [name, singular(name)];
     const persons = PERSONS.test(name);
     return keysOf(parent).flatMap((each) => {
@@ -70,7 +70,7 @@ export function parentsOf(tables: readonly Table[]): Parent[] {
 
 /** What the name of a column says, whatever it is compared with. */
 function namedBy(column: string) {
-  const name = words(column);
+  const name = snakeCase(column);
   return {
     column,
     stem: /^(.+?)_?(id|uuid|key|fk)$/.exec(name)?.[1],

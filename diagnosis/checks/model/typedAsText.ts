@@ -2,6 +2,7 @@ import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
 import type { Column } from '../../relations.ts';
+import { snakeCase } from '../shared.ts';
 import { isText, MIN_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';
@@ -27,8 +28,6 @@ function withoutPlaceholders(values: readonly string[]): readonly string[] {
 const EUROPEAN_DATE = /^(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\.(19|20)\d\d$/;
 const SLASHED_DATE =
   /^((0?[1-9]|1[0-2])\/(0?[1-9]|[12]\d|3[01])|(0?[1-9]|[12]\d|3[01])\/(0?[1-9]|1[0-2]))\/(19|20)\d\d$/;
-
-const snake = (name: string) => name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 
 /**
  * `1.9` and `1.10` in one column: versions. As numbers, values would be the same that are not (`1.1` and `1.10`), or the
@@ -58,7 +57,7 @@ export function trueTypeOf(values: readonly string[], column = ''): TrueType | u
     )
   )
     return 'timestamp';
-  if (NAMES_SOMETHING.test(snake(column))) return undefined;
+  if (NAMES_SOMETHING.test(snakeCase(column))) return undefined;
   if (all(DECIMAL_COMMA)) return 'money';
   if (all(/^-?\d{1,15}\.\d{1,6}$/)) return isVersions(values) ? undefined : 'money';
   if (!all(/^-?\d{1,15}(\.\d+)?$/)) return undefined;

@@ -55,7 +55,7 @@ export async function stillInUse(
         ? `${alias}.${session.quote(name)}::timestamp`
         : `to_timestamp(${alias}.${session.quote(name)} / ${perSecond.toFixed(1)})::timestamp`;
     const { estimatedRows, pages } = child.table;
-    // A partitioned table has no pages of its own.
+    // Never analysed: no pages are known.
     const least = pages > 0 ? SAMPLED_PAGES / pages : 0;
     const share = Math.min(1, Math.max(SAMPLED_ROWS / estimatedRows, least));
     const thinned = Math.min(1, SAMPLED_ROWS / (estimatedRows * share));

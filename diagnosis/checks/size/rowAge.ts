@@ -1,5 +1,6 @@
 import type { CheckContext } from '../../check.ts';
 import type { Table } from '../../relations.ts';
+import { snakeCase } from '../shared.ts';
 
 /** How old a table's rows are, by the histogram that ANALYZE keeps of a date column. */
 export interface Ages {
@@ -31,7 +32,7 @@ const STILL_GOING_ON_MS = 90 * DAY_MS;
 /** When a row was last changed or looked at: that goes on as long as the row is used, and is no end of its life. */
 const isTouch = (column: string) =>
   /(^|_)(updated?|modified|changed|edited|touched|refreshed|synced|indexed|bumped|noted|seen|last)(_|$)/.test(
-    column.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase(),
+    snakeCase(column),
   );
 const isoDate =
   /^(?<day>\d{4}-\d\d-\d\d)([ T](?<time>\d\d:\d\d(:\d\d(\.\d{1,3})?)?)\d*( ?(?<zone>Z|[+-]\d\d(:?\d\d)?))?)?/;
@@ -142,35 +143,25 @@ export async function readAges(context: Pick<CheckContext, 'session' | 'tables'>
   for (const table of context.tables) {
     if (table.estimatedRows < MIN_ROWS || table.kind === 'partition') continue;
     const own = rows.filter((row) => row.schema === table.schema && row.table === table.name);
-    const candidates = table.columns.flatMap((column) => {
-      if ((column.stats?.nullFraction ?? 0) > 0.5) return [];
+    const dated = table.columns.flatMap((column) => {
       const row = own.find((r) => r.column === column.name);
       const read = row && momentsOf(row.column, row.bounds, row.zoneSeconds);
-      return !read
-        ? []
-        : [
-            {
-              table,
-              column: column.name,
-              ...read,
-              asOf: table.activity.lastAnalyze?.getTime() ?? Infinity,
-              bytes: bytesWithPartitions(context.tables, table),
-              text: /text|char/.test(column.type),
-              dates: 0,
-              touched: false,
-              through: null,
-            },
-          ];
+      return read ? [{ column, ...read }] : [];
     });
-    const first = beginningOf(candidates, Date.now());
+    const mostlyFilled = dated.filter(({ column }) => (column.stats?.nullFraction ?? 0) <= 0.5);
+    const first = beginningOf(mostlyFilled, Date.now());
     if (!first) continue;
-    const dated = table.columns
-      .map(({ name }) => name)
-      .filter((name) => own.some((row) => row.column === name && momentsOf(name, row.bounds, 0)));
+    const names = dated.map(({ column }) => column.name);
     found.push({
       ...first,
-      dates: dated.filter((name) => !isTouch(name)).length,
-      touched: dated.some(isTouch),
+      table,
+      column: first.column.name,
+      asOf: table.activity.lastAnalyze?.getTime() ?? Infinity,
+      bytes: bytesWithPartitions(context.tables, table),
+      text: /text|char/.test(first.column.type),
+      dates: names.filter((name) => !isTouch(name)).length,
+      touched: names.some(isTouch),
+      through: null,
     });
   }
   for (const table of context.tables) {
