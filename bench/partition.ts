@@ -3,10 +3,8 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { runMigration } from '../migrate/engine.ts';
 import type { Phase } from '../migrate/mapping.ts';
-import { READING } from '../migrate/operations/description.ts';
 import { operationOf } from '../migrate/operations/operation.ts';
 import { planPartition } from '../migrate/operations/partition.ts';
-import { openReader } from '../migrate/session.ts';
 import { startThrowawayServer } from '../test/support/server.ts';
 
 /**
@@ -36,8 +34,7 @@ await client.query(`CREATE TABLE history (id bigint GENERATED ALWAYS AS IDENTITY
   INSERT INTO history (tid, bid, aid, delta, mtime, filler) SELECT i % 10, 1, i % 100000, i % 5000, timestamptz '2024-01-01' + i * interval '30 seconds', 'x' FROM generate_series(1, ${rows}) AS i`);
 await client.query('VACUUM ANALYZE history');
 
-const reader = await openReader(url, READING);
-const declared = await planPartition(reader, {
+const declared = await planPartition(url, {
   table: 'history',
   by: 'mtime',
   interval: 'month',
@@ -47,7 +44,6 @@ const declared = await planPartition(reader, {
   dropForeignKeys: false,
   acceptTriggers: false,
 });
-await reader.end();
 await client.query(
   'CREATE TABLE plain (LIKE history INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (id, mtime))',
 );

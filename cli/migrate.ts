@@ -11,28 +11,28 @@ import {
   runMigration,
   verifyMigration,
 } from '../migrate/engine.ts';
-import { isPhase, type Phase, phases, type Reached } from '../migrate/mapping.ts';
+import { type Phase, phases, type Reached } from '../migrate/mapping.ts';
 import { type Measured, timeline } from '../migrate/timeline.ts';
 import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
-import { wholeNumber } from './arguments.ts';
 import { databaseUrl, reported } from './database.ts';
 import {
   EXAMPLES,
+  NOTHING,
   type OperationFlags,
   operationAt,
   operationOptions,
   operationStatus,
-  partitionsAhead,
   planOperation,
   rollbackOperation,
   shifted,
   showProgress,
   startOperation,
   verifyOperation,
+  writeSteps,
 } from './migrateOperation.ts';
-import { share } from './migrateTable.ts';
+import { aheadCommand, share } from './migrateTable.ts';
 
 /** Of the commands; each has those that its options name. */
 interface Flags {
@@ -151,14 +151,9 @@ async function target(given: string | undefined, timeZone: string | undefined): 
 /** The phases with their durations, and the steps up to `until`, each with its lock. */
 async function writePlan(at: At, plan: MigrationPlan, flags: PlanFlags, until: Phase): Promise<void> {
   write(`${await describePhases(plan, await migrationStatus(at), flags)}\n`);
-  for (const { phase, name, lock, done, reversible } of plan.steps)
-    if (isPhase(phase) && phases.indexOf(phase) <= phases.indexOf(until))
-      write(
-        `${done ? '✔' : ' '} ${phase.padEnd(15)} ${name}   [${lock}${reversible ? '' : '; no way back'}]`,
-      );
+  writeSteps(plan, until);
 }
 
-const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
 const NEXT = 'sqltrail migrate status shows how far it is.';
 
 /** `sqltrail migrate plan | start | status | verify | rollback | complete | ahead`. */
@@ -341,16 +336,6 @@ export function migrateCommand(signal: AbortSignal): Command {
       write(NEXT);
     }),
   );
-  command('ahead', 'make partitions ahead for a table that was partitioned here; for a job that runs weekly')
-    .argument('[file]', 'the plan of the operation')
-    .option('--ahead <count>', 'ranges ahead of the present one', wholeNumber(0), 3)
-    .option('--yes', 'do it; without it only what would be done is said', false)
-    .action((first: string | undefined, second: string | undefined, flags: Flags & { ahead: number }) =>
-      reported(async () => {
-        const [given, file] = shifted(first, second);
-        if (!file) throw new ConfigurationError('Give the file of the plan: sqltrail migrate ahead URL FILE');
-        await partitionsAhead(await operation(given, file, flags), flags.ahead, flags.yes);
-      }),
-    );
+  aheadCommand(migrate, signal);
   return migrate;
 }

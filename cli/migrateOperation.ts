@@ -5,6 +5,7 @@ import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import {
   type MigrationOptions,
+  type MigrationPlan,
   migrationStatus,
   type Progress,
   planMigration,
@@ -12,15 +13,13 @@ import {
   runMigration,
   verifyMigration,
 } from '../migrate/engine.ts';
-import { isPhase, type Phase, phaseIndex, type Reached } from '../migrate/mapping.ts';
+import { type Phase, phaseIndex, type Reached } from '../migrate/mapping.ts';
 import { aheadOf } from '../migrate/operations/ahead.ts';
 import type { PartitionOptions } from '../migrate/operations/choices.ts';
 import { type DeclaredMigration, readDeclared, writeDeclared } from '../migrate/operations/declared.ts';
-import { READING } from '../migrate/operations/description.ts';
 import { intervals } from '../migrate/operations/intervals.ts';
 import { operationOf } from '../migrate/operations/operation.ts';
 import { planPartition } from '../migrate/operations/partition.ts';
-import { openReader } from '../migrate/session.ts';
 import { differences } from '../migrate/verify.ts';
 import { wholeNumber } from './arguments.ts';
 
@@ -86,13 +85,7 @@ export async function planOperation(
     throw new ConfigurationError(
       'partition needs a table and a column: sqltrail migrate plan URL partition app.events --by created_at',
     );
-  const client = await openReader(url, READING);
-  let declared: DeclaredMigration;
-  try {
-    declared = await planPartition(client, { table, by, timeZone, ...flags });
-  } finally {
-    await client.end().catch(() => {});
-  }
+  const declared = await planPartition(url, { table, by, timeZone, ...flags });
   const file = out ?? `migration-${declared.table.name.replaceAll(/[^\p{L}\p{N}_-]/gu, '_')}.yaml`;
   await writeFile(file, writeDeclared(declared), { flag: 'wx' }).catch((error) => {
     if (errorCode(error) === 'EEXIST')
@@ -123,7 +116,7 @@ export async function operationAt(
   return { declared, file, options: { url, mapping: operationOf(declared), ...more } };
 }
 
-const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
+export const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';
 
 export function showProgress({ phase, step, event, detail }: Progress): void {
   if (event === 'batch') {
@@ -146,17 +139,17 @@ const shown =
     if (has) showProgress(progress);
   };
 
-async function writeSteps(at: At, until: Phase): Promise<void> {
-  const { steps } = await planMigration(at.options);
+/** The steps up to `until`, each with its lock. */
+export function writeSteps({ steps }: MigrationPlan, until: Phase): void {
   for (const { phase, name, lock, done, reversible } of steps)
-    if (isPhase(phase) && phaseIndex(phase) <= phaseIndex(until))
+    if (phaseIndex(phase) <= phaseIndex(until))
       write(
         `${done ? '✔' : ' '} ${phase.padEnd(15)} ${name}   [${lock}${reversible ? '' : '; no way back'}]`,
       );
 }
 
 export async function startOperation(at: At, until: Phase, yes: boolean): Promise<void> {
-  await writeSteps(at, until);
+  writeSteps(await planMigration(at.options), until);
   if (!yes) return void write(NOTHING);
   for await (const progress of runMigration({ ...at.options, until, yes: until === 'contract' }))
     shown(at.declared)(progress);

@@ -34,19 +34,18 @@ export const share = (text: string): number => {
   return value;
 };
 
-/** `sqltrail migrate` for tables of any database; in a clone, migrate.ts has the demo's model too. */
-export function tableMigrateCommand(signal: AbortSignal): Command {
-  const migrate = new Command('migrate')
-    .description('change large tables online, in phases with a way back: partition a table by ranges of time')
+const ofTable = (migrate: Command, name: string, description: string): Command =>
+  migrate
+    .command(name)
+    .description(description)
+    .argument('[url]', 'the owner of the table, or a superuser; or set DATABASE_URL')
     .addHelpText('after', EXAMPLES);
-  const command = (name: string, description: string) =>
-    migrate
-      .command(name)
-      .description(description)
-      .argument('[url]', 'the owner of the table, or a superuser; or set DATABASE_URL')
-      .addHelpText('after', EXAMPLES);
-  const verb = (name: string, description: string, work: (at: At, flags: Flags) => Promise<void>) =>
-    command(name, description)
+
+/** Adds commands that take the file of a plan. */
+const verbsOf =
+  (migrate: Command, signal: AbortSignal) =>
+  (name: string, description: string, work: (at: At, flags: Flags) => Promise<void>): Command =>
+    ofTable(migrate, name, description)
       .argument('[file]', 'the plan')
       .action((first: string | undefined, second: string | undefined, flags: Flags) =>
         reported(async () => {
@@ -63,12 +62,32 @@ export function tableMigrateCommand(signal: AbortSignal): Command {
           );
         }),
       );
-  const yes = (to: Command) =>
-    to.option('--yes', 'do it; without it only what would be done is shown', false);
+
+const yes = (to: Command) => to.option('--yes', 'do it; without it only what would be done is shown', false);
+
+/** `sqltrail migrate ahead`, which is the same in a clone. */
+export function aheadCommand(migrate: Command, signal: AbortSignal): void {
+  yes(
+    verbsOf(migrate, signal)(
+      'ahead',
+      'make partitions ahead for a table that was partitioned here; for a weekly job',
+      (at, flags) => partitionsAhead(at, flags.ahead, flags.yes),
+    ),
+  ).option('--ahead <count>', 'ranges ahead of the present one', wholeNumber(0), 3);
+}
+
+/** `sqltrail migrate` for tables of any database; in a clone, migrate.ts has the demo's model too. */
+export function tableMigrateCommand(signal: AbortSignal): Command {
+  const migrate = new Command('migrate')
+    .description('change large tables online, in phases with a way back: partition a table by ranges of time')
+    .addHelpText('after', EXAMPLES);
+  const verb = verbsOf(migrate, signal);
   const duty = (to: Command) =>
     to.option('--duty <share>', 'share of the time in which the copy works', share, 0.5);
 
-  operationOptions(command('plan', 'what will be done, as a file with all SQL; refuses with the reasons'))
+  operationOptions(
+    ofTable(migrate, 'plan', 'what will be done, as a file with all SQL; refuses with the reasons'),
+  )
     .argument('<operation>', 'partition')
     .argument('[table]', 'as SQL writes it, such as app.events')
     .option('--time-zone <name>', 'the zone of midnight for ranges', 'UTC')
@@ -105,12 +124,6 @@ export function tableMigrateCommand(signal: AbortSignal): Command {
       ),
     ),
   );
-  yes(
-    verb(
-      'ahead',
-      'make partitions ahead for a table that was partitioned here; for a weekly job',
-      (at, flags) => partitionsAhead(at, flags.ahead, flags.yes),
-    ),
-  ).option('--ahead <count>', 'ranges ahead of the present one', wholeNumber(0), 3);
+  aheadCommand(migrate, signal);
   return migrate;
 }

@@ -1,5 +1,5 @@
 import { type Context, type Counter, metrics, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
-import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
+import { type ExportResult, ExportResultCode, hrTimeToMilliseconds } from '@opentelemetry/core';
 import {
   BatchSpanProcessor,
   type ReadableSpan,
@@ -79,8 +79,8 @@ export class SpanQueue implements SpanProcessor {
     this.#next.onStart(span, parent);
   }
 
-  #isImportant({ status, duration: [seconds, nanoseconds] }: ReadableSpan): boolean {
-    return status.code === SpanStatusCode.ERROR || seconds * 1e3 + nanoseconds / 1e6 >= this.#slowMs;
+  #isImportant({ status, duration }: ReadableSpan): boolean {
+    return status.code === SpanStatusCode.ERROR || hrTimeToMilliseconds(duration) >= this.#slowMs;
   }
 
   onEnd(span: ReadableSpan): void {

@@ -5,7 +5,7 @@ import { inBatches } from './batches.ts';
 import type { DerivedTable, Mapping, Phase, TableMapping } from './mapping.ts';
 import type { Progress, Running } from './migration.ts';
 import { ATTEMPTS, GATE_EVERY_MS, MigrationPaused } from './run.ts';
-import { readState } from './state.ts';
+import { advanceCursor, finishCursor, readState } from './state.ts';
 
 const id = pg.escapeIdentifier;
 
@@ -76,10 +76,7 @@ export async function* backfill(
     }
     yield progress;
   }
-  await client.query(
-    'UPDATE sqltrail.migration_cursor SET done = true WHERE migration = $1 AND legacy_table = $2',
-    [mapping.name, name],
-  );
+  await finishCursor(client, { migration: mapping.name, table: name });
 }
 
 async function batch(
@@ -119,11 +116,10 @@ async function batch(
     units = keys.length;
     next = keys.length < size ? upper : (rows[0]?.last ?? upper);
   }
-  await client.query(
-    `UPDATE sqltrail.migration_cursor SET reached = $3, units = units + $4, batches = batches + 1,
-            busy_ms = busy_ms + $5, updated_at = clock_timestamp()
-      WHERE migration = $1 AND legacy_table = $2`,
-    [mapping.name, table.table, next, units, performance.now() - started],
+  await advanceCursor(
+    client,
+    { migration: mapping.name, table: table.table },
+    { reached: next, units, tookMs: performance.now() - started },
   );
   return { reached: next, units };
 }

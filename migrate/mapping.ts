@@ -152,6 +152,5 @@ export const phases = [
 export type Phase = (typeof phases)[number];
 export type Reached = Phase | 'none';
 
-export const isPhase = (text: string): text is Phase => (phases as readonly string[]).includes(text);
 /** -1 for `none`. */
 export const phaseIndex = (phase: Reached): number => (phases as readonly string[]).indexOf(phase);

@@ -1,14 +1,10 @@
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
 import type { Mapping } from './mapping.ts';
-import type { Migration } from './migration.ts';
+import { hashOf, type Migration } from './migration.ts';
 import type { MigrationState } from './state.ts';
 import { type Facts, readFacts, stepsOf } from './steps.ts';
 import { COMPARING, verify } from './verify.ts';
-
-const hashOf = (mapping: Mapping): string =>
-  createHash('sha256').update(JSON.stringify(mapping)).digest('hex').slice(0, 16);
 
 /** Once the contract has begun, legacy tables go one by one; the steps that are left then need no facts about them. */
 async function factsFor(

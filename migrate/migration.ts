@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Settings } from '../lib/pg/transaction.ts';
 import type { Mapping, Phase } from './mapping.ts';
@@ -89,6 +90,22 @@ export interface MigrationOptions {
 }
 
 type Paces = 'maxPauseMs' | 'observeMs' | 'drainMs' | 'batchMs' | 'maxBatch' | 'dutyCycle' | 'leastDuty';
+
+/** Of what a migration is made from: one that has begun goes on only with the same. */
+export const hashOf = (made: unknown): string =>
+  createHash('sha256').update(JSON.stringify(made)).digest('hex').slice(0, 16);
+
+/** The lock of a short transaction, for the plan. */
+export const SHORT_LOCK = 'for milliseconds; gives up after 500 ms of waiting and tries again';
+
+/** Name of the step that compares, also of the contract; kept with each migration that has begun. */
+export const MODELS_EQUAL = 'both models are equal';
+
+/** Both models are compared. */
+export const VERIFY: Step['work'] = {
+  kind: 'run',
+  run: (run, { phase, step }) => run.verified(phase, step),
+};
 
 /** A run at work, as its steps see it. */
 export interface Running {

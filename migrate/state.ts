@@ -138,6 +138,31 @@ export const markUndone = (name: string, { phase, step }: Pick<DoneStep, 'phase'
   `DELETE FROM sqltrail.migration_step
     WHERE (migration, phase, step) = (${[name, phase, step].map((value) => pg.escapeLiteral(value)).join(', ')})`;
 
+/** A batch was done: notes how far it came. @returns units of all batches so far */
+export async function advanceCursor(
+  client: pg.ClientBase,
+  { migration, table }: { migration: string; table: string },
+  { reached, units, tookMs }: { reached: string; units: number; tookMs: number },
+): Promise<number> {
+  const { rows } = await client.query<{ units: number }>(
+    `UPDATE sqltrail.migration_cursor SET reached = $3, units = units + $4, batches = batches + 1,
+            busy_ms = busy_ms + $5, updated_at = clock_timestamp()
+      WHERE migration = $1 AND legacy_table = $2 RETURNING units::float8 AS units`,
+    [migration, table, reached, units, tookMs],
+  );
+  return rows[0]?.units ?? 0;
+}
+
+export async function finishCursor(
+  client: pg.ClientBase,
+  { migration, table }: { migration: string; table: string },
+): Promise<void> {
+  await client.query(
+    'UPDATE sqltrail.migration_cursor SET done = true WHERE migration = $1 AND legacy_table = $2',
+    [migration, table],
+  );
+}
+
 export async function journal(
   client: pg.ClientBase,
   name: string,

@@ -5,7 +5,7 @@ import { OperationError } from '../lib/pg/errors.ts';
 import { backfill, cutover, derive, partitions, sweep } from './carry.ts';
 import { forwardTriggers, reverseTriggers, syncSql } from './generate.ts';
 import type { Mapping, Phase } from './mapping.ts';
-import type { Progress, Running, Step } from './migration.ts';
+import { MODELS_EQUAL, type Progress, type Running, SHORT_LOCK, type Step, VERIFY } from './migration.ts';
 import type { Undo } from './state.ts';
 
 /** What the catalogue says of the legacy tables. */
@@ -101,16 +101,9 @@ export async function readFacts(client: pg.ClientBase, mapping: Mapping): Promis
   };
 }
 
-/** Steps of the contract that change nothing which the legacy tables need. */
-export const STILL_USES = 'the shop still uses the new model';
-export const isHarmless = (step: string) =>
-  [STILL_USES, 'both models are equal', 'ledger is complete'].includes(step);
-
-/** Both models are compared. */
-export const VERIFY: Step['work'] = {
-  kind: 'run',
-  run: (run, { phase, step }) => run.verified(phase, step),
-};
+/** Steps of the contract that change nothing which the legacy tables need, of an operation too. */
+const STILL_USES = 'the shop still uses the new model';
+export const isHarmless = (step: string) => [STILL_USES, MODELS_EQUAL, 'ledger is complete'].includes(step);
 
 /** The same store once more: the shop may have been started again since, with another one. */
 // biome-ignore lint/correctness/useYield: it takes part in a run and has nothing to report
@@ -118,8 +111,6 @@ async function* confirm(run: Running, store: string): AsyncGenerator<Progress> {
   await run.switch(store);
   await sleep(run.options.drainMs);
 }
-
-const SHORT = 'for milliseconds; gives up after 500 ms of waiting and tries again';
 
 /** All steps in their order. */
 export function stepsOf(mapping: Mapping, facts: Facts, previousStore: string): Step[] {
@@ -164,7 +155,7 @@ export function stepsOf(mapping: Mapping, facts: Facts, previousStore: string): 
       transaction(
         'expand',
         `${table}: a key`,
-        `ACCESS EXCLUSIVE on ${table} ${SHORT}; no row is rewritten`,
+        `ACCESS EXCLUSIVE on ${table} ${SHORT_LOCK}; no row is rewritten`,
         `ALTER TABLE ${legacy(table)} ADD COLUMN ${id(key)} bigint;
 ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${literal(addKey.sequence)})`,
         `ALTER TABLE ${legacy(table)} DROP COLUMN ${id(key)}`,
@@ -211,9 +202,15 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
     { kind: 'transaction', sql: emptySql(mapping) },
   );
   for (const { label, up, down } of forwardTriggers(mapping))
-    transaction('dual-write', `triggers on ${label}`, `SHARE ROW EXCLUSIVE on ${label} ${SHORT}`, up, down);
+    transaction(
+      'dual-write',
+      `triggers on ${label}`,
+      `SHARE ROW EXCLUSIVE on ${label} ${SHORT_LOCK}`,
+      up,
+      down,
+    );
   for (const { name, up, down } of mapping.dualWrite)
-    transaction('dual-write', name, `SHARE ROW EXCLUSIVE ${SHORT}`, up, down);
+    transaction('dual-write', name, `SHARE ROW EXCLUSIVE ${SHORT_LOCK}`, up, down);
 
   for (const table of mapping.tables)
     steps.push({
@@ -239,13 +236,13 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
       run: (run, { phase }) => derive(run, derived, phase),
     });
 
-  add('verify', 'both models are equal', 'none: reads only', VERIFY);
+  add('verify', MODELS_EQUAL, 'none: reads only', VERIFY);
 
   for (const { label, up, down } of reverseTriggers(mapping))
     transaction(
       'reverse-sync',
       `triggers on ${mapping.targetSchema}.${label}`,
-      `SHARE ROW EXCLUSIVE on ${mapping.targetSchema}.${label} ${SHORT}`,
+      `SHARE ROW EXCLUSIVE on ${mapping.targetSchema}.${label} ${SHORT_LOCK}`,
       up,
       down,
     );
@@ -275,7 +272,7 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
   add('cutover-writes', 'both models are still equal', 'none: reads only', VERIFY);
 
   add('contract', STILL_USES, 'none', { kind: 'run', run: (run) => confirm(run, writes) });
-  add('contract', 'both models are equal', 'none: reads only', VERIFY);
+  add('contract', MODELS_EQUAL, 'none: reads only', VERIFY);
   add('contract', 'ledger is complete', 'none', {
     kind: 'run',
     run: (run, { phase, step }) => sweep(run, mapping, phase, step),
@@ -284,7 +281,7 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
     transaction(
       'contract',
       `${table}.${column} from its own sequence`,
-      `ACCESS EXCLUSIVE on ${table} ${SHORT}`,
+      `ACCESS EXCLUSIVE on ${table} ${SHORT_LOCK}`,
       // The table is locked first, so that no number is taken between reading the sequence and leaving it.
       `ALTER TABLE ${table} ALTER COLUMN ${id(column)} SET DEFAULT nextval(${literal(sequence)});
 SELECT setval(${literal(sequence)}, last_value, is_called) FROM ${facts.sequences.get(legacyTable)}`,
@@ -293,12 +290,13 @@ SELECT setval(${literal(sequence)}, last_value, is_called) FROM ${facts.sequence
     transaction(
       'contract',
       `no triggers on ${mapping.targetSchema}.${label}`,
-      `ACCESS EXCLUSIVE ${SHORT}`,
+      `ACCESS EXCLUSIVE ${SHORT_LOCK}`,
       down,
     );
   for (const { label, down } of forwardTriggers(mapping))
-    transaction('contract', `no triggers on ${label}`, `ACCESS EXCLUSIVE ${SHORT}`, down);
-  for (const { name, down } of mapping.dualWrite) transaction('contract', `without ${name}`, SHORT, down);
+    transaction('contract', `no triggers on ${label}`, `ACCESS EXCLUSIVE ${SHORT_LOCK}`, down);
+  for (const { name, down } of mapping.dualWrite)
+    transaction('contract', `without ${name}`, SHORT_LOCK, down);
   transaction('contract', 'no synchronisation', 'none', `DROP SCHEMA ${id(mapping.syncSchema)} CASCADE`);
   for (const table of [...mapping.tables.map((each) => each.table).reverse(), ...mapping.obsolete])
     transaction(

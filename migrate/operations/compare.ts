@@ -1,7 +1,8 @@
 import type pg from 'pg';
-import { quote as id } from '../../lib/pg/quote.ts';
+import { quote as id, quoteList } from '../../lib/pg/quote.ts';
 import { noComparison, type Verification, type VerifyOptions } from '../verify.ts';
 import type { DeclaredMigration } from './declared.ts';
+import { same } from './sync.ts';
 
 /** Rows compared by one statement. */
 const CHUNK = 20_000;
@@ -26,25 +27,25 @@ export async function compareTables(
   const cutover = names[0]?.cutover ?? false;
   const old = id(table.schema, cutover ? rows.oldName : table.name);
   const fresh = id(table.schema, cutover ? table.name : rows.newName);
-  const list = (columns: readonly string[], alias: string) =>
-    columns.map((column) => `${alias}.${id(column)}`).join(', ');
   const keys = rows.key.map((column) => column.name);
   const side = (from: string, where: string) =>
-    `SELECT true AS here, ${list(rows.newKey, 't')}, ROW(${list(rows.compared, 't')}) AS whole FROM ${from} AS t WHERE ${where}`;
+    `SELECT true AS here, ${quoteList(rows.newKey, 't')}, ROW(${quoteList(rows.compared, 't')}) AS whole FROM ${from} AS t WHERE ${where}`;
   const result = noComparison(`${table.schema}.${table.name}`);
   const count = rows.key.length;
   const placed = (from: number) => rows.key.map(({ type }, at) => `$${from + at}::text::${type}`).join(', ');
   for (let after: string[] | undefined; ; ) {
     signal?.throwIfAborted();
     await pace();
-    const begins = after ? `(${list(keys, 't')}) > (${placed(1)})` : 'true';
+    const begins = after ? `(${quoteList(keys, 't')}) > (${placed(1)})` : 'true';
     const { rows: bounds } = await client.query<{ bound: string[] }>(
       `SELECT ARRAY[${keys.map((key) => `t.${id(key)}::text`).join(', ')}] AS bound FROM ${old} AS t WHERE ${begins}
-        ORDER BY ${list(keys, 't')} OFFSET ${CHUNK - 1} LIMIT 1`,
+        ORDER BY ${quoteList(keys, 't')} OFFSET ${CHUNK - 1} LIMIT 1`,
       after ?? [],
     );
     const to = bounds[0]?.bound;
-    const range = to ? `${begins} AND (${list(keys, 't')}) <= (${placed(after ? count + 1 : 1)})` : begins;
+    const range = to
+      ? `${begins} AND (${quoteList(keys, 't')}) <= (${placed(after ? count + 1 : 1)})`
+      : begins;
     const { rows: chunks } = await client.query<{
       old: number;
       fresh: number;
@@ -55,10 +56,10 @@ export async function compareTables(
       `SELECT count(o.here)::int AS old, count(n.here)::int AS fresh,
               count(*) FILTER (WHERE o.here AND (n.here IS NULL OR o.whole *<> n.whole))::int AS missing,
               count(*) FILTER (WHERE n.here AND (o.here IS NULL OR o.whole *<> n.whole))::int AS surplus,
-              coalesce((array_agg(DISTINCT coalesce(ROW(${list(keys, 'o')})::text, ROW(${list(keys, 'n')})::text))
+              coalesce((array_agg(DISTINCT coalesce(ROW(${quoteList(keys, 'o')})::text, ROW(${quoteList(keys, 'n')})::text))
                 FILTER (WHERE o.here IS NULL OR n.here IS NULL OR o.whole *<> n.whole))[1:5], '{}') AS samples
          FROM (${side(old, range)}) AS o FULL JOIN (${side(fresh, range)}) AS n
-           ON ${rows.newKey.map((column) => `o.${id(column)} = n.${id(column)}`).join(' AND ')}`,
+           ON ${same('o', 'n', rows.newKey)}`,
       [...(after ?? []), ...(to ?? [])],
     );
     const [chunk] = chunks;

@@ -1,7 +1,8 @@
-import { quote as id } from '../../lib/pg/quote.ts';
+import { quote as id, quoteList } from '../../lib/pg/quote.ts';
 import { inBatches } from '../batches.ts';
 import type { Phase } from '../mapping.ts';
 import type { Progress, Running } from '../migration.ts';
+import { advanceCursor, finishCursor } from '../state.ts';
 import type { DeclaredMigration } from './declared.ts';
 
 /** Of the first batch, blocks of 8 kB. */
@@ -23,8 +24,8 @@ export async function* copyRows(
   const { rows, table, name } = declared;
   const from = id(table.schema, table.name);
   const to = id(table.schema, rows.newName);
-  const columns = rows.copied.map((column) => id(column)).join(', ');
-  const conflict = rows.newKey.map((column) => id(column)).join(', ');
+  const columns = quoteList(rows.copied);
+  const conflict = quoteList(rows.newKey);
   const sql = `INSERT INTO ${to} (${columns}) OVERRIDING SYSTEM VALUE
     SELECT ${columns} FROM (SELECT ${columns} FROM ONLY ${from} WHERE ctid >= $1::tid AND ctid < $2::tid FOR SHARE) AS held
     ON CONFLICT (${conflict}) DO NOTHING`;
@@ -42,23 +43,19 @@ export async function* copyRows(
     );
     const [cursor] = cursors;
     if (!cursor || BigInt(cursor.reached) >= BigInt(cursor.upper)) {
-      await client.query(
-        'UPDATE sqltrail.migration_cursor SET done = true WHERE migration = $1 AND legacy_table = $2',
-        [name, cursor?.file],
-      );
+      if (cursor) await finishCursor(client, { migration: name, table: cursor.file });
       return undefined;
     }
     const started = performance.now();
     const end = BigInt(cursor.reached) + BigInt(size);
     const reached = String(end < BigInt(cursor.upper) ? end : BigInt(cursor.upper));
     const { rowCount } = await client.query(sql, [`(${cursor.reached},0)`, `(${reached},0)`]);
-    const { rows: after } = await client.query<{ units: number }>(
-      `UPDATE sqltrail.migration_cursor SET reached = $3, units = units + $4, batches = batches + 1,
-              busy_ms = busy_ms + $5, updated_at = clock_timestamp()
-        WHERE migration = $1 AND legacy_table = $2 RETURNING units::float8`,
-      [name, cursor.file, reached, rowCount ?? 0, performance.now() - started],
+    const units = await advanceCursor(
+      client,
+      { migration: name, table: cursor.file },
+      { reached, units: rowCount ?? 0, tookMs: performance.now() - started },
     );
-    return { reached, upper: cursor.upper, units: after[0]?.units };
+    return { reached, upper: cursor.upper, units };
   };
   yield* inBatches(run, at, { size: FIRST_BLOCKS, maxSize: MAX_BLOCKS, next });
 }

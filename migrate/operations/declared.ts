@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { ConfigurationError } from '../../lib/errors.ts';
+import { hashOf } from '../migration.ts';
 
 const name = z.string().min(1);
 
@@ -62,10 +62,7 @@ export type DeclaredStep = z.infer<typeof step>;
 
 /** A migration that has begun goes on only with the file that it began with; comments and layout do not count. */
 export const hashOfDeclared = (declared: DeclaredMigration): string =>
-  createHash('sha256')
-    .update(JSON.stringify(declaredMigration.parse(declared)))
-    .digest('hex')
-    .slice(0, 16);
+  hashOf(declaredMigration.parse(declared));
 
 const HEAD = `# A migration of one table, made by sqltrail migrate plan. Read it, then:
 #   sqltrail migrate start URL THIS-FILE            shows what will be done; --yes does it

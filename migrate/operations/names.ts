@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { nameOf } from '../../lib/pg/names.ts';
+import { quote } from '../../lib/pg/quote.ts';
 
 /** Gives names that no relation of a schema has, and that it has not given before. */
 export class FreeNames {
@@ -16,7 +17,7 @@ export class FreeNames {
         UNION SELECT typname FROM pg_type WHERE typnamespace = $1::regnamespace
         UNION SELECT proname FROM pg_proc WHERE pronamespace = $1::regnamespace
         UNION SELECT stxname FROM pg_statistic_ext WHERE stxnamespace = $1::regnamespace`,
-      [`"${schema.replaceAll('"', '""')}"`],
+      [quote(schema)],
     );
     return new FreeNames(rows.map(({ name }) => name));
   }

@@ -1,8 +1,8 @@
-import { quote as id, literal } from '../../lib/pg/quote.ts';
+import { quote as id, literal, quoteList } from '../../lib/pg/quote.ts';
 import type { TableDescription, TableIndex } from './description.ts';
 import type { Layout, Renamed } from './layout.ts';
 import type { FreeNames } from './names.ts';
-import { comment, comments } from './objects.ts';
+import { comment } from './objects.ts';
 
 /** ` WITH (...)` and ` TABLESPACE` of the old table, for what has rows. */
 const stored = ({ table }: TableDescription) =>
@@ -57,12 +57,7 @@ export function newTable(d: TableDescription, layout: Layout, by: string): strin
     if (isConstraint(index)) {
       const { nulls, include } = nullsAndIncluded(d, index);
       lines.push(
-        `ALTER TABLE ${fresh} ADD CONSTRAINT ${name} ${index.primary ? 'PRIMARY KEY' : `UNIQUE${nulls}`} (${extended(
-          index,
-          by,
-        )
-          .map((column) => id(column))
-          .join(', ')})${include};`,
+        `ALTER TABLE ${fresh} ADD CONSTRAINT ${name} ${index.primary ? 'PRIMARY KEY' : `UNIQUE${nulls}`} (${quoteList(extended(index, by))})${include};`,
         ...comment(
           `CONSTRAINT ${name} ON ${fresh}`,
           d.constraints.find((each) => each.name === index.constraint)?.comment ?? null,
@@ -97,13 +92,13 @@ END $sqltrail$;`,
         ...(of === schema ? [] : [`ALTER SEQUENCE ${id(schema, names.newName)} SET SCHEMA ${id(of)};`]),
       );
   }
-  lines.push(...comments({ ...d, constraints: [] }, fresh));
+  lines.push(...comment(`TABLE ${fresh}`, d.table.comment));
   return lines.join('\n');
 }
 
 /** Real rows go in and out again: what they meet there shows now, and not in the application's first write. */
 export const trial = (layout: Layout): string => {
-  const columns = layout.copied.map((column) => id(column)).join(', ');
+  const columns = quoteList(layout.copied);
   return `SET LOCAL search_path = ${layout.searchPath};
 INSERT INTO ${layout.fresh} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM ${layout.table} LIMIT 1000;
 TRUNCATE ${layout.fresh};`;

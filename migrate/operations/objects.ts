@@ -2,7 +2,8 @@ import { quote as id, literal } from '../../lib/pg/quote.ts';
 import type { Grant, TableDescription } from './description.ts';
 
 const role = (name: string | null) => (name === null ? 'PUBLIC' : id(name));
-const comment = (what: string, text: string | null) =>
+/** CREATE TABLE ... LIKE brings those of columns and checks only. */
+export const comment = (what: string, text: string | null) =>
   text === null ? [] : [`COMMENT ON ${what} IS ${literal(text)};`];
 
 function grantSql(on: string, grants: readonly Grant[], owner: string): string[] {
@@ -115,12 +116,3 @@ export const publicationsFollow = (d: TableDescription, from: string, to: string
     `ALTER PUBLICATION ${id(name)} DROP TABLE ${from};`,
     `ALTER PUBLICATION ${id(name)} ADD TABLE ${to};`,
   ]);
-
-/** Comments that CREATE TABLE ... LIKE does not bring. */
-export const comments = (d: TableDescription, table: string): string[] => [
-  ...comment(`TABLE ${table}`, d.table.comment),
-  ...d.constraints
-    .filter(({ type }) => type === 'f')
-    .flatMap(({ name, comment: text }) => comment(`CONSTRAINT ${id(name)} ON ${table}`, text)),
-];
-export { comment };

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { OperationError } from '../../lib/pg/errors.ts';
 import { literal } from '../../lib/pg/quote.ts';
-import type { Migration, Step } from '../migration.ts';
+import { type Migration, type Step, VERIFY } from '../migration.ts';
 import type { Undo } from '../state.ts';
 import { compareTables, comparingIn } from './compare.ts';
 import { copyRows } from './copy.ts';
@@ -13,7 +13,7 @@ const PATH = 'SET LOCAL search_path = pg_catalog;\n';
 
 function workOf(declared: DeclaredMigration, { sql, indexes, work }: DeclaredStep): Step['work'] {
   if (work === 'copy') return { kind: 'run', run: (run, at) => copyRows(run, at, declared) };
-  if (work === 'compare') return { kind: 'run', run: (run, { phase, step }) => run.verified(phase, step) };
+  if (work === 'compare') return VERIFY;
   if (indexes)
     return {
       kind: 'indexes',
@@ -51,9 +51,10 @@ async function refuseChanged(client: pg.ClientBase, { table, definition }: Decla
 export const operationOf = (declared: DeclaredMigration): Migration => ({
   name: declared.name,
   hash: hashOfDeclared(declared),
-  tables: [declared.table, { schema: declared.table.schema, name: declared.rows.oldName }].map(
-    ({ schema, name: table }) => ({ schema, table }),
-  ),
+  tables: [
+    { schema: declared.table.schema, table: declared.table.name },
+    { schema: declared.table.schema, table: declared.rows.oldName },
+  ],
   comparing: comparingIn(declared.rows.searchPath),
   begins: (client) => refuseChanged(client, declared),
   steps: async () =>

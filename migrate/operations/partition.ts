@@ -1,31 +1,36 @@
 import type pg from 'pg';
 import { OperationError } from '../../lib/pg/errors.ts';
 import { quote as id } from '../../lib/pg/quote.ts';
+import { MODELS_EQUAL, SHORT_LOCK } from '../migration.ts';
+import { openReader } from '../session.ts';
 import type { Choices, PartitionOptions } from './choices.ts';
 import { cutoverBack, cutoverSql, validateIncoming } from './cutover.ts';
 import type { DeclaredMigration, DeclaredStep } from './declared.ts';
-import { describeTable, fingerprintOf, type TableDescription } from './description.ts';
+import { describeTable, fingerprintOf, READING, type TableDescription } from './description.ts';
 import { rangesFor } from './intervals.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { FreeNames } from './names.ts';
 import { attachIndexes, foreignKeys, laterIndexes, newTable, statisticsSql, trial } from './newTable.ts';
 import { notesFor } from './notes.ts';
-import { brokenForeignKeys, refusals } from './refusals.ts';
+import { refusals } from './refusals.ts';
 import { noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
-
-const SHORT = 'for milliseconds; gives up after 500 ms of waiting and tries again';
 
 /**
  * What has to be done so that a table becomes one that is partitioned by ranges of time, while it is written to. Reads
  * only.
  *
- * @param client with the settings of READING
  * @throws OperationError with every reason why it cannot be done as asked, and what to do
  */
-export async function planPartition(
-  client: pg.ClientBase,
-  options: PartitionOptions,
-): Promise<DeclaredMigration> {
+export async function planPartition(url: string, options: PartitionOptions): Promise<DeclaredMigration> {
+  const client = await openReader(url, READING);
+  try {
+    return await planIn(client, options);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function planIn(client: pg.ClientBase, options: PartitionOptions): Promise<DeclaredMigration> {
   const d = await describeTable(client, options.table);
   const { schema, name, owner, oid } = d.table;
   const { rows: server } = await client.query<{ number: number }>(
@@ -97,11 +102,9 @@ function phasesOf(
   const { table, fresh, old } = layout;
   const later = laterIndexes(layout, free);
   const keys = foreignKeys(d, layout);
-  const referenced = `SHARE ROW EXCLUSIVE on the new table and those that it refers to, ${SHORT}`;
-  const kept =
-    brokenForeignKeys(d, choices.by).length > 0
-      ? d.incoming.filter(({ columns }) => columns.includes(choices.by))
-      : d.incoming;
+  const referenced = `SHARE ROW EXCLUSIVE on the new table and those that it refers to, ${SHORT_LOCK}`;
+  // Others are dropped, which was chosen.
+  const kept = d.incoming.filter(({ columns }) => columns.includes(choices.by));
   const cutover = { kept, definition };
   const when = (condition: unknown, ...steps: DeclaredStep[]) => (condition ? steps : []);
   return [
@@ -130,7 +133,7 @@ function phasesOf(
         { name: 'new table is kept in step', lock: 'none', undo: `TRUNCATE ${fresh};` },
         {
           name: `triggers on ${d.table.name}`,
-          lock: `SHARE ROW EXCLUSIVE on ${table}, ${SHORT}`,
+          lock: `SHARE ROW EXCLUSIVE on ${table}, ${SHORT_LOCK}`,
           sql: syncTriggers(layout.forward),
           undo: noSyncTriggers(layout.forward),
         },
@@ -153,7 +156,7 @@ function phasesOf(
           },
           {
             name: 'indexes of the table',
-            lock: `SHARE UPDATE EXCLUSIVE on the new table, ${SHORT}`,
+            lock: `SHARE UPDATE EXCLUSIVE on the new table, ${SHORT_LOCK}`,
             sql: attachIndexes(layout, later),
           },
         ),
@@ -188,7 +191,7 @@ function phasesOf(
         }),
         {
           name: 'the new table has the name',
-          lock: `ACCESS EXCLUSIVE on ${[table, ...d.incoming.map((key) => id(key.schema, key.table))].join(', ')}, ${SHORT}`,
+          lock: `ACCESS EXCLUSIVE on ${[table, ...d.incoming.map((key) => id(key.schema, key.table))].join(', ')}, ${SHORT_LOCK}`,
           sql: cutoverSql(d, layout, cutover),
           undo: cutoverBack(d, layout, cutover),
         },
@@ -203,10 +206,10 @@ function phasesOf(
     {
       phase: 'contract',
       steps: [
-        { name: 'both models are equal', lock: 'none: reads only', work: 'compare' },
+        { name: MODELS_EQUAL, lock: 'none: reads only', work: 'compare' },
         {
           name: 'no old table',
-          lock: `ACCESS EXCLUSIVE on ${table}, on ${old} and on those that it refers to, ${SHORT}`,
+          lock: `ACCESS EXCLUSIVE on ${table}, on ${old} and on those that it refers to, ${SHORT_LOCK}`,
           sql: [noSyncTriggers(layout.reverse), noSyncFunction(layout.reverse), `DROP TABLE ${old};`].join(
             '\n',
           ),

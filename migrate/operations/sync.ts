@@ -1,4 +1,4 @@
-import { quote as id } from '../../lib/pg/quote.ts';
+import { quote as id, quoteList } from '../../lib/pg/quote.ts';
 import { TRIGGER_PREFIX } from './descriptionSql.ts';
 
 export interface Sync {
@@ -28,10 +28,9 @@ export interface Sync {
   set: readonly string[];
 }
 
-const same = (a: string, b: string, columns: readonly string[]) =>
+/** The same row in two tables, as a condition on their aliases. */
+export const same = (a: string, b: string, columns: readonly string[]) =>
   columns.map((column) => `${a}.${id(column)} = ${b}.${id(column)}`).join(' AND ');
-const list = (columns: readonly string[], alias?: string) =>
-  columns.map((column) => (alias ? `${alias}.${id(column)}` : id(column))).join(', ');
 
 /**
  * What one statement did to a table is done to the other within the same transaction. The rows are read again by their
@@ -47,22 +46,22 @@ export function syncFunction(sync: Sync): string {
   const from = id(sync.schema, source);
   const to = id(sync.schema, target);
   const isThere = `EXISTS (SELECT FROM ${from} AS s WHERE ${same('s', 'o', identity)})`;
-  const changed = `SELECT ${list(identity)} FROM old_rows EXCEPT SELECT ${list(identity)} FROM new_rows`;
+  const changed = `SELECT ${quoteList(identity)} FROM old_rows EXCEPT SELECT ${quoteList(identity)} FROM new_rows`;
   const putFirst = (where: string) => `IF current_setting('transaction_isolation') <> 'read committed' THEN
-      INSERT INTO ${to} (${list(columns)}) OVERRIDING SYSTEM VALUE
-      SELECT ${list(columns)} FROM old_rows${where} ON CONFLICT (${list(sync.arbiter)}) DO NOTHING;
+      INSERT INTO ${to} (${quoteList(columns)}) OVERRIDING SYSTEM VALUE
+      SELECT ${quoteList(columns)} FROM old_rows${where} ON CONFLICT (${quoteList(sync.arbiter)}) DO NOTHING;
     END IF;`;
   const update = sync.replace
     ? `${putFirst('')}
     DELETE FROM ${to} AS d USING old_rows AS o WHERE ${same('d', 'o', identity)};`
     : `IF EXISTS (${changed}) THEN
-      ${putFirst(` WHERE (${list(identity)}) IN (${changed})`)}
+      ${putFirst(` WHERE (${quoteList(identity)}) IN (${changed})`)}
       DELETE FROM ${to} AS d USING (${changed}) AS o WHERE ${same('d', 'o', identity)} AND NOT ${isThere};
     END IF;`;
   const conflict =
     sync.set.length === 0
       ? 'DO NOTHING'
-      : `DO UPDATE SET (${list(sync.set)}) = ROW(${list(sync.set, 'EXCLUDED')})`;
+      : `DO UPDATE SET (${quoteList(sync.set)}) = ROW(${quoteList(sync.set, 'EXCLUDED')})`;
   return `CREATE FUNCTION ${id(sync.schema, sync.fn)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = ${sync.searchPath} SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $sqltrail$
 #variable_conflict use_column
@@ -79,9 +78,9 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     ${update}
   END IF;
-  INSERT INTO ${to} (${list(columns)}) OVERRIDING SYSTEM VALUE
-  SELECT ${list(columns, 's')} FROM new_rows AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}
-  ON CONFLICT (${list(sync.arbiter)}) ${conflict};
+  INSERT INTO ${to} (${quoteList(columns)}) OVERRIDING SYSTEM VALUE
+  SELECT ${quoteList(columns, 's')} FROM new_rows AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}
+  ON CONFLICT (${quoteList(sync.arbiter)}) ${conflict};
   RETURN NULL;
 END $sqltrail$;
 REVOKE EXECUTE ON FUNCTION ${id(sync.schema, sync.fn)}() FROM PUBLIC;`;

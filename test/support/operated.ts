@@ -3,10 +3,8 @@ import type { Phase, Reached } from '../../migrate/mapping.ts';
 import type { Migration } from '../../migrate/migration.ts';
 import type { PartitionOptions } from '../../migrate/operations/choices.ts';
 import { type DeclaredMigration, readDeclared, writeDeclared } from '../../migrate/operations/declared.ts';
-import { READING } from '../../migrate/operations/description.ts';
 import { operationOf } from '../../migrate/operations/operation.ts';
 import { planPartition } from '../../migrate/operations/partition.ts';
-import { openReader } from '../../migrate/session.ts';
 
 /** An operation on a test's database, planned, written to a file's text and read from it again. */
 export interface Operated {
@@ -31,13 +29,7 @@ export async function operated(
   url: string,
   options: Pick<PartitionOptions, 'table' | 'by'> & Partial<PartitionOptions>,
 ): Promise<Operated> {
-  const reader = await openReader(url, READING);
-  let file: string;
-  try {
-    file = writeDeclared(await planPartition(reader, { ...chosen, ...options }));
-  } finally {
-    await reader.end();
-  }
+  const file = writeDeclared(await planPartition(url, { ...chosen, ...options }));
   const declared = readDeclared(file, 'plan.yaml');
   const at = { url, mapping: operationOf(declared), dutyCycle: 1, maxBatch: 64 };
   return {
