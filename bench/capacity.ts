@@ -1,5 +1,5 @@
 import '../sample-shop/useConfig.ts';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,9 @@ import {
   type CapacityStep,
   capacitySchema,
   kneeOf,
+  readCapacity,
 } from '../report/capacity.ts';
+import { writeMeasured } from '../report/measuredFile.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { cpuOf, cpuOfServer } from './cpu.ts';
 import { type Model, models } from './growthRecording.ts';
@@ -123,16 +125,6 @@ async function measureStep(
   }
 }
 
-async function written(file: string): Promise<Capacity | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : capacitySchema.parse(JSON.parse(text));
-}
-
-async function write(file: string, capacity: Capacity): Promise<void> {
-  await writeFile(`${file}.part`, `${JSON.stringify(capacitySchema.parse(capacity), null, 1)}\n`);
-  await rename(`${file}.part`, file);
-}
-
 /** Rates of a cell that earlier rounds have found, so that a later round begins near its knee. */
 const firstRate = (cell: CapacityCell | undefined): number => {
   const met = cell && kneeOf(cell).met;
@@ -143,7 +135,7 @@ async function measure(harness: Harness, options: Options): Promise<Capacity> {
   const { base, sizes, rounds, seconds, think, highest, dir } = options;
   const file = path.join(dir, 'capacity.json');
   const settings = { base, sizes, rounds, stepSeconds: seconds, thinkMs: think, objectiveSeconds: objective };
-  const known = await written(file);
+  const known = await readCapacity(file);
   if (known && JSON.stringify(known.settings) !== JSON.stringify(settings))
     throw new Error(`${file} was measured with other settings: use those, or another --dir.`);
   const version = await onDatabase(
@@ -190,7 +182,7 @@ async function measure(harness: Harness, options: Options): Promise<Capacity> {
         );
         if (cell) cell.steps.push(...steps);
         else capacity.cells.push({ model, size, steps });
-        await write(file, capacity);
+        await writeMeasured(file, capacitySchema, capacity);
       }
   return capacity;
 }
@@ -246,7 +238,7 @@ const program = new Command('capacity')
         );
       }
       await mkdir(path.dirname(options.out), { recursive: true });
-      await write(options.out, capacity);
+      await writeMeasured(options.out, capacitySchema, capacity);
       say(`complete: ${options.out}`);
     } finally {
       await harness.stop();

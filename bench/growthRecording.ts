@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { writeMeasured } from '../report/measuredFile.ts';
 
 export const models = ['legacy', 'tuned', 'refactored'] as const;
 export type Model = (typeof models)[number];
@@ -78,10 +79,8 @@ export async function readGrowth(file: string): Promise<GrowthRecording> {
   throw new Error(`${file} is no growth recording: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-export async function writeGrowth(file: string, growth: GrowthRecording): Promise<void> {
-  await writeFile(`${file}.part`, `${JSON.stringify(recording.parse(growth), null, 1)}\n`);
-  await rename(`${file}.part`, file);
-}
+export const writeGrowth = (file: string, growth: GrowthRecording): Promise<void> =>
+  writeMeasured(file, recording, growth);
 
 /** Every size has been measured on every model, in one round at least. */
 export const isComplete = ({ settings, cells }: GrowthRecording): boolean =>

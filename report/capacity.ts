@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { type Figures, formats } from './figures.ts';
 import { type GrowthModel, growthModels } from './growth.ts';
+import { readMeasured } from './measuredFile.ts';
 
 const NAME = 'docs/measured/capacity.json';
 export const CAPACITY = path.join(import.meta.dirname, '..', NAME);
@@ -72,17 +72,7 @@ export function kneeOf({ steps }: Pick<CapacityCell, 'steps'>): Knee {
 }
 
 /** @returns null where it was not measured @throws Error naming the file and the field at fault */
-export async function readCapacity(file = CAPACITY): Promise<Capacity | null> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text === undefined) return null;
-  const parsed = capacitySchema.safeParse(JSON.parse(text));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new Error(`${file}: ${issue?.path.join('.')}: ${issue?.message}`);
-}
+export const readCapacity = (file = CAPACITY): Promise<Capacity | null> => readMeasured(file, capacitySchema);
 
 const perSecond = (value: number) => `${formats.count(value)} /s`;
 

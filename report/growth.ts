@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { intervalOf } from '../lib/stats/interval.ts';
 import { fitCurve } from '../lib/stats/powerLaw.ts';
 import { type Figures, formats } from './figures.ts';
+import { readMeasured } from './measuredFile.ts';
 
 const models = ['legacy', 'tuned', 'refactored'] as const;
 export type GrowthModel = (typeof models)[number];
@@ -42,17 +42,7 @@ const schema = z.object({
 export type Growth = z.infer<typeof schema>;
 
 /** @returns null where growth has not been measured @throws Error naming the file and the field at fault */
-export async function readGrowth(file = GROWTH): Promise<Growth | null> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text === undefined) return null;
-  const parsed = schema.safeParse(JSON.parse(text));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new Error(`${file}: ${issue?.path.join('.')}: ${issue?.message}`);
-}
+export const readGrowth = (file = GROWTH): Promise<Growth | null> => readMeasured(file, schema);
 
 /** p95 of each window, milliseconds. */
 export const growthWindows = (
