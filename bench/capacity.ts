@@ -20,6 +20,7 @@ import { cpuOf, cpuOfServer } from './cpu.ts';
 import { type Model, models } from './growthRecording.ts';
 import { type Harness, p95, startHarness } from './harness.ts';
 import { modelDatabase, onDatabase } from './modelDatabase.ts';
+import { whole, wholes } from './options.ts';
 import { staircase } from './staircase.ts';
 
 /**
@@ -192,15 +193,11 @@ const positive = (text: string) => {
   if (!(value > 0)) throw new InvalidArgumentError('Give a number above 0.');
   return value;
 };
-const whole = (text: string) => {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number of 1 or more.');
-  return Number(text);
-};
 
 const program = new Command('capacity')
   .description('visits a second at which each data model misses the objective; a killed run goes on')
   .addOption(new Option('--base <scale>', 'scale of size 1').choices(Object.keys(scales)).default('default'))
-  .option('--sizes <list>', 'times the base', (text) => text.split(',').map(whole), [1, 4])
+  .option('--sizes <list>', 'times the base', wholes, [1, 4])
   .option('--models <list>', models.join(', '), (text) => text.split(',') as Model[], [...models])
   .option('--rounds <n>', 'over all cells', whole, 2)
   .option('--seconds <n>', 'of a step', positive, 20)

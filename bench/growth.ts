@@ -18,6 +18,7 @@ import {
 } from './growthRecording.ts';
 import { measureVisits } from './growthVisits.ts';
 import { modelDatabase, onDatabase } from './modelDatabase.ts';
+import { whole, wholes } from './options.ts';
 
 /**
  * What each operation of the shop takes with 1, 2, 4 and 8 times the data, on the legacy tables, on the same tables
@@ -161,17 +162,11 @@ class Growth {
   }
 }
 
-const whole = (text: string) => {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Give a whole number of 1 or more.');
-  return Number(text);
-};
-const list = (text: string) => text.split(',').map(whole);
-
 const program = new Command('growth')
   .description('measures the shop at several sizes of its data on each data model; a killed run goes on')
   .argument('[part]', 'prepare: only make the databases; measure: all', 'measure')
   .addOption(new Option('--base <scale>', 'scale of size 1').choices(Object.keys(scales)).default('small'))
-  .option('--sizes <list>', 'times the base', list, [1, 2, 4, 8])
+  .option('--sizes <list>', 'times the base', wholes, [1, 2, 4, 8])
   .option('--rounds <n>', 'over all cells', whole, 2)
   .option('--visits <n>', 'in a window', whole, 30)
   .option('--windows <n>', 'in a cell and round', whole, 3)

@@ -1,5 +1,5 @@
 import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
-import { intervalOf, isInterval, ratioOf } from '../lib/stats/interval.ts';
+import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import type { Case } from '../report/case.ts';
 import { stepWindows, worsened } from '../report/comparison.ts';
 import { formats } from '../report/figures.ts';
@@ -201,10 +201,7 @@ export function stepVerdict(recording: Recording): string[] {
       const [before, after] = [stepWindows(recording, 'peak', step), stepWindows(recording, phase, step)];
       const [was, is, ratio] = [intervalOf(before), intervalOf(after), ratioOf(before, after)];
       if (!was || !is || !ratio) return [];
-      const interval = isInterval(ratio)
-        ? ` (95 % interval ${formats.count(ratio.low)} to ${formats.count(ratio.high)})`
-        : '';
-      const times = `${formats.count(ratio.mean)} times as fast${interval}`;
+      const times = `${formats.count(ratio.mean)} times as fast${rangeText(ratio, formats.count, '95 % interval ')}`;
       return [
         `${title}, p95 of its windows, ${phase}: ${formatKpi(was.mean, 'customer-latency-p95')} → ${formatKpi(is.mean, 'customer-latency-p95')}, ${times}; wanted ${WANTED}: ${ratio.mean >= WANTED ? 'reached' : 'missed'}.`,
       ];

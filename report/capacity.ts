@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { type Figures, formats } from './figures.ts';
-import { type GrowthModel, growthModels } from './growth.ts';
+import { modelNames } from './growth.ts';
 import { readMeasured } from './measuredFile.ts';
 
 const NAME = 'docs/measured/capacity.json';
@@ -30,7 +30,7 @@ const step = z.object({
 export type CapacityStep = z.infer<typeof step>;
 
 const cell = z.object({
-  model: z.enum(Object.keys(growthModels) as [GrowthModel, ...GrowthModel[]]),
+  model: z.enum(modelNames),
   /** Times the data of the base. */
   size: z.number().positive(),
   steps: z.array(step).min(1),

@@ -5,8 +5,9 @@ import { fitCurve } from '../lib/stats/powerLaw.ts';
 import { type Figures, formats } from './figures.ts';
 import { readMeasured } from './measuredFile.ts';
 
-const models = ['legacy', 'tuned', 'refactored'] as const;
-export type GrowthModel = (typeof models)[number];
+/** The data models of the benches, in this order. */
+export const modelNames = ['legacy', 'tuned', 'refactored'] as const;
+export type GrowthModel = (typeof modelNames)[number];
 export const growthModels: Record<GrowthModel, string> = {
   legacy: 'as it is',
   tuned: 'after the short term',
@@ -33,7 +34,7 @@ const schema = z.object({
   gatewayMs: z.number(),
   cells: z.array(
     z.object({
-      model: z.enum(models),
+      model: z.enum(modelNames),
       size: z.number(),
       windows: z.array(z.object({ checkout: reading, history: reading, search: reading })),
     }),
@@ -59,7 +60,7 @@ export const growthWindows = (
 export function scalingFigures(figures: Figures, growth: Growth): void {
   const { settings, measuredOn, gatewayMs } = growth;
   for (const operation of Object.keys(growthOperations) as GrowthOperation[])
-    for (const model of models) {
+    for (const model of modelNames) {
       const readings = settings.sizes.map((size) => ({
         size,
         values: growthWindows(growth, model, operation, size),

@@ -1,4 +1,4 @@
-import { kpiById } from '../kpis/catalogue.ts';
+import { catalogue, kpiById } from '../kpis/catalogue.ts';
 import { ratioOf } from '../lib/stats/interval.ts';
 import { neverSeen } from '../lib/stats/neverSeen.ts';
 import { withUnit } from '../lib/units/format.ts';
@@ -39,6 +39,11 @@ export const COMPARED_KPIS = [
   'rows-read-per-request',
   'queries-per-request',
 ] as const;
+
+/** KPIs of the catalogue of which no windows were recorded. */
+export const uncomparedKpis = catalogue.filter(
+  ({ id }) => !COMPARED_KPIS.some((compared) => compared === id),
+);
 
 export const kpiFormat =
   (id: string): ((value: number) => string) =>
@@ -354,6 +359,10 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/diagnosis/findings'],
     'findings missing-foreign-key',
   );
+  const timed = actions.map((entry) => {
+    const { before, after } = entry;
+    return { ...entry, ratio: before && after ? ratioOf(before.meanMs, after.meanMs) : undefined };
+  });
   figures.define(
     'actions:predicted',
     actions.filter(
@@ -366,8 +375,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
   );
   figures.define(
     'actions:predicted-near',
-    actions.filter(({ action, before, after }) => {
-      const ratio = before && after ? ratioOf(before.meanMs, after.meanMs) : undefined;
+    timed.filter(({ action, ratio }) => {
       const by = ratio && action.predictedSpeedup ? action.predictedSpeedup / ratio.mean : 0;
       return by >= 1 / NEAR && by <= NEAR;
     }).length,
@@ -396,8 +404,7 @@ export function runFigures(figures: Figures, recording: Recording): void {
     ['/actions'],
     'actions that did not help, and were reverted',
   );
-  for (const [at, { action, before, after, applySeconds }] of actions.entries()) {
-    const ratio = before && after ? ratioOf(before.meanMs, after.meanMs) : undefined;
+  for (const [at, { action, ratio, applySeconds }] of timed.entries()) {
     figures.defineInterval(
       `action:${action.id}:gain`,
       ratio,

@@ -1,6 +1,5 @@
-import { catalogue } from '../kpis/catalogue.ts';
 import type { Figures } from './figures.ts';
-import { COMPARED_KPIS, kpiFormat } from './measured.ts';
+import { kpiFormat, uncomparedKpis } from './measured.ts';
 import type { Recording } from './recording.ts';
 
 export interface WorseSample {
@@ -21,22 +20,20 @@ export function worseSamples(figures: Figures, { phases }: Recording): WorseSamp
   if (phase === undefined || indexOf('peak') < 0) return [];
   const last = (at: number, id: string) =>
     phases[at]?.samples.flatMap(({ kpis }) => kpis.find((kpi) => kpi.id === id) ?? []).at(-1);
-  return catalogue
-    .filter(({ id }) => !COMPARED_KPIS.some((compared) => compared === id))
-    .flatMap(({ id, name }) => {
-      const [before, now] = [last(indexOf('peak'), id), last(after, id)];
-      if (before?.met !== true || now?.met !== false) return [];
-      for (const [at, sample] of [
-        [indexOf('peak'), before],
-        [after, now],
-      ] as const)
-        figures.define(
-          `sampled:${id}:${phases[at]?.name}`,
-          sample.value,
-          kpiFormat(id),
-          [`/phases/${at}/samples`],
-          'last sample of the phase',
-        );
-      return [{ id, name, phase }];
-    });
+  return uncomparedKpis.flatMap(({ id, name }) => {
+    const [before, now] = [last(indexOf('peak'), id), last(after, id)];
+    if (before?.met !== true || now?.met !== false) return [];
+    for (const [at, sample] of [
+      [indexOf('peak'), before],
+      [after, now],
+    ] as const)
+      figures.define(
+        `sampled:${id}:${phases[at]?.name}`,
+        sample.value,
+        kpiFormat(id),
+        [`/phases/${at}/samples`],
+        'last sample of the phase',
+      );
+    return [{ id, name, phase }];
+  });
 }

@@ -14,10 +14,10 @@ export const MIN_WINDOWS = 6;
 /** Enough windows, and ends that differ: equal ones come from the buckets of a histogram. */
 export const isInterval = ({ low, high, windows }: Interval): boolean => windows >= MIN_WINDOWS && low < high;
 
-/** ` (LOW to HIGH)` for a text after the mean; empty where there is no interval to tell. */
-export function rangeText(found: Interval, text: (value: number) => string): string {
+/** ` (LOW to HIGH)` for a text after the mean, `lead` in front of LOW; empty where there is no interval to tell. */
+export function rangeText(found: Interval, text: (value: number) => string, lead = ''): string {
   const [low, high] = [text(found.low), text(found.high)];
-  return isInterval(found) && low !== high ? ` (${low} to ${high})` : '';
+  return isInterval(found) && low !== high ? ` (${lead}${low} to ${high})` : '';
 }
 
 /** mulberry32, 0 <= u < 1: the same windows give the same interval in every run. */

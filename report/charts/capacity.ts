@@ -1,6 +1,6 @@
 import { type Capacity, kneeOf } from '../capacity.ts';
 import type { Figures } from '../figures.ts';
-import { type GrowthModel, growthModels } from '../growth.ts';
+import { type GrowthModel, modelNames } from '../growth.ts';
 import { colours, svg, text } from './svg.ts';
 
 /** Shades of one model's bars: the larger the data, the darker. */
@@ -23,9 +23,7 @@ export function capacityBars(
   width = 700,
   height = 300,
 ): string {
-  const models = (Object.keys(growthModels) as GrowthModel[]).filter((model) =>
-    cells.some((cell) => cell.model === model),
-  );
+  const models = modelNames.filter((model) => cells.some((cell) => cell.model === model));
   const highest = Math.max(...cells.map((cell) => kneeOf(cell).met ?? 0), 1);
   return svg('capacity', width, height, {
     title: {

@@ -6,6 +6,7 @@ import {
   growthModels,
   growthOperations,
   growthWindows,
+  modelNames,
 } from '../growth.ts';
 import { colours, svg, text } from './svg.ts';
 
@@ -42,7 +43,7 @@ export function growthLines(growth: Growth, operation: GrowthOperation, width = 
       nameGap: 26,
     },
     yAxis: { type: 'log', axisLabel: { formatter: (ms: number) => formats.duration(ms / 1000) } },
-    series: (Object.keys(growthModels) as GrowthModel[]).map((model) => ({
+    series: modelNames.map((model) => ({
       name: growthModels[model],
       type: 'line',
       symbol: looks[model].symbol,

@@ -1,4 +1,4 @@
-import { kpiById } from '../../kpis/catalogue.ts';
+import { kpiById, meetsObjective } from '../../kpis/catalogue.ts';
 import type { Figures } from '../figures.ts';
 import { COMPARED, kpiFormat, phaseTitles, windowsOf } from '../measured.ts';
 import type { Recording } from '../recording.ts';
@@ -19,11 +19,11 @@ export function phaseBars(
   width = 500,
   height = 270,
 ): string {
-  const { objective, name } = kpiById(kpi);
+  const found = kpiById(kpi);
+  const { objective, name } = found;
   const format = kpiFormat(kpi);
   const phases = COMPARED.filter((phase) => windowsOf(recording, phase, kpi).length > 0);
-  const met = (value: number) =>
-    objective.comparison === '<=' ? value <= objective.value : value >= objective.value;
+  const met = (value: number) => meetsObjective(found, value);
   /** On a slide: fewer words below the bars, fewer lines behind them. */
   const small = width < 420;
   const value = (phase: string) => figures.value(`${kpi}:${phase}`) ?? 0;

@@ -5,7 +5,7 @@ import type { Case } from '../case.ts';
 import { phaseBars } from '../charts/phaseBars.ts';
 import { AFTER, type Row, worsened } from '../comparison.ts';
 import type { Figures } from '../figures.ts';
-import { afterTitles, COMPARED_KPIS, kpiFormat, phaseTitles } from '../measured.ts';
+import { afterTitles, kpiFormat, phaseTitles, uncomparedKpis } from '../measured.ts';
 import { figureOf, intervalCell, rangeOf } from '../page.ts';
 
 function objective(figures: Figures, id: string): Html {
@@ -46,10 +46,9 @@ function judgement({ figures, rows, worseSamples }: Case): Html {
     ({ id, name, phase }, at) =>
       html`${at ? '; ' : ''}${name} ${f(`sampled:${id}:peak`)} → ${f(`sampled:${id}:${phase}`)}`,
   );
-  const others = catalogue.filter(({ id }) => !COMPARED_KPIS.some((compared) => compared === id));
   return html`<p>${worse.length > 0 ? html`<span class="bad">Became worse: ${worse.join(', ')}.</span> ` : html`None of the rows above became worse. `}${f('kpis:compared')} of ${f('kpis:all')} KPIs were read in windows and compared.</p>
 ${sampled.length > 0 ? html`<p class="bad">Met the objective at the peak before and miss it now, by the last sample of each phase: ${sampled}.</p>` : ''}
-<p class="dim" data-basis="catalogue">Not read in windows: ${others.map(({ name }) => name).join(', ')}.</p>`;
+<p class="dim" data-basis="catalogue">Not read in windows: ${uncomparedKpis.map(({ name }) => name).join(', ')}.</p>`;
 }
 
 /** The phases side by side: means with their intervals, and what each step did against the peak before. */

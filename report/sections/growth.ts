@@ -1,7 +1,7 @@
 import { Html, html } from '../../diagnosis/format/markup.ts';
 import type { Case } from '../case.ts';
 import { growthLines } from '../charts/growth.ts';
-import { type GrowthModel, type GrowthOperation, growthModels, growthOperations } from '../growth.ts';
+import { type GrowthOperation, growthModels, growthOperations, modelNames } from '../growth.ts';
 import { intervalCell } from '../page.ts';
 
 /** How each data model takes it when the data grows. */
@@ -14,7 +14,7 @@ export function growth({ growth: measured, figures }: Case): Html {
 <table class="tight"><thead><tr><th>p95</th><th>model</th>${sizes.map((size) => html`<th class="n">${size}×</th>`)}<th class="n">grows with size to the power of</th></tr></thead><tbody>${(
     Object.keys(growthOperations) as GrowthOperation[]
   ).flatMap((operation) =>
-    (Object.keys(growthModels) as GrowthModel[]).map(
+    modelNames.map(
       (model) =>
         html`<tr><td>${growthOperations[operation]}</td><td>${growthModels[model]}</td>${sizes.map((size) => cell(`scaling:${operation}:${model}:${size}`))}${cell(`scaling:${operation}:${model}:exponent`)}</tr>`,
     ),
