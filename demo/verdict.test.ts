@@ -49,6 +49,11 @@ it('the verdict says what is still outside its objective, and nothing of what wa
   const whole = verdict(caseOf(recording, assumptions)).join('\n');
   expect(whole).toContain('Medium term: the same peak');
   expect(whole).toContain('The KPIs of the table are within their objectives at the end.');
+  const quieter = structuredClone(recording);
+  for (const phase of quieter.phases) if (phase.name === 'peak-after-medium-term') phase.offeredRate = 1;
+  const other = verdict(caseOf(quieter, assumptions)).join('\n');
+  expect(other).toContain('Short term: the same peak');
+  expect(other).toContain('Medium term: a peak');
   const slow = structuredClone(recording);
   for (const { kpis } of slow.phases.at(-1)?.windows ?? [])
     for (const kpi of kpis) if (kpi.id === 'statement-latency-p95') kpi.value = 0.5;

@@ -1,6 +1,7 @@
 import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
 import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import type { Case } from '../report/case.ts';
+import { type ClaimName, holds } from '../report/claims.ts';
 import { stepWindows, worsened } from '../report/comparison.ts';
 import { formats } from '../report/figures.ts';
 import { kpiFormat, windowsOf } from '../report/measured.ts';
@@ -99,7 +100,8 @@ export function shortfalls(recording: Recording): string[] {
  * The verdict in sentences, for whoever is on call and for their lead; every figure is one of the report's. What was
  * not measured is left out: {@link shortfalls} says it.
  */
-export function verdict({ recording, figures, rows, causes, worseSamples }: Case): string[] {
+export function verdict(input: Case): string[] {
+  const { recording, figures, rows, causes, worseSamples } = input;
   const f = (id: string) => figures.text(id);
   const fired = [
     ...new Set(recording.alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)),
@@ -123,22 +125,24 @@ export function verdict({ recording, figures, rows, causes, worseSamples }: Case
         .map(({ title, rank }) => `${title} (${f(`finding:${rank}:share`)})`)
         .join('; ')}.`,
     );
-  const peaks: [string, string, string][] = [
+  const peaks: [string, string, ClaimName, string][] = [
     [
       'peak-after-short-term',
       'Short term',
+      'same load after the short term',
       `${f('actions:kept')} actions in force, ${f('actions:reverted')} reverted; the awaited alerts ${figures.get('alerts:silent') ? `silent after ${f('alerts:silent')}` : 'still active'}`,
     ],
     [
       'peak-after-medium-term',
       'Medium term',
+      'same load after the medium term',
       `${f('archival:rows')} rows archived, ${f('verified:rows')} rows of both models compared, ${f('verified:differing')} differ; ${f('orders:acknowledged')} orders acknowledged meanwhile, ${f('orders:found')} there; database ${f('size:before')} → ${f('size:after')}`,
     ],
   ];
-  for (const [phase, title, more] of peaks)
+  for (const [phase, title, sameLoad, more] of peaks)
     if (figures.get(`customer-latency-p95:${phase}`))
       lines.push(
-        `${title}: the same peak with pages of ${f(`customer-latency-p95:${phase}`)}, ${f(`request-failure-ratio:${phase}`)} failed requests, ${f(`checkouts:${phase}:count`)} of ${f(`checkouts:${phase}:all`)} buyers lost. ${more}.`,
+        `${title}: ${holds(input, sameLoad) ? 'the same peak' : 'a peak'} with pages of ${f(`customer-latency-p95:${phase}`)}, ${f(`request-failure-ratio:${phase}`)} failed requests, ${f(`checkouts:${phase}:count`)} of ${f(`checkouts:${phase}:all`)} buyers lost. ${more}.`,
       );
   const last = rows[0]?.cells.at(-1)?.phase ?? '';
   const outside = catalogue.filter((kpi) => {

@@ -131,6 +131,16 @@ describe('what a recording does not bear is not said', () => {
     expect(messagesOf(input)).not.toContain('The load of the peak went on');
   });
 
+  it('the same peak on the new data model, where it was another', async () => {
+    const input = await seeded(({ phases }) => {
+      for (const phase of phases) if (phase.name === 'peak-after-medium-term') phase.offeredRate = 1;
+    });
+    const { files } = rendered(input);
+    for (const name of ['summary.html', 'deck-notes.md', 'messages/engineers.md', 'messages/status.md'])
+      expect(files.get(name), name).not.toMatch(/the same peak/i);
+    expect(files.get('messages/status.md')).toContain('The new model is in use.');
+  });
+
   it('that no KPI became worse, while one that was not read in windows did', async () => {
     const input = await seeded(({ phases }) => {
       for (const { name, samples } of phases)

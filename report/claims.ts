@@ -1,9 +1,7 @@
-import type { ActionKind } from '../fix/action.ts';
 import { isInForce } from '../fix/journalEntry.ts';
 import { kpiById, meetsObjective } from '../kpis/catalogue.ts';
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
-import { firstPage } from './measured.ts';
 
 /** A statement that is no figure, and what has to be true in the recording before anybody says it. */
 interface Claim {
@@ -24,17 +22,8 @@ const sameRate = (input: Case, ...phases: string[]) => {
   const [first, ...others] = phases.map((phase) => rate(input, phase));
   return typeof first === 'number' && others.every((other) => other === first);
 };
-/** None of so many checkouts was lost, and there were some. */
-const noneLost = ({ recording }: Case, phase: string) => {
-  const checkouts = recording.phases.find(({ name }) => name === phase)?.checkouts;
-  return !!checkouts && checkouts.completed > 0 && checkouts.failed + checkouts.abandoned === 0;
-};
 
 const claim = (basis: string, holds: (input: Case) => boolean): Claim => ({ basis, holds });
-
-/** In force, of a kind. */
-const done = ({ recording }: Case, kind: ActionKind) =>
-  recording.actions.some((entry) => isInForce(entry) && entry.action.kind === kind);
 
 /** Everything that deck, messages and report say without a figure. What does not hold is left out. */
 export const claims = {
@@ -50,23 +39,12 @@ export const claims = {
     'the effect on customer-latency-p95',
     ({ figures }) => (figures.value('customer-latency-p95:effect:peak-after-short-term') ?? 0) > 1,
   ),
-  'indexes built': claim('actions.kind, actions.state', (input) => done(input, 'index')),
-  'statements rewritten': claim('actions.kind, actions.state', (input) => done(input, 'query')),
   mitigated: claim('phase peak-after-short-term has ended', mitigated),
   'not mitigated': claim('no phase peak-after-short-term', (input) => !mitigated(input)),
   archived: claim('archival', ({ recording }) => recording.archival !== null),
-  'no file damaged': claim(
-    'archival.files, archival.damaged',
-    ({ recording }) => (recording.archival?.files ?? 0) > 0 && recording.archival?.damaged === 0,
-  ),
   migrated: claim('migration.reached, migration.verification.equal', migrated),
   'not migrated': claim('migration.reached, migration.verification.equal', (input) => !migrated(input)),
-  diagnosed: claim('diagnosis', ({ recording }) => recording.diagnosis !== null),
   'followed to a trace': claim('trail', ({ recording }) => recording.trail !== null),
-  'first alert led to the trace': claim(
-    'trail.alert is the first alert of the peak that pages',
-    ({ recording }) => !!recording.trail && recording.trail.alert === firstPage(recording)?.name,
-  ),
   'plan captured': claim('trail.plan', ({ recording }) => !!recording.trail?.plan),
   'same load after the short term': claim('phases.offeredRate', (input) =>
     sameRate(input, 'peak', 'peak-after-short-term'),
@@ -76,12 +54,6 @@ export const claims = {
   ),
   'migrated under the load of the peak': claim('phases.offeredRate', (input) =>
     sameRate(input, 'peak', 'medium-term'),
-  ),
-  'no checkout lost after the short term': claim('phases.checkouts', (input) =>
-    noneLost(input, 'peak-after-short-term'),
-  ),
-  'no checkout lost after the medium term': claim('phases.checkouts', (input) =>
-    noneLost(input, 'peak-after-medium-term'),
   ),
   'gave up, none failed': claim('phases.checkouts at the peak', ({ recording }) => {
     const checkouts = recording.phases.find(({ name }) => name === 'peak')?.checkouts;
@@ -94,7 +66,6 @@ export const claims = {
     const inForce = recording.actions.filter(isInForce);
     return inForce.length > 0 && inForce.every(({ action }) => action.undo.length > 0);
   }),
-  'alerts silent': claim('silentAfterSeconds', ({ recording }) => recording.silentAfterSeconds !== null),
   'something worse': claim(
     'the compared KPIs, and the samples of the others',
     ({ rows, worseSamples }) => worsened(rows).length > 0 || worseSamples.length > 0,

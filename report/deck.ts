@@ -217,7 +217,9 @@ const proposal: Writer = (input, { say, when, ask, known }) => {
       )`Each file is read back and compared before a row is deleted.`,
       say`Then ${'migration:units'} units were copied in small steps; ${'strain:failed'} of ${'strain:requests'} requests failed meanwhile.`,
       when('migrated under the load of the peak')`The load of the peak went on while they were.`,
-      say`The database is ${'size:saved'} smaller, and the same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
+      when(
+        'same load after the medium term',
+      )`The database is ${'size:saved'} smaller, and the same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
       say`For ${'assumed:productionTimesData:likely'} times the recorded data, an assumption, we plan ${'migration:backfill:production:likely'} of copying.`,
       capacity
         ? say`Measured apart, ${'capacity:legacy:1'} visits a second were the limit of the old model, and ${'capacity:refactored:1'} that of the new one.`

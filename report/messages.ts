@@ -79,7 +79,9 @@ function engineers(input: Case, writing: Writing): string {
         when(
           'migrated',
         )`The model was exchanged with ${'offered:medium-term'} visits a second: ${'verified:rows'} rows compared both ways, ${'verified:differing'} differ; ${'size:before'} became ${'size:after'}.`,
-        say`The same peak then has p95 ${'customer-latency-p95:peak-after-medium-term'}.`,
+        when(
+          'same load after the medium term',
+        )`The same peak then has p95 ${'customer-latency-p95:peak-after-medium-term'}.`,
       ),
     ),
     worse.length > 0
@@ -233,9 +235,11 @@ function status(input: Case, writing: Writing): string {
     ),
     update(
       together(
+        when('migrated')`**6. Closed (${'clock:closed'}).** The new model is in use.`,
         when(
           'migrated',
-        )`**6. Closed (${'clock:closed'}).** The new model is in use. The same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
+          'same load after the medium term',
+        )`The same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
         when(
           'migrated',
         )`Orders confirmed meanwhile: ${'orders:acknowledged'}; found: ${'orders:found'}. The database is ${'size:saved'} smaller.`,

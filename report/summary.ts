@@ -36,6 +36,7 @@ export function summary(input: Case, writing = new Writing(input)): Html {
     )`Under the same load a page takes ${'customer-latency-p95:peak-after-short-term'}.`,
     when(
       'migrated',
+      'same load after the medium term',
     )`The new data model was tried on the recorded shop: the database is ${'size:saved'} smaller, and the same peak has pages of ${'customer-latency-p95:peak-after-medium-term'}.`,
     when(
       'every acknowledged order found',
