@@ -2,7 +2,7 @@ import { catalogue, meetsObjective } from '../kpis/catalogue.ts';
 import { intervalOf, rangeText, ratioOf } from '../lib/stats/interval.ts';
 import type { Case } from '../report/case.ts';
 import { type ClaimName, holds } from '../report/claims.ts';
-import { stepWindows, worsened } from '../report/comparison.ts';
+import { stepWindows } from '../report/comparison.ts';
 import { formats } from '../report/figures.ts';
 import { kpiFormat, windowsOf } from '../report/measured.ts';
 import type { RecordedTrail, Recording } from '../report/recording.ts';
@@ -101,7 +101,7 @@ export function shortfalls(recording: Recording): string[] {
  * not measured is left out: {@link shortfalls} says it.
  */
 export function verdict(input: Case): string[] {
-  const { recording, figures, rows, causes, worseSamples } = input;
+  const { recording, figures, rows, causes, worse } = input;
   const f = (id: string) => figures.text(id);
   const fired = [
     ...new Set(recording.alerts.filter(({ phase }) => phase === 'peak').map(({ name }) => name)),
@@ -155,7 +155,6 @@ export function verdict(input: Case): string[] {
         ? `Still outside its objective at the end: ${outside.map(({ id, name }) => `${name} (${f(`${id}:${last}`)})`).join('; ')}.`
         : 'The KPIs of the table are within their objectives at the end.',
     );
-  const worse = [...worsened(rows), ...worseSamples.map(({ name }) => name)];
   if (worse.length > 0) lines.push(`Worse than before: ${worse.join(', ')}.`);
   if (last.startsWith('peak-after'))
     lines.push(`Compared: ${f('kpis:compared')} of ${f('kpis:all')} KPIs, in windows that do not overlap.`);

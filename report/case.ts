@@ -2,7 +2,7 @@ import type { RankedFinding } from '../diagnosis/finding.ts';
 import { catalogue } from '../kpis/catalogue.ts';
 import { type Assumptions, LEVELS } from './assumptions.ts';
 import { type Capacity, capacityFigures } from './capacity.ts';
-import { comparisonRows, type Row } from './comparison.ts';
+import { comparisonRows, type Row, worsened } from './comparison.ts';
 import { Figures, formats } from './figures.ts';
 import { type Growth, scalingFigures } from './growth.ts';
 import { type Impact, impactFigures } from './impact.ts';
@@ -21,6 +21,8 @@ export interface Case {
   causes: RankedFinding[];
   /** KPIs that were not read in windows, and met their objective at the peak before and not after the last step. */
   worseSamples: WorseSample[];
+  /** Names of what became worse: first by windows, then by samples. */
+  worse: string[];
   assumptions: Assumptions;
   impact: Impact;
   /** The plan from the day of the run on. */
@@ -65,13 +67,14 @@ export function caseOf(
   const causes = (recording.diagnosis?.findings ?? [])
     .filter((finding) => share(finding) > 0)
     .sort((a, b) => share(b) - share(a));
-  const worse = worseSamples(figures, recording);
+  const sampled = worseSamples(figures, recording);
   return {
     recording,
     figures,
     rows,
     causes,
-    worseSamples: worse,
+    worseSamples: sampled,
+    worse: [...worsened(rows), ...sampled.map(({ name }) => name)],
     assumptions,
     impact,
     calendar,

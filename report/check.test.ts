@@ -154,6 +154,10 @@ describe('what a recording does not bear is not said', () => {
     const said = messagesOf(input);
     expect(said).toContain('1.5 % became 34.9 %');
     expect(said).not.toMatch(/none became worse/);
+    expect(rendered(input).files.get('messages/engineers.md')).toContain(
+      `**Worse than at the peak before**: ${input.worse.join(', ')}.`,
+    );
+    expect(input.worse).toContain(input.worseSamples[0]?.name);
   });
 
   it('that none was lost for good: none of so many is an upper bound', async () => {

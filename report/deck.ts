@@ -6,7 +6,6 @@ import { causeBars } from './charts/causeBars.ts';
 import { stageGantt } from './charts/gantt.ts';
 import { cumulatedCost } from './charts/impact.ts';
 import { phaseBars } from './charts/phaseBars.ts';
-import { worsened } from './comparison.ts';
 import { contentPolicy } from './page.ts';
 import { paragraphs, quoted, together, Words, Writing } from './writing.ts';
 
@@ -231,47 +230,44 @@ const proposal: Writer = (input, { say, when, ask, known }) => {
   };
 };
 
-const decision: Writer = (input, { say, when, ask, known }) => {
-  const worse = [...worsened(input.rows), ...input.worseSamples.map(({ name }) => name)];
-  return {
-    title: ask`What we ask you to decide`,
-    body: paragraphs(
-      [
-        say`- **Today**: keep the short-term fixes (${'price:daysShortTerm:likely'})`,
-        say`- **Archive** closed and old rows (${'price:daysArchival:likely'})`,
-        say`- **New data model** by ${'date:switched'} (${'price:daysMediumTerm:likely'})`,
-        say`- All three: **${'price:plan:likely'}**, earned back after **${'payback:days'}** of use`,
-      ]
-        .filter(Boolean)
-        .join('\n'),
-      ask`**Why you can believe it**`,
-      [
-        say`- Page time **${'customer-latency-p95:effect:peak-after-short-term'}** shorter (95 %: ${'customer-latency-p95:effect:peak-after-short-term:low'} to ${'customer-latency-p95:effect:peak-after-short-term:high'})`,
-        when(
-          'models equal',
-        )`- **${'verified:rows'}** rows of both models equal; of **${'orders:acknowledged'}** orders given, **${'orders:found'}** found`,
-        say`- **${'kpis:compared'}** of **${'kpis:all'}** KPIs compared; worse: ${new Words(worse.length > 0 ? worse.map((name) => quoted(name).text).join(', ') : 'not one of these')}`,
-      ]
-        .filter(Boolean)
-        .join('\n'),
-    ),
-    notes: together(
-      say`We ask for three things, ${'price:plan:likely'} together: keep what we changed, archive, and start on the new model.`,
-      say`At the likely numbers that is earned back after ${'payback:days'} of use.`,
-      known(
-        'sample-shop/load/load.test.ts',
-      )`Why believe it? Customers of the load come at their own pace, so waiting counts.`,
-      say`The peaks were read in windows that do not overlap, ${'windows:peak'} before and ${'windows:peak-after-short-term'} after.`,
-      when('every acknowledged order found')`Each order that a customer was given is in the database.`,
-      when('something worse')`What became worse stands on this slide.`,
-      known(
-        'report/report.test.ts',
-      )`Each figure has its query and its raw data in the report, and a check fails when one is changed by hand.`,
-      ask`May we go on?`,
-    ),
-    seconds: 45,
-  };
-};
+const decision: Writer = ({ worse }, { say, when, ask, known }) => ({
+  title: ask`What we ask you to decide`,
+  body: paragraphs(
+    [
+      say`- **Today**: keep the short-term fixes (${'price:daysShortTerm:likely'})`,
+      say`- **Archive** closed and old rows (${'price:daysArchival:likely'})`,
+      say`- **New data model** by ${'date:switched'} (${'price:daysMediumTerm:likely'})`,
+      say`- All three: **${'price:plan:likely'}**, earned back after **${'payback:days'}** of use`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    ask`**Why you can believe it**`,
+    [
+      say`- Page time **${'customer-latency-p95:effect:peak-after-short-term'}** shorter (95 %: ${'customer-latency-p95:effect:peak-after-short-term:low'} to ${'customer-latency-p95:effect:peak-after-short-term:high'})`,
+      when(
+        'models equal',
+      )`- **${'verified:rows'}** rows of both models equal; of **${'orders:acknowledged'}** orders given, **${'orders:found'}** found`,
+      say`- **${'kpis:compared'}** of **${'kpis:all'}** KPIs compared; worse: ${new Words(worse.length > 0 ? worse.map((name) => quoted(name).text).join(', ') : 'not one of these')}`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
+  ),
+  notes: together(
+    say`We ask for three things, ${'price:plan:likely'} together: keep what we changed, archive, and start on the new model.`,
+    say`At the likely numbers that is earned back after ${'payback:days'} of use.`,
+    known(
+      'sample-shop/load/load.test.ts',
+    )`Why believe it? Customers of the load come at their own pace, so waiting counts.`,
+    say`The peaks were read in windows that do not overlap, ${'windows:peak'} before and ${'windows:peak-after-short-term'} after.`,
+    when('every acknowledged order found')`Each order that a customer was given is in the database.`,
+    when('something worse')`What became worse stands on this slide.`,
+    known(
+      'report/report.test.ts',
+    )`Each figure has its query and its raw data in the report, and a check fails when one is changed by hand.`,
+    ask`May we go on?`,
+  ),
+  seconds: 45,
+});
 
 /** Five minutes: what happened, why, what it costs, short term, medium term, the decision and why to believe it. */
 export const slides = (input: Case, writing = new Writing(input)): Slide[] =>

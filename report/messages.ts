@@ -35,7 +35,7 @@ const lead = (title: string, text: string): string => (text ? `**${title}**: ${t
 
 function engineers(input: Case, writing: Writing): string {
   const { say, when, ask } = writing;
-  const worse = worsened(input.rows);
+  const { worse } = input;
   return paragraphs(
     head(input, writing, {
       title: 'For engineers: what hurt, what was changed, what to keep',
