@@ -54,6 +54,21 @@ it('one that takes longer than the interval begins again when it is done', async
   expect(slow.began).toEqual([0, 20, 40, 60]);
 });
 
+it('an interval that is longer than a timer can hold is kept', async () => {
+  const days = 30 * 24 * 60;
+  const seldom = taking(1);
+  const waits = vi.spyOn(globalThis, 'setTimeout');
+  const ends = new AbortController();
+  const ended = runOnSchedule([seldom], days * MINUTE, ends.signal, 0);
+  await vi.advanceTimersByTimeAsync(MINUTE);
+  expect(waits.mock.calls.filter(([, ms = 0]) => ms > 2 ** 31 - 1)).toEqual([]);
+  waits.mockRestore();
+  await vi.advanceTimersByTimeAsync(days * MINUTE);
+  ends.abort();
+  await ended;
+  expect(seldom.began).toEqual([0, days]);
+});
+
 it('a restart does not begin anew, and a clock that was set back does not stop it', async () => {
   const recent = taking(1, Date.now() - 5 * MINUTE);
   const future = taking(1, Date.now() + 9_000 * MINUTE);

@@ -8,6 +8,8 @@ export interface Scheduled {
 
 /** After a start everything else comes first. */
 const FIRST_MS = 5_000;
+/** The interval may be longer than a timer can hold: above 2^31-1 ms it would end after one. */
+const MAX_WAIT_MS = 3_600_000;
 
 /**
  * Runs each of them every so often, one at a time; one that takes longer than that is not begun twice. A restart does
@@ -40,7 +42,7 @@ export async function runOnSchedule(
     const [next] = [...scheduled].sort((a, b) => dueAt(a) - dueAt(b));
     if (!next) return;
     // A clock that was set back must not make it wait for a day.
-    const waitMs = Math.min(everyMs, Math.max(0, dueAt(next) - Date.now()));
+    const waitMs = Math.min(everyMs, MAX_WAIT_MS, Math.max(0, dueAt(next) - Date.now()));
     if (waitMs > 0) {
       await wait(waitMs);
       continue;
