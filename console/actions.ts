@@ -5,6 +5,7 @@ import {
   type ActionState,
   isApplicable,
   isHalfDone,
+  isInForce,
   isUndoable,
   type JournalEntry,
 } from '../fix/journalEntry.ts';
@@ -21,6 +22,8 @@ export interface ActionReading {
   action: Action;
   /** `proposed` is not in the journal yet. */
   state: ActionState | 'proposed';
+  /** What it changes is in the database, complete; also while its effect is measured. */
+  inForce: boolean;
   startedAt: string | null;
   endedAt: string | null;
   owner: string | null;
@@ -149,6 +152,7 @@ export class ActionService {
     return {
       action: again ?? action,
       state,
+      inForce: isInForce(entry),
       startedAt,
       endedAt,
       owner,
@@ -166,6 +170,7 @@ export class ActionService {
     return {
       action,
       state: 'proposed',
+      inForce: false,
       startedAt: null,
       endedAt: null,
       owner: null,

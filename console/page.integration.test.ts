@@ -175,6 +175,15 @@ describe('from the alert to the fix and back', () => {
     await page.getByText('✓ in force').waitFor();
     expect(await indexes()).toBe(1);
 
+    // Also while its effect is measured, what it answers is not what to do next.
+    await admin.query("UPDATE sqltrail.action SET state = 'applied'");
+    await page.getByRole('link', { name: 'Incident' }).click();
+    const mitigated = page.locator('details').filter({ hasText: '1 with a fix in force' });
+    await mitigated.getByText('… applied, being measured').waitFor({ state: 'attached' });
+    await admin.query("UPDATE sqltrail.action SET state = 'kept'");
+    await page.goBack();
+    await page.getByText('✓ in force').waitFor();
+
     // It is part of the story, and can be reverted.
     await page.getByRole('button', { name: 'Undo …' }).click();
     await page.getByRole('button', { name: 'Undo now' }).click();

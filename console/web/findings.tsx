@@ -155,12 +155,12 @@ export function TopFindings() {
   const { data, fault } = useTopic('diagnosis');
   const { data: actions } = useTopic('actions');
   const last = data?.last;
-  const kept = new Set(
-    actions?.actions.flatMap(({ state, action }) => (state === 'kept' ? action.findings : [])) ?? [],
+  const answered = new Set(
+    actions?.actions.flatMap(({ inForce, action }) => (inForce ? action.findings : [])) ?? [],
   );
   // What an action in force answers is not what to do next.
-  const [open, mitigated] = [false, true].map((answered) =>
-    (last?.findings ?? []).filter(({ id }) => kept.has(id) === answered),
+  const [open, mitigated] = [false, true].map((inForce) =>
+    (last?.findings ?? []).filter(({ id }) => answered.has(id) === inForce),
   ) as [FindingReading[], FindingReading[]];
   return (
     <section aria-labelledby="top-findings">
