@@ -112,6 +112,9 @@ type TopicName =
   | 'diagnosis'
   | `${'actions' | 'diagnosis'}@${string}`;
 
+const topicOf = (topic: 'actions' | 'diagnosis', index: number, name: string): TopicName =>
+  index === 0 ? topic : `${topic}@${name}`;
+
 const REFRESH_MS = 5_000;
 /** As the command line has it. */
 const MEASURE = { windows: 3, windowMs: 5_000 };
@@ -133,7 +136,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const panels = new Panels(prometheus);
   const turn = new Gate('The diagnosis', 1, 100);
   const { schedule, directory } = options;
-  const [first, ...others] = await Promise.all(
+  const databases = await Promise.all(
     options.databases.map((target, index) =>
       observeDatabase(target, {
         traces,
@@ -143,16 +146,13 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
         everySeconds: schedule?.everySeconds,
         settings: options.diagnosis,
         measure: options.measure ?? MEASURE,
-        onChange: (topics) =>
-          feed.changed(
-            ...topics.map((topic) => (index === 0 ? topic : (`${topic}@${target.name}` as const))),
-          ),
+        onChange: (topics) => feed.changed(...topics.map((topic) => topicOf(topic, index, target.name))),
         log: options.log,
       }),
     ),
   );
+  const [first] = databases;
   if (!first) throw new Error('the console shows one database at least');
-  const databases = [first, ...others];
   /** The one that the query names; the first without it. @throws BadRequest */
   const asked = (request: Request): ObservedDatabase => {
     const { database: name } = parse(databaseQuery, request.query);
@@ -181,13 +181,11 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
       // Before the KPIs: their queries are few, and a few run at a time.
       statements: { read: () => readStatements(prometheus, traces), beats: 1 },
       kpis: { read: () => readKpis(prometheus), beats: 1 },
-      // Each reading is a connection to a database that may have few left.
-      actions: { read: () => first.actions.read(), beats: 4 },
-      diagnosis: { read: () => first.diagnosis.reading, beats: 0 },
       ...Object.fromEntries(
-        others.flatMap(({ name, actions, diagnosis }) => [
-          [`actions@${name}`, { read: () => actions.read(), beats: 4 }],
-          [`diagnosis@${name}`, { read: () => diagnosis.reading, beats: 0 }],
+        databases.flatMap(({ name, actions, diagnosis }, index) => [
+          // Each reading is a connection to a database that may have few left.
+          [topicOf('actions', index, name), { read: () => actions.read(), beats: 4 }],
+          [topicOf('diagnosis', index, name), { read: () => diagnosis.reading, beats: 0 }],
         ]),
       ),
     } as Record<TopicName, Topic>,

@@ -193,11 +193,16 @@ export class DiagnosisService {
 
   /** Findings of another run of sqltrail on the same database. */
   async deliver(diagnosis: Diagnosis): Promise<void> {
+    await this.#show(diagnosis, 'delivered');
+    this.#options.onChange();
+  }
+
+  /** Makes it the last one; whoever calls says that something has changed. */
+  async #show(diagnosis: Diagnosis, origin: 'console' | 'delivered'): Promise<void> {
     this.#last = diagnosis;
-    this.#origin = 'delivered';
+    this.#origin = origin;
     this.#failure = null;
     await this.#nameStatements();
-    this.#options.onChange();
   }
 
   async #run(part: 'quick' | 'model', startedAt: string): Promise<void> {
@@ -210,9 +215,7 @@ export class DiagnosisService {
           only: part === 'model' ? ['model'] : QUICK,
         }),
       );
-      this.#last = this.#joined(found, part);
-      this.#origin = 'console';
-      await this.#nameStatements();
+      await this.#show(this.#joined(found, part), 'console');
       await this.#record(found);
     } catch (error) {
       this.#failure = this.#failureOf(error);
@@ -257,10 +260,7 @@ export class DiagnosisService {
             plans = (history) => recordPlans(history.plans, entries, counted, startedAt);
           },
         });
-        this.#last = found;
-        this.#origin = 'console';
-        this.#failure = null;
-        await this.#nameStatements();
+        await this.#show(found, 'console');
         const run = over(found.partial ? 'partial' : 'complete', {
           databaseSeconds: found.ownLoad.busyMs / 1000,
           findings: found.findings.length,

@@ -4,6 +4,9 @@ import { observed } from '../kpis/catalogue.ts';
 const url = (example: string) =>
   z.url({ protocol: /^https?$/, error: `is not an http(s) URL; for example ${example}` });
 
+const databaseUrl = (example: string) =>
+  z.url({ protocol: /^postgres(ql)?$/, error: `is not a Postgres URL; for example ${example}` });
+
 const whole = (least: number, most: number, example: number) =>
   z.coerce
     .number({ error: `is not a number; for example ${example}` })
@@ -30,12 +33,7 @@ const schema = z
     /** Where histories of findings are kept. Without it none is, and nothing is diagnosed on a schedule. */
     CONSOLE_DIR: z.string().min(1).optional(),
     /** A role that owns the tables of the first database. Without it the console shows what could be done, and changes nothing. */
-    OWNER_DATABASE_URL: z
-      .url({
-        protocol: /^postgres(ql)?$/,
-        error: 'is not a Postgres URL; for example postgres://shop_owner:…@127.0.0.1:55432/shop',
-      })
-      .optional(),
+    OWNER_DATABASE_URL: databaseUrl('postgres://shop_owner:…@127.0.0.1:55432/shop').optional(),
     SQLTRAIL_TOKEN: token,
     /** What the Alertmanager sends; the console's own token where it is not set. */
     ALERT_WEBHOOK_TOKEN: token.optional(),
@@ -66,15 +64,20 @@ export interface TargetDatabase {
   ownerUrl?: string | undefined;
 }
 
-const databaseUrl = z.url({
-  protocol: /^postgres(ql)?$/,
-  error: 'is not a Postgres URL; for example postgres://sqltrail_monitor:…@127.0.0.1:55432/shop',
-});
+const monitorUrl = databaseUrl('postgres://sqltrail_monitor:…@127.0.0.1:55432/shop');
 
 export type Environment = Omit<z.infer<typeof schema>, 'ownerUrl'> & {
   /** In the order of the configuration; one or more. */
   databases: TargetDatabase[];
 };
+
+/** @throws Error with one line that names the first variable at fault */
+function parse<T>(schema: z.ZodType<T>, given: unknown): T {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`${issue?.path.join('.')} ${issue?.message}`);
+}
 
 /**
  * The console's settings; the configuration names the variable that holds each database's address. Values are never repeated in the message: a URL holds a password, a token is one.
@@ -84,12 +87,8 @@ export type Environment = Omit<z.infer<typeof schema>, 'ownerUrl'> & {
 export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const configured = observed.config.databases;
-  const addresses = z.object(Object.fromEntries(configured.map(({ url_env }) => [url_env, databaseUrl])));
-  for (const { error } of [schema.safeParse(given), addresses.safeParse(given)]) {
-    const [issue] = error?.issues ?? [];
-    if (issue) throw new Error(`${issue.path.join('.')} ${issue.message}`);
-  }
-  const { ownerUrl, ...settings } = schema.parse(given);
+  const { ownerUrl, ...settings } = parse(schema, given);
+  parse(z.object(Object.fromEntries(configured.map(({ url_env }) => [url_env, monitorUrl]))), given);
   return {
     ...settings,
     databases: configured.map(({ name, url_env }, index) => ({
