@@ -1,15 +1,11 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Argument, Command } from 'commander';
 import { CONFIG_FILE } from '../config/inForce.ts';
 import { readConfig } from '../config/load.ts';
+import { configFile } from './configFile.ts';
 import { kinds } from './exportFiles.ts';
 import { leftOutLines } from './observedText.ts';
 import { writeOwned } from './ownedFiles.ts';
-
-/** `sqltrail.yaml` where the command is started, unless something else is named. */
-export const configFile = (given?: string): string =>
-  given ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : (process.env['SQLTRAIL_CONFIG'] ?? CONFIG_FILE));
 
 /** `sqltrail export`. */
 export function exportCommand(): Command {

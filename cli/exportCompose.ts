@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
-import { buildAlertFiles } from '../alerts/build.ts';
-import { buildCollectorFiles, queriesFile } from '../collector/build.ts';
-import { targetFile } from '../collector/prometheus.ts';
+import { queriesFile } from '../collector/build.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCode } from '../lib/errors.ts';
+import { partFiles, under } from './partFiles.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 const FOLDER = 'compose';
@@ -22,9 +21,6 @@ interface Compose {
   services: Record<string, Service>;
   [key: string]: unknown;
 }
-
-/** Of docker-compose.yml; what belongs to the demo stays out. */
-const TAKEN = ['init', 'otelcol', 'prometheus', 'alertmanager', 'console'] as const;
 
 /** Networks of a part that has to reach services and databases outside. */
 const outside = (networks: readonly string[]) => ({
@@ -56,22 +52,22 @@ const placed = (config: Config): Config => ({
 const address = ({ name, url_env }: Config['databases'][number]) =>
   `\${${url_env}:?the address of ${name}, for the monitoring role}`;
 
+/** Of docker-compose.yml; what belongs to the demo stays out. */
 function services(compose: Compose, config: Config): Record<string, Service> {
   const taken = (name: string): Service => {
     const { depends_on: _, ...service } = compose.services[name] ?? {};
-    const volumes = (service.volumes ?? []).map(inCheckout);
-    return name === 'init' ? { ...service, volumes } : { ...service, volumes, depends_on: INIT };
+    return { ...service, volumes: (service.volumes ?? []).map(inCheckout) };
   };
-  const INIT = { init: { condition: 'service_completed_successfully' } };
-  const [init, otelcol, prometheus, alertmanager, page] = TAKEN.map(taken) as [
-    Service,
-    Service,
-    Service,
-    Service,
-    Service,
-  ];
+  const afterInit = (name: string): Service => ({
+    ...taken(name),
+    depends_on: { init: { condition: 'service_completed_successfully' } },
+  });
+  const init = taken('init');
+  const prometheus = afterInit('prometheus');
+  const alertmanager = afterInit('alertmanager');
+  const page = afterInit('console');
   const probe = 'probe:/probe:ro';
-  const { group_add: _, ...exporter } = taken('postgres-exporter');
+  const { group_add: _, ...exporter } = afterInit('postgres-exporter');
   const { DATABASE_URL: __, PGPASSWORD_FILE: ___, TEMPO_URL: ____, ...environment } = page.environment ?? {};
   return {
     init: {
@@ -81,7 +77,7 @@ function services(compose: Compose, config: Config): Record<string, Service> {
         'findings:/volumes/findings',
       ],
     },
-    otelcol: { ...otelcol, command: [`--config=${COLLECTOR}/collector.yaml`] },
+    otelcol: { ...afterInit('otelcol'), command: [`--config=${COLLECTOR}/collector.yaml`] },
     prometheus: {
       ...prometheus,
       ...outside(prometheus.networks ?? []),
@@ -149,8 +145,6 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
   }
   const compose = parse(text, { merge: true }) as Compose;
   const there = placed(config);
-  const under = (folder: string, files: Record<string, string>) =>
-    Object.entries(files).map(([file, content]) => [`${FOLDER}/${folder}/${file}`, content] as const);
   return {
     'compose.yaml': `# Made by sqltrail from sqltrail.yaml and docker-compose.yml: change those.\n${stringify(
       {
@@ -168,13 +162,6 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
       { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' },
     )}`,
     [`${FOLDER}/sqltrail.yaml`]: stringify(there, { lineWidth: 0, aliasDuplicateObjects: false }),
-    ...Object.fromEntries([
-      ...under('alerts', buildAlertFiles(there)),
-      ...under('collector', buildCollectorFiles(there)),
-    ]),
-    [`${FOLDER}/collector/targets/alertmanager.json`]: targetFile({
-      name: 'alertmanager',
-      targets: [{ address: 'alertmanager:9093' }],
-    }),
+    ...under(FOLDER, partFiles(there, 'alertmanager:9093')),
   };
 }

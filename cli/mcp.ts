@@ -5,8 +5,8 @@ import { readConfig } from '../config/load.ts';
 import { catalogueFor } from '../kpis/catalogue.ts';
 import { observedAnyway, observedBy } from '../kpis/observed.ts';
 import { wholeNumber } from './arguments.ts';
+import { configFile } from './configFile.ts';
 import { databaseUrl } from './database.ts';
-import { configFile } from './export.ts';
 import { historyDirectoryOf, mcpServer } from './mcpTools.ts';
 import { configuredDatabases } from './observedDatabases.ts';
 

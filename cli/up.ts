@@ -1,18 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
-import { buildAlertFiles } from '../alerts/build.ts';
-import { buildCollectorFiles, queriesFile } from '../collector/build.ts';
-import { targetFile } from '../collector/prometheus.ts';
+import { queriesFile } from '../collector/build.ts';
 import { CONFIG_FILE } from '../config/inForce.ts';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { type Addresses, type ObservedDatabase, startUp } from '../stack/up.ts';
+import { configFile } from './configFile.ts';
 import { prometheusLacks } from './existingPrometheus.ts';
-import { configFile } from './export.ts';
 import { type ConfiguredDatabase, configuredDatabases } from './observedDatabases.ts';
 import { leftOutLines, startLines } from './observedText.ts';
+import { partFiles } from './partFiles.ts';
 
 interface Options {
   config?: string;
@@ -33,9 +32,6 @@ const placed = (config: Config, { prometheus, console, scraped, exporters }: Add
   parts: scraped,
   urls: { ...config.urls, prometheus, console },
 });
-
-const under = (folder: string, files: Record<string, string>) =>
-  Object.entries(files).map(([file, text]) => [`${folder}/${file}`, text] as const);
 
 /** `sqltrail up`. */
 export function upCommand(signal: AbortSignal): Command {
@@ -81,19 +77,10 @@ export function upCommand(signal: AbortSignal): Command {
         databases,
         use,
         signal,
-        files: (addresses) => {
-          const own = placed(config, addresses);
-          const alertmanager = {
-            name: 'alertmanager',
-            targets: [{ address: new URL(addresses.alertmanager).host }],
-          };
-          return Object.fromEntries([
-            ...under('alerts', buildAlertFiles(own)),
-            ...under('collector', buildCollectorFiles(own)),
-            ['collector/targets/alertmanager.json', targetFile(alertmanager)],
-            ['collector/collector.yaml', collector],
-          ]);
-        },
+        files: (addresses) => ({
+          ...partFiles(placed(config, addresses), new URL(addresses.alertmanager).host),
+          'collector/collector.yaml': collector,
+        }),
         onProgress: say,
         onReady: (name) => say(`${name} is ready`),
         onEvent: ({ part, kind, message }) => {

@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { buildAlertFiles } from '../alerts/build.ts';
 import { kpiPage } from '../alerts/kpiPage.ts';
+import { under } from '../cli/partFiles.ts';
 import { buildCollectorFiles } from '../collector/build.ts';
 import { configurationPage } from '../config/docsPage.ts';
 import { jsonSchema, readConfig } from '../config/load.ts';
@@ -11,9 +12,6 @@ const root = path.join(import.meta.dirname, '..');
 
 /** The configuration of the sample shop. */
 export const shopConfig = readConfig(path.join(import.meta.dirname, 'sqltrail.yaml'));
-
-const under = (folder: string, files: Record<string, string>) =>
-  Object.fromEntries(Object.entries(files).map(([file, text]) => [`${folder}/${file}`, text]));
 
 /** Every committed file that comes from the shop's configuration, by its path in the repository. */
 export const generatedFiles = (): Record<string, string> => ({
