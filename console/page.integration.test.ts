@@ -25,7 +25,9 @@ beforeAll(async () => {
   [database, browser] = await Promise.all([createShopTestDatabase('small'), openBrowser()]);
   admin = new pg.Client(database.url('postgres'));
   await admin.connect();
-  await admin.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset()');
+  await admin.query(
+    'CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset(dbid => (SELECT oid FROM pg_database WHERE datname = current_database()))',
+  );
   const pool = new pg.Pool({ connectionString: database.url('shop_app'), max: 2 });
   const shop = new LegacyStore(pool);
   for (let customer = 1; customer <= 8; customer += 1) await shop.history(customer, 1);

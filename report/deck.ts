@@ -278,11 +278,11 @@ const theme = `section{font-family:system-ui,sans-serif;font-size:26px;line-heig
 h1{font-size:42px;line-height:1.15;color:#1a1a1a;margin:0 0 10px}p,ul{margin:8px 0}table{font-size:26px;flex:none;margin:6px 0}li+li{margin-top:6px}img{display:block;margin:4px auto;max-width:100%}.pair img{margin:0}.pair{display:flex;gap:12px;justify-content:center;align-items:flex-start}footer,section::after{color:#555;font-size:24px}`;
 
 /** Marp's markdown, with the notes as comments. */
-export function deckMarkdown(input: Case, deck: readonly Slide[] = slides(input)): string {
+export function deckMarkdown({ recording }: Case, deck: readonly Slide[]): string {
   return `---
 marp: true
 paginate: true
-footer: recorded ${input.recording.startedAt.slice(0, 10)} · sources of the figures: appendix.html
+footer: recorded ${recording.startedAt.slice(0, 10)} · sources of the figures: appendix.html
 ---
 <style>
 ${theme}

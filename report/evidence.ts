@@ -13,8 +13,7 @@ import { growth } from './sections/growth.ts';
 import { impact } from './sections/impact.ts';
 import { integrity, mediumTerm } from './sections/mediumTerm.ts';
 import { archival, mitigation } from './sections/mitigation.ts';
-import { summary, summaryStyle } from './summary.ts';
-import { Writing } from './writing.ts';
+import { summaryStyle } from './summary.ts';
 
 /** KPIs that are drawn over the whole run. */
 export const TIMELINES = ['customer-latency-p95', 'request-failure-ratio'] as const;
@@ -55,8 +54,8 @@ function title(input: Case): string {
 
 const anchor = (title: string) => title.toLowerCase().replaceAll(/[^a-z]+/g, '-');
 
-/** The evidence report: one page, no script, nothing from outside. */
-export function evidenceReport(input: Case, writing = new Writing(input)): string {
+/** The evidence report: one page, no script, nothing from outside; {@link summary} made what it begins with. */
+export function evidenceReport(input: Case, summary: Html): string {
   const { recording } = input;
   const sections = [
     ['Before and after', comparison(input)],
@@ -81,7 +80,7 @@ export function evidenceReport(input: Case, writing = new Writing(input)): strin
 <p class="dim" data-basis="recording">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
 <h1>${title(input)}</h1>
 ${outcome(input)}
-<section id="summary"><h2>Summary</h2>${summary(input, writing)}</section>
+<section id="summary"><h2>Summary</h2>${summary}</section>
 <nav class="contents" aria-label="Contents"><b>Contents</b><ol>${sections.map(([title]) => html`<li data-basis="contents"><a href="#${anchor(title)}">${title}</a></li>`)}</ol><p data-basis="contents">Where each figure comes from: <a href="appendix.html">appendix.html</a></p></nav>
 ${sections.map(([title, body]) => html`<section id="${anchor(title)}"><h2>${title}</h2>${body}</section>`)}
 </body></html>

@@ -1,7 +1,7 @@
 import { isInForce } from '../fix/journalEntry.ts';
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
-import { paragraphs, quoted, together, Words, Writing } from './writing.ts';
+import { paragraphs, quoted, together, Words, type Writing } from './writing.ts';
 
 export interface Message {
   file: string;
@@ -390,5 +390,5 @@ const writers: Record<string, (input: Case, writing: Writing) => string> = {
 };
 
 /** Messages for several readers; the same figures in each. */
-export const messages = (input: Case, writing = new Writing(input)): Message[] =>
+export const messages = (input: Case, writing: Writing): Message[] =>
   Object.entries(writers).map(([file, write]) => ({ file, text: write(input, writing) }));

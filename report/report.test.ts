@@ -8,13 +8,15 @@ import { kpiById } from '../kpis/catalogue.ts';
 import { intervalOf, ratioOf } from '../lib/stats/interval.ts';
 import { AssumptionsError, assumptionTitles, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
 import type { Capacity } from './capacity.ts';
-import { caseOf } from './case.ts';
+import { type Case, caseOf } from './case.ts';
 import { slides, WORDS_PER_MINUTE, wordsIn } from './deck.ts';
 import { evidenceReport } from './evidence.ts';
 import { readGrowth } from './growth.ts';
 import * as plan from './plan.ts';
 import { type Recording, readRecording } from './recording.ts';
+import { summary } from './summary.ts';
 import { changedFiles, renderReport, writeReport } from './write.ts';
+import { Writing } from './writing.ts';
 
 /** A run on the default data, thinned out; nothing in it was written by hand. */
 const FIXTURE = path.join(import.meta.dirname, 'fixtures', 'recording.json');
@@ -26,6 +28,8 @@ beforeAll(async () => {
   files = await renderReport(FIXTURE);
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const reportOf = (told: Case) => evidenceReport(told, summary(told, new Writing(told)));
 
 async function variant(name: string, change: (recording: Recording) => void): Promise<string> {
   const recording = JSON.parse(await readFile(FIXTURE, 'utf8')) as Recording;
@@ -353,7 +357,7 @@ it.each([
 
 it('capacity is shown where it was measured, with what it lies between', async () => {
   const told = caseOf(await readRecording(FIXTURE), await readAssumptions(DEFAULT_ASSUMPTIONS), { capacity });
-  const report = evidenceReport(told);
+  const report = reportOf(told);
   expect(report).toContain('<span data-figure="capacity:refactored:4">3 /s</span>');
   expect(report).toContain('<span data-figure="capacity:refactored:4:missed">6 /s</span>');
   expect(report).not.toContain('Capacity was not measured');
@@ -425,13 +429,13 @@ describe('growth', () => {
     expect(told.figures.text('scaling:search:legacy:exponent')).toBe('1.00');
     expect(told.figures.value('scaling:search:refactored:exponent')).toBeCloseTo(0, 9);
     expect(told.figures.text('scaling:checkout:legacy:8')).toBe('80 ms');
-    expect(evidenceReport(told)).toContain('scaling:history:tuned:8');
+    expect(reportOf(told)).toContain('scaling:history:tuned:8');
   });
 
   it('where there is none it is said, and a broken one is named', async () => {
     expect(await readGrowth(path.join(directory, 'none.json'))).toBeNull();
     await expect(readGrowth(await write({ ...measured, gatewayMs: 'x' }))).rejects.toThrow(/gatewayMs/);
     const told = caseOf(await readRecording(FIXTURE), await readAssumptions(DEFAULT_ASSUMPTIONS));
-    expect(evidenceReport(told)).toContain('Growth was not measured');
+    expect(reportOf(told)).toContain('Growth was not measured');
   });
 });

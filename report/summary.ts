@@ -3,7 +3,7 @@ import type { Case } from './case.ts';
 import { phaseBars } from './charts/phaseBars.ts';
 import { afterTitles } from './measured.ts';
 import { contentPolicy, figureOf, style } from './page.ts';
-import { asHtml, together, Words, Writing } from './writing.ts';
+import { asHtml, together, Words, type Writing } from './writing.ts';
 
 /** One A4 page: less in each column, everything above the fold. */
 export const summaryStyle = `body{max-width:820px}.tile b{font-size:1.2rem}.asked{border:2px solid #0072B2;border-radius:6px;padding:.5rem .9rem;margin:.8rem 0}.asked h2,.two h2{border:0;margin:.2rem 0;font-size:1.05rem}.two{display:grid;grid-template-columns:1fr 1fr;gap:0 1.4rem}.two section{break-inside:avoid}
@@ -19,7 +19,7 @@ function tiles({ recording, figures }: Case): Html {
 }
 
 /** What happened, what it costs, what is asked for, its price, when it is earned back, by when: the body of one page. */
-export function summary(input: Case, writing = new Writing(input)): Html {
+export function summary(input: Case, writing: Writing): Html {
   const { say, when, ask } = writing.forPage();
   const { recording, figures } = input;
   const paragraph = (text: string) => (text ? html`<p data-basis="sentences">${asHtml(text)}</p>` : '');
@@ -63,15 +63,14 @@ ${tiles(input)}
 <div class="asked"><h2>Decision asked for: a yes to three steps</h2><ol>${asked.map((text) => html`<li data-basis="sentences">${asHtml(text)}</li>`)}</ol>${paragraph(price)}</div>`;
 }
 
-/** The summary as a page of its own. */
-export function summaryPage(input: Case, writing = new Writing(input)): string {
-  const { recording } = input;
+/** The summary as a page of its own; `body` is what {@link summary} made. */
+export function summaryPage({ recording }: Case, writing: Writing, body: Html): string {
   const lead = writing.ask`Recorded ${new Words(recording.startedAt.slice(0, 16).replace('T', ' '))} UTC. Evidence: report.html; where each figure comes from: appendix.html.`;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Summary</title><style>${new Html(style + summaryStyle)}</style></head><body>
 <h1>The shop at its peak: what happened, what it costs, what we ask for</h1>
 <p class="dim" data-basis="recording">${lead}</p>
-${summary(input, writing)}
+${body}
 </body></html>
 `.text;
 }

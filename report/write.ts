@@ -11,7 +11,7 @@ import { messages } from './messages.ts';
 import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
 import { roadmapPage } from './roadmap.ts';
-import { summaryPage } from './summary.ts';
+import { summary, summaryPage } from './summary.ts';
 import { type Sentence, Writing } from './writing.ts';
 
 export const readCase = async (recordingFile: string, assumptionsFile = DEFAULT_ASSUMPTIONS): Promise<Case> =>
@@ -25,9 +25,10 @@ export function rendered(input: Case): { files: Map<string, string>; sentences: 
   const writing = new Writing(input);
   const deck = slides(input, writing);
   const markdown = deckMarkdown(input, deck);
+  const body = summary(input, writing);
   const files = new Map([
-    ['summary.html', summaryPage(input, writing)],
-    ['report.html', evidenceReport(input)],
+    ['summary.html', summaryPage(input, writing, body)],
+    ['report.html', evidenceReport(input, body)],
     ['roadmap.md', roadmapPage(input)],
     ['deck.md', markdown],
     ['deck.html', deckHtml(markdown)],
@@ -45,8 +46,7 @@ export async function renderReport(
   assumptionsFile = DEFAULT_ASSUMPTIONS,
 ): Promise<Map<string, string>> {
   const input = await readCase(recordingFile, assumptionsFile);
-  const written = rendered(input);
-  const { files } = written;
+  const { files } = rendered(input);
   const figures = input.figures
     .all()
     .map((figure) => ({ ...figure, ...provenance(input.recording, figure.source) }));

@@ -2,14 +2,14 @@ import type { Recording } from '../recording.ts';
 import { colours, minute, svg } from './svg.ts';
 
 /** When each alert was active, by its name; the phases behind. Undefined where the ends were not recorded. */
-export function alertHistory(recording: Recording, width = 960): string | undefined {
+export function alertHistory(recording: Recording): string | undefined {
   const spans = recording.alerts.flatMap(({ name, severity, firstSeenAt, lastSeenAt }) =>
     lastSeenAt === null ? [] : [{ name, severity, from: firstSeenAt, to: lastSeenAt }],
   );
   if (spans.length === 0) return undefined;
   const names = [...new Set(spans.map(({ name }) => name))];
   const at = (time: string) => minute(time, recording.startedAt);
-  return svg('alerts', width, 80 + names.length * 24, {
+  return svg('alerts', 960, 80 + names.length * 24, {
     grid: { left: 170, right: 20, top: 34, bottom: 42 },
     xAxis: {
       type: 'value',

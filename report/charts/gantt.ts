@@ -81,7 +81,7 @@ function bars(
 }
 
 /** The phases of the recorded migration, one bar each, where it began and how long it took. */
-export function migrationGantt(recording: Recording, width = 900): string {
+export function migrationGantt(recording: Recording): string {
   const phases = (recording.migration?.phases ?? []).filter(({ endedAt }) => endedAt !== null);
   const start = phases[0]?.startedAt ?? recording.startedAt;
   return bars(
@@ -91,7 +91,7 @@ export function migrationGantt(recording: Recording, width = 900): string {
       const took = minute(endedAt ?? startedAt, startedAt);
       return { name: phase, from: minute(startedAt, start), took, label: formats.duration(took * 60) };
     }),
-    width,
+    900,
     130,
   );
 }
@@ -131,17 +131,13 @@ function frozen(calendar: readonly CalendarEntry[], freezes: readonly Freeze[], 
 }
 
 /** The plan by date, with each phase; freeze periods are grey. */
-export const roadmapGantt = (
-  calendar: readonly CalendarEntry[],
-  freezes: readonly Freeze[],
-  width = 900,
-): string => {
+export const roadmapGantt = (calendar: readonly CalendarEntry[], freezes: readonly Freeze[]): string => {
   const start = calendar[0]?.from ?? '';
   return bars(
     'gantt-plan',
     `days from ${short(start)}`,
     calendar.map((entry) => dated(entry, start)),
-    width,
+    900,
     190,
     frozen(calendar, freezes, start),
   );

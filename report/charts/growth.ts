@@ -17,10 +17,10 @@ const looks: Record<GrowthModel, { color: string; symbol: string; type: string }
 };
 
 /** p95 of an operation by the size of the data, on each model; both axes logarithmic. */
-export function growthLines(growth: Growth, operation: GrowthOperation, width = 500, height = 300): string {
+export function growthLines(growth: Growth, operation: GrowthOperation): string {
   const { sizes } = growth.settings;
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return svg(`growth-${operation}`, width, height, {
+  return svg(`growth-${operation}`, 500, 300, {
     title: {
       text: `${growthOperations[operation]}, p95`,
       left: 0,

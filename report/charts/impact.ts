@@ -13,7 +13,7 @@ export function tornado(
   sensitivity: readonly Sensitivity[],
   base: number,
   currency: string,
-  width = 900,
+  width: number,
 ): string {
   const rows = [...sensitivity].reverse();
   const narrow = width < 700;

@@ -3,8 +3,8 @@ import type { Recording } from '../recording.ts';
 import { colours, svg } from './svg.ts';
 
 /** Size of the live database at each time that it was noted. */
-export function sizeBars({ sizes }: Recording, width = 900): string {
-  return svg('sizes', width, 50 + sizes.length * 44, {
+export function sizeBars({ sizes }: Recording): string {
+  return svg('sizes', 900, 50 + sizes.length * 44, {
     grid: { left: 150, right: 90, top: 8, bottom: 30 },
     xAxis: {
       type: 'value',

@@ -4,7 +4,7 @@ import type { Recording } from '../recording.ts';
 import { colours, minute, svg, text } from './svg.ts';
 
 /** A KPI over the whole run, with the numbers of the phases behind it: see {@link phaseLegend}. */
-export function timeline(recording: Recording, kpi: string, width = 900, height = 280): string {
+export function timeline(recording: Recording, kpi: string): string {
   const { objective, name } = kpiById(kpi);
   const format = kpiFormat(kpi);
   const points = recording.phases.flatMap(({ samples }) =>
@@ -22,7 +22,7 @@ export function timeline(recording: Recording, kpi: string, width = 900, height 
     },
     { xAxis: minute(phase.endedAt ?? phase.startedAt, recording.startedAt) },
   ]);
-  return svg(`time-${kpi}`, width, height, {
+  return svg(`time-${kpi}`, 900, 280, {
     title: { text: name, left: 0, textStyle: { ...text, fontSize: 15, fontWeight: 600 } },
     grid: { left: 80, right: 20, top: 44, bottom: 42 },
     xAxis: {
