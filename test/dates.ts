@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { busyLoops, whole } from './support/busyLoops.ts';
 import { localOf, momentOfDay, namedDays, RUN_ZONES, sampleOf } from './support/calendar.ts';
 import { libfaketime, withoutWaits } from './support/faketime.ts';
 import { projectsOf, runSuite, type SuiteRun, sayRun, untilInterrupted } from './support/suite.ts';
@@ -12,6 +13,7 @@ The suite under shifted clocks (libfaketime), once a date and time zone.
   --dates    comma-separated: names (below), YYYY-MM-DD (noon), or YYYY-MM-DDTHH:MM as the zone's clocks show it;
              all names by default
   --zones    comma-separated IANA time zones, of the tests and of their server (${RUN_ZONES.join(',')})
+  --loops    busy loops a core beside it, as in test:slow (0)
   --project  comma-separated: unit, integration, e2e (unit,integration)
   --sample   one random date of the last years in one of the zones, instead of all; printed, so that it can be repeated
   --seed     the same random date again
@@ -71,6 +73,7 @@ async function main(): Promise<number> {
     options: {
       dates: { type: 'string' },
       zones: { type: 'string' },
+      loops: { type: 'string', default: '0' },
       project: { type: 'string', default: 'unit,integration' },
       sample: { type: 'boolean', default: false },
       seed: { type: 'string' },
@@ -82,6 +85,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const projects = projectsOf(values.project);
+  const perCore = whole('loops', values.loops, 0);
   const now = Date.now();
   let days = values.dates?.split(',') ?? Object.keys(namedDays);
   let zones = values.zones?.split(',') ?? RUN_ZONES;
@@ -103,6 +107,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const signal = untilInterrupted();
+  const endLoops = busyLoops(perCore);
   const clock = await withoutWaits(library);
   const runs: { day: string; zone: string; run: SuiteRun }[] = [];
   for (const { day, zone, moment } of planned) {
@@ -120,6 +125,7 @@ async function main(): Promise<number> {
     runs.push({ day, zone, run });
     sayRun(title, run);
   }
+  await endLoops();
   await rm(clock.directory, { recursive: true, force: true });
   if (planned.length > 1) say(`\n${table(runs, days, zones)}\n`);
   const failed = runs.filter(({ run }) => !run.ok).length;

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
+import { busyLoops, whole } from './support/busyLoops.ts';
 import { projectsOf, runSuite, sayRun, untilInterrupted } from './support/suite.ts';
 
 const HELP = `npm run test:slow -- [options] [files]
@@ -15,12 +15,6 @@ The suite with busy loops beside it, several times in a row.
 `;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-
-function whole(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} ${text}: is no whole number above 0`);
-  return value;
-}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -38,11 +32,10 @@ async function main(): Promise<number> {
   }
   const projects = projectsOf(values.project);
   const times = whole('times', values.times);
-  const count = whole('loops', values.loops) * os.availableParallelism();
+  const perCore = whole('loops', values.loops);
   const signal = untilInterrupted();
-  // Threads of this process: whatever ends it, also kill -9, ends them.
-  const loops = Array.from({ length: count }, () => new Worker('for (;;);', { eval: true }));
-  say(`${count} busy loops on ${os.availableParallelism()} cores.`);
+  const end = busyLoops(perCore);
+  say(`${perCore * os.availableParallelism()} busy loops on ${os.availableParallelism()} cores.`);
   let passed = 0;
   try {
     for (let at = 1; at <= times && !signal.aborted; at += 1) {
@@ -52,7 +45,7 @@ async function main(): Promise<number> {
       if (run.ok) passed += 1;
     }
   } finally {
-    await Promise.all(loops.map((loop) => loop.terminate()));
+    await end();
   }
   say(
     `${passed} of ${times} runs passed${signal.aborted ? '; interrupted' : ''}${passed < times ? '; output in out/slow' : ''}.`,
