@@ -8,7 +8,6 @@ import { ensureBinaries } from '../stack/binaries.ts';
 import { startProcess } from '../stack/supervisor.ts';
 import { openBrowser } from '../test/support/browser.ts';
 import { slowRequest } from '../test/support/otlp.ts';
-import { PATIENCE_MS } from '../test/support/patience.ts';
 import { startNode, type TestProcess, waitUntilServing } from '../test/support/process.ts';
 import type { DashboardDefinition, PanelReading } from './panels.ts';
 
@@ -134,7 +133,6 @@ it('Prometheus takes the query of every panel, and no page can ask another', asy
 
 it('an alert goes from Prometheus through Alertmanager onto the open page, and away again', async () => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-  page.setDefaultTimeout(PATIENCE_MS);
   await post('/v1/traces', slowRequest(traceId, Date.now() - 10_000));
   await page.goto(base);
   await page.getByText('None is firing').waitFor();

@@ -7,7 +7,6 @@ import { seriousViolations } from '../test/support/accessibility.ts';
 import { openBrowser } from '../test/support/browser.ts';
 import { CONSOLE_TOKEN, startConsole, startTelemetry, type Telemetry } from '../test/support/console.ts';
 import { otlpTrace } from '../test/support/otlp.ts';
-import { PATIENCE_MS } from '../test/support/patience.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
 
 const TRACE = 'a'.repeat(32);
@@ -104,7 +103,6 @@ afterAll(async () => {
 /** A page whose errors, and violations of its content security policy, are noted. */
 async function open(colorScheme: 'light' | 'dark' = 'light') {
   const page = await browser.newPage({ colorScheme, viewport: { width: 1280, height: 900 } });
-  page.setDefaultTimeout(PATIENCE_MS);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(String(error)));
   page.on('console', (message) => {

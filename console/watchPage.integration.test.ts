@@ -7,7 +7,6 @@ import { seriousViolations } from '../test/support/accessibility.ts';
 import { openBrowser } from '../test/support/browser.ts';
 import { startConsole } from '../test/support/console.ts';
 import { diagnosisOf, findingOf } from '../test/support/diagnosis.ts';
-import { PATIENCE_MS } from '../test/support/patience.ts';
 import { emptyHistory, recordFindings, recordRun } from '../watch/history.ts';
 import { HistoryStore } from '../watch/store.ts';
 
@@ -70,7 +69,6 @@ afterAll(async () => {
 
 it('one database is chosen, and its findings have their state over time', async () => {
   const page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(`${served.base}/#/findings`);
   await page.getByText('no run yet').waitFor();
   expect(await page.getByText('has no index').count()).toBe(0);

@@ -12,6 +12,9 @@ export async function chromiumPath(): Promise<string | undefined> {
   return bundled?.default.executablePath();
 }
 
+/** Of one step of Chromium, which takes a second or two: a peak of its own may go on beside it. Milliseconds. */
+const PATIENCE_MS = 120_000;
+
 /** Pages of the report that become PDF files, by name. */
 const PRINTED = ['summary', 'report', 'appendix', 'deck'] as const;
 
@@ -21,6 +24,7 @@ const foot =
 
 async function print(browser: Browser, html: string, pdf: string, slides: boolean): Promise<void> {
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(pathToFileURL(html).href);
   await page.pdf({
     path: pdf,
@@ -47,7 +51,11 @@ export async function printPdf(
   try {
     const { chromium } = await import('playwright-core');
     // Not the bundled package's own arguments: its single process ends with the first page that is closed.
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+    const browser = await chromium.launch({
+      executablePath,
+      timeout: PATIENCE_MS,
+      args: ['--no-sandbox', '--disable-gpu'],
+    });
     try {
       for (const { html, pdf, slides } of pages) await print(browser, html, pdf, slides);
     } finally {

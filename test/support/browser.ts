@@ -1,9 +1,11 @@
 import { type Browser, chromium } from 'playwright-core';
 import { chromiumPath } from '../../report/pdf.ts';
+import { PATIENCE_MS } from './patience.ts';
 
-/** A headless browser that opens no connection of its own accord. The caller closes it. */
+/** A headless browser that opens no connection of its own accord, and has as much patience as the tests. The caller closes it. */
 export async function openBrowser(): Promise<Browser> {
-  return chromium.launch({
+  const browser = await chromium.launch({
+    timeout: PATIENCE_MS,
     executablePath: (await chromiumPath()) as string,
     args: [
       '--no-sandbox',
@@ -14,4 +16,12 @@ export async function openBrowser(): Promise<Browser> {
       '--no-first-run',
     ],
   });
+  const newContext = browser.newContext.bind(browser);
+  // Each page is made in one of these; by default it gives up after 30 s.
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(PATIENCE_MS);
+    return context;
+  };
+  return browser;
 }
