@@ -101,6 +101,7 @@ export const formats = {
   clock: (value: number) => `${new Date(value).toISOString().slice(11, 16)} UTC`,
   /** Whole days, rounded up: nobody is told less than it takes. */
   days: (value: number) => (Math.ceil(value) === 1 ? '1 day' : `${numberText(Math.ceil(value))} days`),
+  payback: (days: number): string => (days < 1 ? 'less than a day' : formats.days(days)),
   day: (value: number) =>
     new Date(value).toLocaleDateString('en-GB', {
       day: 'numeric',

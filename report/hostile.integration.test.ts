@@ -37,12 +37,18 @@ const poison = (value: unknown, payload: string, within = false): unknown => {
 const inHtml = /<script|<img src=x|<svg onload|<h1[^>]*>taken over|href=.javascript:/;
 const inMarkdown = /<script|<img src=x|<svg onload|\]\(javascript:|^# taken over/m;
 
+/** The scripts that a page has of its own: they hold no text from the database, and are the same whatever it says. */
+const SCRIPTS = /<script[^>]*>[\s\S]*?<\/script>/g;
+
 it.each(PAYLOADS)('%s is text in every file of the report', async (payload) => {
   const file = path.join(dir, 'recording.json');
   await writeFile(file, JSON.stringify(poison(JSON.parse(await readFile(FIXTURE, 'utf8')), payload)));
   const files = await renderReport(file);
-  for (const [name, text] of files) {
+  const clean = await renderReport(FIXTURE);
+  for (const [name, poisoned] of files) {
     if (name.endsWith('.json')) continue;
+    const own = clean.get(name)?.match(SCRIPTS) ?? [];
+    const text = own.reduce((rest, script) => rest.replace(script, () => ''), poisoned);
     expect([name, (name.endsWith('.md') ? inMarkdown : inHtml).exec(text)?.[0]]).toEqual([name, undefined]);
     if (name.endsWith('.html')) expect(text).toContain('http-equiv="Content-Security-Policy"');
   }

@@ -1,4 +1,3 @@
-import { neverSeen } from '../lib/stats/neverSeen.ts';
 import {
   type AssumptionName,
   type Assumptions,
@@ -10,77 +9,25 @@ import {
 } from './assumptions.ts';
 import { AFTER } from './comparison.ts';
 import { type Figures, formats } from './figures.ts';
+import {
+  COSTS,
+  type Costs,
+  DAYS,
+  earningOf,
+  type ImpactBasis,
+  leftAfter,
+  monthOf,
+  monthsOf,
+  type Peak,
+  priceOf,
+  RUNNING,
+  sumOf,
+} from './impactModel.ts';
 import type { Recording } from './recording.ts';
 
 /** Latency costs no more beyond this: the studies saw none that was worse. */
 const LATENCY_CAP_MS = 400;
-const DAYS = 365;
-const MONTHS = 12;
-const DAYS_A_MONTH = DAYS / MONTHS;
 const LATENCY = 'customer-latency-p95';
-
-/** What was recorded of a peak, and of the database under it. */
-interface Peak {
-  /** Visits for each second. */
-  visits: number;
-  /** Of those who came to buy. */
-  lostShare: number;
-  /** Mean value of a lost basket, or of the peak before where none was lost. */
-  basket: number;
-  /** Additional waiting that the short-term fixes took away, milliseconds, capped; null when it was not measured. */
-  waitedMs: number | null;
-  /** Seconds of statements for each second; null when it was not measured. */
-  busy: number | null;
-  bytes: number | null;
-}
-
-/**
- * Costs of some time in the currency. The tiers are never added up: `measured` and `scenario` may both count one visit.
- */
-export interface Costs {
-  /** Baskets of failed and abandoned checkouts, as counted; less those who come back. */
-  measured: number;
-  /** Sales that waiting costs among those who got through, by a study's elasticity. */
-  scenario: number | null;
-  churn: number;
-  onCall: number;
-  database: number | null;
-  storage: number | null;
-}
-
-/** One month in which the data is `size` times as large as it was recorded. */
-export function monthOf(peak: Peak, assumed: AtLevel, size: number): Costs {
-  const hours = assumed.peakHoursPerDay * DAYS_A_MONTH * (1 + assumed.peakHoursGrowth * (size - 1));
-  const buyers = peak.visits * 3600 * hours * assumed.trafficFactor * assumed.buyingShare;
-  const lost = buyers * peak.lostShare * (1 - assumed.retryShare);
-  return {
-    measured: lost * peak.basket,
-    scenario:
-      peak.waitedMs === null
-        ? null
-        : buyers * (1 - peak.lostShare) * peak.basket * assumed.conversionPer100Ms * (peak.waitedMs / 100),
-    churn: lost * assumed.churnShare * assumed.customerValue,
-    onCall: assumed.incidentsPerMonth * assumed.hoursPerIncident * assumed.onCallHour,
-    database: peak.busy === null ? null : peak.busy * size * hours * assumed.databaseCoreHour,
-    storage: peak.bytes === null ? null : (peak.bytes / 1e9) * size * assumed.storageGbMonth,
-  };
-}
-
-const COSTS = ['measured', 'scenario', 'churn', 'onCall', 'database', 'storage'] as const;
-/** What it costs beside the lost sales. */
-const RUNNING = ['churn', 'onCall', 'database', 'storage'] as const;
-
-/** The twelve months from now, with the data growing by `bytesPerDay`; the size of a month is that of its middle. */
-function monthsOf(peak: Peak, assumed: AtLevel, bytesPerDay: number): Costs[] {
-  return Array.from({ length: MONTHS }, (_, month) =>
-    monthOf(peak, assumed, peak.bytes ? 1 + (bytesPerDay * DAYS_A_MONTH * (month + 0.5)) / peak.bytes : 1),
-  );
-}
-
-const sumOf = (months: readonly Costs[], cost: keyof Costs): number | null =>
-  months.some((month) => month[cost] === null)
-    ? null
-    : months.reduce((sum, month) => sum + (month[cost] ?? 0), 0);
 
 /** @returns undefined for a phase of which checkouts or load were not recorded */
 function peakOf(recording: Recording, figures: Figures, name: string, basket?: number): Peak | undefined {
@@ -133,6 +80,10 @@ export interface Sensitivity {
 }
 
 export interface Impact {
+  /** What the recording gives to it; null where the peak's checkouts were not counted. */
+  basis: ImpactBasis | null;
+  /** Bytes a day; zero where growth was not found. */
+  bytesPerDay: Record<Level, number>;
   /** How each assumption moves the sales at risk, and the other costs; the largest first. */
   sales: Sensitivity[];
   running: Sensitivity[];
@@ -158,15 +109,30 @@ const how: Record<keyof Costs, string> = {
   storage: 'size x growth of the data x price of a GB for a month',
 };
 
+/** @returns null where the peak's checkouts were not counted */
+function basisOf(recording: Recording, figures: Figures): ImpactBasis | null {
+  const peak = peakOf(recording, figures, 'peak');
+  if (!peak) return null;
+  const after = AFTER.flatMap((phase) => {
+    const left = peakOf(recording, figures, phase, peak.basket);
+    const checkouts = recording.phases.find(({ name }) => name === phase)?.checkouts;
+    if (!left || !checkouts) return [];
+    const { completed, failed, abandoned } = checkouts;
+    const none = failed + abandoned === 0 && completed > 0;
+    return [{ phase, peak: left, ...(none ? { noneLostOf: completed } : {}) }];
+  });
+  return { peak, after };
+}
+
 /** Defines the figures of the impact. Where the peak's checkouts were not counted there is none. */
 export function impactFigures(figures: Figures, recording: Recording, assumptions: Assumptions): Impact {
-  const nothing: Impact = { sales: [], running: [], cumulated: [] };
   const money = formats.money(assumptions.currency);
   const growth = growthOf(recording);
   growthFigures(figures, recording, growth);
-  const peak = peakOf(recording, figures, 'peak');
-  if (!peak) return nothing;
+  const basis = basisOf(recording, figures);
   const perDay = growth?.perDay ?? { low: 0, likely: 0, high: 0 };
+  if (!basis) return { basis, bytesPerDay: perDay, sales: [], running: [], cumulated: [] };
+  const { peak } = basis;
   const sourceOf = (phase: string, level: Level) => [
     ...['checkouts', 'lostBasketValue', 'offeredRate', 'databaseTime'].map(
       (part) => `/phases/${recording.phases.findIndex(({ name }) => name === phase)}/${part}`,
@@ -196,10 +162,9 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
   }
   const likely = atLevel(assumptions, 'likely');
   define('today', [monthOf(peak, likely, 1)], 'a month at today’s size', 'peak', 'likely');
-  for (const phase of AFTER) {
-    const after = peakOf(recording, figures, phase, peak.basket);
-    if (!after) continue;
-    const months = monthsOf(after, likely, perDay.likely);
+  for (const step of basis.after) {
+    const { phase } = step;
+    const months = monthsOf(step.peak, likely, perDay.likely);
     // Nobody has counted the nights on call after it; and waiting is reckoned from the page time that is left.
     for (const cost of COSTS.filter((each) => each !== 'onCall' && each !== 'scenario'))
       figures.define(
@@ -209,23 +174,19 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
         sourceOf(phase, 'likely'),
         `twelve months at the measured growth, as at the ${phase}: ${how[cost]}`,
       );
-    const at = recording.phases.findIndex(({ name }) => name === phase);
-    const { completed = 0, failed = 0, abandoned = 0 } = recording.phases[at]?.checkouts ?? {};
-    const all = completed + failed + abandoned;
-    // None lost in the recorded minutes is not none lost in a year.
-    const none = failed + abandoned === 0 && all > 0;
-    const bound = monthsOf({ ...after, lostShare: neverSeen(all) }, likely, perDay.likely);
+    const none = step.noneLostOf !== undefined;
+    const left = monthsOf(leftAfter(step), likely, perDay.likely);
     for (const cost of ['measured', 'churn'] as const)
       figures.define(
         `impact:${cost}:${phase}:at-most`,
-        none ? sumOf(bound, cost) : null,
+        none ? sumOf(left, cost) : null,
         money,
         sourceOf(phase, 'likely'),
         `twelve months, with a lost share of 1 - 0.05^(1/n), because none of n was lost: ${how[cost]}`,
       );
-    note(phase, 'likely', none ? bound : months, none);
+    note(phase, 'likely', left, none);
   }
-  priceFigures(figures, assumptions, peak, perDay.likely);
+  priceFigures(figures, assumptions, basis, perDay.likely);
   for (const percent of [0, 25, 50, 75, 100]) {
     figures.define(
       `retry:${percent}`,
@@ -274,55 +235,57 @@ export function impactFigures(figures: Figures, recording: Recording, assumption
     sourceOf('peak', 'likely'),
     'churn + on-call + database time + storage, twelve months',
   );
-  return { sales: spread(['measured']), running: spread(RUNNING), cumulated };
+  return {
+    basis,
+    bytesPerDay: perDay,
+    sales: spread(['measured']),
+    running: spread(RUNNING),
+    cumulated,
+  };
 }
 
-const STEPS = ['daysShortTerm', 'daysArchival', 'daysMediumTerm'] as const;
-
 /** Price of each step and of the plan, when it is earned back, and how few buyers would still earn it back. */
-function priceFigures(figures: Figures, assumptions: Assumptions, peak: Peak, bytesPerDay: number): void {
+function priceFigures(
+  figures: Figures,
+  assumptions: Assumptions,
+  basis: ImpactBasis,
+  bytesPerDay: number,
+): void {
   const money = formats.money(assumptions.currency);
   for (const level of LEVELS) {
-    const { engineerDay, ...assumed } = atLevel(assumptions, level);
-    const days = STEPS.reduce((sum, step) => sum + assumed[step], 0);
-    for (const [id, of, steps] of [
-      ...STEPS.map((step) => [step, assumed[step], [step]] as const),
-      ['plan', days, STEPS] as const,
+    const { plan, ...steps } = priceOf(atLevel(assumptions, level));
+    for (const [id, price, of] of [
+      ...Object.entries(steps).map(([step, each]) => [step, each, [step]] as const),
+      ['plan', plan, Object.keys(steps)] as const,
     ])
       figures.define(
         `price:${id}:${level}`,
-        of * engineerDay,
+        price,
         money,
-        ['engineerDay', ...steps].map((name) => `assumptions.${name}.${level}`),
+        ['engineerDay', ...of].map((name) => `assumptions.${name}.${level}`),
         'working days x price of a day',
       );
   }
-  const price = figures.value('price:plan:likely');
-  const phase = AFTER.findLast((name) => figures.get(`impact:measured:${name}`));
-  if (price === undefined || phase === undefined) return;
-  const left = (id: string) => figures.value(`${id}:at-most`) ?? figures.value(id) ?? 0;
-  const likely = atLevel(assumptions, 'likely');
-  const lost = sumOf(monthsOf(peak, likely, bytesPerDay), 'measured') ?? 0;
-  const saved = lost - left(`impact:measured:${phase}`);
-  if (saved <= 0) return;
+  const earning = earningOf(basis, atLevel(assumptions, 'likely'), bytesPerDay);
+  if (!earning) return;
   const source = ['assumptions.*.likely', '/phases/*/checkouts', '/phases/*/lostBasketValue'];
   figures.define(
     'saved:year',
-    saved,
+    earning.saved,
     money,
     source,
     'lost baskets of twelve months as it is, less those on the last step that was measured (its upper bound)',
   );
   figures.define(
     'payback:days',
-    price / (saved / DAYS),
-    (value) => (value < 1 ? 'less than a day' : formats.days(value)),
+    earning.paybackDays,
+    formats.payback,
     source,
     'price of the plan / lost baskets saved a day, likely; the plan’s own length comes before it',
   );
   figures.define(
     'break-even:buyers',
-    likely.buyingShare * (price / saved),
+    earning.breakEvenBuyers,
     formats.percent,
     source,
     'share of visits that buy at which the saved baskets of twelve months are worth the price of the plan',

@@ -21,9 +21,13 @@ article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margi
 /**
  * For a page that is opened from a file, where no server says what it may load: its own styles, and pictures that are in
  * it. Texts are escaped; this is for the one that somebody forgets.
+ *
+ * @param script the source that a script of the page may have, such as its hash; without it none may run
  */
-export const contentPolicy =
-  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">";
+export const contentPolicyWith = (script = "'none'"): string =>
+  `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src ${script}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">`;
+
+export const contentPolicy = contentPolicyWith();
 
 /** A figure as markup that leads back to its place in the appendix. */
 export function figureOf(figures: Figures) {

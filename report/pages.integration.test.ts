@@ -5,9 +5,11 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser } from '../test/support/browser.ts';
+import { type AssumptionName, DEFAULT_ASSUMPTIONS, readAssumptions } from './assumptions.ts';
+import { caseOf } from './case.ts';
 import { DOCS_RECORDING } from './docsPage.ts';
 import { printReport } from './pdf.ts';
-import type { Recording } from './recording.ts';
+import { type Recording, readRecording } from './recording.ts';
 import { writeReport } from './write.ts';
 
 let directory: string;
@@ -149,9 +151,9 @@ describe.each(runs)('the pages of a %s run', (run) => {
     // A4 without its margins of 14 mm.
     ['on paper', 688, 'print'],
   ] as const)(
-    'report and summary have nothing cut off, and no text over another, %s',
+    'report, summary and sliders have nothing cut off, and no text over another, %s',
     async (_, width, media) => {
-      for (const name of ['report.html', 'summary.html', 'appendix.html']) {
+      for (const name of ['report.html', 'summary.html', 'appendix.html', 'what-if.html']) {
         const page = await opened(file(run, name), width);
         await page.emulateMedia({ media });
         expect([name, ...(await page.evaluate(wideFaults)), ...(await page.evaluate(chartFaults))]).toEqual([
@@ -193,6 +195,79 @@ it('a slide that is too full, a chart that is cut and a table that is too wide a
   expect((await page.evaluate(chartFaults)).join()).toContain('cut off');
   expect((await page.evaluate(wideFaults)).join()).toContain('too wide');
   await page.close();
+});
+
+describe('with other numbers', () => {
+  /** What the page shows, by the ids of the report's figures. Runs in the page. */
+  const shown = (page: Page) =>
+    page.evaluate(() =>
+      Object.fromEntries(
+        [...document.querySelectorAll<HTMLElement>('[data-figure]')].map(({ dataset, textContent }) => [
+          dataset['figure'] ?? '',
+          textContent,
+        ]),
+      ),
+    );
+  /** The report's figures of the same ids, with some assumptions changed at their likely level. */
+  async function figuresWith(changed: Partial<Record<AssumptionName, number>>, ids: readonly string[]) {
+    const assumptions = await readAssumptions(DEFAULT_ASSUMPTIONS);
+    for (const [name, value] of Object.entries(changed))
+      Object.assign(assumptions[name as AssumptionName], { likely: value });
+    const { figures } = caseOf(await readRecording(DOCS_RECORDING), assumptions);
+    return Object.fromEntries(ids.map((id) => [id, figures.text(id)]));
+  }
+
+  it('each slider and field leads to what the report says with that assumption, and the address keeps it', async () => {
+    const page = await opened(file('whole', 'what-if.html'), 1280);
+    const faults: string[] = [];
+    page.on('console', (message) => faults.push(message.text()));
+    const first = await shown(page);
+    const ids = Object.keys(first);
+    expect(ids.length).toBeGreaterThan(8);
+    expect(first).toEqual(await figuresWith({}, ids));
+
+    const changed: Partial<Record<AssumptionName, number>> = {};
+    for (const name of await page
+      .locator('input[type=number]')
+      .evaluateAll((all) => all.map(({ id }) => id))) {
+      if (name === 'bytesPerDay') continue;
+      // An end of the slider: the one that the likely number is not.
+      await page.locator(`[data-of=${name}]`).focus();
+      await page.keyboard.press('Home');
+      if (
+        (await page.locator(`#${name}`).inputValue()) ===
+        (await page.locator(`#${name}`).getAttribute('value'))
+      )
+        await page.keyboard.press('End');
+      changed[name as AssumptionName] = Number(await page.locator(`#${name}`).inputValue());
+      expect([name, await shown(page)]).toEqual([name, await figuresWith(changed, ids)]);
+    }
+    await page.locator('#customerValue').fill('12345');
+    changed.customerValue = 12_345;
+    const last = await figuresWith(changed, ids);
+    expect(await shown(page)).toEqual(last);
+    expect(last).not.toEqual(first);
+
+    const again = await browser.newPage();
+    await again.goto(page.url());
+    expect(await shown(again)).toEqual(last);
+    await again.close();
+    await page.locator('#likely').click();
+    expect(await shown(page)).toEqual(first);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('a number that cannot be is named, and the answers stay', async () => {
+    const page = await opened(file('whole', 'what-if.html'), 1280);
+    const first = await shown(page);
+    await page.locator('#buyingShare').fill('-1');
+    expect(await page.locator('#fault').textContent()).toContain('share of visits that buy');
+    expect(await shown(page)).toEqual(first);
+    await page.locator('#buyingShare').fill('0.01');
+    expect(await page.locator('#fault').textContent()).toBe('');
+    await page.close();
+  });
 });
 
 it('they become PDF files: the summary one page, the deck a page for each slide', async () => {

@@ -12,6 +12,7 @@ import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
 import { roadmapPage } from './roadmap.ts';
 import { summary, summaryPage } from './summary.ts';
+import { whatIfPage } from './whatIf/page.ts';
 import { type Sentence, Writing } from './writing.ts';
 
 export const readCase = async (recordingFile: string, assumptionsFile = DEFAULT_ASSUMPTIONS): Promise<Case> =>
@@ -29,6 +30,7 @@ export function rendered(input: Case): { files: Map<string, string>; sentences: 
   const files = new Map([
     ['summary.html', summaryPage(input, writing, body)],
     ['report.html', evidenceReport(input, body)],
+    ['what-if.html', whatIfPage(input)],
     ['roadmap.md', roadmapPage(input)],
     ['deck.md', markdown],
     ['deck.html', deckHtml(markdown)],

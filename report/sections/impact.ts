@@ -49,6 +49,7 @@ ${bounds.map((phase) => html`<p>${afterTitles[phase]}: none of ${f(`checkouts:${
 <h3>By the share of customers who come back and buy</h3><table><tbody><tr>${[0, 25, 50, 75, 100].map(
     (percent) => html`<td class="n">${f(`retry:${percent}`)}<br><b>${f(`impact:retry:${percent}`)}</b></td>`,
   )}</tr></tbody></table>
+<p data-basis="contents">With other numbers: <a href="what-if.html">what-if.html</a> has a slider for each assumption.</p>
 <h3>Which assumption matters</h3><p class="dim" data-basis="method">One at a time from its low to its high value, all others likely; twelve months. Left: lost baskets. Right: churn, on-call work, database time and storage.</p><div class="pair">${new Html(tornado('sales', 'revenue at risk', model.sales, figures.value('impact:measured:likely') ?? 0, assumptions.currency, 500))}${new Html(tornado('running', 'other costs', model.running, figures.value('impact:running:likely') ?? 0, assumptions.currency, 500))}</div>
 <table class="tight"><thead><tr><th>Assumption</th><th class="n">low</th><th class="n">likely</th><th class="n">high</th><th>source</th></tr></thead><tbody>${Object.entries(
     assumptions,
