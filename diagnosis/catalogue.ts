@@ -65,8 +65,8 @@ const asDate = (value: unknown) => (typeof value === 'string' ? new Date(value) 
  * activity, in a fixed number of statements however many tables there are. A table dropped meanwhile is left out.
  */
 export async function readTables(session: Session): Promise<Table[]> {
-  const tables =
-    await session.query<TableRow>(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
+  const askTables =
+    session.query<TableRow>(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
          CASE WHEN c.relkind = 'p' THEN 'partitioned' WHEN c.relkind = 'm' THEN 'materialized view'
               WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
          (SELECT i.inhparent::int8::float8 FROM pg_inherits i WHERE c.relispartition AND i.inhrelid = c.oid) AS partition_of,
@@ -83,7 +83,7 @@ export async function readTables(session: Session): Promise<Table[]> {
     LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
    WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND ${USER_SCHEMAS}
    ORDER BY n.nspname, c.relname`);
-  const columns = await session.query<{
+  const askColumns = session.query<{
     oid: number;
     columns: (Column & { base: string | null; stats: Column['stats'] | null })[];
   }>(
@@ -102,7 +102,7 @@ export async function readTables(session: Session): Promise<Table[]> {
    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
    GROUP BY a.attrelid`,
   );
-  const indexes = await session.query<{
+  const askIndexes = session.query<{
     oid: number;
     indexes: Index[];
   }>(`SELECT i.indrelid::int8::float8 AS oid,
@@ -135,7 +135,7 @@ export async function readTables(session: Session): Promise<Table[]> {
                  FROM pg_constraint WHERE conindid <> 0 GROUP BY conindid) AS o ON o.conindid = i.indexrelid
    WHERE c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
    GROUP BY i.indrelid`);
-  const keys = await session.query<{
+  const askKeys = session.query<{
     oid: number;
     primary: string[];
     uniques: string[][];
@@ -156,6 +156,8 @@ export async function readTables(session: Session): Promise<Table[]> {
    WHERE o.contype IN ('p', 'u', 'f') AND ${USER_SCHEMAS}
    GROUP BY o.conrelid`,
   );
+  // In one round trip.
+  const [tables, columns, indexes, keys] = await Promise.all([askTables, askColumns, askIndexes, askKeys]);
   const columnsOf = new Map(columns.map((row) => [row.oid, row.columns]));
   const indexesOf = new Map(indexes.map((row) => [row.oid, row.indexes]));
   const keysOf = new Map(keys.map((row) => [row.oid, row]));

@@ -19,11 +19,11 @@ export interface CheckContext {
   capabilities: Capabilities;
   tables: Table[];
   /** Empty when pg_stat_statements cannot be read. */
-  statements: Statement[];
+  readonly statements: Statement[];
   /** `statements`, understood and planned; made once, by the first check that asks. */
   workload(): Promise<readonly WorkloadEntry[]>;
   /** Seconds of wall clock that `statements` covers; undefined when it is not known. */
-  windowSeconds: number | undefined;
+  readonly windowSeconds: number | undefined;
   spans: SpanSource | undefined;
   settings: ReadonlyMap<string, { value: string; unit: string | null; source: string }>;
   /** Rows that a check may read from one table as a sample. */
@@ -45,9 +45,9 @@ export interface Check {
   /** What it looks for, in a sentence or two, for `--list` and the docs. */
   description: string;
   /**
-   * What it will need of the server and that can be read while the workload is observed, a statement a step; `run`
-   * reads what is not done by then. Checks that need the same give the same.
+   * It looks at neither the statements nor their plans, so it can run while the workload is observed, when the connection
+   * has little else to do.
    */
-  prepare?(context: CheckContext): AsyncIterator<void>;
+  whileObserving?: true;
   run(context: CheckContext): AsyncIterable<Finding>;
 }

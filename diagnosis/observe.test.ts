@@ -9,47 +9,32 @@ const full = { pgStatStatements: true } as Capabilities;
 const signal = new AbortController().signal;
 
 /** A server on which one statement runs whenever it is looked at. */
-const busy = () => {
+const busy = (working: boolean) => {
   const server = { looks: 0 };
   const session = {
     query: async () => {
       server.looks += 1;
-      return [{ queryid: '1', pid: 1, started: 'then', text: 'SELECT 1' }];
+      return [{ queryid: '1', pid: 1, started: 'then', text: 'SELECT 1', busy: working }];
     },
   } as unknown as Session;
   return { server, session };
 };
 
-async function* steps(taken: { steps: number }, most = Infinity) {
-  for (; taken.steps < most; taken.steps += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    yield;
-  }
-}
-
-it('takes steps of other work between its looks, and none after its time', async () => {
-  const { server, session } = busy();
-  const taken = { steps: 0 };
-  const { statements, seconds } = await observe(session, capabilities, [], 900, signal, steps(taken));
-  expect(taken.steps).toBeGreaterThan(2);
-  expect(server.looks).toBeGreaterThanOrEqual(2);
-  // It was running at each look, so all the time.
-  expect(statements[0]?.totalMs).toBeCloseTo(seconds * 1000, 6);
-  const atTheEnd = taken.steps;
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(taken.steps).toBe(atTheEnd);
-});
-
-it('goes on looking when the other work is done, and does without any', async () => {
-  for (const meanwhile of [steps({ steps: 0 }, 2), undefined]) {
-    const { server, session } = busy();
-    await observe(session, capabilities, [], 900, signal, meanwhile);
-    // Each 250 ms, and at the end; the steps take 40.
+it('a statement that runs at each look ran all the time; one that waits for a lock keeps no processor busy', async () => {
+  for (const working of [true, false]) {
+    const { server, session } = busy(working);
+    const means: number[] = [];
+    const { statements, seconds } = await observe(session, capabilities, [], 1_200, signal, (mean) =>
+      means.push(mean),
+    );
+    // Each 250 ms, and at the end.
     expect(server.looks).toBeGreaterThanOrEqual(2);
+    expect(statements[0]?.totalMs).toBeCloseTo(seconds * 1000, 6);
+    expect(means).toEqual(Array.from({ length: server.looks - 2 }, () => (working ? 1 : 0)));
   }
 });
 
-it('believes the view where steps leave too few looks to know better', async () => {
+it('believes the view where there are too few looks to know better', async () => {
   const of = (totalMs: number, calls: number) =>
     ({ queryid: '1', text: 'SELECT 1', calls, totalMs, meanMs: totalMs / calls, rows: 0 }) as Statement;
   /** A server that ran one statement for 50 ms, and was running it when it was looked at, so many times. */
@@ -64,14 +49,8 @@ it('believes the view where steps leave too few looks to know better', async () 
     };
     return { seen, session: { query, quote: (...parts: string[]) => parts.join('.') } as unknown as Session };
   };
-  const long = async function* () {
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, 350));
-      yield;
-    }
-  };
   const { seen, session } = server(2);
-  const { statements } = await observe(session, full, [of(100, 4)], 1_000, signal, long());
+  const { statements } = await observe(session, full, [of(100, 4)], 1_000, signal);
   expect(seen.looks).toBeGreaterThanOrEqual(2);
   expect(statements).toEqual([expect.objectContaining({ calls: 2, totalMs: 50 })]);
   const often = server(3);

@@ -8,6 +8,9 @@ import type { Statement } from './relations.ts';
 /** Running statements are looked at no more often, milliseconds: 32 looks in the default 8 s. */
 const LOOK_EVERY_MS = 250;
 
+/** From so many looks on their mean says how busy the server is. */
+const TELLING_LOOKS = 3;
+
 /**
  * Samples by which what the view says is corrected. Chance sees more than there is as often as less, but only more
  * counts: of a statement to be seen once in all looks, one is had in 63 % of cases, three in 8 % (Poisson).
@@ -19,6 +22,7 @@ interface Running {
   pid: number;
   started: string;
   text: string;
+  busy: boolean;
 }
 
 const counters = [
@@ -65,7 +69,8 @@ export function workloadBetween(before: readonly Statement[], after: readonly St
  * where looks found more time than the view, and more often than by chance, theirs counts (each look that finds a
  * statement is worth the time between two of them).
  *
- * @param meanwhile steps to take between two looks on the same connection, as many as the time allows
+ * @param onRunning takes how many statements keep the server busy, the mean of the looks so far; those that wait for
+ *   something else than a disk do not
  */
 export async function observe(
   session: Session,
@@ -73,29 +78,27 @@ export async function observe(
   before: readonly Statement[],
   forMs: number,
   signal: AbortSignal,
-  meanwhile?: AsyncIterator<void>,
+  onRunning: (mean: number) => void = () => {},
 ): Promise<{ statements: Statement[]; seconds: number }> {
   await loadParser();
   const from = performance.now();
   const seen = new Map<string, { looks: number; calls: Set<string>; text: string }>();
   const until = from + forMs;
   let looks = 0;
-  let [nothingLeft, longestMs] = [meanwhile === undefined, 0];
+  let busy = 0;
   while (performance.now() < until) {
     const due = Math.min(performance.now() + LOOK_EVERY_MS, until);
-    while (!nothingLeft && performance.now() < due && performance.now() + longestMs < until) {
-      const began = performance.now();
-      nothingLeft = (await meanwhile?.next())?.done !== false;
-      longestMs = Math.max(longestMs, performance.now() - began);
-    }
     await sleep(Math.max(0, due - performance.now()), undefined, { signal });
     const running = await session.query<Running>(
-      `SELECT query_id::text AS queryid, pid, query_start::text AS started, query AS text
+      `SELECT query_id::text AS queryid, pid, query_start::text AS started, query AS text,
+              wait_event_type IS NULL OR wait_event_type = 'IO' AS busy
          FROM pg_stat_activity
         WHERE datname = current_database() AND state = 'active' AND query_id IS NOT NULL AND pid <> pg_backend_pid()
           AND backend_type = 'client backend' AND usename IS DISTINCT FROM 'sqltrail_monitor'`,
     );
     looks += 1;
+    busy += running.filter((each) => each.busy).length;
+    if (looks >= TELLING_LOOKS) onRunning(busy / looks);
     for (const { queryid, pid, started, text } of running) {
       const known = seen.get(queryid) ?? { looks: 0, calls: new Set<string>(), text };
       known.looks += 1;

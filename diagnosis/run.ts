@@ -57,8 +57,8 @@ export const defaultDiagnosis = {
 /** Less database time than this is an idle database. Milliseconds for each second. */
 const IDLE_MS_PER_SECOND = 5;
 
-/** Of the budget of database time, for what is read ahead while the workload is observed. */
-const PREPARING_SHARE = 0.25;
+/** Those that read whole samples come last, so that the others are done when the workload is known. */
+const WHILE_OBSERVING: readonly Check['group'][] = ['set-up', 'indexes', 'queries', 'size', 'model'];
 
 /** @throws Error naming the wrong id and those that exist. */
 export function chooseChecks(only: readonly string[] = [], skip: readonly string[] = []): Check[] {
@@ -100,8 +100,8 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       'connected through a connection pooler: the diagnosis leaves nothing on its connections, but to apply a fix, archive or migrate, give the URL of the Postgres server itself',
     );
   const blind: Blind[] = [];
-  const runs: CheckRun[] = [];
-  const found: Finding[] = [];
+  const runs = new Map<Check, CheckRun>();
+  const findings = new Map<Check, Finding[]>();
   let partial = false;
   const reason = (error: unknown) =>
     deadline.aborted
@@ -109,17 +109,30 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       : problemOf(error);
   try {
     const capabilities = await readCapabilities(session);
-    const { statements, windowSeconds } = await readStatements(session, capabilities);
-    const tables = await readTables(session);
-    const settings = await readSettings(session);
+    const [counted, tables, settings] = await Promise.all([
+      readStatements(session, capabilities),
+      readTables(session),
+      readSettings(session),
+    ]);
+    const { statements } = counted;
     let workload: Promise<readonly WorkloadEntry[]> | undefined;
     let current = '';
+    let now: { statements: Statement[]; windowSeconds: number | undefined } = counted;
+    let observing = false;
+    const observed = () => {
+      if (observing) throw new Error(`${current} asks for the workload before it was observed`);
+      return now;
+    };
     const context: CheckContext = {
       session,
       capabilities,
       tables,
-      statements,
-      windowSeconds,
+      get statements() {
+        return observed().statements;
+      },
+      get windowSeconds() {
+        return observed().windowSeconds;
+      },
       settings,
       spans: options.spans,
       sampleRows: options.sampleRows,
@@ -132,39 +145,67 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         return workload;
       },
     };
-    /** What checks can read ahead, as long as it does not take from the budget what the first of them need. */
-    const prepare = async function* () {
-      for (const check of checks) {
-        const steps = check.prepare?.(context);
-        for (let done = !steps; !done && session.ownLoad().busyMs < options.budgetMs * PREPARING_SHARE; ) {
-          current = check.id;
-          done = (await steps?.next())?.done !== false;
-          yield;
-        }
+    let ended = false;
+    const run = async (check: Check): Promise<void> => {
+      current = check.id;
+      const found: Finding[] = [];
+      options.onProgress?.({
+        check: check.title,
+        at: runs.size,
+        of: checks.length,
+        findings: [...findings.values()].flat().length,
+      });
+      findings.set(check, found);
+      const busyBefore = session.ownLoad().busyMs;
+      let problem: string | undefined;
+      try {
+        signal.throwIfAborted();
+        await runCheck(check, context, (finding) => found.push(finding));
+      } catch (error) {
+        options.signal.throwIfAborted();
+        problem = reason(error);
+        partial = true;
+        ended =
+          session.lost ||
+          error instanceof ConnectionFailed ||
+          error instanceof BudgetExceeded ||
+          deadline.aborted;
+      } finally {
+        runs.set(check, {
+          id: check.id,
+          outcome: problem === undefined ? 'complete' : 'failed',
+          findings: found.length,
+          busyMs: Math.round(session.ownLoad().busyMs - busyBefore),
+          ...(problem ? { problem } : {}),
+        });
       }
+    };
+    const runEarly = async () => {
+      const early = checks
+        .filter(({ whileObserving }) => whileObserving)
+        .sort((a, b) => WHILE_OBSERVING.indexOf(a.group) - WHILE_OBSERVING.indexOf(b.group));
+      for (const check of early) if (observing && !ended) await run(check);
     };
     if (options.observeMs > 0 && !capabilities.statementsUnreadable) {
       options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
-      try {
-        const observed = await observe(
-          session,
-          capabilities,
-          statements,
-          options.observeMs,
-          signal,
-          prepare(),
-        );
-        const busyMs = observed.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+      observing = true;
+      const watched = observe(session, capabilities, statements, options.observeMs, signal, (running) =>
+        session.besides(running),
+      ).finally(() => {
+        observing = false;
+      });
+      const [seen, early] = await Promise.allSettled([watched, runEarly()]);
+      if (early.status === 'rejected') throw early.reason;
+      if (seen.status === 'fulfilled') {
+        const busyMs = seen.value.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
         // Where nothing goes on now, what went on before is looked at.
-        if (busyMs / observed.seconds >= IDLE_MS_PER_SECOND || statements.length === 0) {
-          context.statements = observed.statements;
-          context.windowSeconds = observed.seconds;
-        }
-      } catch (error) {
+        if (busyMs / seen.value.seconds >= IDLE_MS_PER_SECOND || statements.length === 0)
+          now = { statements: seen.value.statements, windowSeconds: seen.value.seconds };
+      } else {
         options.signal.throwIfAborted();
         partial = true;
         notes.push(
-          `the workload of now: ${reason(error)}; statements are judged by all since the statistics were reset`,
+          `the workload of now: ${reason(seen.reason)}; statements are judged by all since the statistics were reset`,
         );
       }
     }
@@ -174,43 +215,10 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     }
     const total = context.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
     const msPerSecond = context.windowSeconds ? total / context.windowSeconds : undefined;
-    let ended = false;
-    for (const [at, check] of checks.entries()) {
-      if (ended) {
-        runs.push({ id: check.id, outcome: 'not run', findings: 0, busyMs: 0 });
-        continue;
-      }
-      current = check.id;
-      options.onProgress?.({ check: check.title, at, of: checks.length, findings: found.length });
-      const busyBefore = session.ownLoad().busyMs;
-      const before = found.length;
-      let problem: string | undefined;
-      try {
-        signal.throwIfAborted();
-        for await (const finding of check.run(context)) found.push(await verifyFix(context, finding));
-      } catch (error) {
-        options.signal.throwIfAborted();
-        problem = reason(error);
-        partial = true;
-        if (
-          session.lost ||
-          error instanceof ConnectionFailed ||
-          error instanceof BudgetExceeded ||
-          deadline.aborted
-        )
-          ended = true;
-      } finally {
-        runs.push({
-          id: check.id,
-          outcome: problem === undefined ? 'complete' : 'failed',
-          findings: found.length - before,
-          busyMs: Math.round(session.ownLoad().busyMs - busyBefore),
-          ...(problem ? { problem } : {}),
-        });
-      }
-    }
+    for (const check of checks) if (!ended && !runs.has(check)) await run(check);
     const judged = await workload?.catch(() => undefined);
     if (judged) options.onWorkload?.(judged, statements);
+    const found = checks.flatMap((check) => findings.get(check) ?? []);
     await addTraces(found, judged, options.spans, notes);
     return {
       format: 2,
@@ -230,12 +238,44 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         (entry, at) =>
           blind.findIndex((other) => other.what === entry.what && other.remedy === entry.remedy) === at,
       ),
-      checks: runs,
+      checks: checks.map(
+        (check) => runs.get(check) ?? { id: check.id, outcome: 'not run', findings: 0, busyMs: 0 },
+      ),
       findings: rank(found, msPerSecond),
     };
   } finally {
     await session.close();
   }
+}
+
+/**
+ * The findings of a check, in its order; they are verified side by side, so that this takes few round trips. What was
+ * found before an error stays.
+ *
+ * @param keep takes each finding
+ * @throws what ended the check, or the verification of one of its findings
+ */
+async function runCheck(
+  check: Check,
+  context: CheckContext,
+  keep: (finding: Finding) => void,
+): Promise<void> {
+  const verifying: Promise<Finding>[] = [];
+  let failed: { error: unknown } | undefined;
+  try {
+    for await (const finding of check.run(context)) {
+      const verified = verifyFix(context, finding);
+      // It is waited for below; until then its failure is nobody's.
+      verified.catch(() => {});
+      verifying.push(verified);
+    }
+  } catch (error) {
+    failed = { error };
+  }
+  for (const result of await Promise.allSettled(verifying))
+    if (result.status === 'fulfilled') keep(result.value);
+    else failed ??= { error: result.reason };
+  if (failed) throw failed.error;
 }
 
 /** Longer texts are cut off: the queryid leads to the whole of it. */

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createTestDatabase } from '../test/support/database.ts';
 import { readCapabilities, readStatements } from './catalogue.ts';
-import { NoTimeLeft, openSession } from './session.ts';
+import { ConnectionFailed, NoTimeLeft, openSession } from './session.ts';
 
 const options = { statementTimeoutMs: 5_000, lockTimeoutMs: 500, budgetMs: 60_000, dutyCycle: 1 };
 
@@ -24,6 +24,27 @@ it('a statement and the rest after it keep within their time, and the next one h
   const { statements } = session.ownLoad();
   await expect(session.query('SELECT 1', [], { withinMs: 100 })).rejects.toThrow(NoTimeLeft);
   expect(session.ownLoad().statements).toBe(statements);
+  await session.close();
+  await database.drop();
+});
+
+it('beside many running statements it rests less, and beside few as long as before', async () => {
+  const database = await createTestDatabase();
+  const session = await openSession({ ...options, url: database.url, dutyCycle: 0.5 });
+  const timeout = async () =>
+    (await session.query("SELECT current_setting('statement_timeout') AS timeout", [], { withinMs: 800 }))[0];
+  // The part of the time that is not for the rest.
+  expect(await timeout()).toEqual({ timeout: '400ms' });
+  for (const [running, left] of [
+    [0, '400ms'],
+    [5, '400ms'],
+    [14, '589ms'],
+    [19, '800ms'],
+    [200, '800ms'],
+  ] as const) {
+    session.besides(running);
+    expect(await timeout()).toEqual({ timeout: left });
+  }
   await session.close();
   await database.drop();
 });
@@ -81,6 +102,69 @@ it('what a statement sets, prepares or fails at is over with it', async () => {
   expect(await session.query(state)).toEqual(clean);
   await session.close();
   await owner.end();
+  await database.drop();
+});
+
+it('statements that go to the server together do not see each other', async () => {
+  const database = await createTestDatabase();
+  const session = await openSession({ ...options, url: database.url });
+  const state = `SELECT current_setting('search_path') AS path, current_setting('transaction_read_only') AS read_only,
+    current_setting('statement_timeout') AS timeout`;
+  const answers = await Promise.allSettled(
+    [
+      state,
+      "SELECT set_config('search_path', 'public', true)",
+      state,
+      'SELECT 1 / 0',
+      state,
+      'CREATE TABLE made (a int)',
+      'SELECT FROM gone',
+      state,
+      "SET default_transaction_read_only = 'off'",
+      'SET statement_timeout = 0',
+      state,
+      'CREATE TABLE made (a int)',
+    ].map((text) => session.query(text)),
+  );
+  const clean = [{ path: 'pg_catalog', read_only: 'on', timeout: '5s' }];
+  expect(answers.map((each) => (each.status === 'fulfilled' ? each.value : each.reason.code))).toEqual([
+    clean,
+    [{ set_config: 'public' }],
+    clean,
+    '22012',
+    clean,
+    '25006',
+    '42P01',
+    clean,
+    [],
+    [],
+    clean,
+    '25006',
+  ]);
+  expect(session.ownLoad().statements).toBe(12);
+  await session.close();
+  await database.drop();
+});
+
+it('of statements that go together a slow one costs the others nothing, and a cut connection ends all', async () => {
+  const database = await createTestDatabase();
+  const session = await openSession({ ...options, url: database.url, statementTimeoutMs: 200 });
+  const [slow, quick] = await Promise.allSettled([
+    session.query('SELECT pg_sleep(60)'),
+    session.query('SELECT 1 AS one'),
+  ]);
+  expect(slow).toMatchObject({ status: 'rejected', reason: { code: '57014' } });
+  expect(quick).toMatchObject({ status: 'fulfilled', value: [{ one: 1 }] });
+  const cut = await Promise.allSettled([
+    session.query('SELECT 1'),
+    session.query('SELECT pg_terminate_backend(pg_backend_pid())'),
+    session.query('SELECT 2'),
+  ]);
+  expect(cut[1]).toMatchObject({ status: 'rejected', reason: expect.any(ConnectionFailed) });
+  expect(cut[2]).toMatchObject({ status: 'rejected', reason: expect.any(ConnectionFailed) });
+  expect(session.lost).toBe(true);
+  await expect(session.query('SELECT 3')).rejects.toThrow(ConnectionFailed);
+  await session.close();
   await database.drop();
 });
 

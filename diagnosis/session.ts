@@ -2,7 +2,7 @@ import pg from 'pg';
 import { clientConfig, describeTarget } from '../lib/pg/connect.ts';
 import { isPooled, refusedParameter } from '../lib/pg/pooler.ts';
 import { quote } from '../lib/pg/quote.ts';
-import { readOnlyTransaction, type Settings } from '../lib/pg/transaction.ts';
+import { readOnlyEach, readOnlyTransaction, type Settings } from '../lib/pg/transaction.ts';
 import { OWN_STATEMENT } from './catalogue.ts';
 import type { QueryLimits, Session } from './readSession.ts';
 import { isOneStatement, loadParser } from './sql/shape.ts';
@@ -17,8 +17,8 @@ export interface SessionOptions {
   /** Database time that the whole run may use. Milliseconds. */
   budgetMs: number;
   /**
-   * Share of wall-clock time that the diagnosis may keep the server busy (0..1): after each statement it rests
-   * long enough. 1 never rests.
+   * Share of wall-clock time that the diagnosis may keep a server busy that has little else to do (0..1): after each
+   * statement it rests long enough. 1 never rests. See {@link OpenSession.besides} for a server that has much to do.
    */
   dutyCycle: number;
   signal?: AbortSignal;
@@ -46,6 +46,18 @@ const APPLICATION_NAME = 'sqltrail-diagnose';
 /** A shorter timeout would cancel nearly anything on a busy server, setting the next timeout too. Milliseconds. */
 const MIN_TIMEOUT_MS = 100;
 
+/**
+ * Statements that wait for their turn together go to the server together, as many as this: on a busy server each round
+ * trip waits for the processor, on both sides. Not more, so that the rest that follows them comes soon.
+ */
+const MAX_TOGETHER = 8;
+
+/**
+ * What the diagnosis may take from the statements that run beside it (0..1): with n of them, and with itself busy for a
+ * share d of the time, processors that are dealt out fairly give each of them n / (n + d) of what it had.
+ */
+const MOST_TAKEN = 0.05;
+
 /** What the diagnosis itself did to the server. */
 export interface OwnLoad {
   statements: number;
@@ -59,6 +71,11 @@ export interface OpenSession extends Session {
   readonly lost: boolean;
   /** It goes through a connection pooler. */
   readonly pooled: boolean;
+  /**
+   * Beside so many running statements the server gives the diagnosis its share of the processors and no more, so that it
+   * rests less, up to not at all: as long as it takes at most {@link MOST_TAKEN} from them.
+   */
+  besides(running: number): void;
   close(): Promise<void>;
 }
 
@@ -128,58 +145,105 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     cleanUp?: string;
     limits?: QueryLimits | undefined;
   }
-  const run = async <Row extends object>({ statements, settings, cleanUp, limits }: Work): Promise<Row[]> => {
+  interface Waiting {
+    work: Work;
+    /** Settings that its statements run with, all of them. */
+    settings: Settings;
+    resolve(rows: object[]): void;
+    reject(reason: unknown): void;
+  }
+  const cut = (cause?: unknown) =>
+    new ConnectionFailed(`${describeTarget(options.url)}: the connection was cut during the diagnosis.`, {
+      cause,
+    });
+  const whyFailed = (error: unknown) => {
+    if (!lost && (error as { code?: string }).code !== '57P01') return error;
+    lost = true;
+    return cut(error);
+  };
+  const tagged = ({ statements }: Work) =>
+    statements.map((statement) => ({ ...statement, text: `${statement.text}\n${OWN_STATEMENT}` }));
+  const transact = async (
+    together: readonly [Waiting, ...Waiting[]],
+  ): Promise<PromiseSettledResult<pg.QueryResult>[]> => {
+    const [{ work, settings }] = together;
+    if (together.length > 1)
+      return readOnlyEach(client, {
+        settings,
+        statements: together.flatMap((each) => tagged(each.work)) as [pg.QueryConfig],
+        tag: OWN_STATEMENT,
+      });
+    const result = readOnlyTransaction(client, {
+      settings,
+      statements: tagged(work) as [pg.QueryConfig],
+      cleanUp: work.cleanUp,
+      tag: OWN_STATEMENT,
+      readOnlySession: !pooled,
+    });
+    return Promise.allSettled([result]);
+  };
+  const alone = ({ work }: Waiting) =>
+    pooled || work.statements.length > 1 || work.cleanUp !== undefined || work.limits !== undefined;
+  const same = (one: Settings, other: Settings) => JSON.stringify(one) === JSON.stringify(other);
+  let { dutyCycle } = options;
+  const waiting: Waiting[] = [];
+  let serving = false;
+  const serve = async () => {
+    if (serving) return;
+    serving = true;
+    for (let first = waiting.shift(); first; first = waiting.shift()) {
+      const together: [Waiting, ...Waiting[]] = [first];
+      while (together.length < MAX_TOGETHER && !alone(first)) {
+        const { settings } = first;
+        const at = waiting.findIndex((next) => !alone(next) && same(next.settings, settings));
+        if (at < 0) break;
+        together.push(...waiting.splice(at, 1));
+      }
+      const started = performance.now();
+      try {
+        options.signal?.throwIfAborted();
+        if (lost) throw cut();
+        if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
+        const results = await transact(together);
+        load.statements += together.length;
+        for (const [at, result] of results.entries())
+          if (result.status === 'fulfilled') together[at]?.resolve(result.value.rows);
+          else together[at]?.reject(whyFailed(result.reason));
+      } catch (error) {
+        for (const { reject } of together) reject(whyFailed(error));
+        continue;
+      }
+      const busyMs = performance.now() - started;
+      load.busyMs += busyMs;
+      // What was asked goes on meanwhile: it takes none of the server's time.
+      const restMs = busyMs * (1 / dutyCycle - 1);
+      // Nor does it keep the process from its end.
+      if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)).unref());
+    }
+    serving = false;
+  };
+  const run = async <Row extends object>(work: Work): Promise<Row[]> => {
     const wantedMs = Math.min(
       options.statementTimeoutMs,
-      Math.round((limits?.withinMs ?? Infinity) * options.dutyCycle),
+      Math.round((work.limits?.withinMs ?? Infinity) * dutyCycle),
     );
-    if (limits && wantedMs < Math.min(MIN_TIMEOUT_MS, options.statementTimeoutMs)) throw new NoTimeLeft();
-    options.signal?.throwIfAborted();
-    if (lost)
-      throw new ConnectionFailed(
-        `${describeTarget(options.url)}: the connection was cut during the diagnosis.`,
-      );
-    if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
-    const started = performance.now();
-    try {
-      const { rows } = await readOnlyTransaction(client, {
-        settings: {
-          application_name: APPLICATION_NAME,
-          lock_timeout: String(options.lockTimeoutMs),
-          idle_in_transaction_session_timeout: '10000',
-          search_path: 'pg_catalog',
-          // Statements of the workload are read as the parser reads them.
-          standard_conforming_strings: 'on',
-          ...settings,
-          statement_timeout: String(wantedMs),
-        },
-        statements: statements.map((statement) => ({
-          ...statement,
-          text: `${statement.text}\n${OWN_STATEMENT}`,
-        })) as [pg.QueryConfig],
-        cleanUp,
-        tag: OWN_STATEMENT,
-        readOnlySession: !pooled,
-      });
-      return rows as Row[];
-    } catch (error) {
-      if (lost || (error as { code?: string }).code === '57P01') {
-        lost = true;
-        throw new ConnectionFailed(
-          `${describeTarget(options.url)}: the connection was cut during the diagnosis.`,
-          {
-            cause: error,
-          },
-        );
-      }
-      throw error;
-    } finally {
-      const busyMs = performance.now() - started;
-      load.statements += 1;
-      load.busyMs += busyMs;
-      const restMs = busyMs * (1 / options.dutyCycle - 1);
-      if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)));
-    }
+    if (work.limits && wantedMs < Math.min(MIN_TIMEOUT_MS, options.statementTimeoutMs))
+      throw new NoTimeLeft();
+    const settings = {
+      application_name: APPLICATION_NAME,
+      lock_timeout: String(options.lockTimeoutMs),
+      idle_in_transaction_session_timeout: '10000',
+      search_path: 'pg_catalog',
+      // Statements of the workload are read as the parser reads them.
+      standard_conforming_strings: 'on',
+      ...work.settings,
+      statement_timeout: String(wantedMs),
+    };
+    return new Promise<Row[]>((resolve, reject) => {
+      waiting.push({ work, settings, resolve: (rows) => resolve(rows as Row[]), reject });
+      // Whoever asks at the same moment comes along.
+      queueMicrotask(() => void serve());
+    });
   };
   const explain = async (
     statement: string,
@@ -238,6 +302,10 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       return lost;
     },
     pooled,
+    besides(running) {
+      const share = (running * MOST_TAKEN) / (1 - MOST_TAKEN);
+      dutyCycle = Math.max(options.dutyCycle, Math.min(1, share));
+    },
     ownLoad: () => ({ ...load }),
     close: () => client.end().catch(() => {}),
   };

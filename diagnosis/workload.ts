@@ -2,7 +2,7 @@ import { describeStatement, loadParser as loadStatementParser } from '../instrum
 import type { CheckContext } from './check.ts';
 import type { StatementReference } from './finding.ts';
 import { genericPlan, scansOf } from './plans.ts';
-import type { Table } from './relations.ts';
+import type { Statement, Table } from './relations.ts';
 import { readNames } from './searchPath.ts';
 import { loadParser, shapeOf } from './sql/shape.ts';
 import { type TableScan, tableScans } from './tableScans.ts';
@@ -40,10 +40,8 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
   );
   const names = await readNames(session, tables, await temporaryTables(context));
   const totalMs = statements.reduce((sum, { totalMs: ms }) => sum + ms, 0);
-  const entries: WorkloadEntry[] = [];
   let unplanned = 0;
-  for (const [at, statement] of statements.entries()) {
-    context.signal.throwIfAborted();
+  const read = async (statement: Statement, at: number): Promise<WorkloadEntry> => {
     const { roles } = statement;
     const schemaOf = (table: string, schema: string | undefined) => schema ?? names.schemaOf(table, roles);
     const shape = shapeOf(statement.text, (table, schema) =>
@@ -71,7 +69,7 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
         })
       : [];
     const { summary, fingerprint } = describeStatement(statement.text);
-    entries.push({
+    return {
       statement,
       summary,
       fingerprint,
@@ -82,8 +80,10 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
       rowsReadPerCall: plan ? scans.reduce((sum, scan) => sum + rowsRead(scan) * scan.loops, 0) : undefined,
       msPerSecond: windowSeconds ? statement.totalMs / windowSeconds : undefined,
       share,
-    });
-  }
+    };
+  };
+  // Together, so that the plans need few round trips.
+  const entries = await Promise.all(statements.map(read));
   for (const [name, schemas] of names.untold)
     context.blind({
       what: `which table ${name} is in some statements: there ${schemas.length === 1 ? `is one in ${schemas[0]}` : `are some in ${schemas.join(', ')}`}, and a temporary one, a view or the application’s own search_path may stand before it`,

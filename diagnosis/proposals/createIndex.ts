@@ -33,11 +33,12 @@ export async function buildable(
   return { create: { ...index, parts }, lock, caveats };
 }
 
-async function factsOf(context: CheckContext, table: Table, keys: readonly Key[]) {
-  const found: { key: Key; facts: ExpressionFacts }[] = [];
-  for (const key of keys) found.push({ key, facts: await expressionFacts(context, table, key) });
-  return found;
-}
+const factsOf = (
+  context: CheckContext,
+  table: Table,
+  keys: readonly Key[],
+): Promise<{ key: Key; facts: ExpressionFacts }[]> =>
+  Promise.all(keys.map(async (key) => ({ key, facts: await expressionFacts(context, table, key) })));
 
 /** Keys that a GIN index can have; the others are left out as long as one is left. */
 async function gin(context: CheckContext, table: Table, wanted: NewIndex): Promise<NewIndex> {

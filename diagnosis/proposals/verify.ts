@@ -42,7 +42,7 @@ async function verified(context: CheckContext, fix: Fix): Promise<{ fix: Fix; ne
       if (fix.kind === 'index' && fix.drop) droppable(context, fix.drop);
       if (!fix.create) return { fix, needs: [] };
       const { create, lock, caveats } = await buildable(context, tableNamed(context, fix.create), fix.create);
-      for (const { schema, index } of create.parts) await free(context, schema, index);
+      await Promise.all(create.parts.map(({ schema, index }) => free(context, schema, index)));
       return {
         fix: { ...fix, create, lock, caveats: [...(fix.caveats ?? []), ...caveats] },
         needs: create.extension === undefined ? [] : await available(context, create.extension),

@@ -37,8 +37,28 @@ export async function readOnlyTransaction<Row extends pg.QueryResultRow>(
   client: Pick<pg.Client, 'query'>,
   transaction: ReadOnlyTransaction,
 ): Promise<pg.QueryResult<Row>> {
-  // Callers may not wait for each other, and their transactions must not mix.
-  const turn = (last.get(client) ?? Promise.resolve()).then(() => run<Row>(client, transaction));
+  const results = await inTurn(client, () => run<Row>(client, transaction));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return (results.at(-1) as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
+}
+
+/**
+ * The same for statements that have nothing to do with each other: what one changes, or fails at, the next one does not
+ * see. Only for a session that is read-only itself and not behind a pooler: a statement that ends the transaction would
+ * leave the next ones without.
+ *
+ * @returns what came of each, in order
+ * @throws the server's error where the transaction did not begin
+ */
+export const readOnlyEach = <Row extends pg.QueryResultRow>(
+  client: Pick<pg.Client, 'query'>,
+  transaction: Omit<ReadOnlyTransaction, 'cleanUp' | 'readOnlySession'>,
+): Promise<PromiseSettledResult<pg.QueryResult<Row>>[]> =>
+  inTurn(client, () => run<Row>(client, { ...transaction, readOnlySession: true }, true));
+
+/** Callers may not wait for each other, and their transactions must not mix. */
+function inTurn<Answer>(client: object, transact: () => Promise<Answer>): Promise<Answer> {
+  const turn = (last.get(client) ?? Promise.resolve()).then(transact);
   last.set(
     client,
     turn.catch(() => {}),
@@ -51,7 +71,8 @@ const last = new WeakMap<object, Promise<unknown>>();
 async function run<Row extends pg.QueryResultRow>(
   client: Pick<pg.Client, 'query'>,
   { settings, statements, cleanUp, tag = '', readOnlySession = false }: ReadOnlyTransaction,
-): Promise<pg.QueryResult<Row>> {
+  apart = false,
+): Promise<PromiseSettledResult<pg.QueryResult<Row>>[]> {
   const end = () =>
     client
       .query(`ROLLBACK TO SAVEPOINT sqltrail; COMMIT${cleanUp ? `; ${cleanUp}` : ''}`)
@@ -67,10 +88,18 @@ async function run<Row extends pg.QueryResultRow>(
   FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS wanted (name, value) ${tag}`,
       values: [Object.keys(settings), Object.values(settings)],
     }),
+    // The settings stand before it.
+    ...(apart ? [client.query('SAVEPOINT sqltrail_each')] : []),
   ]);
   const send = () =>
     Promise.all([
-      Promise.allSettled(statements.map((statement) => client.query<Row>(statement as pg.QueryConfig))),
+      Promise.allSettled(
+        statements.map((statement) => {
+          const result = client.query<Row>(statement as pg.QueryConfig);
+          if (apart) client.query('ROLLBACK TO SAVEPOINT sqltrail_each').catch(() => {});
+          return result;
+        }),
+      ),
       end(),
     ]);
   const sent = readOnlySession ? send() : undefined;
@@ -80,8 +109,7 @@ async function run<Row extends pg.QueryResultRow>(
       throw result.reason;
     }
   const [results] = await (sent ?? send());
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return (results.at(-1) as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
+  return results;
 }
 
 /**

@@ -12,6 +12,7 @@ export const check: Check = {
   title: 'Bloated indexes',
   description:
     'B-tree indexes much larger than their entries need, by pgstattuple where it is there, otherwise by statistics.',
+  whileObserving: true,
   async *run(context) {
     for (const table of context.tables)
       for (const index of table.indexes) {

@@ -17,6 +17,7 @@ export const check: Check = {
   title: 'Duplicate and prefix indexes',
   description:
     'Indexes whose work another index of the same table does: the same keys, or a longer one that begins with them.',
+  whileObserving: true,
   async *run(context) {
     for (const table of context.tables) {
       const given = new Set<string>();

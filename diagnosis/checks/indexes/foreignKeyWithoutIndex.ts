@@ -10,6 +10,7 @@ export const check: Check = {
   title: 'Foreign keys without an index',
   description:
     'Foreign keys whose columns begin no index: each delete or key change of a parent row reads the whole child table, and so do joins from the parent.',
+  whileObserving: true,
   async *run(context) {
     for (const table of context.tables) {
       if (table.partitionOf !== null || table.estimatedRows < MIN_ROWS) continue;

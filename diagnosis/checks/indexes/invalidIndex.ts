@@ -7,6 +7,7 @@ export const check: Check = {
   title: 'Invalid indexes',
   description:
     'Indexes that a failed CREATE INDEX CONCURRENTLY left: written at each change, used by nobody.',
+  whileObserving: true,
   async *run(context) {
     const building = await context.session
       .query<{ oid: number }>('SELECT index_relid::int8::float8 AS oid FROM pg_stat_progress_create_index')

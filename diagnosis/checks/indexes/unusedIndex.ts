@@ -72,6 +72,7 @@ export const check: Check = {
   title: 'Unused indexes',
   description:
     'Indexes that no statement has used since the statistics began, at least seven days ago, and that back no constraint.',
+  whileObserving: true,
   async *run(context) {
     const how = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '…'";
     const [row] = await context.session.query<{ age: number | null; replica: boolean }>(

@@ -22,6 +22,7 @@ export const check: Check = {
   title: 'Foreign keys that are there twice',
   description:
     'Foreign keys of one table with the same columns, the same parent and the same actions: each write checks the parent once for each.',
+  whileObserving: true,
   async *run(context) {
     const suspects = modelTables(context).filter(hasTwice);
     if (suspects.length === 0) return;

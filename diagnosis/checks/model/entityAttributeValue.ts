@@ -1,6 +1,6 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { isText, prepareSamples, readSamples, type Sample } from './sample.ts';
+import { isText, readSamples, type Sample } from './sample.ts';
 
 interface AttributeRows {
   entity: string;
@@ -98,7 +98,7 @@ export const check: Check = {
   title: 'Entity, attribute, value',
   description:
     'Tables in which a column of few values names what another column of mixed content, or one of several columns of different types, means for an entity.',
-  prepare: prepareSamples,
+  whileObserving: true,
   async *run(context) {
     for (const sample of await readSamples(context)) {
       const found = attributeRowsOf(sample);

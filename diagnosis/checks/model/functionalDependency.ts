@@ -6,7 +6,7 @@ import { synthesise } from '../../model/normalForm.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Table } from '../../relations.ts';
 import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
-import { bySize, prepareSamples, readSamples, type Sample } from './sample.ts';
+import { bySize, readSamples, type Sample } from './sample.ts';
 
 /** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */
 const LARGEST_G3 = 0.1;
@@ -201,7 +201,6 @@ export const check: Check = {
   title: 'Copied columns: dependencies on what is not the key',
   description:
     'Columns that another column determines although it is no key (a missing normal form), found by measuring g3, not by names; with the bytes of the copies and the copies that contradict each other.',
-  prepare: prepareSamples,
   async *run(context) {
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
     const proposed = (await readSamples(context))

@@ -1,7 +1,7 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { freeName } from '../../proposals/names.ts';
-import { isText, MIN_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
+import { isText, MIN_VALUES, readSamples, valuesOf } from './sample.ts';
 
 /** More would not change what a value is. */
 const MAX_VALUES = 2_000;
@@ -86,7 +86,7 @@ export const check: Check = {
   group: 'model',
   title: 'Lists in a column',
   description: 'Text columns whose values are lists with a separator: first normal form is missing.',
-  prepare: prepareSamples,
+  whileObserving: true,
   async *run(context) {
     for (const sample of await readSamples(context))
       for (const column of sample.table.columns.filter(isText)) {

@@ -6,7 +6,7 @@ import { freeName } from '../../proposals/names.ts';
 import type { Column, Table } from '../../relations.ts';
 import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { type Parent, parentsOf, possibleKeys } from './referenceNames.ts';
-import { bySize, modelTables, prepareSamples, readSamples, type Sample } from './sample.ts';
+import { bySize, modelTables, readSamples, type Sample } from './sample.ts';
 
 const MAX_VALUES = 1_000;
 /** References that lead nowhere up to this share: a reference with orphans, not another meaning. */
@@ -74,7 +74,6 @@ export const check: Check = {
   title: 'References that are not declared, and orphans',
   description:
     'Columns whose values are the keys of another table (inclusion, measured) without a foreign key; rows that refer to nothing are counted.',
-  prepare: prepareSamples,
   async *run(context) {
     const { session } = context;
     const references: Reference[] = [];

@@ -6,6 +6,7 @@ export const check: Check = {
   group: 'model',
   title: 'Tables without a key',
   description: 'Tables with neither a primary key nor a unique one whose columns are NOT NULL.',
+  whileObserving: true,
   async *run(context) {
     for (const table of modelTables(context)) {
       const unique = table.indexes.some(

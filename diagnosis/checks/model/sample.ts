@@ -23,26 +23,13 @@ const FEWEST_ROWS = 1_500;
 /** Fewer values tell of the way to the server and back, not of how fast it reads. */
 const TELLING_VALUES = 20_000;
 
-const reading = new WeakMap<CheckContext, { steps: AsyncIterator<void>; found: Sample[] }>();
-
-function readingOf(context: CheckContext) {
-  let known = reading.get(context);
-  if (!known) {
-    const found: Sample[] = [];
-    known = { steps: read(context, found), found };
-    reading.set(context, known);
-  }
-  return known;
-}
-
-/** {@link readSamples}, a table a step. */
-export const prepareSamples = (context: CheckContext) => readingOf(context).steps;
+const known = new WeakMap<CheckContext, Promise<Sample[]>>();
 
 /** One sample of each table that can be read, the largest table first; read once, and shared by all checks of a run. */
-export async function readSamples(context: CheckContext): Promise<Sample[]> {
-  const { steps, found } = readingOf(context);
-  while (!(await steps.next()).done) context.signal.throwIfAborted();
-  return found.toReversed();
+export function readSamples(context: CheckContext): Promise<Sample[]> {
+  const samples = known.get(context) ?? read(context);
+  known.set(context, samples);
+  return samples;
 }
 
 /**
@@ -66,7 +53,8 @@ export const modelTables = (context: CheckContext) =>
       !isBookkeeping(table),
   );
 
-async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<void> {
+async function read(context: CheckContext): Promise<Sample[]> {
+  const found: Sample[] = [];
   const tables = modelTables(context)
     .filter(({ estimatedRows }) => estimatedRows >= MIN_ROWS)
     .sort((a, b) => b.estimatedRows - a.estimatedRows);
@@ -75,12 +63,12 @@ async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<voi
       what: `the model of ${tables.length - MAX_TABLES} smaller tables`,
       remedy: `Only the ${MAX_TABLES} largest are sampled in one run.`,
     });
-  // Only what reading takes is taken from it: between two steps the run does other things, or waits.
   let leftMs = context.remainingMs() * SAMPLING_SHARE;
   // The small ones first: they show how fast this server answers now, and what they leave is for the large ones.
   const ascending = tables.slice(0, MAX_TABLES).reverse();
   let [values, valuesMs, overheadMs] = [0, 0, Number.POSITIVE_INFINITY];
   for (const [at, table] of ascending.entries()) {
+    context.signal.throwIfAborted();
     const started = performance.now();
     const msForThis = Math.max(0, leftMs) / (ascending.length - at);
     const affordable =
@@ -105,8 +93,8 @@ async function* read(context: CheckContext, found: Sample[]): AsyncGenerator<voi
       });
     }
     leftMs -= performance.now() - started;
-    yield;
   }
+  return found.toReversed();
 }
 
 const unreadable = (column: Column) => /^(bytea|tsvector|geometry|geography|vector|xml)/.test(column.type);

@@ -3,7 +3,7 @@ import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
 import type { Column } from '../../relations.ts';
 import { snakeCase } from '../shared.ts';
-import { isText, MIN_VALUES, prepareSamples, readSamples, valuesOf } from './sample.ts';
+import { isText, MIN_VALUES, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';
 
@@ -95,7 +95,7 @@ export const check: Check = {
   title: 'Numbers, dates and money kept as text',
   description:
     'Text columns all of whose sampled values are dates, amounts or numbers. Codes with leading zeros or of one length are left alone.',
-  prepare: prepareSamples,
+  whileObserving: true,
   async *run(context) {
     for (const sample of await readSamples(context)) {
       const { table } = sample;

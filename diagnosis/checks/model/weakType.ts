@@ -56,6 +56,7 @@ export const check: Check = {
   group: 'model',
   title: 'Types that hold less than they seem to',
   description: 'Columns of money, character(n), timestamp without time zone, time with time zone and json.',
+  whileObserving: true,
   async *run(context) {
     for (const { id, type, called, why, instead } of WEAK) {
       const found = modelTables(context).flatMap((table) => {

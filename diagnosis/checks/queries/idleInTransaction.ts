@@ -8,6 +8,7 @@ export const check: Check = {
   group: 'queries',
   title: 'Transactions left open',
   description: 'Sessions that hold a transaction, its locks and its snapshot, and do nothing.',
+  whileObserving: true,
   async *run(context) {
     const rows = await context.session.query<{
       application: string;

@@ -43,6 +43,7 @@ export const check: Check = {
   async *run(context) {
     if (withoutStatements(context, 'searches by pattern')) return;
     const merge = merger();
+    let operatorClass: string | undefined;
     const trigram = context.tables
       .flatMap(({ indexes }) => indexes)
       .some(({ classes }) => classes.some((name) => name !== null && TRIGRAMS.includes(name)));
@@ -54,7 +55,8 @@ export const check: Check = {
         if (patterns.length === 0 || table.estimatedRows < 500) continue;
         const columns = [...new Set(patterns.map(({ column }) => column))];
         const keys = await keysOf(context, patterns, entry.path);
-        const operatorClass = await trigramClass(context);
+        operatorClass ??= await trigramClass(context);
+        const key = { operatorClass };
         merge(
           about('leading-wildcard', entry, {
             table,
@@ -74,7 +76,7 @@ export const check: Check = {
                 extension: 'pg_trgm',
                 parts: [],
                 method: 'gin',
-                keys: keys.map((key) => ({ ...key, operatorClass })),
+                keys: keys.map((each) => ({ ...each, ...key })),
                 ordered: false,
               },
               risk: 'A GIN index makes changes of these columns slower; patterns below three characters still read all.',

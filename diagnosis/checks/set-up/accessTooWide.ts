@@ -71,6 +71,7 @@ export const check: Check = {
   title: 'Rights that are wider than they look',
   description:
     'Policies on tables where row-level security is off, tables that every role may write, and SECURITY DEFINER functions for everybody that run with the caller’s search_path (splinter, and the manual on writing such functions safely).',
+  whileObserving: true,
   async *run(context) {
     yield* await one(context, POLICIES, (found) => ({
       id: 'access-too-wide:policies',

@@ -5,6 +5,7 @@ export const check: Check = {
   group: 'set-up',
   title: 'Autovacuum and statistics off',
   description: 'autovacuum or track_counts off, and large tables that were never analysed.',
+  whileObserving: true,
   async *run(context) {
     const off = ['autovacuum', 'track_counts'].filter((name) => context.settings.get(name)?.value === 'off');
     if (off.length > 0)

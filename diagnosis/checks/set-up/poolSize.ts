@@ -11,6 +11,7 @@ export const check: Check = {
   title: 'Pool size against its load',
   description:
     'Connections of each application against those that are busy, by samples of pg_stat_activity; the chance of having to wait by Erlang’s C formula.',
+  whileObserving: true,
   async *run(context) {
     const { pools, allowed, free } = await samplePools(context.session, {
       samples: SAMPLES,

@@ -18,6 +18,7 @@ export const check: Check = {
   title: 'Prepared transactions left open',
   description:
     'Transactions of two-phase commit that were prepared more than five minutes ago: they hold their locks and keep vacuum back, also after a restart.',
+  whileObserving: true,
   async *run(context) {
     const open = await context.session.query<{ gid: string; owner: string; seconds: number }>(
       `SELECT gid, owner::text AS owner, extract(epoch FROM clock_timestamp() - prepared)::float8 AS seconds

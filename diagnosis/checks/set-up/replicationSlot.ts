@@ -19,6 +19,7 @@ export const check: Check = {
   title: 'Replication slots that hold WAL',
   description:
     'Slots that nobody reads and for which the server keeps more WAL than max_wal_size, which it would otherwise not exceed for long (the manual: wal_status “extended”); and slots whose WAL is gone.',
+  whileObserving: true,
   async *run(context) {
     const slots = await context.session.query<Slot>(
       `SELECT slot_name::text AS name, slot_type AS kind, active, wal_status AS status,

@@ -8,6 +8,7 @@ export const check: Check = {
   title: 'Unlogged tables',
   description:
     'Tables that are not in the WAL: empty after a crash, on replicas and in base backups. Right for what can be made again.',
+  whileObserving: true,
   async *run(context) {
     for (const table of context.tables) {
       if (!table.unlogged || table.kind === 'partitioned' || table.heapBytes === 0) continue;

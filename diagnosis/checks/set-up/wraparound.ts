@@ -25,6 +25,7 @@ export const check: Check = {
   title: 'Transaction ids that run out',
   description:
     'Age of the oldest transaction id and multixact id that vacuum has not frozen, against the 2 billion at which the server takes no more writes.',
+  whileObserving: true,
   async *run(context) {
     const [database] = await context.session.query<{ xids: number; multixacts: number }>(
       'SELECT age(datfrozenxid)::float8 AS xids, mxid_age(datminmxid)::float8 AS multixacts FROM pg_database WHERE datname = current_database()',

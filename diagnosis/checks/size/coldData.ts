@@ -27,6 +27,7 @@ export const check: Check = {
   title: 'Cold data and tables that are never purged',
   description:
     'How much of each table is older than a year, by the histogram of its date column, and what archival would free. What rows of today still refer to is not cold. A partitioned table can drop its old part, so it is only told about.',
+  whileObserving: true,
   async *run(context) {
     const now = Date.now();
     const all = await readAges(context);

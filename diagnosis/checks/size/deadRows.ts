@@ -13,6 +13,7 @@ export const check: Check = {
   group: 'size',
   title: 'Dead rows',
   description: 'Tables in which vacuum does not keep up: a fifth of the rows or more are dead.',
+  whileObserving: true,
   async *run(context) {
     const options = await context.session.query<{ oid: number; name: string; value: string }>(
       `SELECT c.oid::int8::float8 AS oid, option_name AS name, option_value AS value FROM pg_class AS c, pg_options_to_table(c.reloptions)

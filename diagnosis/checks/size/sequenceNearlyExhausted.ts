@@ -158,6 +158,7 @@ export const check: Check = {
   title: 'Sequences and integer keys that run out of numbers',
   description:
     'Sequences and integer keys past half of their range, by the last number given and by the largest value that ANALYZE saw; an integer column that a bigint sequence feeds ends with the column.',
+  whileObserving: true,
   async *run(context) {
     const worst = new Map<string, Use>();
     for await (const use of uses(context)) {
