@@ -11,7 +11,6 @@ await runProgram({
   commands: {
     ...commands,
     migrate: async (signal) => (await import('./migrate.ts')).migrateCommand(signal),
-    up: async (signal) => (await import('./up.ts')).upCommand(signal),
     report: async () => (await import('./report.ts')).reportCommand(),
     screenshots: async (signal) => (await import('./screenshots/command.ts')).screenshotsCommand(signal),
   },

@@ -10,5 +10,6 @@ export const commands: Record<string, (signal: AbortSignal) => Promise<Command>>
   init: async (signal) => (await import('./init.ts')).initCommand(signal),
   export: async () => (await import('./export.ts')).exportCommand(),
   mcp: async (signal) => (await import('./mcp.ts')).mcpCommand(signal),
+  up: async (signal) => (await import('./up.ts')).upCommand(signal),
   schema: async (signal) => (await import('./schema.ts')).schemaCommand(signal),
 };

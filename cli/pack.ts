@@ -1,7 +1,9 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { bundlePage } from '../console/bundlePage.ts';
+import type { Asset } from '../console/page.ts';
 
 /**
  * Makes the directory that `npm pack` and `npm publish` take: the command line in plain JavaScript for Node 22 and
@@ -18,8 +20,8 @@ const OPTIONAL = [
   '@modelcontextprotocol/sdk',
   '@viz-js/viz',
 ];
-/** Read where they are, beside the code. */
-const BESIDE = ['collector/collector.yaml'];
+/** Read as files, from where they are in the repository too: pipelines, Go modules of the parts, runbooks. */
+const BESIDE = ['collector/collector.yaml', 'collector/build', 'docs/runbooks'];
 
 const packageOf = (specifier: string) =>
   specifier
@@ -27,10 +29,26 @@ const packageOf = (specifier: string) =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
 
+/** The console's page as it is served, in the place of the code that bundles it. */
+const madePage = (page: Record<string, Asset>): Plugin => ({
+  name: 'page',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /console\/bundlePage\.ts$/ }, () => ({
+      contents: `export const bundlePage = async () => (${JSON.stringify(page)});`,
+    }));
+  },
+});
+
 /** @returns the names of the packages that the bundle imports */
 export async function bundle(directory: string): Promise<string[]> {
+  // Before the other: it ends esbuild's helper.
+  const page = await bundlePage();
   const { metafile } = await build({
-    entryPoints: { sqltrail: path.join(ROOT, 'cli', 'packaged.ts') },
+    entryPoints: {
+      sqltrail: path.join(ROOT, 'cli', 'packaged.ts'),
+      console: path.join(ROOT, 'console', 'server.ts'),
+    },
+    plugins: [madePage(page)],
     outdir: path.join(directory, 'dist'),
     bundle: true,
     splitting: true,
@@ -83,14 +101,13 @@ export async function makePackage(directory: string): Promise<void> {
     type,
     engines: { node: '>=22.15' },
     bin: { sqltrail: './dist/sqltrail.js' },
-    files: ['dist'],
+    files: ['dist', ...BESIDE],
     dependencies: versionsOf(needed.filter((name) => !OPTIONAL.includes(name))),
     peerDependencies: versionsOf(optional),
     peerDependenciesMeta: Object.fromEntries(optional.map((name) => [name, { optional: true }])),
   };
   await writeFile(path.join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  for (const file of BESIDE)
-    await cp(path.join(ROOT, file), path.join(directory, 'dist', path.basename(file)));
+  for (const file of BESIDE) await cp(path.join(ROOT, file), path.join(directory, file), { recursive: true });
   await cp(path.join(ROOT, 'LICENSE'), path.join(directory, 'LICENSE'));
   await cp(path.join(ROOT, 'cli', 'README.md'), path.join(directory, 'README.md'));
 }

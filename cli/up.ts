@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
 import { queriesFile } from '../collector/build.ts';
+import { pipelines } from '../collector/fragment.ts';
 import { CONFIG_FILE } from '../config/inForce.ts';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -67,10 +67,7 @@ export function upCommand(signal: AbortSignal): Command {
           options[name]?.replace(/\/$/, ''),
         ]),
       );
-      const collector = await readFile(
-        path.join(import.meta.dirname, '..', 'collector', 'collector.yaml'),
-        'utf8',
-      );
+      const collector = await pipelines();
       const stack = await startUp({
         dir: path.resolve(options.dir),
         configFile: file,

@@ -24,13 +24,17 @@ const queued = (endpoint: string, more: object = {}) => ({
   sending_queue: { enabled: true, queue_size: 1000 },
 });
 
+/** The pipelines of our own collector, as text. */
+export const pipelines = (): Promise<string> =>
+  readFile(path.join(import.meta.dirname, '..', 'collector', 'collector.yaml'), 'utf8');
+
 /**
  * Configuration for a collector that is there already, as a second `--config`: metrics of all spans, made before
  * sampling and without values, and sampled traces for those who want them. It reads the collector's own `otlp`
  * receiver.
  */
 export async function collectorFragment(config: Config): Promise<string> {
-  const own = parse(await readFile(path.join(import.meta.dirname, 'collector.yaml'), 'utf8')) as Collector;
+  const own = parse(await pipelines()) as Collector;
   const { processors, connectors, exporters } = own;
   const { urls, parts, interval } = config;
   const traces = {

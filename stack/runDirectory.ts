@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../lib/privateFiles.ts';
 
-/** The checkout this file lies in. */
+/** The checkout, or the package, that this file lies in. */
 export const checkout = path.resolve(import.meta.dirname, '..');
 
 /** Passwords and tokens of one run directory, random, kept in a file only the owner may read. */

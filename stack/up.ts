@@ -11,7 +11,7 @@ import {
   portVariable,
   resolvePorts,
 } from './ports.ts';
-import type { RunDirectory, Secrets } from './runDirectory.ts';
+import { checkout, type RunDirectory, type Secrets } from './runDirectory.ts';
 import { alertmanagerSpec, collectorSpec, exporterSpec, type Place, prometheusSpec } from './specs.ts';
 
 /** A database that is there already. */
@@ -59,6 +59,12 @@ export interface UpStack {
   stop(): Promise<void>;
 }
 
+/** The console's program; in the package it is bundled like the code that starts it. */
+const CONSOLE = path.join(
+  checkout,
+  ...(import.meta.filename.endsWith('.ts') ? ['console', 'server.ts'] : ['dist', 'console.js']),
+);
+
 /** An exporter for each database; each after the first listens on the next port. */
 const exporterPort = (ports: Ports, index: number) => ports.postgres_exporter + index;
 
@@ -105,7 +111,7 @@ function partSpecs(
   const page: PartSpec = {
     name: 'console',
     command: process.execPath,
-    args: ['--max-old-space-size=192', '--liftoff-only', 'console/server.ts'],
+    args: ['--max-old-space-size=192', '--liftoff-only', CONSOLE],
     env: {
       SQLTRAIL_CONFIG: path.resolve(configFile),
       CONSOLE_HOST: '127.0.0.1',
