@@ -4,6 +4,7 @@ import { CONFIG_FILE } from '../config/inForce.ts';
 import { readConfig } from '../config/load.ts';
 import { configFile } from './configFile.ts';
 import { kinds } from './exportFiles.ts';
+import { whyNotHere } from './notHere.ts';
 import { leftOutLines } from './observedText.ts';
 import { writeOwned } from './ownedFiles.ts';
 
@@ -24,14 +25,24 @@ export function exportCommand(): Command {
     .action(async (what: string[], options: { config?: string; out: string; force: boolean }) => {
       const config = readConfig(configFile(options.config));
       const chosen = Object.entries(kinds).filter(([name]) => what.length === 0 || what.includes(name));
-      const files: Record<string, string> = {};
-      for (const [, kind] of chosen) Object.assign(files, await kind.files(config));
-      await writeOwned(options.out, files, options);
       const directory = path.normalize(options.out);
+      const files: Record<string, string> = {};
+      const next: string[] = [];
+      for (const [name, kind] of chosen)
+        try {
+          Object.assign(files, await kind.files(config));
+          next.push(`${name}: ${kind.next(directory, config)}`);
+        } catch (error) {
+          const why = await whyNotHere(error);
+          // Who asks for all takes what can be had here.
+          if (why === undefined || what.length > 0) throw error;
+          next.push(`${name}: ${why}`);
+        }
+      await writeOwned(options.out, files, options);
       const say = (text: string) => process.stdout.write(`${text}\n`);
       for (const file of Object.keys(files)) say(path.join(directory, file));
       say('');
-      for (const [name, { next }] of chosen) say(`${name}: ${next(directory, config)}`);
+      for (const line of next) say(line);
       const lacking = leftOutLines(config);
       if (lacking.length > 0) say('');
       for (const line of lacking) say(line);

@@ -4,6 +4,7 @@ import { parse, stringify } from 'yaml';
 import { queriesFile } from '../collector/build.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCode } from '../lib/errors.ts';
+import { OnlyInClone } from './notHere.ts';
 import { partFiles, under } from './partFiles.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -132,15 +133,20 @@ function services(compose: Compose, config: Config): Record<string, Service> {
 
 /**
  * What `docker compose` takes to observe services and databases that are there already: the parts of docker-compose.yml
- * without those of the demo, an exporter for each database, and their configuration beside it. Empty where there is
- * no docker-compose.yml, as in the package.
+ * without those of the demo, an exporter for each database, and their configuration beside it.
+ *
+ * @throws OnlyInClone where there is no docker-compose.yml, as in the package
  */
 export async function composeFiles(config: Config): Promise<Record<string, string>> {
   let text: string;
   try {
     text = await readFile(path.join(ROOT, 'docker-compose.yml'), 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return {};
+    if (errorCode(error) === 'ENOENT')
+      throw new OnlyInClone(
+        'The images of the compose file are built',
+        'npm ci && npm run sqltrail -- export compose',
+      );
     throw error;
   }
   const compose = parse(text, { merge: true }) as Compose;

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { ConfigurationError, describeError } from '../lib/errors.ts';
+import { whyNotHere } from './notHere.ts';
 import { today } from './oldNames.ts';
 
 /** The terminal sends Ctrl-C to npm and to this process, and npm hands it on: within this time both are one. */
@@ -34,10 +35,11 @@ function reportFaults(): void {
     });
 }
 
-/** The package that a command would need and that is not installed: those that are heavy come only when asked for. */
-function missingPackage(error: unknown): string | undefined {
-  const { code, message = '' } = error as NodeJS.ErrnoException;
-  return code === 'ERR_MODULE_NOT_FOUND' ? /package '([^']+)'/.exec(message)?.[1] : undefined;
+/** Stands in the list for a command that cannot be loaded here. @throws the error when it is another one */
+async function notHere(name: string, error: unknown): Promise<Command> {
+  const why = await whyNotHere(error);
+  if (why === undefined) throw error;
+  return new Command(name).description(why);
 }
 
 /**
@@ -67,17 +69,18 @@ export async function runProgram({
   const [asked = ''] = words;
   try {
     const load = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
-    for (const command of load ? [load] : Object.values(commands)) program.addCommand(await command(signal));
+    if (load) program.addCommand(await load(signal));
+    else
+      for (const [name, each] of Object.entries(commands))
+        program.addCommand(await each(signal).catch((error) => notHere(name, error)));
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
-    const missing = missingPackage(error);
+    const why = await whyNotHere(error);
     if (signal.aborted) {
       process.stderr.write('Interrupted; everything that was started has been stopped.\n');
       process.exitCode = 130;
-    } else if (missing !== undefined) {
-      process.stderr.write(
-        `This needs the package ${missing}, which is not installed: npm install ${missing}\n`,
-      );
+    } else if (why !== undefined) {
+      process.stderr.write(`${why}\n`);
       process.exitCode = 2;
     } else if (error instanceof ConfigurationError) {
       process.stderr.write(`${error.message}\n`);

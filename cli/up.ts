@@ -25,6 +25,18 @@ const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
+/** Between two lines of a build, which has one for each package of a thousand. */
+const PROGRESS_MS = 5_000;
+
+function sayNowAndThen(): (text: string) => void {
+  let at = Number.NEGATIVE_INFINITY;
+  return (text) => {
+    if (performance.now() - at < PROGRESS_MS) return;
+    at = performance.now();
+    say(text);
+  };
+}
+
 /** The same configuration, with our own parts where they are. */
 const placed = (config: Config, { prometheus, console, scraped, exporters }: Addresses): Config => ({
   ...config,
@@ -44,6 +56,17 @@ export function upCommand(signal: AbortSignal): Command {
     .option('--prometheus <url>', 'one that runs already, and takes remote writes')
     .option('--alertmanager <url>', 'one that runs already')
     .option('--tempo <url>', 'one that runs already, where older traces are looked up')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  DATABASE_URL=postgres://sqltrail_monitor@db/orders PGPASSWORD=… sqltrail up
+  sqltrail up --config ticket-office.yaml --dir /var/lib/sqltrail
+  sqltrail up --prometheus http://prometheus:9090 --alertmanager http://alertmanager:9093
+
+prometheus, alertmanager, postgres_exporter and otelcol-contrib are taken from SQLTRAIL_BIN_DIR or PATH, or else built
+once with Go into ~/.cache/sqltrail, which takes some four minutes. SQLTRAIL_PORT_<PART> gives a part another port.`,
+    )
     .action(async (options: Options) => {
       const file = configFile(options.config);
       const config = readConfig(file);
@@ -78,7 +101,7 @@ export function upCommand(signal: AbortSignal): Command {
           ...partFiles(placed(config, addresses), new URL(addresses.alertmanager).host),
           'collector/collector.yaml': collector,
         }),
-        onProgress: say,
+        onProgress: sayNowAndThen(),
         onReady: (name) => say(`${name} is ready`),
         onEvent: ({ part, kind, message }) => {
           if (kind !== 'started' && kind !== 'stopped') say(`${part}: ${message}`);

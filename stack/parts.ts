@@ -26,6 +26,8 @@ export interface PartSpec {
   command: string;
   args: string[];
   env: Record<string, string>;
+  /** The checkout without it. */
+  cwd?: string;
   /** Answers with 200 when the part is ready. */
   health: string;
   stopDeadlineMs: number;
@@ -149,7 +151,7 @@ export class Parts {
   }
 
   /** Starts a process, and resolves when it is ready. */
-  async start({ name, command, args, env, health, stopDeadlineMs }: PartSpec): Promise<void> {
+  async start({ name, command, args, env, cwd = checkout, health, stopDeadlineMs }: PartSpec): Promise<void> {
     const logFile = this.dir.file('log', `${name}.log`);
     const { signal } = this.#options;
     await rotateLog(logFile);
@@ -161,7 +163,7 @@ export class Parts {
           command,
           args,
           env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
-          cwd: checkout,
+          cwd,
           logFile,
           healthy: answers(health),
           readyDeadlineMs: 60_000,

@@ -71,10 +71,22 @@ const exporterPort = (ports: Ports, index: number) => ports.postgres_exporter + 
 /** The Go driver insists on TLS where nothing is said; on this machine there is usually none. */
 function forGo(url: string): string {
   const given = new URL(url);
-  if (!given.searchParams.has('sslmode') && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(given.hostname))
+  if (
+    !given.searchParams.has('sslmode') &&
+    !process.env['PGSSLMODE'] &&
+    /^(localhost|127\.0\.0\.1|\[::1\])$/.test(given.hostname)
+  )
     given.searchParams.set('sslmode', 'disable');
   return given.href;
 }
+
+/** What an address leaves to the environment: password, certificates and TLS mode, as libpq has them. */
+const libpq = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      /^PG[A-Z]+$/.test(name) && value ? [[name, value]] : [],
+    ),
+  );
 
 function addressesOf(ports: Ports, { databases, use }: UpOptions): Addresses {
   const at = (port: number) => `127.0.0.1:${port}`;
@@ -105,7 +117,7 @@ function partSpecs(
       name: databases.length > 1 ? `postgres_exporter-${name}` : 'postgres_exporter',
       port: exporterPort(ports, index),
       queries,
-      source: { DATA_SOURCE_NAME: forGo(url) },
+      source: { ...libpq(), DATA_SOURCE_NAME: forGo(url) },
     }),
   );
   const page: PartSpec = {
@@ -113,6 +125,7 @@ function partSpecs(
     command: process.execPath,
     args: ['--max-old-space-size=192', '--liftoff-only', CONSOLE],
     env: {
+      ...libpq(),
       SQLTRAIL_CONFIG: path.resolve(configFile),
       CONSOLE_HOST: '127.0.0.1',
       CONSOLE_PORT: String(ports.console),
@@ -132,8 +145,8 @@ function partSpecs(
     ...(use.prometheus ? [] : [prometheusSpec(place, binaries.prometheus)]),
     ...(use.alertmanager ? [] : [alertmanagerSpec(place, binaries.alertmanager)]),
     collectorSpec(place, binaries.otelcol, addresses),
-    ...exporters,
-    page,
+    // An address may name a certificate by its path from where the command was started.
+    ...[...exporters, page].map((part) => ({ ...part, cwd: process.cwd() })),
   ];
 }
 
