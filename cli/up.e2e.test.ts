@@ -12,7 +12,7 @@ import { waitFor } from '../lib/waitFor.ts';
 import { type PortName, portVariable } from '../stack/ports.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { freePorts } from '../test/support/ports.ts';
-import { startNode, type TestProcess } from '../test/support/process.ts';
+import { startNode, type TestProcess, waitUntilSays } from '../test/support/process.ts';
 import { startThrowawayServer, type ThrowawayServer } from '../test/support/server.ts';
 
 let dir: string;
@@ -82,16 +82,7 @@ async function start(environment = env): Promise<TestProcess> {
     environment,
   );
   up = started;
-  let ended: number | string | undefined;
-  started.exited.then((code) => {
-    ended = code;
-  });
-  await waitFor(
-    'everything to be up',
-    () => ended !== undefined || started.output().includes('Everything is up'),
-    { deadlineMs: PATIENCE_MS },
-  );
-  expect(ended, started.output()).toBeUndefined();
+  await waitUntilSays('Everything is up', started);
   return started;
 }
 

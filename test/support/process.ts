@@ -15,9 +15,13 @@ export interface TestProcess {
 }
 
 /** A Node process of the project, started from the checkout on the sample shop, with nothing of this process's environment but PATH. */
-export function startNode(args: string[], env: Record<string, string>): TestProcess {
-  const child = spawn(process.execPath, args, {
-    cwd: root,
+export function startNode(
+  args: string[],
+  env: Record<string, string>,
+  { node = process.execPath, cwd = root } = {},
+): TestProcess {
+  const child = spawn(node, args, {
+    cwd,
     env: { PATH: process.env['PATH'] ?? '', SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -40,6 +44,16 @@ export function startNode(args: string[], env: Record<string, string>): TestProc
 
 export const telemetryArguments = ['--import', './instrumentation/index.ts'];
 export const shopArguments = [...telemetryArguments, 'sample-shop/server.ts'];
+
+/** Waits until a process writes a text. @throws Error with its output when it ends first. */
+export async function waitUntilSays(text: string, started: TestProcess): Promise<void> {
+  let ended = false;
+  void started.exited.then(() => {
+    ended = true;
+  });
+  await waitFor(`“${text}”`, () => ended || started.output().includes(text), { deadlineMs: PATIENCE_MS });
+  if (ended) throw new Error(`the process ended before it said “${text}”:\n${started.output()}`);
+}
 
 /** Waits until a URL answers 200. @throws Error with the process's output when it ends first. */
 export async function waitUntilServing(url: string, started: TestProcess): Promise<void> {
