@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import { ensureBinaries } from '../stack/binaries.ts';
 import { LEAST, LIBRARY } from '../test/support/configs.ts';
 import { startNode } from '../test/support/process.ts';
@@ -68,6 +68,24 @@ describe.each([
       }),
     );
     const configs = [at('own.yaml'), at('collector.yaml')].map((file) => `--config=${file}`);
+    await run(binaries.otelcol, ['validate', ...configs]);
+  });
+
+  it('what the manifests for Kubernetes hold is what promtool and the collector take', async () => {
+    const documents = async (file: string) =>
+      parseAllDocuments(await readFile(at('kubernetes', file), 'utf8'), { version: '1.1' }).map((document) =>
+        document.toJS(),
+      );
+    const [rule] = await documents('rules.yaml');
+    await writeFile(at('groups.yaml'), stringify(rule.spec));
+    await run(binaries.promtool, ['check', 'rules', at('groups.yaml')]);
+    const [{ data }] = (await documents('collector.yaml')) as [{ data: Record<string, string> }];
+    const configs = await Promise.all(
+      Object.entries(data).map(async ([name, text]) => {
+        await writeFile(at(`mounted-${name}`), text);
+        return `--config=${at(`mounted-${name}`)}`;
+      }),
+    );
     await run(binaries.otelcol, ['validate', ...configs]);
   });
 });

@@ -4,6 +4,7 @@ import { collectorFragment } from '../collector/fragment.ts';
 import { scrapeConfig } from '../collector/prometheus.ts';
 import type { Config } from '../config/schema.ts';
 import { composeFiles } from './exportCompose.ts';
+import { kubernetesFiles, secretCommand } from './exportKubernetes.ts';
 
 /** Files by their path below the directory that is exported to. */
 type Files = Record<string, string>;
@@ -92,6 +93,12 @@ export const kinds: Record<string, Kind> = {
     files: composeFiles,
     next: (directory, config) =>
       `From the checkout of sqltrail: SQLTRAIL_HOME=$PWD docker compose -f ${directory}/compose.yaml up -d --build, with the addresses of the databases in ${config.databases.map(({ url_env }) => url_env).join(', ')} (a database on this machine is at host.docker.internal; one without TLS takes ?sslmode=disable). Services send spans to http://127.0.0.1:4318; the console is on http://127.0.0.1:8088. Metrics targets in sqltrail.yaml have to be reachable from there.`,
+  },
+  kubernetes: {
+    what: 'manifests for a cluster with the Prometheus operator: collector, exporters, console, rules, dashboards',
+    files: kubernetesFiles,
+    next: (directory, config) =>
+      `Make the secret: ${secretCommand(config)}. Then: kubectl apply --namespace observability -f ${directory}/kubernetes. docs/kubernetes.md says what has to be there.`,
   },
   scrape: {
     what: 'scrape jobs of Prometheus',

@@ -21,7 +21,12 @@ const OPTIONAL = [
   '@viz-js/viz',
 ];
 /** Read as files, from where they are in the repository too: pipelines, Go modules of the parts, runbooks. */
-const BESIDE = ['collector/collector.yaml', 'collector/build', 'docs/runbooks'];
+const BESIDE = [
+  'collector/collector.yaml',
+  'collector/collector.tempo.yaml',
+  'collector/build',
+  'docs/runbooks',
+];
 
 const packageOf = (specifier: string) =>
   specifier

@@ -24,9 +24,12 @@ const queued = (endpoint: string, more: object = {}) => ({
   sending_queue: { enabled: true, queue_size: 1000 },
 });
 
+const read = (file: string) => readFile(path.join(import.meta.dirname, '..', 'collector', file), 'utf8');
+
 /** The pipelines of our own collector, as text. */
-export const pipelines = (): Promise<string> =>
-  readFile(path.join(import.meta.dirname, '..', 'collector', 'collector.yaml'), 'utf8');
+export const pipelines = (): Promise<string> => read('collector.yaml');
+/** What sends traces to Tempo too, beside {@link pipelines}. */
+export const tempoPipelines = (): Promise<string> => read('collector.tempo.yaml');
 
 /**
  * Configuration for a collector that is there already, as a second `--config`: metrics of all spans, made before
