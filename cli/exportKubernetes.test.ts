@@ -174,3 +174,28 @@ it('metrics go to the operator’s Prometheus, unless another one is named', asy
   const urls = { ...leastConfig.urls, prometheus: 'http://mimir.metrics.svc:8080' };
   expect(await to({ ...leastConfig, urls })).toBe('http://mimir.metrics.svc:8080');
 });
+
+it('what the page says to set is what the operator and the API take', async () => {
+  const text = await readFile(path.join(import.meta.dirname, '..', 'docs', 'kubernetes.md'), 'utf8');
+  const [values, pod] = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, block = '']) =>
+    parse(block),
+  );
+  const { prometheusSpec } = values.prometheus;
+  const spec = Object.fromEntries(
+    // Those of the chart itself.
+    Object.entries(prometheusSpec).filter(([key]) => !key.endsWith('NilUsesHelmValues')),
+  );
+  expect(Object.keys(spec)).toEqual(['enableRemoteWriteReceiver', 'enableFeatures', 'tsdb']);
+  const prometheus = { apiVersion: 'monitoring.coreos.com/v1', kind: 'Prometheus' };
+  const metadata = { name: 'some', labels: {} };
+  validate({ ...prometheus, metadata, spec });
+  const { template } = pod.spec;
+  template.spec.containers[0].image = 'some';
+  const selector = { matchLabels: template.metadata.labels };
+  validate({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { selector, template } });
+  const monitor = (await manifestsOf(libraryConfig)).find(({ kind }) => kind === 'PodMonitor');
+  expect(template.spec.containers[0].ports[0].name).toBe(monitor?.spec.podMetricsEndpoints[0].port);
+  expect(Object.keys(template.metadata.labels)).toEqual(Object.keys(monitor?.spec.selector.matchLabels));
+  for (const { image, resources } of await containersOf(leastConfig))
+    expect(text, image).toContain(resources.limits.memory.replace('Mi', ' MiB'));
+});

@@ -1,12 +1,7 @@
-import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { commands } from './commands.ts';
 import { OnlyInClone } from './notHere.ts';
 import { runProgram } from './program.ts';
-
-// V8's optimising compiler takes 600 MB for a second when it comes to Postgres's parser, which is WebAssembly and is
-// loaded after this (bench/parserMemory.ts); in a clone the flag is part of the command line.
-setFlagsFromString('--liftoff-only');
 
 /** A command of the demo, which stays in the repository: it says where it is. */
 const inClone = (name: string, what: string, script: string) => async () => {

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { ConfigurationError, describeError } from '../lib/errors.ts';
 import { whyNotHere } from './notHere.ts';
@@ -57,6 +58,9 @@ export async function runProgram({
   commands: Record<string, (signal: AbortSignal) => Promise<Command>>;
   always?: (program: Command, signal: AbortSignal) => void;
 }): Promise<void> {
+  // V8's optimising compiler takes 600 MB for a second when it comes to Postgres's parser, which is WebAssembly and is
+  // loaded after this (bench/parserMemory.ts).
+  setFlagsFromString('--liftoff-only');
   const signal = abortBySignal();
   reportFaults();
   const program = new Command('sqltrail')

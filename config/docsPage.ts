@@ -45,7 +45,7 @@ function lines(schema: Described, prefix = ''): string[] {
 /** docs/configuration.md, made from the schema. */
 export const configurationPage = (): string => `# Configuration
 
-\`sqltrail.yaml\` names what is observed. \`sqltrail init\` writes one from your database; the demo has [its own](../sample-shop/sqltrail.yaml). Rules, promtool tests, dashboards, exporter queries and scrape jobs are made from it: \`sqltrail export rules|tests|alertmanager|dashboards|collector|queries|scrape|compose --out dir\`. What a configuration does not have (a business transaction, something that measures customers, dated tables) is left out of them, and \`sqltrail export\` names it.
+\`sqltrail.yaml\` names what is observed. \`sqltrail init\` writes one from your database; the demo has [its own](../sample-shop/sqltrail.yaml). Rules, promtool tests, dashboards, exporter queries and scrape jobs are made from it: \`sqltrail export rules|tests|alertmanager|dashboards|collector|queries|scrape|compose|kubernetes --out dir\`. What a configuration does not have (a business transaction, something that measures customers, dated tables) is left out of them, and \`sqltrail export\` names it.
 
 A command takes the file that \`--config\` or \`SQLTRAIL_CONFIG\` names, or \`sqltrail.yaml\` where it is started. An error names the line and gives an example. Editors check the file by its [JSON schema](../config/sqltrail.schema.json): \`# yaml-language-server: $schema=…\` in the first line.
 
