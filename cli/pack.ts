@@ -1,8 +1,8 @@
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { bundlePage } from '../console/bundlePage.ts';
+import { bundlePage, pageSources } from '../console/bundlePage.ts';
 import type { Asset } from '../console/page.ts';
 
 /**
@@ -43,6 +43,25 @@ const madePage = (page: Record<string, Asset>): Plugin => ({
     }));
   },
 });
+
+/** The licences of the packages whose code is in the page: it is all that is passed on of others. */
+async function licences(): Promise<string> {
+  const directories = (await pageSources()).flatMap(
+    (file) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0] ?? [],
+  );
+  const texts = [...new Set(directories)].sort().map(async (directory) => {
+    const { name, version } = JSON.parse(await readFile(path.join(directory, 'package.json'), 'utf8'));
+    const files = (await readdir(directory, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
+      .filter((file) => /^(licen[cs]e|notice)/i.test(file))
+      .sort();
+    if (files.length === 0) throw new Error(`${directory} has no licence.`);
+    const parts = await Promise.all(files.map((file) => readFile(path.join(directory, file), 'utf8')));
+    return `${name} ${version}\n\n${parts.join('\n')}`;
+  });
+  return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`);
+}
 
 /** @returns the names of the packages that the bundle imports */
 export async function bundle(directory: string): Promise<string[]> {
@@ -112,6 +131,7 @@ export async function makePackage(directory: string): Promise<void> {
     peerDependenciesMeta: Object.fromEntries(optional.map((name) => [name, { optional: true }])),
   };
   await writeFile(path.join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeFile(path.join(directory, 'dist', 'THIRD-PARTY.txt'), await licences());
   for (const file of BESIDE) await cp(path.join(ROOT, file), path.join(directory, file), { recursive: true });
   await cp(path.join(ROOT, 'LICENSE'), path.join(directory, 'LICENSE'));
   await cp(path.join(ROOT, 'cli', 'README.md'), path.join(directory, 'README.md'));

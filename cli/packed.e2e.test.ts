@@ -212,10 +212,14 @@ databases: [{ name: orders }]
         deadlineMs: PATIENCE_MS,
       });
       const before = Date.now() / 1_000;
-      const { parts } = JSON.parse(await readFile(path.join(home, '.sqltrail-up', 'run.json'), 'utf8')) as {
-        parts: { pid: number }[];
-      };
-      expect(parts).toHaveLength(5);
+      const parts = await waitFor(
+        'all parts to be written down',
+        async () => {
+          const state = JSON.parse(await readFile(path.join(home, '.sqltrail-up', 'run.json'), 'utf8'));
+          return state.parts.length === 5 && (state.parts as { pid: number }[]);
+        },
+        { deadlineMs: PATIENCE_MS },
+      );
       expect(await first.stop('SIGINT'), first.output()).toBe(0);
       for (const { pid } of parts) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 

@@ -3,7 +3,12 @@ import path from 'node:path';
 import { build, stop } from 'esbuild';
 import type { Asset } from './page.ts';
 
-async function bundle(): Promise<Record<string, Asset>> {
+interface Bundle {
+  page: Record<string, Asset>;
+  sources: string[];
+}
+
+async function bundle(): Promise<Bundle> {
   const web = path.join(import.meta.dirname, 'web');
   const read = (file: string) => readFile(path.join(web, file), 'utf8');
   const result = await build({
@@ -15,6 +20,7 @@ async function bundle(): Promise<Record<string, Asset>> {
     chunkNames: 'chunk-[hash]',
     minify: true,
     write: false,
+    metafile: true,
     format: 'esm',
     target: 'es2022',
     jsx: 'automatic',
@@ -30,14 +36,21 @@ async function bundle(): Promise<Record<string, Asset>> {
     { type: 'text/javascript', body: text },
   ]);
   return {
-    ...Object.fromEntries(scripts),
-    '/': { type: 'text/html', body: await read('index.html') },
-    '/style.css': { type: 'text/css', body: await read('style.css') },
-    '/icon.svg': { type: 'image/svg+xml', body: await read('icon.svg') },
+    page: {
+      ...Object.fromEntries(scripts),
+      '/': { type: 'text/html', body: await read('index.html') },
+      '/style.css': { type: 'text/css', body: await read('style.css') },
+      '/icon.svg': { type: 'image/svg+xml', body: await read('icon.svg') },
+    },
+    sources: Object.keys(result.metafile.inputs).map((file) => path.resolve(file)),
   };
 }
 
-let bundled: Promise<Record<string, Asset>> | undefined;
+let bundled: Promise<Bundle> | undefined;
+function bundledOnce(): Promise<Bundle> {
+  bundled ??= bundle();
+  return bundled;
+}
 
 /**
  * The page's files by path, bundled in memory once a process: all that the page needs comes from here. In the package
@@ -45,7 +58,7 @@ let bundled: Promise<Record<string, Asset>> | undefined;
  *
  * @throws Error with esbuild's message when the page does not compile
  */
-export function bundlePage(): Promise<Record<string, Asset>> {
-  bundled ??= bundle();
-  return bundled;
-}
+export const bundlePage = async (): Promise<Record<string, Asset>> => (await bundledOnce()).page;
+
+/** The files that the page's scripts are made of, packages of others among them. */
+export const pageSources = async (): Promise<string[]> => (await bundledOnce()).sources;
