@@ -18,7 +18,7 @@ const inClone = (name: string, what: string, script: string) => async () => {
 await runProgram({
   commands: {
     ...commands,
-    demo: inClone('demo', 'the sample shop, from the first alert to the report', 'npm start'),
+    demo: inClone('demo', 'the demo, from the first alert to the report', 'npm start'),
     report: inClone('report', 'report, deck and messages from a recording of the demo', 'npm run report'),
     screenshots: inClone('screenshots', 'pictures of the demo’s console', 'npm run screenshots'),
   },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { prometheusAt } from '../lib/prometheus/client.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import { ensureBinaries, stackBinaries } from '../stack/binaries.ts';
@@ -89,8 +89,6 @@ describe.each(NODES)('installed from its tarball, on Node %s', (version) => {
     }
     node = path.join(nodes, 'node_modules', '.bin', 'node');
   });
-
-  afterAll(() => up?.stop());
 
   it('finds what hurts, without the weight of the demo', async () => {
     expect((await run(node, ['--version'])).stdout).toMatch(new RegExp(`^v${version}\\.`));
@@ -185,6 +183,7 @@ databases: [{ name: orders }]
 `,
       );
     });
+    afterEach(() => up?.stop());
     const start = async () => {
       up = startNode([program(), 'up'], env, { node, cwd: home });
       await waitUntilSays('Everything is up', up);

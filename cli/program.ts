@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { ConfigurationError, describeError } from '../lib/errors.ts';
+import { exampleText } from './examples.ts';
 import { whyNotHere } from './notHere.ts';
 import { today } from './oldNames.ts';
 
@@ -73,7 +74,7 @@ export async function runProgram({
   const [asked = ''] = words;
   try {
     const load = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
-    if (load) program.addCommand(await load(signal));
+    if (load) program.addCommand((await load(signal)).addHelpText('afterAll', exampleText(asked)));
     else
       for (const [name, each] of Object.entries(commands))
         program.addCommand(await each(signal).catch((error) => notHere(name, error)));

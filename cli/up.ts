@@ -59,11 +59,6 @@ export function upCommand(signal: AbortSignal): Command {
     .addHelpText(
       'after',
       `
-Examples:
-  DATABASE_URL=postgres://sqltrail_monitor@db/orders PGPASSWORD=… sqltrail up
-  sqltrail up --config ticket-office.yaml --dir /var/lib/sqltrail
-  sqltrail up --prometheus http://prometheus:9090 --alertmanager http://alertmanager:9093
-
 prometheus, alertmanager, postgres_exporter and otelcol-contrib are taken from SQLTRAIL_BIN_DIR or PATH, or else built
 once with Go into ~/.cache/sqltrail, which takes some four minutes. SQLTRAIL_PORT_<PART> gives a part another port.`,
     )

@@ -81,7 +81,7 @@ describe('a program on PATH', () => {
     await expect(ensureBinaries(['prometheus'])).rejects.toThrow(/no Go 1\.26 or newer: prometheus/);
   });
 
-  it('gives way to one of SQLTRAIL_BIN_DIR, of any version', async () => {
+  it('is not used where SQLTRAIL_BIN_DIR has one, of any version', async () => {
     await release('path', 'otelcol-contrib', newer.otelcol);
     const given = await release('given', 'otelcol-contrib', 'otelcol-contrib version 0.100.0');
     vi.stubEnv('SQLTRAIL_BIN_DIR', path.dirname(given));
