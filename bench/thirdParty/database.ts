@@ -1,8 +1,12 @@
+import type { Diagnosis } from '../../diagnosis/diagnosis.ts';
 import type { Finding } from '../../diagnosis/finding.ts';
+import { defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
 
 /** What is wrong with a database, judged by hand from its schema, its documentation and what was done with it. */
 export interface Judged {
   check: string;
+  /** Other checks that name the same cause as well. */
+  or?: string[];
   table: string;
   /** The finding names at least these. */
   columns?: string[];
@@ -27,8 +31,8 @@ export interface ForeignDatabase {
 }
 
 /** The finding is about the judged cause: the check, the table and every column that was named. */
-export const isAbout = (finding: Finding, { check, table, columns = [] }: Judged): boolean =>
-  finding.check === check &&
+export const isAbout = (finding: Finding, { check, or = [], table, columns = [] }: Judged): boolean =>
+  (finding.check === check || or.includes(finding.check)) &&
   finding.objects[0]?.table === table &&
   columns.every((column) => finding.objects[0]?.columns?.includes(column));
 
@@ -40,6 +44,18 @@ export interface Verdict {
   /** Causes that no finding names, whatever its severity. */
   missed: Judged[];
 }
+
+/** What was done is over: it is judged by all since the statistics began. Nobody else is there to be spared. */
+export const diagnoseWhatWasDone = (url: string): Promise<Diagnosis> =>
+  diagnose({
+    ...defaultDiagnosis,
+    url,
+    observeMs: 0,
+    dutyCycle: 1,
+    deadlineMs: 120_000,
+    budgetMs: 100_000,
+    signal: new AbortController().signal,
+  });
 
 /** Findings that only tell what is so (info) are no alarm: they count as found, never as false alarms. */
 export function judge(findings: readonly Finding[], truth: readonly Judged[]): Verdict {

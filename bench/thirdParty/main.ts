@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
-import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { defaultDiagnosis, diagnose } from '../../diagnosis/run.ts';
 import { freePort } from '../../lib/freePort.ts';
-import { startPostgres } from '../../stack/postgres.ts';
-import { type ForeignDatabase, judge } from './database.ts';
+import { diagnoseWhatWasDone, type ForeignDatabase, judge } from './database.ts';
 import { database as djangoOscar } from './django-oscar/expectedFindings.ts';
 import { database as graphileWorker } from './graphile-worker/expectedFindings.ts';
 import { database as pgBoss } from './pg-boss/expectedFindings.ts';
 import { databases as pgbench } from './pgbench/expectedFindings.ts';
+import { startJudgeServer } from './server.ts';
 import { database as vendure } from './vendure/expectedFindings.ts';
 
 /** Precision and recall of the diagnosis on databases that were not written for this project; see README.md. */
@@ -23,25 +22,8 @@ if (unknown.length > 0) {
 }
 
 const scratch = process.env['JUDGE_DIR'] ?? path.join(tmpdir(), 'sqltrail-judge');
-await mkdir(scratch, { recursive: true });
-await chmod(scratch, 0o755);
 const cluster = path.join(scratch, `cluster-${process.pid}`);
-await mkdir(cluster, { mode: 0o755 });
-const server = await startPostgres({
-  dataDir: path.join(cluster, 'pgdata'),
-  port: await freePort(),
-  password: 'bench-only',
-  logFile: path.join(cluster, 'postgres.log'),
-  binDir: process.env['POSTGRES_BIN'],
-  settings: {
-    shared_preload_libraries: 'pg_stat_statements',
-    fsync: 'off',
-    shared_buffers: '256MB',
-    'pg_stat_statements.track': 'all',
-    // Autovacuum comes round between the work and the diagnosis, as it does on a server of more than a minute's age.
-    autovacuum_naptime: '1s',
-  },
-});
+const server = await startJudgeServer(cluster);
 
 function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -114,16 +96,7 @@ try {
   for (const database of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
     process.stderr.write(`${database.name} (${database.source})\n`);
     const url = await prepare(database);
-    const { findings, partial, notes, tables, bytes } = await diagnose({
-      ...defaultDiagnosis,
-      url,
-      // What was done is over: it is judged by all since the statistics began. Nobody else is there to be spared.
-      observeMs: 0,
-      dutyCycle: 1,
-      deadlineMs: 120_000,
-      budgetMs: 100_000,
-      signal: new AbortController().signal,
-    });
+    const { findings, partial, notes, tables, bytes } = await diagnoseWhatWasDone(url);
     const { right, wrong, missed } = judge(findings, database.truth);
     if (partial) process.stderr.write(`  partial: ${notes.join('; ')}\n`);
     for (const { id, confidence } of right)

@@ -1,0 +1,135 @@
+import type { Truth } from '../../corpusDatabase.ts';
+import { prefix } from '../causes.ts';
+
+export const truth: Truth = {
+  planted: [
+    {
+      check: 'missing-index',
+      or: ['foreign-key-without-index'],
+      table: 'comments',
+      columns: ['post_id'],
+      why: 'dropped: each page of a post reads all comments',
+    },
+    prefix('favorites', 'post_id', 'made twice'),
+    {
+      check: 'list-in-column',
+      or: ['leading-wildcard', 'cast-defeats-index'],
+      table: 'users',
+      columns: ['followed_artist_ids'],
+      why: 'ids with commas between them, searched by pattern',
+    },
+    {
+      check: 'missing-foreign-key',
+      table: 'notes',
+      columns: ['post_id'],
+      why: 'the key was dropped, and 3 % of the notes have no post',
+    },
+    {
+      check: 'dead-rows',
+      table: 'post_votes',
+      why: 'autovacuum is off for it, and half of its rows were updated',
+    },
+  ],
+  natural: [
+    {
+      check: 'missing-index',
+      table: 'posts',
+      columns: ['score'],
+      why: 'order:score sorts all posts for a page of 20',
+    },
+    { check: 'offset-paging', table: 'posts', why: 'numbered pages up to 1000' },
+    {
+      check: 'counts-everything',
+      table: 'comments',
+      why: 'the paginator counts all comments that are not deleted',
+    },
+    {
+      check: 'leading-wildcard',
+      table: 'forum_posts',
+      columns: ['body'],
+      why: 'body_ilike without a trigram index',
+    },
+    {
+      check: 'missing-gin-index',
+      or: ['missing-index'],
+      table: 'post_versions',
+      columns: ['added_tags'],
+      why: 'the schema has a B-tree on the array, and the search is @>',
+    },
+    {
+      check: 'list-in-column',
+      table: 'posts',
+      columns: ['tag_string'],
+      why: 'tags with blanks between them; each search takes them apart',
+    },
+    prefix('post_votes', 'user_id'),
+    prefix('post_versions', 'updater_id'),
+    prefix('user_events', 'user_id'),
+    prefix('uploads', 'uploader_id'),
+  ],
+  accepted: [
+    { checks: ['duplicate-index'], table: 'forum_posts', why: 'true, of less than a megabyte' },
+    { checks: ['duplicate-index'], table: 'forum_topics', why: 'the same' },
+    { checks: ['duplicate-index'], table: 'bans', why: 'the same' },
+    { checks: ['duplicate-index'], table: 'mod_actions', why: 'the same' },
+    {
+      checks: ['duplicate-index'],
+      table: 'posts',
+      columns: ['uploader_id'],
+      why: 'true but for the condition, which each row meets',
+    },
+    { checks: ['duplicate-index'], table: 'ai_tags', why: 'empty here' },
+    {
+      checks: ['list-in-column'],
+      table: 'post_versions',
+      columns: ['tags'],
+      why: 'a list, but only ever shown as a whole',
+    },
+    {
+      checks: ['list-in-column'],
+      table: 'users',
+      columns: ['blacklisted_tags'],
+      why: 'a list, read and written as a whole',
+    },
+    { checks: ['n-plus-one'], table: 'users', why: 'is one, but only traces show it, and there are none' },
+    { checks: ['cold-data'], table: 'user_events', why: 'a log; whether it may go is for the owner to say' },
+    { checks: ['cold-data'], table: 'mod_actions', why: 'a log that nobody reads here' },
+    {
+      checks: ['cold-data'],
+      table: 'good_jobs',
+      why: 'finished jobs, which GoodJob is told to keep for some days',
+    },
+    { checks: ['cold-data'], table: 'uploads', why: 'nobody reads old ones here' },
+    {
+      checks: ['missing-foreign-key'],
+      why: 'references that the schema does not declare; rows without a parent only in notes',
+    },
+    { checks: ['foreign-key-without-index'], why: 'no parent is deleted in this workload' },
+    { checks: ['dead-rows'], table: 'posts', why: 'counters are updated all the time' },
+  ],
+  traps: [
+    { checks: ['cold-data'], table: 'posts', why: 'old posts are read by key all the time' },
+    { checks: ['cold-data'], table: 'comments', why: 'they belong to posts that are read' },
+    { checks: ['cold-data'], table: 'post_versions', why: 'the history is shown with the post' },
+    {
+      checks: ['cast-defeats-index', 'missing-index', 'missing-gin-index'],
+      table: 'posts',
+      columns: ['tag_string'],
+      why: 'string_to_array has a GIN index',
+    },
+    { checks: ['leading-wildcard'], table: 'tags', why: 'there is a trigram index' },
+    {
+      checks: ['missing-primary-key'],
+      table: 'schema_migrations',
+      why: 'a table of the migrations, with a key',
+    },
+    { checks: ['typed-as-text'], table: 'schema_migrations', why: 'versions of migrations are names' },
+    { checks: ['entity-attribute-value'], table: 'good_job_settings', why: 'a handful of settings' },
+    {
+      checks: ['functional-dependency'],
+      table: 'tags',
+      why: 'post_count falls with the id here, by chance of the filling',
+    },
+    { checks: ['hot-row'], table: 'posts', why: 'many rows, none of which waits' },
+  ],
+};

@@ -1,0 +1,28 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { freePort } from '../../lib/freePort.ts';
+import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+
+/**
+ * The server that databases are made and judged on: the embedded one, or the one of POSTGRES_BIN.
+ * @param cluster Directory, made where it is not there; the user that Postgres runs as may enter it.
+ */
+export async function startJudgeServer(cluster: string): Promise<PostgresServer> {
+  await mkdir(cluster, { recursive: true });
+  for (const directory of [path.dirname(cluster), cluster]) await chmod(directory, 0o755);
+  return startPostgres({
+    dataDir: path.join(cluster, 'pgdata'),
+    port: await freePort(),
+    password: 'bench-only',
+    logFile: path.join(cluster, 'postgres.log'),
+    binDir: process.env['POSTGRES_BIN'],
+    settings: {
+      shared_preload_libraries: 'pg_stat_statements',
+      fsync: 'off',
+      shared_buffers: '256MB',
+      'pg_stat_statements.track': 'all',
+      // Autovacuum comes round between the work and the diagnosis, as it does on a server of more than a minute's age.
+      autovacuum_naptime: '1s',
+    },
+  });
+}
