@@ -11,6 +11,8 @@ export interface Source {
   files: string[];
   /** SHA-256 of the files, one after another. */
   sha256: string;
+  /** SQL that is run first: what the files take for granted. */
+  prelude?: string;
   /** Files that are not SQL. */
   format?: 'rails-schema';
   /** In the text of the DDL: what this server lacks (an extension), or what psql alone understands. */

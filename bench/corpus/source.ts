@@ -58,10 +58,11 @@ export async function readSource(name: string, source: Source, downloads: string
     throw new Error(
       `The DDL of ${name} in ${directory} has the SHA-256 ${sha256}, and ${source.sha256} is expected.`,
     );
-  return texts.map((text) => {
-    let sql = source.format === 'rails-schema' ? sqlOfRailsSchema(text) : text;
-    for (const [pattern, by] of source.replace ?? []) sql = sql.replace(pattern, by);
+  const sql = texts.map((text) => {
+    let ddl = source.format === 'rails-schema' ? sqlOfRailsSchema(text) : text;
+    for (const [pattern, by] of source.replace ?? []) ddl = ddl.replace(pattern, by);
     // Commands of psql itself.
-    return sql.replace(/^\\.*$/gm, '');
+    return ddl.replace(/^\\.*$/gm, '');
   });
+  return source.prelude ? [source.prelude, ...sql] : sql;
 }

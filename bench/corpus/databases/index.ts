@@ -1,7 +1,11 @@
 import type { CorpusDatabase } from '../corpusDatabase.ts';
 import { database as danbooru } from './danbooru/database.ts';
 import { database as killbill } from './killbill/database.ts';
+import { database as mastodon } from './mastodon/database.ts';
+import { database as musicbrainz } from './musicbrainz/database.ts';
 import { database as openstreetmapWebsite } from './openstreetmap-website/database.ts';
+import { database as synapse } from './synapse/database.ts';
 import { database as thingsboard } from './thingsboard/database.ts';
+import { database as umami } from './umami/database.ts';
 
-export const databases: CorpusDatabase[] = [danbooru, killbill, openstreetmapWebsite, thingsboard];
+export const databases: CorpusDatabase[] = [danbooru, killbill, mastodon, musicbrainz, openstreetmapWebsite, synapse, thingsboard, umami];
