@@ -30,7 +30,10 @@ function rowsNeeded(tables: ReadonlyMap<string, Table>, rows: Record<string, num
 async function insert(client: pg.Client, table: Table, count: number, context: Context): Promise<void> {
   const columns = table.columns.filter(({ generated }) => !generated);
   const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join();
-  const values = columns.map(({ name, type }) => `(${columnValue(table, name, 'i', context)})::${type}`).join();
+  const values = columns
+    // To `character` alone, text would be cut to one character.
+    .map(({ name, type }) => `(${columnValue(table, name, 'i', context)})::${type === 'character' ? 'bpchar' : type}`)
+    .join();
   await client
     .query(
       `INSERT INTO ${nameOf(table)} (${names}) OVERRIDING SYSTEM VALUE SELECT ${values} FROM generate_series(1, ${count}) AS i${table.deferrable ? '' : ' ON CONFLICT DO NOTHING'}`,

@@ -7,8 +7,9 @@ import { words } from './words.ts';
  * Values are SQL of the row's ordinal, so a reference needs no look-up: the key of the row that it refers to is the
  * key's own expression with another ordinal in it. In a value of a {@link Filling}:
  *
- * - `{i}` the row's ordinal, `{n}` the number of rows of its table
+ * - `{i}` the row's ordinal, `{n}` the number of rows of its table, `{n:table}` of another
  * - `{u}` a number from 0 to 1 that depends on the column and the ordinal; `{u:x}` another one
+ * - `{row:x}` a number from 0 to 1 that all columns of the row share
  * - `{at}` the row's moment (timestamptz): ordinals rise with time
  * - `{uuid}` the key of this row
  * - `{ref:table.column}` the column of a row of the table, its first rows the most often (Zipf); `{ref:…/label}` of the
@@ -173,11 +174,13 @@ function expand(value: Value, table: Table, column: Column, i: string, context: 
       case 'i':
         return `(${i})`;
       case 'n':
-        return String(n);
+        return String(argument ? context.rowsOf(argument) : n);
       case 'uuid':
         return `md5(${literal(table.name)} || (${i}))::uuid`;
       case 'u':
         return uniform(i, seed + argument);
+      case 'row':
+        return uniform(i, `${table.name}/${argument}`);
       case 'at':
         return momentOf(i, n, context);
       case 'word':

@@ -78,7 +78,7 @@ async function load(server: PostgresServer, database: CorpusDatabase, downloads:
 
 /** The same with a share of its rows and calls. */
 export function scaled(database: CorpusDatabase, share: number): CorpusDatabase {
-  const part = (count: number) => Math.min(count, Math.max(2, Math.ceil(count * share)));
+  const part = (count: number) => Math.min(count, Math.max(10, Math.ceil(count * share)));
   return {
     ...database,
     filling: {

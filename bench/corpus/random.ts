@@ -17,6 +17,8 @@ export interface Random {
   zipf(n: number): number;
   pick<T>(...from: T[]): T;
   word(): string;
+  /** A number that no other run has given: for keys of what is inserted. */
+  fresh(): number;
   /** A moment in the last so many days. */
   within(days: number): Date;
 }
@@ -31,8 +33,10 @@ export function randomOf(seed: number): Random {
     return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
   };
   const any = (n: number) => 1 + Math.floor(unit() * n);
+  let inserted = Date.now() * 1000;
   return {
     unit,
+    fresh: () => ++inserted,
     any,
     zipf: (n) => Math.min(n, Math.floor((n + 1) ** unit())),
     pick: (...from) => from[any(from.length) - 1] as never,

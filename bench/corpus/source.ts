@@ -10,12 +10,16 @@ const run = promisify(execFile);
 
 const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
+/** Diesel's migrations begin with their moment, with hyphens in it or without. */
+const momentOf = (name: string) => name.replaceAll('-', '');
+const byMoment = (a: string, b: string) => (momentOf(a) < momentOf(b) ? -1 : 1);
+
 /** The names that the patterns stand for, in the order of the patterns and then of the names. */
 function matching(names: readonly string[], patterns: readonly string[]): string[] {
   const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
   return patterns.flatMap((pattern) => {
     const expression = new RegExp(`^${pattern.split('*').map(escaped).join('[^/]*')}$`);
-    return names.filter((name) => expression.test(name)).sort();
+    return names.filter((name) => expression.test(name)).sort(byMoment);
   });
 }
 

@@ -1,6 +1,9 @@
 import type { CorpusDatabase } from '../corpusDatabase.ts';
 import { database as danbooru } from './danbooru/database.ts';
+import { database as formbricks } from './formbricks/database.ts';
 import { database as killbill } from './killbill/database.ts';
+import { database as lago } from './lago/database.ts';
+import { database as lemmy } from './lemmy/database.ts';
 import { database as mastodon } from './mastodon/database.ts';
 import { database as musicbrainz } from './musicbrainz/database.ts';
 import { database as openstreetmapWebsite } from './openstreetmap-website/database.ts';
@@ -8,4 +11,4 @@ import { database as synapse } from './synapse/database.ts';
 import { database as thingsboard } from './thingsboard/database.ts';
 import { database as umami } from './umami/database.ts';
 
-export const databases: CorpusDatabase[] = [danbooru, killbill, mastodon, musicbrainz, openstreetmapWebsite, synapse, thingsboard, umami];
+export const databases: CorpusDatabase[] = [danbooru, formbricks, killbill, lago, lemmy, mastodon, musicbrainz, openstreetmapWebsite, synapse, thingsboard, umami];

@@ -3,12 +3,12 @@ import { type Random, uuidOf } from '../../random.ts';
 
 const site = (n: number) => uuidOf('website', n);
 const lastDays = (days: number) => [new Date(Date.now() - days * 86_400_000), new Date()];
-const key = (r: Random) => uuidOf('inserted', Math.floor(r.unit() * 2 ** 48));
+const key = (r: Random) => uuidOf('inserted', r.fresh());
 
 export const workload: Statement[] = [
   {
     from: 'prisma.website.findUnique',
-    text: 'SELECT "public"."website"."website_id", "public"."website"."name", "public"."website"."domain", "public"."website"."share_id", "public"."website"."reset_at", "public"."website"."user_id", "public"."website"."created_at", "public"."website"."deleted_at" FROM "public"."website" WHERE ("public"."website"."website_id" = $1 AND 1=1) LIMIT $2 OFFSET $3',
+    text: 'SELECT "public"."website"."website_id", "public"."website"."name", "public"."website"."domain", "public"."website"."reset_at", "public"."website"."user_id", "public"."website"."created_at", "public"."website"."deleted_at" FROM "public"."website" WHERE ("public"."website"."website_id" = $1 AND 1=1) LIMIT $2 OFFSET $3',
     calls: 2000,
     values: (r) => [site(r.any(8)), 1, 0],
   },
