@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { readTables, type Table } from './catalogue.ts';
 import type { Filling } from './corpusDatabase.ts';
-import { type Context, helpers, columnValue } from './generators.ts';
+import { type Context, columnValue, helpers } from './generators.ts';
 
 /** Rows of a table that is only there because a reference to it may not be null. */
 const FEW_ROWS = 20;
@@ -32,7 +32,10 @@ async function insert(client: pg.Client, table: Table, count: number, context: C
   const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join();
   const values = columns
     // To `character` alone, text would be cut to one character.
-    .map(({ name, type }) => `(${columnValue(table, name, 'i', context)})::${type === 'character' ? 'bpchar' : type}`)
+    .map(
+      ({ name, type }) =>
+        `(${columnValue(table, name, 'i', context)})::${type === 'character' ? 'bpchar' : type}`,
+    )
     .join();
   await client
     .query(

@@ -194,7 +194,10 @@ function expand(value: Value, table: Table, column: Column, i: string, context: 
       case 'ref':
       case 'own': {
         if (!target) throw new Error(`${seed} refers to the table ${name}, which is not there.`);
-        const ordinal = what === 'own' ? i : zipf(i, shared ? `${table.name}/${shared}` : seed, String(context.rowsOf(name)));
+        const ordinal =
+          what === 'own'
+            ? i
+            : zipf(i, shared ? `${table.name}/${shared}` : seed, String(context.rowsOf(name)));
         return columnValue(target, key, ordinal, context);
       }
       default:

@@ -1,5 +1,7 @@
 import type { CorpusDatabase } from '../corpusDatabase.ts';
+import { database as cratesIo } from './crates-io/database.ts';
 import { database as danbooru } from './danbooru/database.ts';
+import { database as documenso } from './documenso/database.ts';
 import { database as formbricks } from './formbricks/database.ts';
 import { database as killbill } from './killbill/database.ts';
 import { database as lago } from './lago/database.ts';
@@ -11,4 +13,18 @@ import { database as synapse } from './synapse/database.ts';
 import { database as thingsboard } from './thingsboard/database.ts';
 import { database as umami } from './umami/database.ts';
 
-export const databases: CorpusDatabase[] = [danbooru, formbricks, killbill, lago, lemmy, mastodon, musicbrainz, openstreetmapWebsite, synapse, thingsboard, umami];
+export const databases: CorpusDatabase[] = [
+  cratesIo,
+  danbooru,
+  documenso,
+  formbricks,
+  killbill,
+  lago,
+  lemmy,
+  mastodon,
+  musicbrainz,
+  openstreetmapWebsite,
+  synapse,
+  thingsboard,
+  umami,
+];

@@ -43,10 +43,12 @@ export const database: CorpusDatabase = {
       'Survey.createdBy': '{ref:User.id}',
       'Survey.slug': 'NULL',
       'Survey.archivedAt': 'NULL',
-      'Tag.name': "{word} || {i}",
-      'ContactAttributeKey.key': "(ARRAY['email','userId','firstName','lastName','plan','seats','signedUpOn','country','language','industry','source','score'])[{i}]",
+      'Tag.name': '{word} || {i}',
+      'ContactAttributeKey.key':
+        "(ARRAY['email','userId','firstName','lastName','plan','seats','signedUpOn','country','language','industry','source','score'])[{i}]",
       'ContactAttributeKey.workspaceId': '{ref:Workspace.id}',
-      'ContactAttributeKey.dataType': "(ARRAY['string','string','string','string','string','number','date','string','string','string','string','number'])[{i}]::\"ContactAttributeDataType\"",
+      'ContactAttributeKey.dataType':
+        "(ARRAY['string','string','string','string','string','number','date','string','string','string','string','number'])[{i}]::\"ContactAttributeDataType\"",
       'ContactAttribute.contactId': '{ref:Contact.id}',
       'ContactAttribute.value': "{word:a} || ' ' || {word:b}",
       'ContactAttribute.valueNumber': 'CASE WHEN {i} % 3 = 0 THEN round(({u} * 100)::numeric, 1) END',

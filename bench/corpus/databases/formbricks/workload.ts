@@ -3,7 +3,21 @@ import { uuidOf } from '../../random.ts';
 
 const columns = (table: string, ...names: string[]) =>
   names.map((name) => `"public"."${table}"."${name}"`).join(', ');
-const response = columns('Response', 'id', 'created_at', 'updated_at', 'finished', 'surveyId', 'contactId', 'data', 'meta', 'contactAttributes', 'language', 'variables', 'ttc');
+const response = columns(
+  'Response',
+  'id',
+  'created_at',
+  'updated_at',
+  'finished',
+  'surveyId',
+  'contactId',
+  'data',
+  'meta',
+  'contactAttributes',
+  'language',
+  'variables',
+  'ttc',
+);
 const contact = columns('Contact', 'id', 'created_at', 'updated_at', 'workspaceId');
 
 export const workload: Statement[] = [

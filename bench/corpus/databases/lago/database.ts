@@ -114,7 +114,8 @@ export const database: CorpusDatabase = {
       'daily_usages.usage': "jsonb_build_object('amount', floor({u} * 1000), 'units', {u:n})",
       'webhooks.object_id': '{own:invoices.id}',
       'webhooks.object_type': "'Invoice'",
-      'webhooks.webhook_type': "(ARRAY['invoice.created','fee.created','payment.failed'])[1 + floor({u} * 3)::int]",
+      'webhooks.webhook_type':
+        "(ARRAY['invoice.created','fee.created','payment.failed'])[1 + floor({u} * 3)::int]",
       'webhooks.payload': "json_build_object('text', {text})",
       'credit_notes.number': "'CN-' || {i}",
     },

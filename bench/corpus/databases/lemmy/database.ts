@@ -5,7 +5,8 @@ import { workload } from './workload.ts';
 
 export const database: CorpusDatabase = {
   name: 'lemmy',
-  about: 'link aggregator; Rust, Diesel; the tables of its migrations, without the triggers of its replaceable schema',
+  about:
+    'link aggregator; Rust, Diesel; the tables of its migrations, without the triggers of its replaceable schema',
   source: {
     repository: 'LemmyNet/lemmy',
     commit: '439734dd638a2c06a2f907beab7dcf4646e88f86',
@@ -44,7 +45,7 @@ export const database: CorpusDatabase = {
       '*.moderators_url': 'NULL',
       '*.featured_url': 'NULL',
       '*.private_key': 'NULL',
-      '*.public_key': "repeat(md5({i}::text), 8)",
+      '*.public_key': 'repeat(md5({i}::text), 8)',
       '*.language_id': '(floor(power({u}, 4) * 5))::int',
       '*.hot_rank': 'CASE WHEN {u} > 0.9 THEN {u:h} * 10 ELSE 0 END',
       '*.federation_pending': 'false',
@@ -53,9 +54,9 @@ export const database: CorpusDatabase = {
       'instance.domain': "{word} || {i} || '.example'",
       'instance.version': "'0.19.' || floor({u} * 12)",
       'instance.software': "(ARRAY['lemmy','mastodon','piefed'])[1 + floor({u} * 3)::int]",
-      'person.name': "{word} || {i}",
+      'person.name': '{word} || {i}',
       'person.local': '{i} <= 15000',
-      'community.name': "{word} || {i}",
+      'community.name': '{word} || {i}',
       'community.visibility': "'Public'",
       'local_user.person_id': '{i}',
       'local_user.email': "{word} || {i} || '@mail.example'",
@@ -109,7 +110,10 @@ export const database: CorpusDatabase = {
       ALTER TABLE private_message ADD COLUMN sent_on text;
       UPDATE private_message SET sent_on = to_char(published_at, 'DD.MM.YYYY');
       ${orphans('post_actions', 'post_id', 0.03)}`,
-    afterAnalyze: leftAlone('received_activity', "DELETE FROM received_activity WHERE published_at < now() - interval '200 days'"),
+    afterAnalyze: leftAlone(
+      'received_activity',
+      "DELETE FROM received_activity WHERE published_at < now() - interval '200 days'",
+    ),
   },
   workload,
   truth,

@@ -14,7 +14,7 @@ export const database: CorpusDatabase = {
     format: 'rails-schema',
     // Mastodon makes it from the moment and a sequence.
     prelude: `CREATE SEQUENCE snowflake START 1000000;
-      CREATE FUNCTION timestamp_id(table_name text) RETURNS bigint LANGUAGE sql VOLATILE AS \$\$ SELECT nextval('snowflake') \$\$;`,
+      CREATE FUNCTION timestamp_id(table_name text) RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT nextval('snowflake') $$;`,
   },
   filling: {
     days: 900,
@@ -43,10 +43,10 @@ export const database: CorpusDatabase = {
     columns: {
       'accounts.uri': "'https://' || {word} || '.example/users/' || {i}",
       'accounts.url': "'https://' || {word} || '.example/@' || {i}",
-      'accounts.username': "{word} || {i}",
+      'accounts.username': '{word} || {i}',
       'accounts.domain': "CASE WHEN {i} > 4000 THEN {word} || '.example' END",
       'accounts.display_name': '{words}',
-      'accounts.public_key': "repeat(md5({i}::text), 12)",
+      'accounts.public_key': 'repeat(md5({i}::text), 12)',
       'accounts.private_key': 'NULL',
       'accounts.moved_to_account_id': 'NULL',
       'accounts.suspended_at': 'NULL',
@@ -57,7 +57,7 @@ export const database: CorpusDatabase = {
       'users.role_id': 'NULL',
       'users.invite_id': 'NULL',
       'users.created_by_application_id': 'NULL',
-      'users.settings': "'{\"theme\":\"' || {word} || '\"}'",
+      'users.settings': '\'{"theme":"\' || {word} || \'"}\'',
       'statuses.uri': "'https://' || {word} || '.example/statuses/' || {i}",
       'statuses.deleted_at': 'NULL',
       'statuses.reblog_of_id': 'CASE WHEN {u} < 0.2 AND {i} > 10 THEN {i} - 7 END',
@@ -73,7 +73,8 @@ export const database: CorpusDatabase = {
       'media_attachments.shortcode': 'NULL',
       'media_attachments.scheduled_status_id': 'NULL',
       'media_attachments.file_meta': 'NULL',
-      'notifications.activity_type': "(ARRAY['Favourite','Mention','Follow','Status'])[1 + floor({u} * 4)::int]",
+      'notifications.activity_type':
+        "(ARRAY['Favourite','Mention','Follow','Status'])[1 + floor({u} * 4)::int]",
       'notifications.activity_id': '1 + floor({u} * 100000)::bigint',
       'notifications.type': "(ARRAY['favourite','mention','follow','reblog'])[1 + floor({u} * 4)::int]",
       'notifications.group_key': 'NULL',

@@ -4,8 +4,16 @@ import { truth } from './truth.ts';
 import { workload } from './workload.ts';
 
 const files = [
-  'Extensions', 'CreateCollations', 'CreateSearchConfiguration', 'CreateTypes', 'CreateTables', 'CreatePrimaryKeys',
-  'CreateFunctions', 'CreateIndexes', 'CreateFKConstraints', 'CreateConstraints',
+  'Extensions',
+  'CreateCollations',
+  'CreateSearchConfiguration',
+  'CreateTypes',
+  'CreateTables',
+  'CreatePrimaryKeys',
+  'CreateFunctions',
+  'CreateIndexes',
+  'CreateFKConstraints',
+  'CreateConstraints',
 ];
 
 export const database: CorpusDatabase = {
@@ -86,7 +94,8 @@ export const database: CorpusDatabase = {
       'medium.position': '1 + ({i} - 1) / {n:release}',
       'track.medium': '1 + ({i} - 1) % {n:medium}',
       'track.position': '1 + ({i} - 1) / {n:medium}',
-      'track.number': "CASE WHEN {u} < 0.2 THEN (ARRAY['A','B'])[1 + floor({u:side} * 2)::int] ELSE '' END || (1 + ({i} - 1) / {n:medium})",
+      'track.number':
+        "CASE WHEN {u} < 0.2 THEN (ARRAY['A','B'])[1 + floor({u:side} * 2)::int] ELSE '' END || (1 + ({i} - 1) / {n:medium})",
       'track.length': '1000 + floor({u} * 400000)::int',
       'track.is_data_track': 'false',
       'isrc.isrc': "'USABC' || lpad({i}::text, 7, '0')",

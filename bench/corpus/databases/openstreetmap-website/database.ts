@@ -65,11 +65,13 @@ export const database: CorpusDatabase = {
       'changesets.min_lon': place.longitude,
       'changesets.max_lon': place.longitude,
       'changesets.num_changes': 'floor(power({u}, 6) * 900)::int',
-      '*.k': "(ARRAY['highway','name','source','building','surface','created_by','comment'])[1 + floor({u} * 7)::int]",
+      '*.k':
+        "(ARRAY['highway','name','source','building','surface','created_by','comment'])[1 + floor({u} * 7)::int]",
       'current_way_nodes.sequence_id': '{i}',
       'users.auth_provider': 'NULL',
       'users.auth_uid': 'NULL',
-      'users.status': "(ARRAY['active','active','confirmed','pending'])[1 + floor({u} * 4)::int]::user_status_enum",
+      'users.status':
+        "(ARRAY['active','active','confirmed','pending'])[1 + floor({u} * 4)::int]::user_status_enum",
       'users.languages': "'en-GB'",
       'messages.from_user_visible': '{u} < 0.95',
       'messages.to_user_visible': '{u} < 0.95',

@@ -10,7 +10,8 @@ const event = '{ref:events.event_id}';
 
 export const database: CorpusDatabase = {
   name: 'synapse',
-  about: 'Matrix home server; Python, SQL written by hand; text keys, milliseconds since 1970, no foreign keys',
+  about:
+    'Matrix home server; Python, SQL written by hand; text keys, milliseconds since 1970, no foreign keys',
   source: {
     repository: 'element-hq/synapse',
     commit: 'a58ad44eb0ce3cc14153f921206f322e17339dc5',
@@ -69,7 +70,8 @@ export const database: CorpusDatabase = {
       'events.topological_ordering': '{i}',
       'events.stream_ordering': '{i}',
       'events.depth': '{i}',
-      'events.type': "(ARRAY['m.room.message','m.room.encrypted','m.room.member','m.reaction'])[1 + floor(power({u}, 2) * 4)::int]",
+      'events.type':
+        "(ARRAY['m.room.message','m.room.encrypted','m.room.member','m.reaction'])[1 + floor(power({u}, 2) * 4)::int]",
       'events.state_key': 'NULL',
       'events.content': 'NULL',
       'events.unrecognized_keys': 'NULL',
@@ -78,7 +80,7 @@ export const database: CorpusDatabase = {
       'events.outlier': 'false',
       'events.processed': 'true',
       'event_json.event_id': '{own:events.event_id}',
-      'event_json.json': "'{\"type\":\"m.room.message\",\"content\":{\"body\":\"' || {text} || '\"}}'",
+      'event_json.json': '\'{"type":"m.room.message","content":{"body":"\' || {text} || \'"}}\'',
       'event_json.internal_metadata': "'{}'",
       'event_edges.event_id': '{own:events.event_id}',
       'event_edges.prev_event_id': event,
@@ -90,7 +92,8 @@ export const database: CorpusDatabase = {
       'current_state_events.state_key': user,
       'current_state_events.membership': "'join'",
       'state_groups_state.state_group': '{ref:state_groups.id}',
-      'state_groups_state.type': "(ARRAY['m.room.member','m.room.power_levels','m.room.name'])[1 + floor(power({u}, 2) * 3)::int]",
+      'state_groups_state.type':
+        "(ARRAY['m.room.member','m.room.power_levels','m.room.name'])[1 + floor(power({u}, 2) * 3)::int]",
       'state_groups_state.state_key': user,
       'receipts_linearized.receipt_type': "'m.read'",
       'receipts_linearized.thread_id': 'NULL',
@@ -101,7 +104,8 @@ export const database: CorpusDatabase = {
       'event_push_actions.highlight': '({u} < 0.05)::int',
       'event_push_actions.actions': "''",
       'event_push_actions.profile_tag': "''",
-      'device_inbox.message_json': "'{\"sender\":\"' || {word} || '\",\"content\":\"' || repeat(md5({i}::text), 8) || '\"}'",
+      'device_inbox.message_json':
+        '\'{"sender":"\' || {word} || \'","content":"\' || repeat(md5({i}::text), 8) || \'"}\'',
       'local_media_repository.media_id': "md5('media' || {i})",
       'local_media_repository.url_cache': 'NULL',
       'user_ips.ip': "'10.' || floor({u} * 200) || '.' || floor({u:b} * 200) || '.7'",

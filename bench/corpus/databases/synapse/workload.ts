@@ -43,7 +43,9 @@ export const workload: Statement[] = [
     calls: 600,
     values: (r) => [
       user(r.any(8000)),
-      md5(`device${r.any(15_000)}`).slice(0, 10).toUpperCase(),
+      md5(`device${r.any(15_000)}`)
+        .slice(0, 10)
+        .toUpperCase(),
       0,
       40_000,
       100,
@@ -83,14 +85,7 @@ export const workload: Statement[] = [
     from: 'client_ips: last access',
     text: `INSERT INTO user_ips (user_id, access_token, ip, device_id, user_agent, last_seen) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, access_token, ip) DO UPDATE SET last_seen = EXCLUDED.last_seen`,
     calls: 500,
-    values: (r) => [
-      user(r.any(8000)),
-      `t${r.any(5000)}`,
-      '10.1.1.7',
-      'D',
-      'Element',
-      Date.now(),
-    ],
+    values: (r) => [user(r.any(8000)), `t${r.any(5000)}`, '10.1.1.7', 'D', 'Element', Date.now()],
   },
   {
     from: 'registration.get_user_by_access_token',

@@ -7,7 +7,12 @@ const sql = (name: string) => `dao/src/main/resources/sql/schema-${name}.sql`;
 const ofTenant = '{ref:tenant.id}';
 
 /** ThingsBoard makes them when rows come; a month each. */
-const partitions = ['ts_kv.ts', 'audit_log.created_time', 'notification.created_time', 'alarm_comment.created_time']
+const partitions = [
+  'ts_kv.ts',
+  'audit_log.created_time',
+  'notification.created_time',
+  'alarm_comment.created_time',
+]
   .map((name) => name.split('.')[0])
   .map(
     (table) => `
@@ -21,7 +26,8 @@ const partitions = ['ts_kv.ts', 'audit_log.created_time', 'notification.created_
 
 export const database: CorpusDatabase = {
   name: 'thingsboard',
-  about: 'internet of things; Java, Spring Data JPA (Hibernate); attributes as entity, attribute, value; partitions',
+  about:
+    'internet of things; Java, Spring Data JPA (Hibernate); attributes as entity, attribute, value; partitions',
   source: {
     repository: 'thingsboard/thingsboard',
     commit: 'dfe65d5abc3aa959aaa853952d74943fbd6867bd',
@@ -53,7 +59,7 @@ export const database: CorpusDatabase = {
       '*.customer_id': '{ref:customer.id}',
       '*.external_id': 'NULL',
       '*.entity_id': '{ref:device.id}',
-      '*.additional_info': "'{\"description\":\"' || {word} || '\"}'",
+      '*.additional_info': '\'{"description":"\' || {word} || \'"}\'',
       '*.version': '1',
       '*.entity_type': "'DEVICE'",
       'device.name': "'Sensor ' || {word} || ' ' || {i}",
@@ -107,7 +113,8 @@ export const database: CorpusDatabase = {
       'relation.to_type': "'DEVICE'",
       'relation.relation_type_group': "'COMMON'",
       'relation.relation_type': "(ARRAY['Contains','Manages'])[1 + floor({u} * 2)::int]",
-      'audit_log.action_type': "(ARRAY['LOGIN','UPDATED','ADDED','ATTRIBUTES_UPDATED'])[1 + floor({u} * 4)::int]",
+      'audit_log.action_type':
+        "(ARRAY['LOGIN','UPDATED','ADDED','ATTRIBUTES_UPDATED'])[1 + floor({u} * 4)::int]",
       'audit_log.user_id': '{ref:tb_user.id}',
       'audit_log.user_name': '{ref:tb_user.email}',
       'audit_log.action_failure_details': 'NULL',
@@ -116,13 +123,16 @@ export const database: CorpusDatabase = {
       'notification.delivery_method': "'WEB'",
       'notification.additional_config': 'NULL',
     },
-    before: `DO \$plant\$ DECLARE month int; BEGIN ${partitions} END \$plant\$`,
+    before: `DO $plant$ DECLARE month int; BEGIN ${partitions} END $plant$`,
     plant: `
       DROP INDEX idx_relation_to_id;
       DELETE FROM device WHERE hashtext(id::text) % 25 = 0;
       ALTER TABLE asset ADD COLUMN floor_numbers text;
       UPDATE asset SET floor_numbers = (SELECT string_agg((1 + (hashtext(name) & 3) + k)::text, ';') FROM generate_series(1, 3 + (hashtext(name) & 3)) AS k);`,
-    afterAnalyze: leftAlone('ts_kv_latest', 'UPDATE ts_kv_latest SET ts = ts + 1 WHERE hashtext(entity_id::text) % 2 = 0'),
+    afterAnalyze: leftAlone(
+      'ts_kv_latest',
+      'UPDATE ts_kv_latest SET ts = ts + 1 WHERE hashtext(entity_id::text) % 2 = 0',
+    ),
   },
   workload,
   truth,

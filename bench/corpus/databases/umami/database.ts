@@ -50,10 +50,12 @@ export const database: CorpusDatabase = {
       'website_event.url_query': 'NULL',
       'website_event.referrer_path': "CASE WHEN {u} < 0.3 THEN '/' END",
       'website_event.referrer_query': 'NULL',
-      'website_event.referrer_domain': "CASE WHEN {u} < 0.3 THEN (ARRAY['google.com','bing.com','news.example'])[1 + floor({u:d} * 3)::int] END",
+      'website_event.referrer_domain':
+        "CASE WHEN {u} < 0.3 THEN (ARRAY['google.com','bing.com','news.example'])[1 + floor({u:d} * 3)::int] END",
       'website_event.page_title': 'initcap({words})',
       'website_event.event_type': 'CASE WHEN {u} < 0.8 THEN 1 ELSE 2 END',
-      'website_event.event_name': "CASE WHEN {u} < 0.2 THEN (ARRAY['signup','buy','download'])[1 + floor({u:e} * 3)::int] END",
+      'website_event.event_name':
+        "CASE WHEN {u} < 0.2 THEN (ARRAY['signup','buy','download'])[1 + floor({u:e} * 3)::int] END",
       'website_event.hostname': "'www.example'",
       'website_event.tag': 'NULL',
       'event_data.website_event_id': '{ref:website_event.event_id}',
@@ -62,8 +64,24 @@ export const database: CorpusDatabase = {
       'revenue.event_id': '{ref:website_event.event_id}',
       'revenue.currency': "'USD'",
       ...Object.fromEntries(
-        ['fbclid', 'gclid', 'li_fat_id', 'msclkid', 'ttclid', 'twclid', 'utm_campaign', 'utm_content', 'utm_medium', 'utm_source', 'utm_term', 'lcp', 'inp', 'cls', 'fcp', 'ttfb']
-          .map((name) => [`website_event.${name}`, 'NULL']),
+        [
+          'fbclid',
+          'gclid',
+          'li_fat_id',
+          'msclkid',
+          'ttclid',
+          'twclid',
+          'utm_campaign',
+          'utm_content',
+          'utm_medium',
+          'utm_source',
+          'utm_term',
+          'lcp',
+          'inp',
+          'cls',
+          'fcp',
+          'ttfb',
+        ].map((name) => [`website_event.${name}`, 'NULL']),
       ),
     },
     plant: `
@@ -71,7 +89,10 @@ export const database: CorpusDatabase = {
       UPDATE session SET region = 'R-' || upper(left(md5(city), 2)), country = (ARRAY['US','DE','FR','GB','JP'])[1 + abs(hashtext(city)) % 5];
       UPDATE session_data SET session_id = md5('gone' || session_data_id)::uuid WHERE hashtext(session_data_id::text) % 20 = 0;
       CREATE INDEX website_event_visit_again ON website_event (visit_id);`,
-    afterAnalyze: leftAlone('revenue', 'UPDATE revenue SET revenue = revenue * 1.1 WHERE hashtext(revenue_id::text) % 5 < 3'),
+    afterAnalyze: leftAlone(
+      'revenue',
+      'UPDATE revenue SET revenue = revenue * 1.1 WHERE hashtext(revenue_id::text) % 5 < 3',
+    ),
   },
   workload,
   truth,
