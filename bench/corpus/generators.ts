@@ -207,7 +207,7 @@ function expand(value: Value, table: Table, column: Column, i: string, context: 
 }
 
 /** `user_id` and `userId` mean `users`, `user` or `User`, where that table has a key of the same type. */
-function guessed(table: Table, column: Column, { tables }: Context): Reference | undefined {
+function guessed(table: Table, column: Column, { tables, rowsOf }: Context): Reference | undefined {
   const base = /^(.+?)(?:_id|Id)$/.exec(column.name)?.[1];
   if (!base) return undefined;
   const capital = base[0]?.toUpperCase() + base.slice(1);
@@ -216,7 +216,7 @@ function guessed(table: Table, column: Column, { tables }: Context): Reference |
     const key = target?.columns.find(
       ({ name: at }) => target.primaryKey.length === 1 && at === target.primaryKey[0],
     );
-    if (target && target !== table && key?.type === column.type)
+    if (target && target !== table && key?.type === column.type && rowsOf(name) > 0)
       return { columns: [column.name], table: name, keys: [key.name] };
   }
   return undefined;

@@ -8,7 +8,9 @@ import { database as lago } from './lago/database.ts';
 import { database as lemmy } from './lemmy/database.ts';
 import { database as mastodon } from './mastodon/database.ts';
 import { database as musicbrainz } from './musicbrainz/database.ts';
+import { database as omopCdm } from './omop-cdm/database.ts';
 import { database as openstreetmapWebsite } from './openstreetmap-website/database.ts';
+import { database as penpot } from './penpot/database.ts';
 import { database as synapse } from './synapse/database.ts';
 import { database as thingsboard } from './thingsboard/database.ts';
 import { database as umami } from './umami/database.ts';
@@ -23,7 +25,9 @@ export const databases: CorpusDatabase[] = [
   lemmy,
   mastodon,
   musicbrainz,
+  omopCdm,
   openstreetmapWebsite,
+  penpot,
   synapse,
   thingsboard,
   umami,
