@@ -105,6 +105,9 @@ export async function fill(url: string, filling: Filling, onProgress: (what: str
       "SELECT format('%I.%I', schemaname, matviewname) AS name FROM pg_matviews",
     );
     for (const { name } of views) await client.query(`REFRESH MATERIALIZED VIEW ${name}`);
+    // What the load did is no workload. Counters that are on their way would come after the reset.
+    await client.query('SELECT pg_stat_force_next_flush()');
+    await client.query('SELECT pg_stat_reset()');
     await client.query('VACUUM ANALYZE');
     if (filling.afterAnalyze) await client.query(filling.afterAnalyze);
   } finally {

@@ -69,7 +69,7 @@ export const database: CorpusDatabase = {
     },
     plant: `
       DROP INDEX "Display_contactId_created_at_idx", "Response_contactId_created_at_idx";
-      CREATE INDEX "Response_surveyId_idx" ON "Response" ("surveyId");
+      CREATE INDEX "ContactAttribute_contactId_idx" ON "ContactAttribute" ("contactId");
       CREATE POLICY own_workspace ON "Contact" USING (true);
       ALTER TABLE "Survey" ADD COLUMN "languageCodes" text;
       ALTER TABLE "Contact" ADD COLUMN "surveysSeen" text;

@@ -17,7 +17,7 @@ export const truth: Truth = {
       columns: ['contactId'],
       why: 'dropped: what a contact answered',
     },
-    prefix('Response', 'surveyId', 'made beside (surveyId, created_at)'),
+    prefix('ContactAttribute', 'contactId', 'made beside the unique (contactId, attributeKeyId)'),
     {
       check: 'access-too-wide',
       table: 'Contact',
@@ -58,9 +58,13 @@ export const truth: Truth = {
     },
     { check: 'offset-paging', table: 'Response', why: 'Prisma’s skip' },
     { check: 'offset-paging', table: 'Contact', why: 'Prisma’s skip' },
-    { check: 'counts-everything', table: 'Response', why: 'counted at each look at a survey' },
   ],
   accepted: [
+    {
+      checks: ['counts-everything'],
+      table: 'Response',
+      why: 'counted at each look at a survey; an index-only scan makes it cheap',
+    },
     {
       checks: ['counts-everything'],
       table: 'TagsOnResponses',

@@ -36,13 +36,13 @@ export const workload: Statement[] = [
     from: 'EntitySqlDao get: pages of payments',
     text: `select ${payment} from payments t join (select record_id from payments where tenant_record_id = $1 order by record_id asc limit $2 offset $3) optimization on optimization.record_id = t.record_id order by t.record_id asc`,
     calls: 100,
-    values: (r) => [1, 100, 100 * r.any(450)],
+    values: (r) => [1, 100, 100 * r.any(330)],
   },
   {
     from: 'InvoiceItemSqlDao getInvoiceItemsByInvoice',
     text: 'select t.* from invoice_items t where t.invoice_id = $1 and t.tenant_record_id = $2 order by t.created_date, t.id',
     calls: 300,
-    values: (r) => [uuidOf('invoices', r.any(60_000)), 1],
+    values: (r) => [uuidOf('invoices', r.any(40_000)), 1],
   },
   {
     from: 'InvoiceSqlDao getByAccountRecordId',
@@ -70,7 +70,7 @@ export const workload: Statement[] = [
     from: 'InvoicePaymentSqlDao getPaymentsForInvoice',
     text: 'select t.* from invoice_payments t where t.invoice_id = $1 and t.tenant_record_id = $2',
     calls: 400,
-    values: (r) => [uuidOf('invoices', r.any(60_000)), 1],
+    values: (r) => [uuidOf('invoices', r.any(40_000)), 1],
   },
   {
     from: 'SubscriptionEventSqlDao getActiveEventsForSubscription',

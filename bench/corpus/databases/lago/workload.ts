@@ -8,7 +8,7 @@ export const workload: Statement[] = [
     from: 'Customer.find_by external_id',
     text: 'SELECT "customers".* FROM "customers" WHERE "customers"."deleted_at" IS NULL AND "customers"."organization_id" = $1 AND "customers"."external_id" = $2 LIMIT $3',
     calls: 1500,
-    values: (r) => [organization(r.zipf(20)), `cus_${r.any(20_000)}`, 1],
+    values: (r) => [organization(r.zipf(20)), `cus_${r.any(12_000)}`, 1],
   },
   {
     from: 'Events::CreateService',
@@ -20,7 +20,7 @@ export const workload: Statement[] = [
       `metric_${r.any(60)}`,
       '{"value": 3}',
       '{}',
-      `sub_${r.any(25_000)}`,
+      `sub_${r.any(15_000)}`,
     ],
   },
   {
@@ -30,7 +30,7 @@ export const workload: Statement[] = [
     values: (r) => [
       'value',
       organization(r.zipf(20)),
-      `sub_${r.zipf(25_000)}`,
+      `sub_${r.zipf(15_000)}`,
       `metric_${r.any(60)}`,
       r.within(800),
       new Date(),
@@ -40,7 +40,7 @@ export const workload: Statement[] = [
     from: 'Api::V1::InvoicesController#show: fees',
     text: 'SELECT "fees".* FROM "fees" WHERE "fees"."deleted_at" IS NULL AND "fees"."invoice_id" = $1',
     calls: 300,
-    values: (r) => [uuidOf('invoices', r.any(50_000))],
+    values: (r) => [uuidOf('invoices', r.any(40_000))],
   },
   {
     from: 'CustomersQuery, the count of Kaminari',
@@ -58,7 +58,7 @@ export const workload: Statement[] = [
     from: 'InvoicesQuery, search by number',
     text: 'SELECT "invoices".* FROM "invoices" WHERE "invoices"."organization_id" = $1 AND "invoices"."number" ILIKE $2 LIMIT $3',
     calls: 150,
-    values: (r) => [organization(r.any(3)), `%${10_000 + r.any(40_000)}%`, 20],
+    values: (r) => [organization(r.any(3)), `%${10_000 + r.any(30_000)}%`, 20],
   },
   {
     from: 'WalletTransactionsQuery',
@@ -70,25 +70,25 @@ export const workload: Statement[] = [
     from: 'Subscription by external_id',
     text: 'SELECT "subscriptions".* FROM "subscriptions" WHERE "subscriptions"."organization_id" = $1 AND "subscriptions"."external_id" = $2 AND "subscriptions"."status" = $3 ORDER BY "subscriptions"."started_at" DESC LIMIT $4',
     calls: 800,
-    values: (r) => [organization(r.zipf(20)), `sub_${r.any(25_000)}`, 1, 1],
+    values: (r) => [organization(r.zipf(20)), `sub_${r.any(15_000)}`, 1, 1],
   },
   {
     from: 'invoices of a customer',
     text: 'SELECT "invoices".* FROM "invoices" WHERE "invoices"."customer_id" = $1 AND "invoices"."organization_id" = $2 ORDER BY "invoices"."created_at" DESC LIMIT $3',
     calls: 400,
-    values: (r) => [uuidOf('customers', r.any(20_000)), organization(r.zipf(20)), 20],
+    values: (r) => [uuidOf('customers', r.any(12_000)), organization(r.zipf(20)), 20],
   },
   {
     from: 'Payment of an invoice',
     text: 'SELECT "payments".* FROM "payments" WHERE "payments"."payable_id" = $1 AND "payments"."payable_type" = $2',
     calls: 400,
-    values: (r) => [uuidOf('invoices', r.any(40_000)), 'Invoice'],
+    values: (r) => [uuidOf('invoices', r.any(30_000)), 'Invoice'],
   },
   {
     from: 'DailyUsages of a subscription',
     text: 'SELECT "daily_usages".* FROM "daily_usages" WHERE "daily_usages"."subscription_id" = $1 ORDER BY "daily_usages"."usage_date" DESC LIMIT $2',
     calls: 300,
-    values: (r) => [uuidOf('subscriptions', r.any(25_000)), 30],
+    values: (r) => [uuidOf('subscriptions', r.any(15_000)), 30],
   },
   {
     from: 'export of the books of a day (planted column)',
@@ -100,7 +100,7 @@ export const workload: Statement[] = [
     from: 'Webhook retry counter',
     text: 'UPDATE "webhooks" SET "retries" = "retries" + 1, "updated_at" = now() WHERE "webhooks"."id" = $1',
     calls: 200,
-    values: (r) => [uuidOf('webhooks', 35_000 + r.any(5_000))],
+    values: (r) => [uuidOf('webhooks', 15_000 + r.any(5_000))],
   },
   {
     from: 'Analytics::GrossRevenue',

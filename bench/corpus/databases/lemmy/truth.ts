@@ -46,8 +46,24 @@ export const truth: Truth = {
     },
     prefix('comment_actions', 'person_id', '(person_id) beside the key (person_id, comment_id)'),
     prefix('post_actions', 'person_id', '(person_id) beside the key (person_id, post_id)'),
+    prefix(
+      'post',
+      'hot_rank',
+      'the order of the front page, which the index with the community at its end has too',
+    ),
+    prefix('post', 'hot_rank_active', 'the same'),
+    prefix('post', 'scaled_rank', 'the same'),
+    prefix('post', 'score', 'the same'),
+    prefix('post', 'comments', 'the same'),
+    prefix('post', 'controversy_rank', 'the same'),
+    prefix(
+      'notification',
+      'published_at',
+      '(published_at DESC) beside (published_at DESC, id DESC, recipient_id)',
+    ),
   ],
   accepted: [
+    { checks: ['duplicate-index'], table: 'post', why: 'others in the same orders: true, and smaller' },
     {
       checks: ['duplicate-index'],
       table: 'community_actions',

@@ -10,7 +10,7 @@ export const workload: Statement[] = [
     from: 'Post::read, with what the viewer did',
     text: `SELECT ${post}, "person"."name", "community"."name", "post_actions"."read_at", "post_actions"."vote_is_upvote" FROM (("post" INNER JOIN "person" ON ("post"."creator_id" = "person"."id")) INNER JOIN "community" ON ("post"."community_id" = "community"."id")) LEFT OUTER JOIN "post_actions" ON (("post_actions"."post_id" = "post"."id") AND ("post_actions"."person_id" = $1)) WHERE ("post"."id" = $2) LIMIT $3`,
     calls: 1500,
-    values: (r) => [r.any(15_000), r.zipf(40_000), 1],
+    values: (r) => [r.any(15_000), r.zipf(30_000), 1],
   },
   {
     from: 'PostQuery, the front page by hot rank',
@@ -28,7 +28,7 @@ export const workload: Statement[] = [
     from: 'CommentQuery of a post',
     text: `SELECT ${comment}, "person"."name" FROM "comment" INNER JOIN "person" ON ("comment"."creator_id" = "person"."id") WHERE ("comment"."post_id" = $1) ORDER BY "comment"."hot_rank" DESC, "comment"."score" DESC LIMIT $2`,
     calls: 300,
-    values: (r) => [r.any(40_000), 50],
+    values: (r) => [r.any(30_000), 50],
   },
   {
     from: 'NotificationView::get_unread_count',
@@ -52,13 +52,13 @@ export const workload: Statement[] = [
     from: 'PostActions::like',
     text: `INSERT INTO "post_actions" ("post_id", "person_id", "voted_at", "vote_is_upvote") VALUES ($1, $2, now(), $3) ON CONFLICT ("person_id", "post_id") DO UPDATE SET "voted_at" = now(), "vote_is_upvote" = $3`,
     calls: 600,
-    values: (r) => [r.zipf(40_000), r.any(15_000), true],
+    values: (r) => [r.zipf(30_000), r.any(15_000), true],
   },
   {
     from: 'trigger of a like: the score',
     text: `UPDATE "post" SET "score" = "score" + 1, "upvotes" = "upvotes" + 1 WHERE ("post"."id" = $1)`,
     calls: 400,
-    values: (r) => [r.zipf(40_000)],
+    values: (r) => [r.zipf(30_000)],
   },
   {
     from: 'SearchCombinedQuery of posts',
@@ -82,13 +82,13 @@ export const workload: Statement[] = [
     from: 'PersonContentCombinedQuery of a profile',
     text: `SELECT "person_content_combined"."id", "person_content_combined"."post_id", "person_content_combined"."comment_id" FROM "person_content_combined" WHERE ("person_content_combined"."creator_id" = $1) ORDER BY "person_content_combined"."published_at" DESC, "person_content_combined"."id" DESC LIMIT $2`,
     calls: 400,
-    values: (r) => [r.zipf(25_000), 20],
+    values: (r) => [r.zipf(20_000), 20],
   },
   {
     from: 'Person by address',
     text: `SELECT "person"."id", "person"."name", "person"."ap_id" FROM "person" WHERE (lower("person"."ap_id") = $1) LIMIT $2`,
     calls: 500,
-    values: (r) => [`https://${r.word()}.example/${r.any(25_000)}`, 1],
+    values: (r) => [`https://${r.word()}.example/${r.any(20_000)}`, 1],
   },
   {
     from: 'private messages of a day (planted column)',
