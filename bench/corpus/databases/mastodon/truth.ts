@@ -59,6 +59,12 @@ export const truth: Truth = {
     },
   ],
   traps: [
+    {
+      checks: ['foreign-key-without-index'],
+      table: 'statuses',
+      columns: ['in_reply_to_id'],
+      why: 'the index of those that are not null serves the deletes',
+    },
     { checks: ['cold-data'], table: 'statuses', why: 'old posts are read by id all the time' },
     { checks: ['cold-data'], table: 'favourites', why: 'they belong to posts that are read' },
     { checks: ['cold-data'], table: 'accounts', why: 'an old account is not a cold one' },

@@ -24,6 +24,9 @@ export const truth: Truth = {
     },
   ],
   natural: [
+    { check: 'missing-primary-key', table: 'users', why: 'the name is unique, but it may be null' },
+    { check: 'missing-primary-key', table: 'event_push_actions', why: 'what is unique may be null' },
+    { check: 'missing-primary-key', table: 'local_media_repository', why: 'what is unique may be null' },
     {
       check: 'leading-wildcard',
       table: 'events',
