@@ -28,7 +28,7 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
 }
 
 /** Of how databases are filled: one that was loaded by another version is loaded anew. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Changes where the rows would: a database that was loaded from another definition is loaded anew. */
 const versionOf = ({ source, filling }: CorpusDatabase) =>
