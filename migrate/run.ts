@@ -136,7 +136,7 @@ export class Run implements Running {
     const { signal } = this.options;
     let began = performance.now();
     const settings = Object.entries(this.migration.comparing);
-    for (const [name, value] of settings) await this.client.query(`SET ${name} = ${value}`);
+    for (const setting of settings) await this.client.query('SELECT set_config($1, $2, false)', setting);
     const verification = await this.migration.verify(this.client, {
       ...(signal ? { signal } : {}),
       pace: async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { DirectConnectionNeeded, describeTarget, openDirect, openReadOnly } from '../lib/pg/connect.ts';
 import { OperationError } from '../lib/pg/errors.ts';
-import type { Settings } from '../lib/pg/transaction.ts';
+import type { ReadOnlyClient, Settings } from '../lib/pg/transaction.ts';
 import type { Migration } from './migration.ts';
 import { stateSql } from './state.ts';
 
@@ -92,5 +92,5 @@ export async function openSession(
 }
 
 /** For what only reads: directly, or through any pooler. */
-export const openReader = (url: string, settings: Settings = {}): Promise<pg.Client> =>
+export const openReader = (url: string, settings: Settings = {}): Promise<ReadOnlyClient> =>
   openReadOnly({ url, applicationName: APPLICATION_NAME, settings: { ...SETTINGS, ...settings } });

@@ -47,6 +47,8 @@ export interface Verification {
   money: { name: string; legacy: string | null; target: string | null; equal: boolean }[];
   ledger: { kind: string; table: string; entries: number }[];
   setAside: number;
+  /** Of a column that gets another type: rows that one table cannot hold, and the table of their keys, quoted. */
+  unconverted?: { rows: number; table: string; cutover: boolean };
   /** Constraints of the new model that are not validated, and indexes that are not valid. */
   unproven: string[];
   durationMs: number;
@@ -209,6 +211,14 @@ export async function verify(
   };
 }
 
+/** Before the cutover such rows are a difference; after it they stand in the way of a rollback, and of nothing else. */
+const unconvertedText = (found: Verification['unconverted']): string[] =>
+  found && found.rows > 0 && !found.cutover
+    ? [
+        `${found.rows} rows were written that cannot be converted to the new type; ${found.table} has their keys and problems. Correct those rows, or delete them.`,
+      ]
+    : [];
+
 /** One line for each thing that is not equal. */
 export function differences(verification: Verification): string[] {
   return [
@@ -233,5 +243,6 @@ export function differences(verification: Verification): string[] {
         ({ name, legacy, target }) => `${name}: ${legacy} in the legacy tables, ${target} in the new model`,
       ),
     ...verification.unproven.map((name) => `${name} is not valid`),
+    ...unconvertedText(verification.unconverted),
   ];
 }

@@ -86,5 +86,5 @@ export const openReadOnly = ({
   url,
   applicationName,
   settings = {},
-}: ConnectOptions & { settings?: Settings }): Promise<pg.Client> =>
+}: ConnectOptions & { settings?: Settings }): Promise<ReadOnlyClient> =>
   connected(new ReadOnlyClient(clientConfig(url), { application_name: applicationName, ...settings }));

@@ -114,7 +114,7 @@ async function run<Row extends pg.QueryResultRow>(
 
 /**
  * A client whose every statement runs in a read-only transaction of its own with the given settings, so that it can be
- * used through any pooler. It takes single statements; no COPY, no cursor, no transaction over several calls.
+ * used through any pooler. It takes single statements, or several with {@link transaction}; no COPY, no cursor.
  */
 export class ReadOnlyClient extends pg.Client {
   readonly #settings: Settings;
@@ -133,6 +133,19 @@ export class ReadOnlyClient extends pg.Client {
       statements: [{ ...config, ...(values ? { values } : {}), queryMode: 'extended' } as pg.QueryConfig],
     });
   }) as pg.Client['query'];
+
+  /** Statements in one transaction. @returns the last one's result */
+  transaction<Row extends pg.QueryResultRow>(
+    ...statements: ReadOnlyTransaction['statements']
+  ): Promise<pg.QueryResult<Row>> {
+    return readOnlyTransaction<Row>(this.#plain, {
+      settings: this.#settings,
+      statements: statements.map((statement) => ({
+        ...(typeof statement === 'string' ? { text: statement } : statement),
+        queryMode: 'extended',
+      })) as unknown as ReadOnlyTransaction['statements'],
+    });
+  }
 
   readonly #plain = { query: super.query.bind(this) } as Pick<pg.Client, 'query'>;
 }

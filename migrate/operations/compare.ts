@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { quote as id, quoteList } from '../../lib/pg/quote.ts';
+import type { Settings } from '../../lib/pg/transaction.ts';
 import { noComparison, type Verification, type VerifyOptions } from '../verify.ts';
 import type { DeclaredMigration } from './declared.ts';
 import { same } from './sync.ts';
@@ -8,7 +9,11 @@ import { same } from './sync.ts';
 const CHUNK = 20_000;
 
 /** Settings for the session that compares: a chunk is read through the indexes of the keys. */
-export const comparingIn = (searchPath: string) => ({ enable_seqscan: 'off', search_path: searchPath });
+export const comparingIn = ({ searchPath, settings = {} }: DeclaredMigration['rows']): Settings => ({
+  enable_seqscan: 'off',
+  search_path: searchPath,
+  ...settings,
+});
 
 /**
  * Compares old and new table by ranges of the key, every column bit by bit, whatever its type is. Exact while writes go
@@ -28,8 +33,26 @@ export async function compareTables(
   const old = id(table.schema, cutover ? rows.oldName : table.name);
   const fresh = id(table.schema, cutover ? table.name : rows.newName);
   const keys = rows.key.map((column) => column.name);
+  const converted = new Map(rows.converted?.map((each) => [each.column, each]));
+  /** Of a row of the old table, as the new one has it. */
+  const asNew = (column: string) => {
+    const value = `(o.whole).${id(column)}`;
+    const { by, type } = converted.get(column) ?? {};
+    return by ? `${by}(${value})` : type ? `${value}::${type}` : value;
+  };
   const side = (from: string, where: string) =>
-    `SELECT true AS here, ${quoteList(rows.newKey, 't')}, ROW(${quoteList(rows.compared, 't')}) AS whole FROM ${from} AS t WHERE ${where}`;
+    `SELECT true AS here, ${quoteList(rows.newKey, 't')}, t AS whole FROM ${from} AS t WHERE ${where}`;
+  // Two constructors would be compared column by column, with operators that not all types have.
+  const differs = `CASE WHEN o.here AND n.here THEN ROW(${rows.compared.map(asNew).join(', ')})::record *<> ROW(${rows.compared
+    .map((column) => `(n.whole).${id(column)}`)
+    .join(', ')}) END`;
+  // A row that one table lacks because it cannot hold it.
+  const known = rows.conflicts
+    ? `(o.here IS NULL OR n.here IS NULL) AND EXISTS (SELECT FROM ${id(table.schema, rows.conflicts)} AS c WHERE ${rows.newKey
+        .map((column) => `c.${id(column)} = coalesce(o.${id(column)}, n.${id(column)})`)
+        .join(' AND ')})`
+    : 'false';
+  let unconverted = 0;
   const result = noComparison(`${table.schema}.${table.name}`);
   const count = rows.key.length;
   const placed = (from: number) => rows.key.map(({ type }, at) => `$${from + at}::text::${type}`).join(', ');
@@ -51,15 +74,17 @@ export async function compareTables(
       fresh: number;
       missing: number;
       surplus: number;
+      known: number;
       samples: string[];
     }>(
       `SELECT count(o.here)::int AS old, count(n.here)::int AS fresh,
-              count(*) FILTER (WHERE o.here AND (n.here IS NULL OR o.whole *<> n.whole))::int AS missing,
-              count(*) FILTER (WHERE n.here AND (o.here IS NULL OR o.whole *<> n.whole))::int AS surplus,
+              count(*) FILTER (WHERE o.here AND NOT known AND (n.here IS NULL OR differs))::int AS missing,
+              count(*) FILTER (WHERE n.here AND NOT known AND (o.here IS NULL OR differs))::int AS surplus,
+              count(*) FILTER (WHERE known)::int AS known,
               coalesce((array_agg(DISTINCT coalesce(ROW(${quoteList(keys, 'o')})::text, ROW(${quoteList(keys, 'n')})::text))
-                FILTER (WHERE o.here IS NULL OR n.here IS NULL OR o.whole *<> n.whole))[1:5], '{}') AS samples
+                FILTER (WHERE NOT known AND (o.here IS NULL OR n.here IS NULL OR differs)))[1:5], '{}') AS samples
          FROM (${side(old, range)}) AS o FULL JOIN (${side(fresh, range)}) AS n
-           ON ${same('o', 'n', rows.newKey)}`,
+           ON ${same('o', 'n', rows.newKey)} CROSS JOIN LATERAL (SELECT ${known} AS known, ${differs} AS differs) AS k`,
       [...(after ?? []), ...(to ?? [])],
     );
     const [chunk] = chunks;
@@ -69,6 +94,7 @@ export async function compareTables(
     result.missing += chunk?.missing ?? 0;
     result.surplus += chunk?.surplus ?? 0;
     result.differingChunks += (chunk?.missing ?? 0) + (chunk?.surplus ?? 0) > 0 ? 1 : 0;
+    unconverted += chunk?.known ?? 0;
     result.samples = [...result.samples, ...(chunk?.samples ?? [])].slice(0, 5);
     if (!to) break;
     after = to;
@@ -79,11 +105,15 @@ export async function compareTables(
     [fresh],
   );
   return {
-    equal: result.missing + result.surplus === 0 && unproven.length === 0,
+    // After the cutover the new table is what is true; what the old one cannot hold stands in the way of a rollback only.
+    equal: result.missing + result.surplus + (cutover ? 0 : unconverted) === 0 && unproven.length === 0,
     tables: [result],
     money: [],
     ledger: [],
     setAside: 0,
+    ...(rows.conflicts
+      ? { unconverted: { rows: unconverted, table: id(table.schema, rows.conflicts), cutover } }
+      : {}),
     unproven: unproven.map((each) => `${each.name} (${name})`),
     durationMs: performance.now() - started,
   };

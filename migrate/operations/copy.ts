@@ -12,7 +12,8 @@ const MAX_BLOCKS = 8_192;
 /**
  * Copies the rows block by block, whatever their key is, up to the block that was the last one when it began: rows
  * that come or change later are brought by the triggers. The rows of a batch are held FOR SHARE, so that what is
- * copied is what they say until the copy can be seen. A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) has
+ * copied is what they say until the copy can be seen. Rows that the new table may not hold are put there by a function of
+ * the plan, which notes those. A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) has
  * another file, and is read again from its beginning.
  */
 export async function* copyRows(
@@ -26,7 +27,7 @@ export async function* copyRows(
   const to = id(table.schema, rows.newName);
   const columns = quoteList(rows.copied);
   const conflict = quoteList(rows.newKey);
-  const sql = `INSERT INTO ${to} (${columns}) OVERRIDING SYSTEM VALUE
+  const insert = `INSERT INTO ${to} (${columns}) OVERRIDING SYSTEM VALUE
     SELECT ${columns} FROM (SELECT ${columns} FROM ONLY ${from} WHERE ctid >= $1::tid AND ctid < $2::tid FOR SHARE) AS held
     ON CONFLICT (${conflict}) DO NOTHING`;
   const next = async (size: number) => {
@@ -49,11 +50,20 @@ export async function* copyRows(
     const started = performance.now();
     const end = BigInt(cursor.reached) + BigInt(size);
     const reached = String(end < BigInt(cursor.upper) ? end : BigInt(cursor.upper));
-    const { rowCount } = await client.query(sql, [`(${cursor.reached},0)`, `(${reached},0)`]);
+    const range = [`(${cursor.reached},0)`, `(${reached},0)`];
+    let copied: number;
+    if (rows.copy === undefined) copied = (await client.query(insert, range)).rowCount ?? 0;
+    else {
+      const { rows: counts } = await client.query<{ copied: number }>(
+        `SELECT ${id(table.schema, rows.copy)}($1::tid, $2::tid)::float8 AS copied`,
+        range,
+      );
+      copied = counts[0]?.copied ?? 0;
+    }
     const units = await advanceCursor(
       client,
       { migration: name, table: cursor.file },
-      { reached, units: rowCount ?? 0, tookMs: performance.now() - started },
+      { reached, units: copied, tookMs: performance.now() - started },
     );
     return { reached, upper: cursor.upper, units };
   };

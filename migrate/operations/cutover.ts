@@ -17,7 +17,7 @@ import {
   triggersOn,
   viewsFollow,
 } from './objects.ts';
-import { noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
+import { noSyncFunction, noSyncTriggers, type Sync, same, syncFunction, syncTriggers } from './sync.ts';
 
 const incomingTable = ({ schema, table }: IncomingKey) => id(schema, table);
 
@@ -71,10 +71,37 @@ BEGIN
   END IF;
 END $sqltrail$;`;
 
+/**
+ * Ends the transaction while the other table lacks rows that it cannot hold. A key stays in the table of conflicts when
+ * its row is corrected or gone: what counts is whether the row is here and not there.
+ */
+function noConflicts({ schema, from, to, conflicts, identity, direction }: Sync): string[] {
+  if (!conflicts) return [];
+  const table = id(schema, conflicts);
+  return [
+    `DO $sqltrail$
+DECLARE
+  lacking  bigint;
+BEGIN
+  SELECT count(*) INTO lacking FROM ${table} AS c
+   WHERE EXISTS (SELECT FROM ${id(schema, from)} AS f WHERE ${same('f', 'c', identity)})
+     AND NOT EXISTS (SELECT FROM ${id(schema, to)} AS t WHERE ${same('t', 'c', identity)});
+  IF lacking > 0 THEN
+    RAISE EXCEPTION '% ${direction === 'forward' ? 'rows cannot be converted to the new type' : 'rows were written that the old type cannot hold'}', lacking
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = ${literal(`Their keys and problems are in ${table}. Correct those rows, or delete them, then run it again.`)};
+  END IF;
+END $sqltrail$;`,
+    `TRUNCATE ${table};`,
+  ];
+}
+
 export interface Cutover {
   /** Foreign keys of other tables that refer to the new table from then on. */
   kept: readonly IncomingKey[];
   definition: Readonly<Record<string, string>>;
+  /** Further statements, where the new table is in its place, and where the old one is again. */
+  there?: readonly string[];
+  back?: readonly string[];
 }
 
 const locks = (tables: readonly string[]) =>
@@ -84,16 +111,19 @@ const sequenceNames = (layout: Layout) => (name: string) =>
   layout.sequences.get(name) ?? { newName: name, oldName: name };
 
 /** The new table takes the place of the old one, which is kept in step with it from now on. */
-export function cutoverSql(d: TableDescription, layout: Layout, { kept, definition }: Cutover): string {
+export function cutoverSql(d: TableDescription, layout: Layout, cutover: Cutover): string {
+  const { kept, definition, there = [] } = cutover;
   const { table, old, fresh } = layout;
   return [
     ...locks([table, fresh, ...d.incoming.map(incomingTable)]),
     unchanged(d, definition),
+    ...noConflicts(layout.forward),
     noSyncTriggers(layout.forward),
     noSyncFunction(layout.forward),
     ...dropIncoming(d.incoming),
     ...exchange(d, layout, true),
     ...sequencesFollow(d, table, sequenceNames(layout)),
+    ...there,
     ...viewsFollow(d),
     ...triggersOff(d, old),
     ...triggersFollow(d, table),
@@ -107,10 +137,11 @@ export function cutoverSql(d: TableDescription, layout: Layout, { kept, definiti
 }
 
 /** The old table takes its place again; it holds every write that was made since. */
-export function cutoverBack(d: TableDescription, layout: Layout, { kept }: Cutover): string {
+export function cutoverBack(d: TableDescription, layout: Layout, { kept, back = [] }: Cutover): string {
   const { table, old, fresh } = layout;
   return [
     ...locks([table, old, ...d.incoming.map(incomingTable)]),
+    ...noConflicts(layout.reverse),
     noSyncTriggers(layout.reverse),
     noSyncFunction(layout.reverse),
     ...dropIncoming(kept),
@@ -120,6 +151,7 @@ export function cutoverBack(d: TableDescription, layout: Layout, { kept }: Cutov
     ...noTableGrants(d, table),
     ...sequencesReturn(d, old, sequenceNames(layout)),
     ...exchange(d, layout, false),
+    ...back,
     ...viewsFollow(d),
     ...triggersOn(d, table),
     ...addIncoming(d.incoming),

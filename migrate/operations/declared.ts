@@ -32,7 +32,7 @@ export const operationPhases = [
 export const declaredMigration = z.strictObject({
   sqltrail: z.literal('migration'),
   version: z.literal(1),
-  operation: z.enum(['partition']),
+  operation: z.enum(['partition', 'retype']),
   name,
   table: z.strictObject({ oid: z.string(), schema: name, name, owner: name }),
   choices: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
@@ -52,6 +52,14 @@ export const declaredMigration = z.strictObject({
     key: z.array(z.strictObject({ name, type: z.string() })),
     /** Columns that tell rows apart in the new table. */
     newKey: z.array(name),
+    /** Columns of another type in the new table; `by` is the function that converts, quoted. */
+    converted: z.array(z.strictObject({ column: name, type: name, by: name.optional() })).optional(),
+    /** Settings under which values are converted. */
+    settings: z.record(z.string(), z.string()).optional(),
+    /** Table of the keys of rows that the other table cannot hold. */
+    conflicts: name.optional(),
+    /** Function that copies the rows of a range of blocks; without it INSERT ... SELECT does. */
+    copy: name.optional(),
   }),
   phases: z.array(z.strictObject({ phase: z.enum(operationPhases), steps: z.array(step) })),
 });

@@ -49,7 +49,7 @@ export interface TableIndex {
   comment: string | null;
 }
 
-/** A foreign key of another table that refers to this one. */
+/** A foreign key that refers to this table: of another one, or of its own. */
 export interface IncomingKey {
   schema: string;
   table: string;
@@ -138,6 +138,7 @@ export interface TableDescription {
     column: string;
     /** `i`: of an identity column, `a`: OWNED BY. */
     kind: 'a' | 'i';
+    type: string;
     grants: Grant[] | null;
     comment: string | null;
   }[];
@@ -161,6 +162,10 @@ export interface TableDescription {
   dependents: string[];
   size: { rows: number; heapBytes: number; totalBytes: number };
 }
+
+/** A foreign key of the table to itself. */
+export const isOwn = ({ table }: TableDescription, key: IncomingKey): boolean =>
+  key.schema === table.schema && key.table === table.name;
 
 /** Settings under which the catalogue prints every name with its schema. */
 export const READING = { search_path: 'pg_catalog' };

@@ -59,7 +59,7 @@ export const describeSql = (oid: string): string => `SELECT jsonb_build_object(
       'columns', ${names('o.confkey', 'c.oid')}, 'validated', o.convalidated, 'partitioned', r.relkind = 'p', 'comment', obj_description(o.oid, 'pg_constraint'),
       'ours', pg_has_role(c.relowner, r.relowner, 'USAGE')) AS item
     FROM pg_constraint AS o JOIN pg_class AS r ON r.oid = o.conrelid JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
-   WHERE o.confrelid = c.oid AND o.contype = 'f' AND o.conrelid <> c.oid AND o.conparentid = 0`)},
+   WHERE o.confrelid = c.oid AND o.contype = 'f' AND o.conparentid = 0`)},
   'triggers', ${list(`SELECT t.tgname AS place, jsonb_build_object(
       'name', t.tgname, 'definition', pg_get_triggerdef(t.oid), 'enabled', t.tgenabled, 'row', t.tgtype::int & 1 = 1,
       'before', t.tgtype::int & 2 = 2, 'transition', coalesce(t.tgoldtable, t.tgnewtable) IS NOT NULL,
@@ -86,12 +86,13 @@ export const describeSql = (oid: string): string => `SELECT jsonb_build_object(
       'comment', obj_description(e.oid, 'pg_statistic_ext')) AS item
     FROM pg_statistic_ext AS e JOIN pg_namespace AS en ON en.oid = e.stxnamespace WHERE e.stxrelid = c.oid`)},
   'sequences', ${list(`SELECT q.relname AS place, jsonb_build_object(
-      'schema', qn.nspname, 'name', q.relname, 'column', a.attname, 'kind', d.deptype, 'grants', ${grants('q.relacl')},
+      'schema', qn.nspname, 'name', q.relname, 'column', a.attname, 'kind', d.deptype,
+      'type', (SELECT format_type(s.seqtypid, NULL) FROM pg_sequence AS s WHERE s.seqrelid = q.oid), 'grants', ${grants('q.relacl')},
       'comment', obj_description(q.oid, 'pg_class')) AS item
     FROM pg_depend AS d JOIN pg_class AS q ON q.oid = d.objid AND q.relkind = 'S' JOIN pg_namespace AS qn ON qn.oid = q.relnamespace
     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype IN ('a', 'i')`)},
-  'views', ${list(`SELECT v.oid AS place, jsonb_build_object(
+  'views', ${list(`SELECT vn.nspname || '.' || v.relname AS place, jsonb_build_object(
       'schema', vn.nspname, 'name', v.relname, 'options', v.reloptions, 'definition', pg_get_viewdef(v.oid),
       'needsKey', EXISTS (SELECT FROM pg_depend AS k JOIN pg_constraint AS o ON o.oid = k.refobjid
                            WHERE k.classid = 'pg_rewrite'::regclass AND k.refclassid = 'pg_constraint'::regclass AND o.conrelid = c.oid

@@ -1,9 +1,7 @@
-import { quote as id } from '../../lib/pg/quote.ts';
-import type { Choices } from './choices.ts';
+import { quote as id, literal } from '../../lib/pg/quote.ts';
+import type { Settings } from '../../lib/pg/transaction.ts';
 import type { TableDescription, TableIndex } from './description.ts';
-import type { Range } from './intervals.ts';
 import type { FreeNames } from './names.ts';
-import { keyOf } from './refusals.ts';
 import type { Sync } from './sync.ts';
 
 /** A relation that has one name while the table is filled, and gets the old one's at the cutover. */
@@ -13,7 +11,7 @@ export interface Renamed {
   oldName: string;
 }
 
-/** Names of everything that is made, and which columns do what. */
+/** Names of everything that is made, and which columns do what, whatever the shape of the new table is. */
 export interface Layout {
   schema: string;
   /** Quoted, with schema: what the application writes to, the new table before the cutover, the old one after it. */
@@ -24,20 +22,39 @@ export interface Layout {
   indexes: (TableIndex & Renamed)[];
   statistics: ReadonlyMap<string, Renamed>;
   sequences: ReadonlyMap<string, Renamed>;
-  partitions: { name: string; range: Range | undefined }[];
   key: string[];
-  /** The key and the partition column. */
+  /** Tells rows apart in the new table. */
   newKey: string[];
   copied: string[];
   searchPath: string;
+  /** Under which values are converted. */
+  settings: Settings;
   forward: Sync;
   reverse: Sync;
 }
 
+/** How values differ between both tables. */
+export interface Converting {
+  settings: Settings;
+  /** Functions by column, quoted and with their schema; other columns are assigned as they are. */
+  there: Readonly<Record<string, string>>;
+  back: Readonly<Record<string, string>>;
+  /** A row of the old table may have no place in the new one; the other way round one always may. */
+  mayFail: boolean;
+  /** Table of the keys of rows that have no place in the other table. */
+  conflicts: string;
+}
+
+export interface Identified {
+  /** Tells rows apart in the old table, and in the new one. */
+  key: string[];
+  newKey: string[];
+  converting?: Converting;
+}
+
 export function layoutOf(
   d: TableDescription,
-  choices: Choices,
-  ranges: readonly Range[],
+  { key, newKey, converting }: Identified,
   free: FreeNames,
 ): Layout {
   const { schema, name } = d.table;
@@ -47,18 +64,18 @@ export function layoutOf(
     oldName: free.take(base, '_sqltrail_old'),
   });
   const names = renamed(name);
-  const key = keyOf(d) ?? [];
-  const newKey = key.includes(choices.by) ? key : [...key, choices.by];
   const columns = d.columns.filter(({ generated }) => !generated);
   const copied = columns.map((column) => column.name);
   const always = columns.filter(({ identity }) => identity === 'a').map((column) => column.name);
-  const unique = d.indexes.filter((index) => index.unique && index.valid).length;
+  const exclusions = d.constraints.filter(({ type }) => type === 'x').length;
+  const unique = d.indexes.filter((index) => index.unique && index.valid).length + exclusions;
   const searchPath = [
     ...new Set(['pg_catalog', ...d.columns.flatMap(({ typeSchemas }) => typeSchemas), schema]),
   ]
     .map((each) => id(each))
     .concat('pg_temp')
     .join(', ');
+  const settings = converting?.settings ?? {};
   const sync = (
     direction: Sync['direction'],
     from: string,
@@ -68,10 +85,14 @@ export function layoutOf(
     direction,
     schema,
     searchPath,
+    settings,
     fn: free.take(name, `_sqltrail_${direction}`),
     from,
     to,
     columns: copied,
+    functions: (direction === 'forward' ? converting?.there : converting?.back) ?? {},
+    conflicts:
+      converting && (direction === 'reverse' || converting.mayFail) ? converting.conflicts : undefined,
     key: direction === 'forward' ? key : newKey,
     identity: newKey,
     arbiter,
@@ -91,15 +112,19 @@ export function layoutOf(
     sequences: new Map(
       d.sequences.filter(({ kind }) => kind === 'i').map((each) => [each.name, renamed(each.name)]),
     ),
-    partitions: [
-      ...ranges.map((range) => ({ name: free.take(name, `_${range.label}`), range })),
-      { name: free.take(name, '_default'), range: undefined },
-    ],
     key,
     newKey,
     copied,
     searchPath,
+    settings,
     forward: sync('forward', name, names.newName, newKey),
     reverse: sync('reverse', name, names.oldName, key),
   };
 }
+
+/** For the rest of a transaction: where names of types are found, and how values are converted. */
+export const inSettings = ({ searchPath, settings }: Pick<Layout, 'searchPath' | 'settings'>): string =>
+  [
+    `SET LOCAL search_path = ${searchPath};`,
+    ...Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = ${literal(value)};`),
+  ].join('\n');

@@ -55,7 +55,7 @@ export const operationOf = (declared: DeclaredMigration): Migration => ({
     { schema: declared.table.schema, table: declared.table.name },
     { schema: declared.table.schema, table: declared.rows.oldName },
   ],
-  comparing: comparingIn(declared.rows.searchPath),
+  comparing: comparingIn(declared.rows),
   begins: (client) => refuseChanged(client, declared),
   steps: async () =>
     declared.phases.flatMap(({ phase, steps }) =>

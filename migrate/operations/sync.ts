@@ -1,4 +1,5 @@
-import { quote as id, quoteList } from '../../lib/pg/quote.ts';
+import { quote as id, literal, quoteList } from '../../lib/pg/quote.ts';
+import type { Settings } from '../../lib/pg/transaction.ts';
 import { TRIGGER_PREFIX } from './descriptionSql.ts';
 
 export interface Sync {
@@ -7,15 +8,21 @@ export interface Sync {
   schema: string;
   /** In which operators and functions of the table's columns are found, quoted. */
   searchPath: string;
+  /** Under which values are converted. */
+  settings: Settings;
   /** Name of the function. */
   fn: string;
   /** Tables within `schema`: the one that is written to, and the one that is kept in step. */
   from: string;
   to: string;
   columns: readonly string[];
+  /** What converts a column's value, quoted; other columns are assigned as they are. */
+  functions: Readonly<Record<string, string>>;
+  /** Table within `schema` of the keys of rows that `to` cannot hold; undefined where it holds all. */
+  conflicts: string | undefined;
   /** Unique in `from`. */
   key: readonly string[];
-  /** What tells rows apart in both tables: the key and the partition column. */
+  /** What tells rows apart in both tables. */
   identity: readonly string[];
   /** Columns of a unique index of `to`. */
   arbiter: readonly string[];
@@ -32,6 +39,67 @@ export interface Sync {
 export const same = (a: string, b: string, columns: readonly string[]) =>
   columns.map((column) => `${a}.${id(column)} = ${b}.${id(column)}`).join(' AND ');
 
+/** Values for the other table, from an alias of the one that is written to. */
+export const valuesOf = ({ columns, functions }: Pick<Sync, 'columns' | 'functions'>, alias: string) =>
+  columns
+    .map((column) => {
+      const value = `${alias}.${id(column)}`;
+      return functions[column] ? `${functions[column]}(${value})` : value;
+    })
+    .join(', ');
+
+/** What the other table cannot hold is no failure of who wrote it; a lock that is not free, or a lack of memory, is. */
+export const PASS_ON = `IF left(SQLSTATE, 2) IN ('40', '53', '54', '55', '57', '58', 'XX') THEN RAISE; END IF;`;
+
+/**
+ * Puts rows into `to`. Where that may fail, it is tried with all of them together, and then with one after the other:
+ * one that `to` cannot hold is removed there, and its key is kept in the table of conflicts.
+ *
+ * @param rows what follows FROM, and its alias
+ */
+function put(sync: Sync, rows: { from: string; alias: string }, conflict: string): string {
+  const to = id(sync.schema, sync.to);
+  const into = `INSERT INTO ${to} (${quoteList(sync.columns)}) OVERRIDING SYSTEM VALUE`;
+  const all = `${into}
+  SELECT ${valuesOf(sync, rows.alias)} FROM ${rows.from}
+  ON CONFLICT (${quoteList(sync.arbiter)}) ${conflict};`;
+  if (!sync.conflicts) return all;
+  return `BEGIN
+    ${all}
+    GET DIAGNOSTICS done = ROW_COUNT;
+  EXCEPTION WHEN OTHERS THEN
+    ${PASS_ON}
+    done := 0;
+    FOR r IN SELECT ${quoteList(sync.columns, rows.alias)} FROM ${rows.from} LOOP
+      BEGIN
+        ${into} VALUES (${valuesOf(sync, 'r')})
+        ON CONFLICT (${quoteList(sync.arbiter)}) ${conflict};
+        done := done + 1;
+      EXCEPTION WHEN OTHERS THEN
+        ${PASS_ON}
+        DELETE FROM ${to} AS d WHERE ${same('d', 'r', sync.identity)};
+        INSERT INTO ${id(sync.schema, sync.conflicts)} (${quoteList(sync.identity)}, problem)
+        VALUES (${quoteList(sync.identity, 'r')}, SQLERRM) ON CONFLICT (${quoteList(sync.identity)}) DO UPDATE SET problem = EXCLUDED.problem;
+      END;
+    END LOOP;
+  END;`;
+}
+
+/** Of a function: names and settings do not come from whoever calls it. */
+const setsOf = ({ searchPath, settings }: Pick<Sync, 'searchPath' | 'settings'>) =>
+  [
+    `SET search_path = ${searchPath}`,
+    ...Object.entries(settings).map(([name, value]) => `SET ${name} = ${literal(value)}`),
+  ].join(' ');
+
+const declaredFor = ({ conflicts }: Pick<Sync, 'conflicts'>) =>
+  conflicts
+    ? `DECLARE
+  r     record;
+  done  bigint := 0;
+`
+    : '';
+
 /**
  * What one statement did to a table is done to the other within the same transaction. The rows are read again by their
  * key, because a trigger of the table's own may have changed them since. Each statement goes through the indexes of the
@@ -42,20 +110,19 @@ export const same = (a: string, b: string, columns: readonly string[]) =>
  * that meets a row changed by another one (40001).
  */
 export function syncFunction(sync: Sync): string {
-  const { from: source, to: target, columns, identity } = sync;
+  const { from: source, to: target, identity } = sync;
   const from = id(sync.schema, source);
   const to = id(sync.schema, target);
   const isThere = `EXISTS (SELECT FROM ${from} AS s WHERE ${same('s', 'o', identity)})`;
   const changed = `SELECT ${quoteList(identity)} FROM old_rows EXCEPT SELECT ${quoteList(identity)} FROM new_rows`;
   const putFirst = (where: string) => `IF current_setting('transaction_isolation') <> 'read committed' THEN
-      INSERT INTO ${to} (${quoteList(columns)}) OVERRIDING SYSTEM VALUE
-      SELECT ${quoteList(columns)} FROM old_rows${where} ON CONFLICT (${quoteList(sync.arbiter)}) DO NOTHING;
+      ${put(sync, { from: `old_rows AS o${where}`, alias: 'o' }, 'DO NOTHING')}
     END IF;`;
   const update = sync.replace
     ? `${putFirst('')}
     DELETE FROM ${to} AS d USING old_rows AS o WHERE ${same('d', 'o', identity)};`
     : `IF EXISTS (${changed}) THEN
-      ${putFirst(` WHERE (${quoteList(identity)}) IN (${changed})`)}
+      ${putFirst(` WHERE (${quoteList(identity, 'o')}) IN (${changed})`)}
       DELETE FROM ${to} AS d USING (${changed}) AS o WHERE ${same('d', 'o', identity)} AND NOT ${isThere};
     END IF;`;
   const conflict =
@@ -63,11 +130,11 @@ export function syncFunction(sync: Sync): string {
       ? 'DO NOTHING'
       : `DO UPDATE SET (${quoteList(sync.set)}) = ROW(${quoteList(sync.set, 'EXCLUDED')})`;
   return `CREATE FUNCTION ${id(sync.schema, sync.fn)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = ${sync.searchPath} SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $sqltrail$
+  ${setsOf(sync)} SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $sqltrail$
 #variable_conflict use_column
-BEGIN
+${declaredFor(sync)}BEGIN
   IF TG_OP = 'TRUNCATE' THEN
-    TRUNCATE ${to};
+    TRUNCATE ${to}${sync.conflicts ? `, ${id(sync.schema, sync.conflicts)}` : ''};
     RETURN NULL;
   END IF;
   IF TG_OP = 'DELETE' THEN
@@ -78,13 +145,31 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     ${update}
   END IF;
-  INSERT INTO ${to} (${quoteList(columns)}) OVERRIDING SYSTEM VALUE
-  SELECT ${quoteList(columns, 's')} FROM new_rows AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}
-  ON CONFLICT (${quoteList(sync.arbiter)}) ${conflict};
+  ${put(sync, { from: `new_rows AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}`, alias: 's' }, conflict)}
   RETURN NULL;
 END $sqltrail$;
 REVOKE EXECUTE ON FUNCTION ${id(sync.schema, sync.fn)}() FROM PUBLIC;`;
 }
+
+/** Copies the rows between two places of the old table, and returns how many; where rows may have no place in the new one. */
+export const copyFunction = (
+  sync: Sync,
+  fn: string,
+): string => `CREATE FUNCTION ${id(sync.schema, fn)}(tid, tid) RETURNS bigint LANGUAGE plpgsql
+  ${setsOf(sync)} AS $sqltrail$
+#variable_conflict use_column
+${declaredFor(sync)}BEGIN
+  ${put(
+    sync,
+    {
+      from: `(SELECT ${quoteList(sync.columns)} FROM ONLY ${id(sync.schema, sync.from)} WHERE ctid >= $1 AND ctid < $2 FOR SHARE) AS held`,
+      alias: 'held',
+    },
+    'DO NOTHING',
+  )}
+  RETURN done;
+END $sqltrail$;
+REVOKE EXECUTE ON FUNCTION ${id(sync.schema, fn)}(tid, tid) FROM PUBLIC;`;
 
 const TRANSITION = {
   INSERT: ' REFERENCING NEW TABLE AS new_rows',

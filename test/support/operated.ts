@@ -5,6 +5,7 @@ import type { PartitionOptions } from '../../migrate/operations/choices.ts';
 import { type DeclaredMigration, readDeclared, writeDeclared } from '../../migrate/operations/declared.ts';
 import { operationOf } from '../../migrate/operations/operation.ts';
 import { planPartition } from '../../migrate/operations/partition.ts';
+import { planRetype, type RetypeOptions } from '../../migrate/operations/retype.ts';
 
 /** An operation on a test's database, planned, written to a file's text and read from it again. */
 export interface Operated {
@@ -24,12 +25,9 @@ export const chosen = {
   acceptTriggers: false,
 } as const satisfies Partial<PartitionOptions>;
 
-/** @throws OperationError with the reasons why it cannot be done */
-export async function operated(
-  url: string,
-  options: Pick<PartitionOptions, 'table' | 'by'> & Partial<PartitionOptions>,
-): Promise<Operated> {
-  const file = writeDeclared(await planPartition(url, { ...chosen, ...options }));
+/** Goes through the file, as the command does. */
+function fromPlan(url: string, plan: DeclaredMigration): Operated {
+  const file = writeDeclared(plan);
   const declared = readDeclared(file, 'plan.yaml');
   const at = { url, mapping: operationOf(declared), dutyCycle: 1, maxBatch: 64 };
   return {
@@ -44,3 +42,29 @@ export async function operated(
     },
   };
 }
+
+/** Partitions. @throws OperationError with the reasons why it cannot be done */
+export const operated = async (
+  url: string,
+  options: Pick<PartitionOptions, 'table' | 'by'> & Partial<PartitionOptions>,
+): Promise<Operated> => fromPlan(url, await planPartition(url, { ...chosen, ...options }));
+
+/** Gives a column another type. @throws OperationError with the reasons why it cannot be done */
+export const retyped = async (
+  url: string,
+  target: string,
+  type: string,
+  options: Partial<RetypeOptions> = {},
+): Promise<Operated> =>
+  fromPlan(
+    url,
+    await planRetype(url, {
+      target,
+      type,
+      also: [],
+      timeZone: 'UTC',
+      acceptChanges: false,
+      acceptTriggers: false,
+      ...options,
+    }),
+  );

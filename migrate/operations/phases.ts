@@ -1,0 +1,138 @@
+import { quote as id } from '../../lib/pg/quote.ts';
+import { MODELS_EQUAL, SHORT_LOCK } from '../migration.ts';
+import { cutoverBack, cutoverSql, validateIncoming } from './cutover.ts';
+import type { DeclaredMigration, DeclaredStep } from './declared.ts';
+import type { IncomingKey, TableDescription } from './description.ts';
+import type { Layout } from './layout.ts';
+import { statisticsSql } from './newTable.ts';
+import { noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
+
+/** What an operation makes of a table; everything else is the same for all of them. */
+export interface Rebuild {
+  d: TableDescription;
+  layout: Layout;
+  /** Of the table's definition; see `fingerprintOf`. */
+  definition: Record<string, string>;
+  newTable: string;
+  trial: string;
+  /** Functions that convert values, and the table of rows that have no place in the other table. */
+  conversion?: { make: string; drop: string };
+  /** Indexes and foreign keys. */
+  afterRows: DeclaredStep[];
+  /** Foreign keys that refer to the new table after the cutover; others are dropped, which was chosen. */
+  kept: readonly IncomingKey[];
+  /** Further statements of the cutover's transaction, and of the one that undoes it. */
+  cutover?: { there: string[]; back: string[] };
+}
+
+const lines = (...all: (string | undefined)[]) => all.filter((line) => line).join('\n');
+
+/** A table that is rebuilt in another shape under its name, while it is written to. */
+export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
+  const { d, layout, definition, kept, conversion } = rebuild;
+  const { table, fresh, old, forward, reverse } = layout;
+  const cutover = { kept, definition, ...rebuild.cutover };
+  const conflicts = forward.conflicts && id(layout.schema, forward.conflicts);
+  const when = (condition: unknown, ...steps: DeclaredStep[]) => (condition ? steps : []);
+  return [
+    {
+      phase: 'expand',
+      steps: [
+        {
+          name: 'new table',
+          lock: `ACCESS SHARE on ${table}`,
+          sql: rebuild.newTable,
+          undo: `DROP TABLE ${fresh};`,
+        },
+        ...when(conversion, {
+          name: 'conversion of values',
+          lock: 'none: functions and an empty table',
+          sql: conversion?.make,
+          undo: conversion?.drop,
+        }),
+        { name: 'trial with some rows', lock: `ACCESS SHARE on ${table}`, sql: rebuild.trial },
+        {
+          name: 'synchronisation',
+          lock: 'none: a function only',
+          sql: syncFunction(forward),
+          undo: noSyncFunction(forward),
+        },
+      ],
+    },
+    {
+      phase: 'dual-write',
+      steps: [
+        // Undone last: without the triggers the new table is out of date.
+        {
+          name: 'new table is kept in step',
+          lock: 'none',
+          undo: `TRUNCATE ${lines(fresh, conflicts).replace('\n', ', ')};`,
+        },
+        {
+          name: `triggers on ${d.table.name}`,
+          lock: `SHARE ROW EXCLUSIVE on ${table}, ${SHORT_LOCK}`,
+          sql: syncTriggers(forward),
+          undo: noSyncTriggers(forward),
+        },
+      ],
+    },
+    {
+      phase: 'backfill',
+      steps: [
+        {
+          name: 'rows',
+          lock: 'the rows of a batch, FOR SHARE, for about 200 ms; backs off after 300 ms of waiting',
+          work: 'copy',
+        },
+        ...rebuild.afterRows,
+        {
+          name: 'statistics',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          sql: [...statisticsSql(d, layout), `ANALYZE ${fresh};`].join('\n'),
+        },
+      ],
+    },
+    {
+      phase: 'verify',
+      steps: [{ name: 'both tables are equal', lock: 'none: reads only', work: 'compare' }],
+    },
+    {
+      phase: 'cutover-writes',
+      steps: [
+        ...when(d.incoming.length > 0, {
+          name: 'foreign keys of other tables, when undone',
+          lock: 'when undone: SHARE UPDATE EXCLUSIVE on those tables',
+          undo: validateIncoming(d.incoming),
+        }),
+        {
+          name: 'the new table has the name',
+          lock: `ACCESS EXCLUSIVE on ${[table, ...d.incoming.map((key) => id(key.schema, key.table))].join(', ')}, ${SHORT_LOCK}`,
+          sql: cutoverSql(d, layout, cutover),
+          undo: cutoverBack(d, layout, cutover),
+        },
+        ...when(validateIncoming(kept), {
+          name: 'foreign keys of other tables',
+          lock: 'SHARE UPDATE EXCLUSIVE on those tables: reads and writes go on',
+          sql: validateIncoming(kept),
+        }),
+        { name: 'both tables are still equal', lock: 'none: reads only', work: 'compare' },
+      ],
+    },
+    {
+      phase: 'contract',
+      steps: [
+        { name: MODELS_EQUAL, lock: 'none: reads only', work: 'compare' },
+        {
+          name: 'no old table',
+          lock: `ACCESS EXCLUSIVE on ${table}, on ${old} and on those that it refers to, ${SHORT_LOCK}`,
+          sql: lines(
+            noSyncTriggers(reverse),
+            noSyncFunction(reverse),
+            conversion?.drop,
+            `DROP TABLE ${old};`,
+          ),
+        },
+      ],
+    },
+  ];
+}
