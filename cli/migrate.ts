@@ -20,11 +20,8 @@ import { databaseUrl, reported } from './database.ts';
 import {
   EXAMPLES,
   NOTHING,
-  type OperationFlags,
   operationAt,
-  operationOptions,
   operationStatus,
-  planOperation,
   rollbackOperation,
   shifted,
   showProgress,
@@ -32,6 +29,7 @@ import {
   verifyOperation,
   writeSteps,
 } from './migrateOperation.ts';
+import { type OperationFlags, operationArguments, operationOptions, planOperation } from './migratePlan.ts';
 import { aheadCommand, share } from './migrateTable.ts';
 
 /** Of the commands; each has those that its options name. */
@@ -160,7 +158,7 @@ const NEXT = 'sqltrail migrate status shows how far it is.';
 export function migrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
     .description(
-      'change large tables online, in phases with a way back: partition any table, or carry the sample shop to its refactored model',
+      'change large tables online, in phases with a way back: partition any table or give its columns other types, or carry the sample shop to its refactored model',
     )
     .addHelpText('after', `${EXAMPLES}\n${WITHOUT_FILE}`);
   const command = (name: string, description: string) =>
@@ -171,7 +169,7 @@ export function migrateCommand(signal: AbortSignal): Command {
       .addHelpText('after', `${EXAMPLES}\n${WITHOUT_FILE}`)
       .option(
         '--time-zone <name>',
-        'the zone of midnight for ranges (UTC without it), or of the shop’s dates kept as text (that of the sessions without it)',
+        'the zone of midnight for ranges and of times without one (UTC without it), or of the shop’s dates kept as text (that of the sessions without it)',
       );
   const withFile = (name: string, description: string) =>
     command(name, description).argument('[file]', 'the plan of an operation; the shop’s model without one');
@@ -208,24 +206,25 @@ export function migrateCommand(signal: AbortSignal): Command {
   });
 
   operationOptions(
-    planOptions(
-      command(
-        'plan',
-        'what will be done: an operation on a table as a file; the shop’s phases and steps without one',
+    operationArguments(
+      planOptions(
+        command(
+          'plan',
+          'what will be done: an operation on a table as a file; the shop’s phases and steps without one',
+        ),
       ),
-    )
-      .argument('[operation]', 'partition')
-      .argument('[table]', 'as SQL writes it, such as app.events'),
+    ),
   ).action(
     (
       given: string | undefined,
       operationName: string | undefined,
-      tableName: string | undefined,
+      targetName: string | undefined,
+      type: string | undefined,
       flags: Flags & OperationFlags,
     ) =>
       reported(async () => {
-        const [url, name, table] = shifted(given, operationName, tableName);
-        if (name) return planOperation(ownerUrl(url), name, table, flags);
+        const [url, name, ...wanted] = shifted(given, operationName, targetName, type);
+        if (name) return planOperation(ownerUrl(url), name, wanted, flags);
         const at = await target(given, flags.timeZone);
         await writePlan(at, await planMigration(at), flags, 'contract');
       }),

@@ -1,6 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ConfigurationError, errorCode } from '../lib/errors.ts';
+import { readFile } from 'node:fs/promises';
+import { ConfigurationError } from '../lib/errors.ts';
 import { isDatabaseUrl } from '../lib/pg/connect.ts';
 import { OperationError } from '../lib/pg/errors.ts';
 import {
@@ -15,17 +14,16 @@ import {
 } from '../migrate/engine.ts';
 import { type Phase, phaseIndex, type Reached } from '../migrate/mapping.ts';
 import { aheadOf } from '../migrate/operations/ahead.ts';
-import type { PartitionOptions } from '../migrate/operations/choices.ts';
-import { type DeclaredMigration, readDeclared, writeDeclared } from '../migrate/operations/declared.ts';
-import { intervals } from '../migrate/operations/intervals.ts';
+import { type DeclaredMigration, readDeclared } from '../migrate/operations/declared.ts';
 import { operationOf } from '../migrate/operations/operation.ts';
-import { planPartition } from '../migrate/operations/partition.ts';
 import { differences } from '../migrate/verify.ts';
-import { wholeNumber } from './arguments.ts';
 
 export const EXAMPLES = `
 Any table (a file says what will be done, and all SQL of it):
   sqltrail migrate plan postgres://owner@localhost/app partition app.events --by created_at --interval month
+  sqltrail migrate plan postgres://owner@localhost/app retype app.orders.placed_on date --format DD.MM.YYYY
+  sqltrail migrate plan postgres://owner@localhost/app retype app.orders.total 'numeric(12, 2)'
+  sqltrail migrate plan postgres://owner@localhost/app retype app.orders.id bigint
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
   sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
@@ -38,65 +36,7 @@ export const shifted = (...given: (string | undefined)[]): (string | undefined)[
     ? given
     : [undefined, ...given];
 
-const write = (text: string) => process.stdout.write(`${text}\n`);
-
-/** Of `migrate plan`, when an operation is given. */
-export type OperationFlags = Omit<PartitionOptions, 'table' | 'by' | 'timeZone'> & {
-  by?: string;
-  timeZone?: string;
-  out?: string;
-};
-
-const DATE = /^\d{4}-\d{2}-\d{2}$/;
-
-export const operationOptions = (to: Command): Command =>
-  to
-    .option('--by <column>', 'partition: the date or timestamp column whose ranges become partitions')
-    .addOption(
-      new Option('--interval <length>', 'partition: length of a range')
-        .choices([...intervals])
-        .default('month'),
-    )
-    .option('--ahead <count>', 'partition: ranges made ahead of the present one', wholeNumber(0), 3)
-    .option(
-      '--retain <count>',
-      'partition: ranges after which one may leave; noted for archive',
-      wholeNumber(1),
-    )
-    .option('--from <date>', 'partition: rows before it stay in the default partition', (text) => {
-      if (!DATE.test(text)) throw new InvalidArgumentError('Give a date, such as 2020-01-01.');
-      return text;
-    })
-    .option('--extend-keys', 'partition: keys that lack the column get it', false)
-    .option('--drop-foreign-keys', 'partition: drop foreign keys that refer to a key which changes', false)
-    .option('--accept-triggers', 'partition: keep triggers that name the column', false)
-    .option('--out <file>', 'file that the plan is written to; migration-TABLE.yaml without it');
-
-/** Plans an operation and writes it to a file. @throws OperationError with every reason why it cannot be done */
-export async function planOperation(
-  url: string,
-  operation: string,
-  table: string | undefined,
-  { out, by, timeZone = 'UTC', ...flags }: OperationFlags,
-): Promise<void> {
-  if (operation !== 'partition')
-    throw new ConfigurationError(`There is no operation ${operation}; there is partition.`);
-  if (!table || !by)
-    throw new ConfigurationError(
-      'partition needs a table and a column: sqltrail migrate plan URL partition app.events --by created_at',
-    );
-  const declared = await planPartition(url, { table, by, timeZone, ...flags });
-  const file = out ?? `migration-${declared.table.name.replaceAll(/[^\p{L}\p{N}_-]/gu, '_')}.yaml`;
-  await writeFile(file, writeDeclared(declared), { flag: 'wx' }).catch((error) => {
-    if (errorCode(error) === 'EEXIST')
-      throw new ConfigurationError(`${file} is there already. Remove it, or name another file with --out.`);
-    throw new ConfigurationError(`${file} could not be written: ${(error as Error).message}`);
-  });
-  for (const note of declared.notes) write(`- ${note}`);
-  write(
-    `\nThe plan is in ${file}: read it, then run sqltrail migrate start URL ${file}. Nothing was changed.`,
-  );
-}
+export const write = (text: string) => process.stdout.write(`${text}\n`);
 
 export interface At {
   options: MigrationOptions;
@@ -197,6 +137,11 @@ export async function verifyOperation({ options }: At): Promise<void> {
     `${table?.legacyRows} rows in the old table and ${table?.rebuiltRows} in the new one compared: ${verification.equal ? 'equal' : 'they differ'}.`,
   );
   for (const line of differences(verification)) write(`  ${line}`);
+  const { unconverted } = verification;
+  if (unconverted?.cutover && unconverted.rows > 0)
+    write(
+      `  ${unconverted.rows} rows were written that the old type cannot hold; their keys are in ${unconverted.table}. A rollback is refused while there is one.`,
+    );
   if (!verification.equal) process.exitCode = 1;
 }
 

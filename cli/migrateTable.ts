@@ -7,17 +7,15 @@ import { databaseUrl, reported } from './database.ts';
 import {
   type At,
   EXAMPLES,
-  type OperationFlags,
   operationAt,
-  operationOptions,
   operationStatus,
   partitionsAhead,
-  planOperation,
   rollbackOperation,
   shifted,
   startOperation,
   verifyOperation,
 } from './migrateOperation.ts';
+import { type OperationFlags, operationArguments, operationOptions, planOperation } from './migratePlan.ts';
 
 interface Flags {
   duty?: number;
@@ -79,23 +77,32 @@ export function aheadCommand(migrate: Command, signal: AbortSignal): void {
 /** `sqltrail migrate` for tables of any database; in a clone, migrate.ts has the demo's model too. */
 export function tableMigrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
-    .description('change large tables online, in phases with a way back: partition a table by ranges of time')
+    .description(
+      'change large tables online, in phases with a way back: partition a table by ranges of time, or give a column another type',
+    )
     .addHelpText('after', EXAMPLES);
   const verb = verbsOf(migrate, signal);
   const duty = (to: Command) =>
     to.option('--duty <share>', 'share of the time in which the copy works', share, 0.5);
 
   operationOptions(
-    ofTable(migrate, 'plan', 'what will be done, as a file with all SQL; refuses with the reasons'),
+    operationArguments(
+      ofTable(migrate, 'plan', 'what will be done, as a file with all SQL; refuses with the reasons'),
+    ),
   )
-    .argument('<operation>', 'partition')
-    .argument('[table]', 'as SQL writes it, such as app.events')
-    .option('--time-zone <name>', 'the zone of midnight for ranges', 'UTC')
-    .action((first: string, second: string, third: string | undefined, flags: OperationFlags) =>
-      reported(async () => {
-        const [given, operation = '', table] = shifted(first, second, third);
-        await planOperation(databaseUrl(given, 'migrate plan postgres://owner'), operation, table, flags);
-      }),
+    .option('--time-zone <name>', 'the zone of midnight for ranges, and of times without one', 'UTC')
+    .action(
+      (
+        first: string | undefined,
+        second: string | undefined,
+        third: string | undefined,
+        fourth: string | undefined,
+        flags: OperationFlags,
+      ) =>
+        reported(async () => {
+          const [given, operation = '', ...target] = shifted(first, second, third, fourth);
+          await planOperation(databaseUrl(given, 'migrate plan postgres://owner'), operation, target, flags);
+        }),
     );
   yes(
     duty(

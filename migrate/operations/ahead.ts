@@ -39,6 +39,10 @@ async function withoutPartition(
  */
 export async function aheadOf(url: string, declared: DeclaredMigration, ahead: number): Promise<string[]> {
   const { schema, name } = declared.table;
+  if (declared.operation !== 'partition')
+    throw new OperationError(
+      `The plan of ${schema}.${name} makes no partitions: it is one of ${declared.operation}.`,
+    );
   const table = id(schema, name);
   const by = String(declared.choices['by']);
   const migration = operationOf(declared);

@@ -1,11 +1,9 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
-import { dumpBinDir, pgDump, startDumpServer } from '../../test/support/dump.ts';
 import { operated } from '../../test/support/operated.ts';
-import { differing, HOSTILE, hostileTables } from '../../test/support/operationCase.ts';
+import { differing } from '../../test/support/operationCase.ts';
 import { verifyMigration } from '../engine.ts';
-import { phases } from '../mapping.ts';
 import { differences } from '../verify.ts';
 import { aheadOf } from './ahead.ts';
 
@@ -62,104 +60,6 @@ it('partitions a table that is written to, and back', async () => {
   expect(await query('SELECT * FROM orders ORDER BY id')).toEqual(after);
   await client.query('INSERT INTO orders (customer_id, total) VALUES (3, 7)');
   expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).toEqual([]);
-});
-
-const EXCEPT_OURS = ['--exclude-schema=sqltrail'];
-
-/** What is asked of the catalogue by the table's name, without OIDs, partitions and the keys that may differ. */
-const visible = async (table: string) => ({
-  columns: await query(
-    `SELECT attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, attstattarget, attoptions, attstorage, attcollation, attacl,
-            pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
-       FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-      WHERE attrelid = '${table}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname`,
-  ),
-  table: await query(
-    `SELECT relowner::regrole, relrowsecurity, obj_description(oid), (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(relacl) AS a) FROM pg_class WHERE oid = '${table}'::regclass`,
-  ),
-  constraints: await query(
-    `SELECT conname, pg_get_constraintdef(oid), obj_description(oid) FROM pg_constraint
-      WHERE conparentid = 0 AND contype <> 't' AND '${table}'::regclass IN (conrelid, confrelid) ORDER BY conname`,
-  ),
-  indexes: await query(
-    `SELECT replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON '), indisvalid, obj_description(indexrelid) FROM pg_index WHERE indrelid = '${table}'::regclass ORDER BY 1`,
-  ),
-  triggers: await query(
-    `SELECT pg_get_triggerdef(oid), tgenabled, obj_description(oid) FROM pg_trigger WHERE tgrelid = '${table}'::regclass AND NOT tgisinternal AND tgname !~ '^sqltrail_' ORDER BY tgname`,
-  ),
-  policies: await query(
-    `SELECT polname, polpermissive, polcmd, polroles::regrole[]::text, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid), obj_description(oid)
-       FROM pg_policy WHERE polrelid = '${table}'::regclass ORDER BY polname`,
-  ),
-  statistics: await query(
-    `SELECT pg_get_statisticsobjdef(oid), stxstattarget, obj_description(oid) FROM pg_statistic_ext WHERE stxrelid = '${table}'::regclass`,
-  ),
-  sequences: await query(
-    `SELECT objid::regclass::text, deptype, relacl::text, seqstart, seqincrement, seqcache FROM pg_depend JOIN pg_class AS c ON c.oid = objid JOIN pg_sequence ON seqrelid = objid
-      WHERE refobjid = '${table}'::regclass AND classid = 'pg_class'::regclass AND deptype IN ('a', 'i') AND relkind = 'S' ORDER BY 1`,
-  ),
-  views: await query(
-    `SELECT c.oid::regclass::text, pg_get_viewdef(c.oid), reloptions, relacl::text, obj_description(c.oid) FROM pg_class AS c WHERE relkind = 'v' AND relnamespace = '"Лавка"'::regnamespace ORDER BY 1`,
-  ),
-});
-
-it('everything that belongs to the table is the new one’s, with its names', async () => {
-  await client.query(hostileTables);
-  const before = await visible(HOSTILE);
-  const it = await operated(database.url, { table: HOSTILE, by: 'when', from: '2026-01-01' });
-  for (const phase of ['backfill', 'cutover-writes', 'contract'] as const) {
-    await it.run(phase);
-    expect(await visible(HOSTILE), phase).toEqual(before);
-    await client.query(`
-      INSERT INTO ${HOSTILE} ("o$$id", person, tags) VALUES ('again', 3, '{b}');
-      UPDATE ${HOSTILE} SET "when" = "when" + interval '2 months', name = NULL WHERE id % 26 = 0;
-      DELETE FROM ${HOSTILE} WHERE id % 30 = 0;
-      DELETE FROM "Лавка".people WHERE id = (SELECT max(id) FROM "Лавка".people)`);
-    expect((await query(`SELECT count(*)::int AS n FROM ${HOSTILE} WHERE "o$$id" = 'again'`))[0].n).toBe(0);
-    await client.query('TRUNCATE "Лавка".audit');
-    await client.query(`UPDATE ${HOSTILE} SET price = 1 WHERE id = 110`);
-    // Once, and not once more for the other table.
-    expect(await query('SELECT what FROM "Лавка".audit'), phase).toEqual([{ what: 'UPDATE' }]);
-    if (phase !== 'contract') {
-      const other = phase === 'backfill' ? it.declared.rows.newName : it.declared.rows.oldName;
-      expect(await differing(client, HOSTILE, `"Лавка"."${other}"`), phase).toBe(0);
-    }
-  }
-  expect((await query(`SELECT relkind FROM pg_class WHERE oid = '${HOSTILE}'::regclass`))[0].relkind).toBe(
-    'p',
-  );
-  const parts = await query(
-    `SELECT tableoid::regclass::text AS part, count(*)::int AS n FROM ${HOSTILE} GROUP BY 1 ORDER BY 1`,
-  );
-  // By the ranges that were planned: on another day they end earlier or later than the updates reach.
-  const [stray] = await query(
-    `SELECT count(*) FILTER (WHERE "when" < '2026-01-01')::int AS before, count(*) FILTER (WHERE "when" >= last)::int AS after
-       FROM ${HOSTILE}, (SELECT max((regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)'))[1]::timestamptz) AS last
-         FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '${HOSTILE}'::regclass) AS ranges`,
-  );
-  expect(stray.before).toBeGreaterThan(0);
-  expect(parts.find(({ part }) => part.endsWith('_default"'))?.n).toBe(stray.before + stray.after);
-});
-
-it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before', async () => {
-  const server = await startDumpServer();
-  try {
-    const url = server.url();
-    const admin = new pg.Client(url);
-    admin.on('error', () => {});
-    await admin.connect();
-    await admin.query(hostileTables);
-    const before = await pgDump(url, EXCEPT_OURS);
-    const it = await operated(url, { table: HOSTILE, by: 'when', from: '2026-01-01' });
-    for (const phase of phases.slice(0, -1)) {
-      await it.run(phase);
-      await it.back('none');
-      expect(await pgDump(url, EXCEPT_OURS), phase).toBe(before);
-    }
-    await admin.end();
-  } finally {
-    await server.close();
-  }
 });
 
 it('partitions are made ahead, again and again', async () => {

@@ -35,14 +35,18 @@ const noted = (counter: string) => `${counter} := ${counter} + 1;
           ${counter}_forms := ${counter}_forms || jsonb_build_object(form, coalesce((${counter}_forms ->> form)::bigint, 0) + 1);
         END IF;`;
 
+const valuesOf = ({ table, column, from }: Pick<Proving, 'table' | 'column' | 'from'>, sample = '') =>
+  `SELECT ${id(column)}::${from} AS v FROM ONLY ${table}${sample} WHERE ${id(column)} IS NOT NULL`;
+
 /** A block, because only PL/pgSQL goes on after a value that fails; it may run in a transaction that only reads. */
 function proofSql(
   { table, column, from, to, notNull }: Proving,
   { there, back }: Conversion,
   sample: string,
 ): string {
-  const rows = `SELECT ${id(column)}::${from} AS v FROM ONLY ${table}${sample} WHERE ${id(column)} IS NOT NULL`;
+  const rows = valuesOf({ table, column, from }, sample);
   return `DO $sqltrail$
+#variable_conflict use_column
 DECLARE
   r               record;
   made            ${to};
@@ -95,6 +99,7 @@ async function run(client: ReadOnlyClient, sql: string): Promise<Proof> {
  * Converts every value there and back, in the database; reads only.
  *
  * @param conversions of which the one that fits a sample best is proven with all rows
+ * @throws the server's error where it does not know how to convert
  */
 export async function prove(
   client: ReadOnlyClient,
@@ -117,6 +122,10 @@ export async function prove(
       if (wrong === 0) break;
     }
   }
+  // SQL that Postgres cannot even read is no fault of the values.
+  await client.query(
+    `SELECT ${best.back('x.made')} FROM (SELECT ${best.there('s.v')} AS made FROM (${valuesOf(proving)}) AS s) AS x LIMIT 0`,
+  );
   return { conversion: best, proof: await run(client, proofSql(proving, best, '')) };
 }
 

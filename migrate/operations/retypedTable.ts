@@ -111,6 +111,7 @@ function converter(
   back: Conversion['back'] | undefined,
 ): string {
   return `CREATE FUNCTION ${name}(v ${from}) RETURNS ${to} LANGUAGE plpgsql STABLE STRICT AS $sqltrail$
+#variable_conflict use_column
 DECLARE
   made  ${to} := ${there('v')};
 BEGIN${

@@ -6,6 +6,7 @@ import { type DeclaredMigration, readDeclared, writeDeclared } from '../../migra
 import { operationOf } from '../../migrate/operations/operation.ts';
 import { planPartition } from '../../migrate/operations/partition.ts';
 import { planRetype, type RetypeOptions } from '../../migrate/operations/retype.ts';
+import { HOSTILE } from './operationCase.ts';
 
 /** An operation on a test's database, planned, written to a file's text and read from it again. */
 export interface Operated {
@@ -68,3 +69,18 @@ export const retyped = async (
       ...options,
     }),
   );
+
+/** Each operation on the hostile tables, with the columns whose type it changes. */
+export const onHostile: Record<
+  DeclaredMigration['operation'],
+  { changed: string[]; plan: (url: string) => Promise<Operated> }
+> = {
+  partition: {
+    changed: [],
+    plan: (url) => operated(url, { table: HOSTILE, by: 'when', from: '2026-01-01' }),
+  },
+  retype: {
+    changed: ['day', 'number'],
+    plan: (url) => retyped(url, `${HOSTILE}.day`, 'date', { also: ['number=bigint'] }),
+  },
+};
