@@ -9,13 +9,14 @@ import type { ApplyEvent } from '../fix/apply.ts';
 import { expectedSeconds, secondsText } from '../fix/duration.ts';
 import { readJournal } from '../fix/journal.ts';
 import { isDueForReview, isHalfDone, isUndoable } from '../fix/journalEntry.ts';
+import { type MediumTerm, mediumTermOf } from '../fix/mediumTerm.ts';
 import { type Application, MITIGATED, mitigate, type Plan } from '../fix/mitigate.ts';
 import { adviseOnPool, readPools } from '../fix/pool.ts';
 import { undoActions } from '../fix/undo.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { wholeNumber } from './arguments.ts';
 import { databaseUrl, reported } from './database.ts';
-import { describeAction, describeEntry, describeEvent, describeUndo } from './fixText.ts';
+import { describeAction, describeEntry, describeEvent, describeMediumTerm, describeUndo } from './fixText.ts';
 
 const ownerUrl = (given: string | undefined) => databaseUrl(given, 'fix plan postgres://owner');
 const write = (text: string) => process.stdout.write(`${text}\n`);
@@ -146,6 +147,15 @@ function writePlan({ round, actions, journal }: Plan, flags: PlanFlags): void {
   write(together(actions, flags));
 }
 
+/** What `sqltrail migrate` does online, and is no part of the plan. */
+function writeMediumTerm(planned: readonly MediumTerm[]): void {
+  if (planned.length === 0) return;
+  write(
+    '\nMedium-term, online and with a way back, by sqltrail migrate (the database is that of DATABASE_URL; a plan changes nothing):\n',
+  );
+  for (const each of planned) write(`${describeMediumTerm(each)}\n`);
+}
+
 /** The options that a plan and its application share. */
 const planOptions = (command: Command): Command =>
   command
@@ -181,6 +191,7 @@ const planAndApply =
       const application = applicationOf(flags);
       const { onEvent, failed } = showEvents();
       let planned = 0;
+      let mediumTerm: MediumTerm[] = [];
       await mitigate({
         url,
         readUrl,
@@ -196,11 +207,13 @@ const planAndApply =
           const diagnosis = await diagnose({
             ...defaultDiagnosis,
             url: readUrl,
-            only: [...MITIGATED],
+            // The model is read for a plan only: it takes time, and nothing of it is applied here.
+            only: mayChange ? [...MITIGATED] : [...MITIGATED, 'model'],
             ...(flags.console ? { spans: consoleSpans(flags.console, signal) } : {}),
             signal,
           });
           for (const note of notesOf(diagnosis)) process.stderr.write(`Note: ${note}\n`);
+          mediumTerm = mediumTermOf(diagnosis.findings);
           return diagnosis;
         },
         isChosen: (action) => isChosen(action, flags),
@@ -223,6 +236,7 @@ const planAndApply =
         write('The shop’s pool is sized last, for the load after the mitigation.');
       await recommendPools(readUrl, flags, signal);
       if (!mayChange) {
+        writeMediumTerm(mediumTerm);
         write(`Nothing was changed.${planned > 0 ? ' sqltrail fix apply --yes applies this plan.' : ''}`);
         return;
       }
@@ -236,7 +250,7 @@ export function fixCommand(signal: AbortSignal): Command {
     fix
       .command('plan')
       .description(
-        'diagnose, and show each action with its reason, SQL, lock, risk and time; changes nothing',
+        'diagnose, and show each action with its reason, SQL, lock, risk and time, and what migrate does online; changes nothing',
       ),
   )
     .option('--json', 'the plan as JSON, and nothing else', false)

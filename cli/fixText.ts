@@ -1,8 +1,10 @@
+import { operationCommand } from '../diagnosis/operationCommand.ts';
 import type { Action } from '../fix/action.ts';
 import type { ApplyEvent } from '../fix/apply.ts';
 import { secondsText, timeText } from '../fix/duration.ts';
 import { isDueForReview, isInForce, type JournalEntry } from '../fix/journalEntry.ts';
-import { bytesText } from '../lib/units/format.ts';
+import { type MediumTerm, ROWS_PER_SECOND } from '../fix/mediumTerm.ts';
+import { bytesText, count, durationText } from '../lib/units/format.ts';
 
 /** An action as one reads it before saying yes. */
 export function describeAction(action: Action, at: number): string {
@@ -17,6 +19,24 @@ export function describeAction(action: Action, at: number): string {
     `     Time: ${action.time ? timeText(action.time) : 'not known: a sample of its table could not be timed'}`,
     ...(action.bytes === null ? [] : [`     Disk: about ${bytesText(action.bytes)}`]),
     ...(action.undo.length > 0 ? [`     Undo: ${action.undo.join('; ')};`] : []),
+  ].join('\n');
+}
+
+/** A table that is rebuilt, as one reads it before planning that. */
+export function describeMediumTerm({ operation, findings, severity, seconds, bytes }: MediumTerm): string {
+  const { schema, table, rows } = operation;
+  const what =
+    operation.operation === 'partition'
+      ? `partition ${schema}.${table} by ${operation.by}`
+      : `give ${operation.columns.map(({ column, type }) => `${schema}.${table}.${column} the type ${type}`).join(', ')}`;
+  return [
+    `  – ${what}   [${severity}]`,
+    `     Why:  ${findings.join('; ')}`,
+    `     Size: ${rows < 0 ? 'not known: the table was never analysed' : `${count(rows)} rows`}, ${bytesText(bytes)} with indexes`,
+    `     Time: ${seconds === null ? 'not known' : `of the order of ${durationText(seconds)} (${count(ROWS_PER_SECOND)} rows a second, as measured on two busy cores; migrate status shows your own)`}`,
+    `     Disk: about ${bytesText(bytes)} until it is complete`,
+    '     Lock: ACCESS EXCLUSIVE for milliseconds, when the tables change places; reads and writes go on',
+    `     Plan: ${operationCommand(operation)}`,
   ].join('\n');
 }
 

@@ -9,6 +9,7 @@ import { readCapabilities, readStatements } from '../diagnosis/catalogue.ts';
 import { type Diagnosis, notesOf } from '../diagnosis/diagnosis.ts';
 import { atLeast, type RankedFinding, severities } from '../diagnosis/finding.ts';
 import { fixSql } from '../diagnosis/fixSql.ts';
+import { commandsOf } from '../diagnosis/operationCommand.ts';
 import { type DiagnosisOptions, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { openSession } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
@@ -178,7 +179,11 @@ export function mcpServer(options: McpOptions): McpServer {
         throw new Error(
           `The diagnosis of now has no finding ${id}: it is resolved, or list_findings has its id.`,
         );
-      return answer({ ...found, sql: found.fix ? fixSql(found.fix).sql : [] });
+      return answer({
+        ...found,
+        sql: found.fix ? fixSql(found.fix).sql : [],
+        commands: commandsOf(found.fix),
+      });
     },
   );
 

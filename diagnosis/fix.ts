@@ -84,6 +84,33 @@ const schemaChange = z.discriminatedUnion('change', [
   }),
 ]);
 
+/** Of the table that is rebuilt. */
+const rebuilt = {
+  ...table,
+  /** As the statistics have them; -1 where the table was never analysed. */
+  rows: z.number(),
+  /** With indexes. */
+  bytes: z.number(),
+};
+
+/** An online migration of `sqltrail migrate`, with what it is given. */
+const operationSchema = z.discriminatedUnion('operation', [
+  z.object({
+    operation: z.literal('retype'),
+    ...rebuilt,
+    /** The first one, and further ones of the same form. */
+    columns: z.array(z.object({ column: z.string(), type: z.string() })).min(1),
+    /** Of dates in text: a pattern of to_char(). */
+    format: z.string().optional(),
+  }),
+  z.object({
+    operation: z.literal('partition'),
+    ...rebuilt,
+    by: z.string(),
+    interval: z.enum(['day', 'week', 'month', 'quarter', 'year']),
+  }),
+]);
+
 /** What every fix says, with its own price. */
 const common = {
   summary: z.string(),
@@ -102,6 +129,8 @@ const common = {
   refused: z.boolean().optional(),
   /** `sqltrail fix` may apply it: it needs no change of the application, and can be undone or harms nothing. */
   automatic: z.boolean().optional(),
+  /** Online, where the SQL would lock the table for long, or is none; in this order. */
+  operations: z.array(operationSchema).optional(),
   /** SQL as version 1 wrote it, where that is all that is known; rendered in place of the fields. */
   recorded: z.object({ sql: z.array(z.string()), undo: z.array(z.string()) }).optional(),
 };
@@ -174,4 +203,6 @@ export type Fix = z.infer<typeof fixSchema>;
 export type FixOf<Kind extends Fix['kind']> = Extract<Fix, { kind: Kind }>;
 export type NewIndex = z.infer<typeof newIndexSchema>;
 export type SchemaChange = z.infer<typeof schemaChange>;
+export type Operation = z.infer<typeof operationSchema>;
+export type OperationOf<Name extends Operation['operation']> = Extract<Operation, { operation: Name }>;
 export type TableName = z.infer<typeof tableSchema>;

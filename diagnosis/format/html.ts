@@ -3,6 +3,7 @@ import { unexplained } from '../attribution.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { RankedFinding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';
+import { commandsOf } from '../operationCommand.ts';
 import { Html, html } from './markup.ts';
 import { costText, SMALLEST_UNEXPLAINED } from './text.ts';
 import { causeTree } from './tree.ts';
@@ -23,7 +24,8 @@ ul{padding-left:1.2rem}a{color:inherit}`;
 function article(finding: RankedFinding) {
   const { rank, severity, title, explanation, cost, confidence, fix, evidence, explains, shareOfLostTime } =
     finding;
-  const { sql } = fix ? fixSql(fix) : { sql: [] };
+  const statements = fix ? fixSql(fix).sql.map((each) => `${each};`) : [];
+  const sql = [...statements, ...commandsOf(fix)];
   return html`<article class="${severity}" id="f${rank}"><h3>${rank}. ${title}</h3>
 <p class="meta"><span class="severity">${severity}</span> · ${finding.check} · ${costText(cost) || 'no cost measured'} · confidence ${Math.round(confidence.level * 100)} % (${confidence.note ?? confidence.basis})${
     shareOfLostTime === null
@@ -33,7 +35,7 @@ function article(finding: RankedFinding) {
 <p>${explanation}</p>
 ${
   fix
-    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${sql.length > 0 ? html`<pre>${sql.map((each) => `${each};`).join('\n')}</pre>` : ''}${(fix.caveats ?? []).map((caveat) => html`<p class="meta">Note: ${caveat}.</p>`)}<p class="meta">Lock: ${fix.lock || 'none'}. Risk: ${fix.risk}</p>`
+    ? html`<p><b>Fix:</b> ${fix.summary}. <b>Effect:</b> ${fix.expectedEffect}.</p>${sql.length > 0 ? html`<pre>${sql.join('\n')}</pre>` : ''}${(fix.caveats ?? []).map((caveat) => html`<p class="meta">Note: ${caveat}.</p>`)}<p class="meta">Lock: ${fix.lock || 'none'}. Risk: ${fix.risk}</p>`
     : ''
 }
 <details><summary>Evidence</summary><table>${evidence.map(

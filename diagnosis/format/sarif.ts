@@ -1,6 +1,7 @@
 import { allChecks } from '../checks/index.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import { fixSql } from '../fixSql.ts';
+import { commandsOf } from '../operationCommand.ts';
 import { costText } from './text.ts';
 
 const levels = { critical: 'error', warning: 'warning', info: 'note' } as const;
@@ -43,6 +44,7 @@ export function toSarif(diagnosis: Diagnosis): object {
               finding.explanation,
               costText(finding.cost),
               finding.fix && fixSql(finding.fix).sql.join(';\n'),
+              ...commandsOf(finding.fix),
               ...(finding.fix?.caveats ?? []),
             ]
               .filter(Boolean)

@@ -5,6 +5,7 @@ import { shortly } from '../checks/shared.ts';
 import { type Diagnosis, notesOf } from '../diagnosis.ts';
 import type { Cost, RankedFinding } from '../finding.ts';
 import { fixSql } from '../fixSql.ts';
+import { commandsOf } from '../operationCommand.ts';
 import { causeTree } from './tree.ts';
 
 const colours = { critical: 'red', warning: 'yellow', info: 'cyan' } as const;
@@ -52,6 +53,7 @@ function one(finding: RankedFinding, columns: number, verbose: boolean): string 
     lines.push(wrap(`Fix: ${fix.summary}. ${fix.expectedEffect}.`, columns, '     '));
     for (const sql of fixSql(fix).sql.slice(0, verbose ? undefined : 3))
       lines.push(`       ${styleText('cyan', `${sql};`)}`);
+    for (const command of commandsOf(fix)) lines.push(`       ${styleText('cyan', command)}`);
     for (const caveat of fix.caveats ?? []) lines.push(wrap(`Note: ${caveat}.`, columns, '       '));
     if (verbose && fix.lock) lines.push(wrap(`Lock: ${fix.lock}. Risk: ${fix.risk}`, columns, '       '));
   }

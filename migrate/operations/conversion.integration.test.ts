@@ -50,6 +50,22 @@ it.each<[string, string, string[], string, string, Partial<RetypeOptions>?]>([
     "timestamp '2025-01-01 01:02:03.004005'",
   ],
   [
+    'timestamp',
+    'timestamptz',
+    ['2024-07-01 10:00:00'],
+    '2024-07-01 08:00:00+00',
+    "timestamptz '2025-01-01 01:02:03+00'",
+    { timeZone: 'Europe/Zurich' },
+  ],
+  [
+    'date',
+    'timestamptz',
+    ['2024-07-01'],
+    '2024-06-30 22:00:00+00',
+    "timestamptz '2025-01-01 23:00:00+00'",
+    { timeZone: 'Europe/Zurich' },
+  ],
+  [
     'text',
     'timestamptz',
     ['2024-02-29T10:11:12.120Z', '2024-02-29T10:11:12.123Z'],

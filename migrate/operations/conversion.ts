@@ -239,6 +239,14 @@ export function conversionsFor(wanted: ConversionWanted): Conversion[] {
   if (isInteger(from) && isTemporal(to))
     return format === 'seconds' || format === 'milliseconds' ? [epoch(wanted, format)] : [];
   if (isText(from)) return textForms(wanted).map(cast);
+  if (isTemporal(from) && isTemporal(to) && isMoment(from) !== isMoment(to)) {
+    const zone = literal(wanted.timeZone);
+    // A date is its midnight there; AT TIME ZONE would take it for a moment of the session's zone.
+    const local = (value: string, type: string) => (type === 'date' ? `${value}::timestamp` : value);
+    const over = (source: string, type: string) => (value: string) =>
+      `(${local(value, source)} AT TIME ZONE ${zone})::${type}`;
+    return [{ form: `times of ${wanted.timeZone}`, there: over(from, to), back: over(to, from) }];
+  }
   return [{ form: '', there: (value) => `${value}::${to}`, back: (value) => `${value}::${from}` }];
 }
 

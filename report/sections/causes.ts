@@ -3,6 +3,7 @@ import type { RankedFinding } from '../../diagnosis/finding.ts';
 import type { Fix } from '../../diagnosis/fix.ts';
 import { fixSql } from '../../diagnosis/fixSql.ts';
 import { Html, html } from '../../diagnosis/format/markup.ts';
+import { commandsOf } from '../../diagnosis/operationCommand.ts';
 import { kpiById } from '../../kpis/catalogue.ts';
 import type { Case } from '../case.ts';
 import { causeBars } from '../charts/causeBars.ts';
@@ -46,7 +47,7 @@ const statement = (sql: string, plan: unknown): Html => {
 function remedy(fix: Fix | undefined): string[] {
   if (!fix) return [];
   if (fix.kind === 'archive') return ['sqltrail archive plan postgres://… --policy POLICY'];
-  return fixSql(fix).sql.map((each) => `${each};`);
+  return [...fixSql(fix).sql.map((each) => `${each};`), ...commandsOf(fix)];
 }
 
 function cause({ recording, figures }: Case, finding: RankedFinding): Html {

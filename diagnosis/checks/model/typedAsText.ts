@@ -2,6 +2,7 @@ import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
 import type { Column } from '../../relations.ts';
+import { retypeOf } from '../operations.ts';
 import { snakeCase } from '../shared.ts';
 import { isText, MIN_VALUES, readSamples, valuesOf } from './sample.ts';
 
@@ -70,6 +71,18 @@ export function trueTypeOf(values: readonly string[], column = ''): TrueType | u
   return lengths.size === 1 && !lengths.has(1) ? undefined : 'number';
 }
 
+/**
+ * The pattern of dates that `sqltrail migrate` has to be told; undefined for ISO 8601, and where day and month cannot be
+ * told apart by any of the values.
+ */
+export function dateFormatOf(values: readonly string[]): string | undefined {
+  if (values.every((value) => EUROPEAN_DATE.test(value))) return 'DD.MM.YYYY';
+  if (!values.every((value) => SLASHED_DATE.test(value))) return undefined;
+  const parts = values.map((value) => value.split('/').map(Number));
+  if (parts.some(([first = 0]) => first > 12)) return 'DD/MM/YYYY';
+  return parts.some(([, second = 0]) => second > 12) ? 'MM/DD/YYYY' : undefined;
+}
+
 const targets: Record<TrueType, { type: string; width: number; says: string }> = {
   date: { type: 'date', width: 4, says: 'dates' },
   timestamp: { type: 'timestamptz', width: 8, says: 'dates with time' },
@@ -101,12 +114,15 @@ export const check: Check = {
       const { table } = sample;
       const groups = new Map<TrueType, string[]>();
       const sqlTypes = new Map<string, string>();
+      const formats = new Map<string, string>();
       for (const column of table.columns.filter(isText)) {
         const values = withoutPlaceholders(valuesOf(sample, column));
         const type = trueTypeOf(values, column.name);
         if (!type) continue;
         groups.set(type, [...(groups.get(type) ?? []), column.name]);
         sqlTypes.set(column.name, sqlTypeOf(type, values));
+        const format = type === 'date' ? dateFormatOf(values) : undefined;
+        if (format !== undefined) formats.set(column.name, format);
       }
       for (const [type, columns] of groups) {
         const { width, says } = targets[type];
@@ -121,6 +137,15 @@ export const check: Check = {
         }, 0);
         const bytes = Math.round(saved * Math.max(0, table.estimatedRows));
         const target = context.session.quote(table.schema, table.name);
+        // Columns of one form go together.
+        const forms = Map.groupBy(columns, (name) => formats.get(name));
+        const operations = [...forms].flatMap(([format, names]) =>
+          retypeOf(
+            table,
+            names.map((column) => ({ column, type: sqlTypes.get(column) ?? 'text' })),
+            format,
+          ),
+        );
         yield {
           id: `typed-as-text:${table.schema}.${table.name}(${type}:${columns.join(',')})`,
           check: 'typed-as-text',
@@ -145,15 +170,24 @@ export const check: Check = {
           fix: {
             kind: 'migration',
             summary: `give ${columns.map((name) => `${name} the type ${sqlTypes.get(name)}`).join(', ')}`,
-            changes: columns.map((name, at) => ({
-              change: 'add column',
-              schema: table.schema,
-              table: table.name,
-              column: typed[at] ?? name,
-              type: sqlTypes.get(name) ?? 'text',
-            })),
-            lock: 'ACCESS EXCLUSIVE for a moment (a new column without default); the values follow in batches',
-            risk: 'ALTER … TYPE in place would rewrite the table under ACCESS EXCLUSIVE; a new column, backfilled and switched to, does not.',
+            ...(operations.length > 0
+              ? {
+                  changes: [],
+                  operations,
+                  lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places',
+                  risk: 'The application reads another type from then on. ALTER … TYPE in place would rewrite the table under ACCESS EXCLUSIVE; this does not.',
+                }
+              : {
+                  changes: columns.map((name, at) => ({
+                    change: 'add column' as const,
+                    schema: table.schema,
+                    table: table.name,
+                    column: typed[at] ?? name,
+                    type: sqlTypes.get(name) ?? 'text',
+                  })),
+                  lock: 'ACCESS EXCLUSIVE for a moment (a new column without default); the values follow in batches',
+                  risk: 'ALTER … TYPE in place would rewrite the table under ACCESS EXCLUSIVE; a new column, backfilled and switched to, does not.',
+                }),
             expectedEffect: 'ranges and sorting by index, wrong values refused',
           },
         };

@@ -1,6 +1,7 @@
 import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import type { Table } from '../../relations.ts';
+import { partitionOf } from '../operations.ts';
 import { stillInUse } from './lives.ts';
 import { type Ages, DAY_MS, readAges, referenceTo, shareOlder } from './rowAge.ts';
 
@@ -53,6 +54,8 @@ export const check: Check = {
       if (inUse.has(table)) continue;
       const target = context.session.quote(table.schema, table.name);
       const by = `${through ? `${through.name}.` : ''}${column}`;
+      // Of a partitioned table the old part leaves at once, and not row by row.
+      const operations = through ? [] : partitionOf(table, column);
       yield {
         id: `cold-data:${table.schema}.${table.name}`,
         check: 'cold-data',
@@ -106,6 +109,7 @@ export const check: Check = {
           column: through || perSecond !== undefined ? null : column,
           before: iso(now - COLD_DAYS * DAY_MS),
           text,
+          ...(operations.length === 0 ? {} : { operations }),
           lock: 'ROW EXCLUSIVE, in batches of few rows',
           risk: 'What the law says must be kept has to be in the archive, and to be found there.',
           expectedEffect: `about ${bytesText(bytes)} less to scan, cache and back up; space becomes reusable after vacuum`,

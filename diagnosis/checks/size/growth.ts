@@ -3,6 +3,7 @@ import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
 import type { Table } from '../../relations.ts';
+import { partitionOf } from '../operations.ts';
 import { shortly } from '../shared.ts';
 import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';
 import { type Ages, readAges } from './rowAge.ts';
@@ -98,6 +99,9 @@ export const check: Check = {
     if (slow) forecasts.push(slow);
     const soon = forecasts.some(({ soonest, latest }) => latest > 0 && soonest < SOON_DAYS);
     const top = [...ages].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_TABLES);
+    const operations = top.flatMap(({ table, column, through }) =>
+      through ? [] : partitionOf(table, column),
+    );
     yield {
       id: 'growth',
       check: 'growth',
@@ -140,6 +144,20 @@ export const check: Check = {
         note: 'rows that were deleted since are not counted; the interval is that of the three windows',
       },
       explains: { kpis: ['database-size', 'days-to-critical-size', 'statement-latency-p95'], traces: [] },
+      ...(operations.length === 0
+        ? {}
+        : {
+            fix: {
+              kind: 'migration',
+              summary: `partition ${operations.map(({ table }) => table).join(', ')} by ranges of time, online`,
+              changes: [],
+              operations,
+              lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places',
+              risk: 'Keys get the date column; statements without the date read every partition.',
+              expectedEffect:
+                'old ranges leave at once by detaching them, and vacuum and indexes work by range',
+            },
+          }),
     };
   },
 };

@@ -1,7 +1,8 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
-import type { SchemaChange } from '../../fix.ts';
+import type { OperationOf, SchemaChange } from '../../fix.ts';
 import type { Table } from '../../relations.ts';
+import { retypeOf } from '../operations.ts';
 
 /** Half of the range took the time until now; at the pace of now the other half takes no longer. */
 const MIN_SHARE = 0.5;
@@ -152,6 +153,23 @@ function changesFor(context: CheckContext, { table, column, type, sequence, iden
   return changes;
 }
 
+/** What refers to a key comes before it; what does so in its own table goes with it. */
+function operationsFor(
+  context: CheckContext,
+  { table }: Use,
+  changes: readonly SchemaChange[],
+): OperationOf<'retype'>[] {
+  const widened = new Map<Table, { column: string; type: string }[]>();
+  for (const change of changes) {
+    if (change.change !== 'column type') continue;
+    const of = context.tables.find(({ schema, name }) => schema === change.schema && name === change.table);
+    if (of) widened.set(of, [...(widened.get(of) ?? []), { column: change.column, type: change.to }]);
+  }
+  return [...widened]
+    .sort(([a], [b]) => Number(a === table) - Number(b === table))
+    .flatMap(([of, columns]) => retypeOf(of, columns));
+}
+
 export const check: Check = {
   id: 'sequence-nearly-exhausted',
   group: 'size',
@@ -182,6 +200,7 @@ export const check: Check = {
       const name = table ? `${table.name}.${column}` : `the sequence ${sequence?.sequence}`;
       const ofType = Math.abs(limit) >= (MAX_VALUES[type] ?? 0);
       const changes = ofType || type !== LARGEST ? changesFor(context, use) : [];
+      const operations = operationsFor(context, use, changes);
       yield {
         id: `sequence-nearly-exhausted:${key}`,
         check: 'sequence-nearly-exhausted',
@@ -223,7 +242,8 @@ export const check: Check = {
                 ? 'numbers of another kind, such as uuid, or a sequence that begins again below'
                 : 'raise the MAXVALUE of the sequence',
           changes,
-          lock: 'ACCESS EXCLUSIVE while each table and its indexes are written anew; for a large one add a bigint column, keep it in step, fill it in batches and switch',
+          ...(operations.length === 0 ? {} : { operations }),
+          lock: 'ACCESS EXCLUSIVE while each table and its indexes are written anew; sqltrail migrate does it online, with that lock for milliseconds',
           ...(table ? { bytes: table.totalBytes } : {}),
           risk: 'Applications that read the key into 32 bits have to be changed first.',
           expectedEffect: 'numbers for good',

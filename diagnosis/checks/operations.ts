@@ -1,0 +1,56 @@
+import type { OperationOf } from '../fix.ts';
+import type { Table } from '../relations.ts';
+
+/** From so many rows on partitions pay: vacuum, backups and indexes go by part, and old parts leave at once. */
+export const LARGE_ROWS = 25_000_000;
+
+const sizeOf = ({ schema, name, estimatedRows, totalBytes }: Table) => ({
+  schema,
+  table: name,
+  rows: estimatedRows,
+  bytes: totalBytes,
+});
+
+const INTEGER = /^(smallint|integer|bigint)$/;
+
+/**
+ * Columns that `sqltrail migrate plan ... retype` can give another type: those of a table with a key, which tells its
+ * rows apart in both tables, so that only whole numbers of it can be widened.
+ *
+ * @returns none where there is no such column
+ */
+export function retypeOf(
+  table: Table,
+  columns: readonly { column: string; type: string }[],
+  format?: string,
+): OperationOf<'retype'>[] {
+  const keys = [table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length > 0);
+  if (table.kind !== 'table' || table.fixedColumns || keys.length === 0) return [];
+  const possible = columns.filter(
+    ({ column, type }) => INTEGER.test(type) || keys.some((key) => !key.includes(column)),
+  );
+  return possible.length === 0
+    ? []
+    : [
+        {
+          operation: 'retype',
+          ...sizeOf(table),
+          columns: possible,
+          ...(format === undefined ? {} : { format }),
+        },
+      ];
+}
+
+/** A large table whose rows have their date in a column that is never null. */
+export function partitionOf(table: Table, by: string): OperationOf<'partition'>[] {
+  const column = table.columns.find(({ name }) => name === by);
+  const keys = [table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length > 0);
+  return table.kind === 'table' &&
+    !table.fixedColumns &&
+    table.estimatedRows >= LARGE_ROWS &&
+    keys.length > 0 &&
+    column?.notNull &&
+    /^(date|timestamp(\(\d\))? with(out)? time zone)$/.test(column.type)
+    ? [{ operation: 'partition', ...sizeOf(table), by, interval: 'month' }]
+    : [];
+}

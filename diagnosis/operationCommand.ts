@@ -1,0 +1,27 @@
+import { quote } from '../lib/pg/quote.ts';
+import type { Fix, Operation } from './fix.ts';
+
+/** A word of a command line, as a shell takes it. */
+const shellWord = (word: string) =>
+  /^[\w./:=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+/** An identifier without quotes where SQL needs none. */
+const plain = (...names: string[]) =>
+  names.map((name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : quote(name))).join('.');
+
+/** The command that plans an operation; the address of the database is in DATABASE_URL. */
+export function operationCommand(operation: Operation): string {
+  const { schema, table } = operation;
+  const words = ['sqltrail', 'migrate', 'plan', operation.operation];
+  if (operation.operation === 'partition')
+    words.push(plain(schema, table), '--by', operation.by, '--interval', operation.interval);
+  else {
+    const [first, ...also] = operation.columns;
+    words.push(plain(schema, table, first?.column ?? ''), first?.type ?? '');
+    for (const { column, type } of also) words.push('--also', `${column}=${type}`);
+    if (operation.format !== undefined) words.push('--format', operation.format);
+  }
+  return words.map(shellWord).join(' ');
+}
+
+export const commandsOf = (fix: Pick<Fix, 'operations'> | undefined): string[] =>
+  (fix?.operations ?? []).map(operationCommand);
