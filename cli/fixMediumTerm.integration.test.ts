@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { expect, it } from 'vitest';
+import { createTestDatabase } from '../test/support/database.ts';
+import { startNode } from '../test/support/process.ts';
+
+it('fix plan names online migrations with size and time, and each of its commands makes a plan', async () => {
+  const database = await createTestDatabase();
+  const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-medium-term-'));
+  const client = new pg.Client(database.url);
+  await client.connect();
+  try {
+    await client.query(`
+      CREATE TABLE "My stays" (id int PRIMARY KEY, day text NOT NULL, "left" text, price text, code char(3), paid money);
+      INSERT INTO "My stays" SELECT i, to_char(date '2024-01-01' + i % 500, 'DD.MM.YYYY'), to_char(date '2024-01-01' + i % 500, 'YYYY-MM-DD'), (i % 90) + 10 || ',' || i % 90 + 10, 'a', i
+        FROM generate_series(1, 2000) AS i;
+      CREATE TABLE people (id serial PRIMARY KEY, boss int REFERENCES people);
+      CREATE TABLE pets (id bigint PRIMARY KEY, owner int REFERENCES people);
+      SELECT setval('people_id_seq', 2000000000);
+      CREATE TABLE events (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at));
+      INSERT INTO events SELECT i, now() - i * interval '1 hour' FROM generate_series(1, 20000) AS i;
+      ANALYZE;
+      -- As large as it would have to be for partitions to pay.
+      UPDATE pg_class SET reltuples = 40000000 WHERE relname = 'events'`);
+    const { exited, output } = startNode(['cli/main.ts', 'fix', 'plan', '--windows', '0'], {
+      DATABASE_URL: database.url,
+    });
+    expect(await exited, output()).toBe(0);
+    const text = output();
+    expect(text).toContain('Medium-term');
+    expect(text).toMatch(
+      /40,000,000 rows, .* with indexes\n {5}Time: of the order of 2\.22 h \(5,000 rows a second/,
+    );
+    const commands = [...text.matchAll(/^ {5}Plan: sqltrail (.*)$/gm)].map(([, command]) => command ?? '');
+    expect(commands.toSorted()).toEqual(
+      [
+        'migrate plan partition public.events --by at --interval month',
+        'migrate plan retype public.people.id bigint --also boss=bigint',
+        'migrate plan retype public.pets.owner bigint',
+        `migrate plan retype 'public."My stays".code' text`,
+        `migrate plan retype 'public."My stays".day' date --format DD.MM.YYYY`,
+        `migrate plan retype 'public."My stays".left' date`,
+        `migrate plan retype 'public."My stays".paid' 'numeric(19,2)'`,
+        `migrate plan retype 'public."My stays".price' 'numeric(12,2)'`,
+      ].toSorted(),
+    );
+    // What refers to a key comes before it, so that the plan of the key is refused until then.
+    expect(commands.indexOf('migrate plan retype public.pets.owner bigint')).toBeLessThan(
+      commands.findIndex((command) => command.includes('people.id')),
+    );
+    for (const [at, command] of commands.entries()) {
+      const file = path.join(dir, `plan-${at}.yaml`);
+      const ran = promisify(execFile)(
+        'sh',
+        ['-c', `"${process.execPath}" cli/main.ts ${command} --out ${file}`],
+        { env: { ...process.env, DATABASE_URL: database.url } },
+      );
+      if (command.includes('people.id')) await expect(ran).rejects.toThrow(/Retype it first/);
+      else {
+        await ran;
+        expect(await readFile(file, 'utf8'), command).toContain('sqltrail: migration');
+      }
+    }
+    expect(await readdir(dir)).toHaveLength(commands.length - 1);
+  } finally {
+    await client.end();
+    await database.drop();
+    await rm(dir, { recursive: true, force: true });
+  }
+});
