@@ -9,8 +9,11 @@ import { stateSql } from './state.ts';
 const id = pg.escapeIdentifier;
 
 const APPLICATION_NAME = 'sqltrail-migrate';
-/** The settings of each session of the engine. */
-const SETTINGS = { jit: 'off', idle_in_transaction_session_timeout: '60000' };
+/**
+ * The settings of each session of the engine. A role may have a time limit for the application's statements, which would
+ * end one that reads a whole table or builds an index.
+ */
+const SETTINGS = { jit: 'off', idle_in_transaction_session_timeout: '60000', statement_timeout: '0' };
 
 /**
  * A session that may change things, and in whose name: everything is made in that of the tables' owner, so that

@@ -38,8 +38,10 @@ const isTemporal = (type: string) => type === 'date' || isTime(type);
 
 /** Always ends in an error, which names the value within the database only. */
 const fails = (value: string, type: string) => `CAST('no such form: ' || ${value} AS ${type})`;
+/** Whatever the column's collation is: not all of them know regular expressions. */
+const looksLike = (value: string, shape: string) => `${value}::text COLLATE "C" ~ ${literal(shape)}`;
 const guarded = (value: string, shape: string, result: string, type: string) =>
-  `CASE WHEN ${value} ~ ${literal(shape)} THEN ${result} ELSE ${fails(value, type)} END`;
+  `CASE WHEN ${looksLike(value, shape)} THEN ${result} ELSE ${fails(value, type)} END`;
 
 /** Patterns of to_char() that have one meaning on the way back, with what they look like. */
 const PATTERNS: Record<string, string> = {
@@ -101,8 +103,8 @@ function isoForms(wanted: ConversionWanted): Conversion[] {
       const time = to === 'date' ? '' : `([ T]${ISO_TIME})?`;
       return guarded(value, `^ *${ISO_DATE}${time} *$`, `${value}::${to}`, to);
     }
-    return `CASE WHEN ${value} ~ ${literal(`^ *${ISO_DATE}[ T]${ISO_TIME} ?${ISO_ZONE} *$`)} THEN ${value}::${to}
-      WHEN ${value} ~ ${literal(`^ *${ISO_DATE}([ T]${ISO_TIME})? *$`)} THEN (${value}::timestamp AT TIME ZONE ${zone})::${to}
+    return `CASE WHEN ${looksLike(value, `^ *${ISO_DATE}[ T]${ISO_TIME} ?${ISO_ZONE} *$`)} THEN ${value}::${to}
+      WHEN ${looksLike(value, `^ *${ISO_DATE}([ T]${ISO_TIME})? *$`)} THEN (${value}::timestamp AT TIME ZONE ${zone})::${to}
       ELSE ${fails(value, to)} END`;
   };
   const form = `ISO 8601${isMoment(to) ? `, times without a zone are of ${timeZone}` : ''}`;
