@@ -66,7 +66,7 @@ export const operationOptions = (to: Command): Command =>
     .option('--also <column=type>', 'retype: a further column of the table; may be repeated', collect, [])
     .option(
       '--accept-changes',
-      'retype: convert values that would be others after a rollback, as 1.50 comes back as 1.5',
+      'retype: convert values that would be others after a rollback, as 1.5 comes back as 1.50',
       false,
     )
     .option('--out <file>', 'file that the plan is written to; migration-TABLE.yaml without it');

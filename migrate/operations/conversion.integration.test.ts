@@ -128,6 +128,14 @@ it.each<[string, string, string[], string, string, Partial<RetypeOptions>?]>([
   ['text', 'public.mood', ['sad', 'happy'], 'sad', "'happy'"],
   ['text', 'integer', ['a', 'b'], '97', '99', { using: 'ascii(v)', back: 'chr(v)' }],
   ['integer', 'text', ['5', '-7'], '5', "'8'"],
+  [
+    'text',
+    'smallint',
+    ['new', 'done'],
+    '1',
+    '2',
+    { using: "CASE v WHEN 'new' THEN 1 WHEN 'done' THEN 2 END", back: "(ARRAY['new', 'done'])[v]" },
+  ],
 ])('%s to %s: %j', async (from, to, values, becomes, written, options = {}) => {
   await client.query(
     `CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v ${from}, w ${from} DEFAULT '${values[0]}')`,
