@@ -42,10 +42,13 @@ export async function compareTables(
   };
   const side = (from: string, where: string) =>
     `SELECT true AS here, ${quoteList(rows.newKey, 't')}, t AS whole FROM ${from} AS t WHERE ${where}`;
+  const list = (of: (column: string) => string) => rows.compared.map(of).join(', ');
   // Two constructors would be compared column by column, with operators that not all types have.
-  const differs = `CASE WHEN o.here AND n.here THEN ROW(${rows.compared.map(asNew).join(', ')})::record *<> ROW(${rows.compared
-    .map((column) => `(n.whole).${id(column)}`)
-    .join(', ')}) END`;
+  const differs = `CASE WHEN o.here AND n.here THEN ${
+    rows.converted
+      ? `ROW(${list(asNew)})::record *<> ROW(${list((column) => `(n.whole).${id(column)}`)})`
+      : 'o.whole *<> n.whole'
+  } END`;
   // A row that one table lacks because it cannot hold it.
   const known = rows.conflicts
     ? `(o.here IS NULL OR n.here IS NULL) AND EXISTS (SELECT FROM ${id(table.schema, rows.conflicts)} AS c WHERE ${rows.newKey
