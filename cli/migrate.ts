@@ -30,7 +30,7 @@ import {
   writeSteps,
 } from './migrateOperation.ts';
 import { type OperationFlags, operationArguments, operationOptions, planOperation } from './migratePlan.ts';
-import { aheadCommand, share } from './migrateTable.ts';
+import { acceptUse, aheadCommand, share } from './migrateTable.ts';
 
 /** Of the commands; each has those that its options name. */
 interface Flags {
@@ -42,6 +42,7 @@ interface Flags {
   timeZone?: string;
   duty: number;
   acceptSetAside: boolean;
+  acceptUse?: boolean;
   productionSize?: number;
   recording: string;
 }
@@ -176,6 +177,7 @@ export function migrateCommand(signal: AbortSignal): Command {
   const operation = (given: string | undefined, file: string, flags: Flags) =>
     operationAt(ownerUrl(given), file, {
       signal,
+      acceptUse: flags.acceptUse ?? false,
       ...(flags.duty === undefined ? {} : { dutyCycle: flags.duty }),
     });
   const planOptions = (to: Command) =>
@@ -315,8 +317,13 @@ export function migrateCommand(signal: AbortSignal): Command {
       }),
     );
 
-  changing(
-    withFile('complete', 'drop the legacy tables (the phase contract), after which there is no way back'),
+  acceptUse(
+    changing(
+      withFile(
+        'complete',
+        'drop the legacy tables or columns (the phase contract), after which there is no way back',
+      ),
+    ),
   ).action((first: string | undefined, second: string | undefined, flags: Flags) =>
     reported(async () => {
       const [given, file] = shifted(first, second);

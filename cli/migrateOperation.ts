@@ -14,8 +14,8 @@ import {
 } from '../migrate/engine.ts';
 import { type Phase, phaseIndex, type Reached } from '../migrate/mapping.ts';
 import { aheadOf } from '../migrate/operations/ahead.ts';
-import { type DeclaredMigration, readDeclared } from '../migrate/operations/declared.ts';
 import { operationOf } from '../migrate/operations/operation.ts';
+import { type Plan, readPlan } from '../migrate/operations/plan.ts';
 import { differences } from '../migrate/verify.ts';
 
 export const EXAMPLES = `
@@ -24,6 +24,8 @@ Any table (a file says what will be done, and all SQL of it):
   sqltrail migrate plan postgres://owner@localhost/app retype app.orders.placed_on date --format DD.MM.YYYY
   sqltrail migrate plan postgres://owner@localhost/app retype app.orders.total 'numeric(12, 2)'
   sqltrail migrate plan postgres://owner@localhost/app retype app.orders.id bigint
+  sqltrail migrate plan postgres://owner@localhost/app split-list app.articles.tags --separator ';'
+  sqltrail migrate plan postgres://owner@localhost/app extract app.bookings --columns guest_name,guest_city --key guest_id --into guests --resolve 'latest-by booked_at'
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
   sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
@@ -40,19 +42,19 @@ export const write = (text: string) => process.stdout.write(`${text}\n`);
 
 export interface At {
   options: MigrationOptions;
-  declared: DeclaredMigration;
+  declared: Plan;
   file: string;
 }
 
 export async function operationAt(
   url: string,
   file: string,
-  more: Pick<MigrationOptions, 'signal' | 'dutyCycle'>,
+  more: Pick<MigrationOptions, 'signal' | 'dutyCycle' | 'acceptUse'>,
 ): Promise<At> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new ConfigurationError(`${file} could not be read: ${(error as Error).message}`);
   });
-  const declared = readDeclared(text, file);
+  const declared = readPlan(text, file);
   return { declared, file, options: { url, mapping: operationOf(declared), ...more } };
 }
 
@@ -73,7 +75,7 @@ export function showProgress({ phase, step, event, detail }: Progress): void {
 
 /** Empty phases are none of an operation's. */
 const shown =
-  ({ phases }: DeclaredMigration) =>
+  ({ phases }: Plan) =>
   (progress: Progress): void => {
     const has = phases.some(({ phase }) => phase === progress.phase);
     if (has) showProgress(progress);
@@ -93,10 +95,12 @@ export async function startOperation(at: At, until: Phase, yes: boolean): Promis
   if (!yes) return void write(NOTHING);
   for await (const progress of runMigration({ ...at.options, until, yes: until === 'contract' }))
     shown(at.declared)(progress);
+  const what =
+    'rows' in at.declared ? 'table is' : at.declared.moved.columns.length === 1 ? 'column is' : 'columns are';
   write(
     until === 'contract'
-      ? `${at.declared.table.schema}.${at.declared.table.name} is done; the old table is gone.`
-      : `Next: sqltrail migrate status URL ${at.file}; the table changes places with --until cutover-writes.`,
+      ? `${at.declared.table.schema}.${at.declared.table.name} is done; the old ${what} gone.`
+      : `Next: sqltrail migrate status URL ${at.file}; the new table counts with --until cutover-writes.`,
   );
 }
 
@@ -115,6 +119,7 @@ export async function operationStatus({ options, declared }: At): Promise<void> 
 /** Makes partitions ahead, for a job that runs from time to time. */
 export async function partitionsAhead({ options, declared }: At, ahead: number, yes: boolean): Promise<void> {
   const { schema, name } = declared.table;
+  if (!('rows' in declared)) throw new ConfigurationError(`${declared.name} makes no partitions.`);
   write(
     `Partitions of ${schema}.${name} for the present ${declared.choices['interval']} and ${ahead} more would be made where they are missing, each with a short lock.`,
   );

@@ -2,16 +2,23 @@ import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import type { PartitionOptions } from '../migrate/operations/choices.ts';
-import { type DeclaredMigration, writeDeclared } from '../migrate/operations/declared.ts';
 import { intervals } from '../migrate/operations/intervals.ts';
+import { type ExtractOptions, planExtract } from '../migrate/operations/moved/extract.ts';
+import { planSplitList } from '../migrate/operations/moved/splitList.ts';
+import type { SplitListOptions } from '../migrate/operations/moved/splitListContent.ts';
 import { planPartition } from '../migrate/operations/partition.ts';
+import { type Plan, writePlan } from '../migrate/operations/plan.ts';
 import { planRetype, type RetypeOptions } from '../migrate/operations/retype.ts';
 import { wholeNumber } from './arguments.ts';
 import { write } from './migrateOperation.ts';
 
 /** Of `migrate plan`, when an operation is given. */
 export type OperationFlags = Omit<PartitionOptions, 'table' | 'by' | 'timeZone'> &
-  Omit<RetypeOptions, 'target' | 'type' | 'timeZone'> & {
+  Omit<RetypeOptions, 'target' | 'type' | 'timeZone'> &
+  Omit<SplitListOptions, 'table' | 'column'> &
+  Pick<ExtractOptions, 'resolve'> & {
+    columns?: readonly string[];
+    key?: string;
     by?: string;
     timeZone?: string;
     out?: string;
@@ -20,13 +27,70 @@ export type OperationFlags = Omit<PartitionOptions, 'table' | 'by' | 'timeZone'>
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const collect = (value: string, previous: string[]) => [...previous, value];
 
+function ruleOf(text: string): NonNullable<ExtractOptions['resolve']> {
+  const [, column] = /^latest-by\s+(\S.*)$/.exec(text) ?? [];
+  if (column) return { kind: 'latest-by', column };
+  if (text !== 'most-frequent')
+    throw new InvalidArgumentError('Give most-frequent, or "latest-by COLUMN" with a column of the table.');
+  return { kind: 'most-frequent' };
+}
+
+/** `app.articles.tags`, as SQL writes it: the last name is the column. */
+function columnOf(target: string | undefined): { table: string; column: string } | undefined {
+  const { table, column } =
+    /^(?<table>.+)\.(?<column>"(?:[^"]|"")+"|[^".]+)$/.exec(target ?? '')?.groups ?? {};
+  if (!table || !column) return undefined;
+  return {
+    table,
+    column: column.startsWith('"') ? column.slice(1, -1).replaceAll('""', '"') : column.toLowerCase(),
+  };
+}
+
+interface Operation {
+  needs: string;
+  example: string;
+  /** Undefined where it lacks what it needs. */
+  plan(url: string, given: readonly (string | undefined)[], flags: OperationFlags): Promise<Plan> | undefined;
+}
+
+const operations: Record<string, Operation> = {
+  partition: {
+    needs: 'a table and a column',
+    example: 'partition app.events --by created_at',
+    plan: (url, [table], { by, timeZone = 'UTC', ...flags }) =>
+      table && by ? planPartition(url, { ...flags, table, by, timeZone }) : undefined,
+  },
+  retype: {
+    needs: 'a column and its new type',
+    example: 'retype app.orders.placed_on date',
+    plan: (url, [target, type], { timeZone = 'UTC', ...flags }) =>
+      target && type ? planRetype(url, { ...flags, target, type, timeZone }) : undefined,
+  },
+  'split-list': {
+    needs: 'a column',
+    example: 'split-list app.articles.tags',
+    plan: (url, [target], flags) => {
+      const column = columnOf(target);
+      return column && planSplitList(url, { ...flags, ...column });
+    },
+  },
+  extract: {
+    needs: 'a table, columns, their key and a name',
+    example: 'extract app.bookings --columns guest_name,guest_city --key guest_id --into guests',
+    plan: (url, [table], { columns, key, into, resolve }) =>
+      table && columns && key && into
+        ? planExtract(url, { table, columns, key, into, ...(resolve ? { resolve } : {}) })
+        : undefined,
+  },
+};
+
 /** What an operation is given, in the order of the command line. */
 export const operationArguments = (to: Command): Command =>
   to
-    .argument('[operation]', 'partition, or retype')
+    .argument('[operation]', Object.keys(operations).join(', '))
     .argument(
       '[target]',
-      'partition: the table, such as app.events; retype: the column, such as app.orders.total',
+      'partition, extract: the table, such as app.events; retype, split-list: the column, such as app.orders.total',
     )
     .argument('[type]', "retype: the new type, such as date or 'numeric(12, 2)'");
 
@@ -69,31 +133,23 @@ export const operationOptions = (to: Command): Command =>
       'retype: convert values that would be others after a rollback, as 1.5 comes back as 1.50',
       false,
     )
+    .option('--separator <text>', 'split-list: what is between the entries of a text', ',')
+    .option(
+      '--into <name>',
+      'split-list, extract: name of the new table; split-list calls it TABLE_COLUMN without it',
+    )
+    .option('--accept-quotes', 'split-list: quotes and backslashes are ordinary characters', false)
+    .option('--merge-empty', 'split-list: no list and an empty one become the same', false)
+    .option('--columns <names>', 'extract: the copies, such as guest_name,guest_city', (text) =>
+      text.split(',').map((column) => column.trim()),
+    )
+    .option('--key <column>', 'extract: the column that determines them')
+    .option(
+      '--resolve <rule>',
+      'extract: which copy counts where they contradict: most-frequent, or "latest-by COLUMN"',
+      ruleOf,
+    )
     .option('--out <file>', 'file that the plan is written to; migration-TABLE.yaml without it');
-
-/** @throws ConfigurationError where an operation lacks what it needs */
-async function planOf(
-  url: string,
-  operation: string,
-  [target, type]: readonly (string | undefined)[],
-  { by, timeZone = 'UTC', ...flags }: OperationFlags,
-): Promise<DeclaredMigration> {
-  if (operation === 'partition') {
-    if (!target || !by)
-      throw new ConfigurationError(
-        'partition needs a table and a column: sqltrail migrate plan URL partition app.events --by created_at',
-      );
-    return planPartition(url, { table: target, by, timeZone, ...flags });
-  }
-  if (operation === 'retype') {
-    if (!target || !type)
-      throw new ConfigurationError(
-        'retype needs a column and its new type: sqltrail migrate plan URL retype app.orders.placed_on date',
-      );
-    return planRetype(url, { target, type, timeZone, ...flags });
-  }
-  throw new ConfigurationError(`There is no operation ${operation}; there are partition and retype.`);
-}
 
 /** Plans an operation and writes it to a file. @throws OperationError with every reason why it cannot be done */
 export async function planOperation(
@@ -102,9 +158,19 @@ export async function planOperation(
   given: readonly (string | undefined)[],
   flags: OperationFlags,
 ): Promise<void> {
-  const declared = await planOf(url, operation, given, flags);
+  const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+  if (!known)
+    throw new ConfigurationError(
+      `There is no operation ${operation}; there are ${Object.keys(operations).join(', ')}.`,
+    );
+  const planned = known.plan(url, given, flags);
+  if (!planned)
+    throw new ConfigurationError(
+      `${operation} needs ${known.needs}: sqltrail migrate plan URL ${known.example}`,
+    );
+  const declared = await planned;
   const file = flags.out ?? `migration-${declared.table.name.replaceAll(/[^\p{L}\p{N}_-]/gu, '_')}.yaml`;
-  await writeFile(file, writeDeclared(declared), { flag: 'wx' }).catch((error) => {
+  await writeFile(file, writePlan(declared), { flag: 'wx' }).catch((error) => {
     if (errorCode(error) === 'EEXIST')
       throw new ConfigurationError(`${file} is there already. Remove it, or name another file with --out.`);
     throw new ConfigurationError(`${file} could not be written: ${(error as Error).message}`);

@@ -23,6 +23,7 @@ interface Flags {
   to: Reached;
   ahead: number;
   yes: boolean;
+  acceptUse?: boolean;
 }
 
 /** Share of the time in which the copy works. */
@@ -53,15 +54,23 @@ const verbsOf =
               `Give the file of a plan: sqltrail migrate ${name} URL FILE. sqltrail migrate plan makes one.`,
             );
           const url = databaseUrl(given, `migrate ${name} postgres://owner`);
-          const { duty } = flags;
+          const { duty, acceptUse = false } = flags;
           await work(
-            await operationAt(url, file, { signal, ...(duty === undefined ? {} : { dutyCycle: duty }) }),
+            await operationAt(url, file, {
+              signal,
+              acceptUse,
+              ...(duty === undefined ? {} : { dutyCycle: duty }),
+            }),
             flags,
           );
         }),
       );
 
 const yes = (to: Command) => to.option('--yes', 'do it; without it only what would be done is shown', false);
+
+/** Of `complete`, where columns go. */
+export const acceptUse = (to: Command): Command =>
+  to.option('--accept-use', 'drop old columns although functions or statements have their names', false);
 
 /** `sqltrail migrate ahead`, which is the same in a clone. */
 export function aheadCommand(migrate: Command, signal: AbortSignal): void {
@@ -78,7 +87,7 @@ export function aheadCommand(migrate: Command, signal: AbortSignal): void {
 export function tableMigrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
     .description(
-      'change large tables online, in phases with a way back: partition a table by ranges of time, or give a column another type',
+      'change large tables online, in phases with a way back: partition a table, give a column another type, or move columns to a table of their own',
     )
     .addHelpText('after', EXAMPLES);
   const verb = verbsOf(migrate, signal);
@@ -124,10 +133,12 @@ export function tableMigrateCommand(signal: AbortSignal): Command {
   ).addOption(
     new Option('--to <phase>', 'the phase to go back to').choices(['none', ...phases]).default('none'),
   );
-  yes(
-    duty(
-      verb('complete', 'drop the old table, after which there is no way back', (at, flags) =>
-        startOperation(at, 'contract', flags.yes),
+  acceptUse(
+    yes(
+      duty(
+        verb('complete', 'drop the old table or columns, after which there is no way back', (at, flags) =>
+          startOperation(at, 'contract', flags.yes),
+        ),
       ),
     ),
   );

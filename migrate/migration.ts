@@ -86,6 +86,8 @@ export interface MigrationOptions {
   leastDuty?: number;
   /** Go on although rows were set aside that the new model cannot hold. */
   acceptSetAside?: boolean;
+  /** Drop old columns although functions or statements name them. */
+  acceptUse?: boolean;
   signal?: AbortSignal;
 }
 
@@ -100,6 +102,12 @@ export const SHORT_LOCK = 'for milliseconds; gives up after 500 ms of waiting an
 
 /** Name of the step that compares, also of the contract; kept with each migration that has begun. */
 export const MODELS_EQUAL = 'both models are equal';
+
+/** Name of the step that ends the contract while something uses what would go. */
+export const UNUSED = 'nothing uses what goes';
+
+/** Name of the step after which every contradiction is kept. */
+export const LEDGER_COMPLETE = 'ledger is complete';
 
 /** Both models are compared. */
 export const VERIFY: Step['work'] = {

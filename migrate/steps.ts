@@ -5,7 +5,16 @@ import { OperationError } from '../lib/pg/errors.ts';
 import { backfill, cutover, derive, partitions, sweep } from './carry.ts';
 import { forwardTriggers, reverseTriggers, syncSql } from './generate.ts';
 import type { Mapping, Phase } from './mapping.ts';
-import { MODELS_EQUAL, type Progress, type Running, SHORT_LOCK, type Step, VERIFY } from './migration.ts';
+import {
+  LEDGER_COMPLETE,
+  MODELS_EQUAL,
+  type Progress,
+  type Running,
+  SHORT_LOCK,
+  type Step,
+  UNUSED,
+  VERIFY,
+} from './migration.ts';
 import type { Undo } from './state.ts';
 
 /** What the catalogue says of the legacy tables. */
@@ -103,7 +112,8 @@ export async function readFacts(client: pg.ClientBase, mapping: Mapping): Promis
 
 /** Steps of the contract that change nothing which the legacy tables need, of an operation too. */
 const STILL_USES = 'the shop still uses the new model';
-export const isHarmless = (step: string) => [STILL_USES, MODELS_EQUAL, 'ledger is complete'].includes(step);
+export const isHarmless = (step: string) =>
+  [STILL_USES, UNUSED, MODELS_EQUAL, LEDGER_COMPLETE].includes(step);
 
 /** The same store once more: the shop may have been started again since, with another one. */
 // biome-ignore lint/correctness/useYield: it takes part in a run and has nothing to report
@@ -273,7 +283,7 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
 
   add('contract', STILL_USES, 'none', { kind: 'run', run: (run) => confirm(run, writes) });
   add('contract', MODELS_EQUAL, 'none: reads only', VERIFY);
-  add('contract', 'ledger is complete', 'none', {
+  add('contract', LEDGER_COMPLETE, 'none', {
     kind: 'run',
     run: (run, { phase, step }) => sweep(run, mapping, phase, step),
   });

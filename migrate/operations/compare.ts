@@ -9,7 +9,10 @@ import { same } from './sync.ts';
 const CHUNK = 20_000;
 
 /** Settings for the session that compares: a chunk is read through the indexes of the keys. */
-export const comparingIn = ({ searchPath, settings = {} }: DeclaredMigration['rows']): Settings => ({
+export const comparingIn = ({
+  searchPath,
+  settings = {},
+}: Pick<DeclaredMigration['rows'], 'searchPath' | 'settings'>): Settings => ({
   enable_seqscan: 'off',
   search_path: searchPath,
   ...settings,

@@ -9,6 +9,38 @@ import type { DeclaredMigration } from './declared.ts';
 const FIRST_BLOCKS = 32;
 const MAX_BLOCKS = 8_192;
 
+/** Rows of a table, in the order in which they are stored. */
+export interface Blocks {
+  /** Of the migration, which keeps the cursor. */
+  name: string;
+  /** The table, quoted. */
+  from: string;
+  searchPath: string;
+  /** Carries over the rows between the places `$1` and `$2`; may say how many units that was (`units`). */
+  sql: string;
+}
+
+export function copyRows(
+  run: Running,
+  at: { phase: Phase; step: string },
+  { rows, table, name }: DeclaredMigration,
+): AsyncGenerator<Progress> {
+  const from = id(table.schema, table.name);
+  const columns = quoteList(rows.copied);
+  const insert = `INSERT INTO ${id(table.schema, rows.newName)} (${columns}) OVERRIDING SYSTEM VALUE
+    SELECT ${columns} FROM (SELECT ${columns} FROM ONLY ${from} WHERE ctid >= $1::tid AND ctid < $2::tid FOR SHARE) AS held
+    ON CONFLICT (${quoteList(rows.newKey)}) DO NOTHING`;
+  return copyBlocks(run, at, {
+    name,
+    from,
+    searchPath: rows.searchPath,
+    sql:
+      rows.copy === undefined
+        ? insert
+        : `SELECT ${id(table.schema, rows.copy)}($1::tid, $2::tid)::float8 AS units`,
+  });
+}
+
 /**
  * Copies the rows block by block, whatever their key is, up to the block that was the last one when it began: rows
  * that come or change later are brought by the triggers. The rows of a batch are held FOR SHARE, so that what is
@@ -16,24 +48,14 @@ const MAX_BLOCKS = 8_192;
  * the plan, which notes those. A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) has
  * another file, and is read again from its beginning.
  */
-export async function* copyRows(
+export async function* copyBlocks(
   run: Running,
   at: { phase: Phase; step: string },
-  declared: DeclaredMigration,
+  { name, from, searchPath, sql }: Blocks,
 ): AsyncGenerator<Progress> {
   const { client } = run;
-  const { rows, table, name } = declared;
-  const from = id(table.schema, table.name);
-  const to = id(table.schema, rows.newName);
-  const columns = quoteList(rows.copied);
-  const conflict = quoteList(rows.newKey);
-  const insert = `INSERT INTO ${to} (${columns}) OVERRIDING SYSTEM VALUE
-    SELECT ${columns} FROM (SELECT ${columns} FROM ONLY ${from} WHERE ctid >= $1::tid AND ctid < $2::tid FOR SHARE) AS held
-    ON CONFLICT (${conflict}) DO NOTHING`;
   const next = async (size: number) => {
-    await client.query(
-      `SET LOCAL search_path = ${rows.searchPath}; LOCK TABLE ONLY ${from} IN ROW SHARE MODE`,
-    );
+    await client.query(`SET LOCAL search_path = ${searchPath}; LOCK TABLE ONLY ${from} IN ROW SHARE MODE`);
     const { rows: cursors } = await client.query<{ file: string; reached: string; upper: string }>(
       `INSERT INTO sqltrail.migration_cursor AS c (migration, legacy_table, reached, upper)
        VALUES ($1, format('%s, file %s', $2::text, pg_relation_filenode($2::regclass)), 0,
@@ -50,20 +72,14 @@ export async function* copyRows(
     const started = performance.now();
     const end = BigInt(cursor.reached) + BigInt(size);
     const reached = String(end < BigInt(cursor.upper) ? end : BigInt(cursor.upper));
-    const range = [`(${cursor.reached},0)`, `(${reached},0)`];
-    let copied: number;
-    if (rows.copy === undefined) copied = (await client.query(insert, range)).rowCount ?? 0;
-    else {
-      const { rows: counts } = await client.query<{ copied: number }>(
-        `SELECT ${id(table.schema, rows.copy)}($1::tid, $2::tid)::float8 AS copied`,
-        range,
-      );
-      copied = counts[0]?.copied ?? 0;
-    }
+    const { rows: said, rowCount } = await client.query<{ units?: number }>(sql, [
+      `(${cursor.reached},0)`,
+      `(${reached},0)`,
+    ]);
     const units = await advanceCursor(
       client,
       { migration: name, table: cursor.file },
-      { reached, units: copied, tookMs: performance.now() - started },
+      { reached, units: said[0]?.units ?? rowCount ?? 0, tookMs: performance.now() - started },
     );
     return { reached, upper: cursor.upper, units };
   };

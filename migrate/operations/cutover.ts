@@ -57,7 +57,10 @@ function exchange(d: TableDescription, layout: Layout, forth: boolean): string[]
 }
 
 /** Ends the transaction when the table is no longer what the plan was made for. */
-const unchanged = (d: TableDescription, definition: Readonly<Record<string, string>>) => `DO $sqltrail$
+export const unchanged = (
+  d: Pick<TableDescription, 'table'>,
+  definition: Readonly<Record<string, string>>,
+) => `DO $sqltrail$
 DECLARE
   changed  text;
 BEGIN

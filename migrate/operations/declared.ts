@@ -1,7 +1,6 @@
 import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { ConfigurationError } from '../../lib/errors.ts';
-import { hashOf } from '../migration.ts';
 
 const name = z.string().min(1);
 
@@ -13,8 +12,11 @@ const step = z.strictObject({
   sql: z.string().optional(),
   /** Built one after the other with CREATE INDEX CONCURRENTLY. */
   indexes: z.array(z.strictObject({ name, sql: z.string() })).optional(),
-  /** `copy`: the rows, in batches; `compare`: all rows of both tables. */
-  work: z.enum(['copy', 'compare']).optional(),
+  /**
+   * `copy`: the rows, in batches; `compare`: all rows of both tables; `drain`: keys that changed since; `unused`: ends
+   * the run while something uses the old columns.
+   */
+  work: z.enum(['copy', 'compare', 'drain', 'unused']).optional(),
   /** One short transaction that takes the step back. */
   undo: z.string().optional(),
 });
@@ -68,26 +70,23 @@ export const declaredMigration = z.strictObject({
 export type DeclaredMigration = z.infer<typeof declaredMigration>;
 export type DeclaredStep = z.infer<typeof step>;
 
-/** A migration that has begun goes on only with the file that it began with; comments and layout do not count. */
-export const hashOfDeclared = (declared: DeclaredMigration): string =>
-  hashOf(declaredMigration.parse(declared));
-
 const HEAD = `# A migration of one table, made by sqltrail migrate plan. Read it, then:
 #   sqltrail migrate start URL THIS-FILE            shows what will be done; --yes does it
 #   sqltrail migrate start URL THIS-FILE --until cutover-writes --yes
-#   sqltrail migrate complete URL THIS-FILE --yes   drops the old table; until then rollback loses nothing
+#   sqltrail migrate complete URL THIS-FILE --yes   drops what is old; until then rollback loses nothing
 # Each sql runs as one short transaction that gives up waiting for a lock after 500 ms and is tried again.
 `;
 
-export const writeDeclared = (declared: DeclaredMigration): string =>
+export const writeYaml = (declared: object): string =>
   HEAD + stringify(declared, { lineWidth: 0, blockQuote: 'literal' });
 
 /** @param file its name, for messages @throws ConfigurationError naming what is wrong and where */
-export function readDeclared(text: string, file: string): DeclaredMigration {
+export function readAs<T>(schema: (document: unknown) => z.ZodType<T>, text: string, file: string): T {
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error) throw new ConfigurationError(`${file} is no YAML: ${error.message}`);
-  const result = declaredMigration.safeParse(document.toJS());
+  const content: unknown = document.toJS();
+  const result = schema(content).safeParse(content);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new ConfigurationError(

@@ -5,15 +5,23 @@ import { type Migration, type Step, VERIFY } from '../migration.ts';
 import type { Undo } from '../state.ts';
 import { compareTables, comparingIn } from './compare.ts';
 import { copyRows } from './copy.ts';
-import { type DeclaredMigration, type DeclaredStep, hashOfDeclared } from './declared.ts';
+import type { DeclaredStep } from './declared.ts';
 import { fingerprintOf } from './description.ts';
+import { compareMoved } from './moved/compare.ts';
+import { movedWork } from './moved/work.ts';
+import { hashOfPlan, type Plan } from './plan.ts';
 
 /** Names in the statements are complete; nothing is found by a path that somebody has set. */
 const PATH = 'SET LOCAL search_path = pg_catalog;\n';
 
-function workOf(declared: DeclaredMigration, { sql, indexes, work }: DeclaredStep): Step['work'] {
-  if (work === 'copy') return { kind: 'run', run: (run, at) => copyRows(run, at, declared) };
+function workOf(declared: Plan, { sql, indexes, work }: DeclaredStep): Step['work'] {
   if (work === 'compare') return VERIFY;
+  if (work)
+    return {
+      kind: 'run',
+      run: (run, at) =>
+        'moved' in declared ? movedWork[work](run, at, declared) : copyRows(run, at, declared),
+    };
   if (indexes)
     return {
       kind: 'indexes',
@@ -22,7 +30,7 @@ function workOf(declared: DeclaredMigration, { sql, indexes, work }: DeclaredSte
   return sql ? { kind: 'transaction', sql: `${PATH}${sql}` } : { kind: 'nothing' };
 }
 
-function undoOf(declared: DeclaredMigration, { undo, work }: DeclaredStep): Undo {
+function undoOf(declared: Plan, { undo, work }: DeclaredStep): Undo {
   if (work === 'copy')
     return {
       kind: 'transaction',
@@ -32,7 +40,7 @@ function undoOf(declared: DeclaredMigration, { undo, work }: DeclaredStep): Undo
 }
 
 /** @throws OperationError when the table is no longer what the plan was made for */
-async function refuseChanged(client: pg.ClientBase, { table, definition }: DeclaredMigration): Promise<void> {
+async function refuseChanged(client: pg.ClientBase, { table, definition }: Plan): Promise<void> {
   const now = await client.query('BEGIN READ ONLY; SET LOCAL search_path = pg_catalog').then(async () => {
     try {
       return await fingerprintOf(client, table.oid);
@@ -48,14 +56,14 @@ async function refuseChanged(client: pg.ClientBase, { table, definition }: Decla
 }
 
 /** The migration that a file declares; it runs exactly the SQL that is in it. */
-export const operationOf = (declared: DeclaredMigration): Migration => ({
+export const operationOf = (declared: Plan): Migration => ({
   name: declared.name,
-  hash: hashOfDeclared(declared),
+  hash: hashOfPlan(declared),
   tables: [
     { schema: declared.table.schema, table: declared.table.name },
-    { schema: declared.table.schema, table: declared.rows.oldName },
+    ...('rows' in declared ? [{ schema: declared.table.schema, table: declared.rows.oldName }] : []),
   ],
-  comparing: comparingIn(declared.rows),
+  comparing: comparingIn('moved' in declared ? declared.moved : declared.rows),
   begins: (client) => refuseChanged(client, declared),
   steps: async () =>
     declared.phases.flatMap(({ phase, steps }) =>
@@ -70,5 +78,6 @@ export const operationOf = (declared: DeclaredMigration): Migration => ({
           : {}),
       })),
     ),
-  verify: (client, options) => compareTables(client, declared, options),
+  verify: (client, options) =>
+    'moved' in declared ? compareMoved(client, declared, options) : compareTables(client, declared, options),
 });

@@ -182,7 +182,7 @@ const triggerName = ({ direction }: Pick<Sync, 'direction'>, event: string) =>
   id(`${TRIGGER_PREFIX}${direction}_${event.toLowerCase()}`);
 
 /** They fire for sessions with `session_replication_role = replica` too. */
-export const syncTriggers = (sync: Sync): string =>
+export const syncTriggers = (sync: Pick<Sync, 'direction' | 'schema' | 'from' | 'fn'>): string =>
   events
     .map(
       (

@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { rollbackMigration, runMigration } from '../../migrate/engine.ts';
 import type { Phase, Reached } from '../../migrate/mapping.ts';
-import { readDeclared } from '../../migrate/operations/declared.ts';
 import { operationOf } from '../../migrate/operations/operation.ts';
+import { readPlan } from '../../migrate/operations/plan.ts';
 
 const { TEST_URL: url = '', TEST_PLAN: file = '' } = process.env;
 const [direction, phase = ''] = process.argv.slice(2);
 const at = {
   url,
-  mapping: operationOf(readDeclared(await readFile(file, 'utf8'), file)),
+  mapping: operationOf(readPlan(await readFile(file, 'utf8'), file)),
   dutyCycle: 1,
   maxBatch: 2,
 };

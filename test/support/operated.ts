@@ -2,15 +2,16 @@ import { rollbackMigration, runMigration } from '../../migrate/engine.ts';
 import type { Phase, Reached } from '../../migrate/mapping.ts';
 import type { Migration } from '../../migrate/migration.ts';
 import type { PartitionOptions } from '../../migrate/operations/choices.ts';
-import { type DeclaredMigration, readDeclared, writeDeclared } from '../../migrate/operations/declared.ts';
+import type { DeclaredMigration } from '../../migrate/operations/declared.ts';
 import { operationOf } from '../../migrate/operations/operation.ts';
 import { planPartition } from '../../migrate/operations/partition.ts';
+import { type Plan, readPlan, writePlan } from '../../migrate/operations/plan.ts';
 import { planRetype, type RetypeOptions } from '../../migrate/operations/retype.ts';
 import { HOSTILE } from './operationCase.ts';
 
 /** An operation on a test's database, planned, written to a file's text and read from it again. */
-export interface Operated {
-  declared: DeclaredMigration;
+export interface Operated<Declared extends Plan = DeclaredMigration> {
+  declared: Declared;
   file: string;
   options: { url: string; mapping: Migration; dutyCycle: number };
   run(until: Phase): Promise<void>;
@@ -26,10 +27,10 @@ export const chosen = {
   acceptTriggers: false,
 } as const satisfies Partial<PartitionOptions>;
 
-/** Goes through the file, as the command does. */
-function fromPlan(url: string, plan: DeclaredMigration): Operated {
-  const file = writeDeclared(plan);
-  const declared = readDeclared(file, 'plan.yaml');
+/** Of a plan that was just made; goes through the file, as the command does. */
+export function operatedAs<Declared extends Plan>(url: string, plan: Declared): Operated<Declared> {
+  const file = writePlan(plan);
+  const declared = readPlan(file, 'plan.yaml') as Declared;
   const at = { url, mapping: operationOf(declared), dutyCycle: 1, maxBatch: 64 };
   return {
     declared,
@@ -48,7 +49,7 @@ function fromPlan(url: string, plan: DeclaredMigration): Operated {
 export const operated = async (
   url: string,
   options: Pick<PartitionOptions, 'table' | 'by'> & Partial<PartitionOptions>,
-): Promise<Operated> => fromPlan(url, await planPartition(url, { ...chosen, ...options }));
+): Promise<Operated> => operatedAs(url, await planPartition(url, { ...chosen, ...options }));
 
 /** Gives a column another type. @throws OperationError with the reasons why it cannot be done */
 export const retyped = async (
@@ -57,7 +58,7 @@ export const retyped = async (
   type: string,
   options: Partial<RetypeOptions> = {},
 ): Promise<Operated> =>
-  fromPlan(
+  operatedAs(
     url,
     await planRetype(url, {
       target,

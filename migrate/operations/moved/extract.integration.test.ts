@@ -1,0 +1,264 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { waitFor } from '../../../lib/waitFor.ts';
+import { BOOKINGS, bookings, GUESTS, LEDGER, wrongCopies } from '../../../test/support/copiesCase.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { dumpBinDir, pgDump, startDumpServer } from '../../../test/support/dump.ts';
+import { killedRuns } from '../../../test/support/killedRuns.ts';
+import { extracted } from '../../../test/support/moved.ts';
+import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
+import { PATIENCE_MS } from '../../../test/support/patience.ts';
+import { verifyMigration } from '../../engine.ts';
+import { type Phase, phases, type Reached } from '../../mapping.ts';
+import { differences } from '../../verify.ts';
+import type { Rule } from './extractSql.ts';
+
+let database: TestDatabase;
+let client: pg.Client;
+let writers: Writers | undefined;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  client = new pg.Client(database.url);
+  await client.connect();
+});
+afterEach(async () => {
+  await writers?.stop();
+  writers = undefined;
+  await client.end();
+  await database.drop();
+});
+const query = async (sql: string) => (await client.query(sql)).rows;
+
+const LATEST: Rule = { kind: 'latest-by', column: 'at' };
+const extractGuests = (resolve: Rule = LATEST, url = database.url) =>
+  extracted(url, {
+    table: BOOKINGS,
+    columns: ['Имя', 'city', 'image'],
+    key: 'guest',
+    into: 'Гости',
+    resolve,
+  });
+const wrong = (cutover: boolean, rule: Rule = LATEST) =>
+  wrongCopies(client, {
+    table: BOOKINGS,
+    into: GUESTS,
+    ledger: LEDGER,
+    queue: '"Дом"."Гости_sqltrail_changed"',
+    key: 'guest',
+    columns: { Имя: '"Имя"', city: 'city', image: 'image' },
+    latest: rule.kind === 'latest-by' ? rule.column : undefined,
+    cutover,
+  });
+
+const WRITERS = 3;
+const some = (n: number) => Math.floor(Math.random() * n);
+const mine = (writer: number) => `guest % ${WRITERS} = ${writer}`;
+/** Each session has guests of its own, so that none has a reason to fail without the migration. */
+const statementOf = (writer: number): string => {
+  const guest = 3 * some(25) + writer;
+  const one = `id = (SELECT id FROM ${BOOKINGS} WHERE ${mine(writer)} ORDER BY id OFFSET ${some(400)} LIMIT 1)`;
+  return [
+    `INSERT INTO ${BOOKINGS} (guest, "Имя", city, image) VALUES (${guest}, 'имя ${guest}', 'city ${some(3)}', '{"g": 1}')`,
+    `INSERT INTO ${BOOKINGS} (guest, "Имя", city) SELECT ${guest}, 'same', 'c' FROM generate_series(1, 15) AS i`,
+    `INSERT INTO ${BOOKINGS} (guest) VALUES (NULL)`,
+    `UPDATE ${BOOKINGS} SET city = 'moved ${some(9)}', at = clock_timestamp() WHERE guest = ${guest}`,
+    `UPDATE ${BOOKINGS} SET city = 'one ${some(9)}' WHERE ${one}`,
+    `UPDATE ${BOOKINGS} SET note = 'n${some(9)}' WHERE guest = ${guest}`,
+    `UPDATE ${BOOKINGS} SET guest = ${guest} WHERE ${one}`,
+    `DELETE FROM ${BOOKINGS} WHERE ${one}`,
+    `DELETE FROM ${BOOKINGS} WHERE guest = ${guest} AND id % 3 > 0`,
+    `BEGIN; UPDATE ${BOOKINGS} SET city = 'first' WHERE ${one}; UPDATE ${BOOKINGS} SET city = 'second' WHERE ${one}; COMMIT`,
+  ][some(10)] as string;
+};
+/** The same, and what an application does that uses the new table. */
+const newStatementOf = (writer: number): string => {
+  const guest = 3 * some(25) + writer;
+  return [
+    statementOf(writer),
+    `INSERT INTO ${GUESTS} (guest, "Имя") VALUES (${guest}, 'new') ON CONFLICT (guest) DO UPDATE SET "Имя" = 'renamed ${some(9)}'`,
+    `UPDATE ${GUESTS} SET city = 'set ${some(9)}' WHERE guest = ${guest}`,
+    `INSERT INTO ${BOOKINGS} (guest) SELECT guest FROM ${GUESTS} WHERE guest = ${guest}`,
+    `DELETE FROM ${GUESTS} AS g WHERE guest = ${guest} AND NOT EXISTS (SELECT FROM ${BOOKINGS} AS b WHERE b.guest = g.guest)`,
+  ][some(5)] as string;
+};
+
+/** Waits until every session has had time to write since now. */
+const written = async () => {
+  expect(writers?.failures).toEqual([]);
+  const before = writers?.done() ?? 0;
+  await waitFor('writes', () => (writers?.done() ?? 0) > before + 20, {
+    deadlineMs: PATIENCE_MS,
+    everyMs: 20,
+  });
+  expect(writers?.failures).toEqual([]);
+};
+
+it('moves copies to a table of their own, and back', async () => {
+  await client.query(`CREATE TABLE stays (id int PRIMARY KEY, guest_id text, guest_name text, city text DEFAULT 'unknown', at date);
+    INSERT INTO stays VALUES (1, 'a', 'Ann', 'Basel', '2026-01-01'), (2, 'a', 'Ann', 'Bern', '2026-01-02'), (3, 'b', 'Bob', NULL, '2026-01-01'), (4, NULL, NULL, 'unknown', NULL)`);
+  const options = { table: 'stays', columns: ['guest_name', 'city'], key: 'guest_id', into: 'guests' };
+  await expect(extracted(database.url, options)).rejects.toThrow(
+    /The copies of 1 of 2 guest_ids contradict.*for example a.*--resolve latest-by COLUMN/,
+  );
+  const it = await extracted(database.url, { ...options, resolve: LATEST });
+  const guests = () => query('SELECT * FROM guests ORDER BY guest_id');
+  const ledger = () =>
+    query('SELECT key, column_name, copies, chosen, rule FROM guests_contradictions ORDER BY id');
+  await it.run('verify');
+  expect(await guests()).toEqual([
+    { guest_id: 'a', guest_name: 'Ann', city: 'Bern' },
+    { guest_id: 'b', guest_name: 'Bob', city: null },
+  ]);
+  const contradiction = {
+    key: 'a',
+    column_name: 'city',
+    chosen: 'Bern',
+    rule: 'latest-by at',
+    copies: [
+      { value: 'Basel', rows: 1 },
+      { value: 'Bern', rows: 1 },
+    ],
+  };
+  expect(await ledger()).toEqual([contradiction]);
+  await it.run('cutover-writes');
+  // An application that no longer knows the columns, one that does, and one that uses the new table.
+  await client.query("INSERT INTO stays (id, guest_id, at) VALUES (5, 'a', '2026-01-03')");
+  expect(await query('SELECT guest_name, city FROM stays WHERE id = 5')).toEqual([
+    { guest_name: 'Ann', city: 'Bern' },
+  ]);
+  await client.query(
+    "INSERT INTO stays VALUES (6, 'c', 'Cid', 'Chur', '2026-01-03'); UPDATE stays SET city = 'Biel' WHERE id = 3",
+  );
+  expect((await guests()).slice(1)).toEqual([
+    { guest_id: 'b', guest_name: 'Bob', city: 'Biel' },
+    { guest_id: 'c', guest_name: 'Cid', city: 'Chur' },
+  ]);
+  expect((await ledger())[1]).toMatchObject({
+    key: 'b',
+    column_name: 'city',
+    chosen: 'Biel',
+    rule: 'written later',
+  });
+  await client.query(
+    "UPDATE guests SET guest_name = 'Anna' WHERE guest_id = 'a'; INSERT INTO guests VALUES ('d', 'Dan', 'Davos'); UPDATE stays SET guest_id = 'd' WHERE id = 5",
+  );
+  expect(await query('SELECT id, guest_name, city FROM stays ORDER BY id')).toEqual([
+    { id: 1, guest_name: 'Anna', city: 'Bern' },
+    { id: 2, guest_name: 'Anna', city: 'Bern' },
+    { id: 3, guest_name: 'Bob', city: 'Biel' },
+    { id: 4, guest_name: null, city: 'unknown' },
+    { id: 5, guest_name: 'Dan', city: 'Davos' },
+    { id: 6, guest_name: 'Cid', city: 'Chur' },
+  ]);
+  await expect(client.query("DELETE FROM guests WHERE guest_id = 'a'")).rejects.toMatchObject({
+    code: '23503',
+  });
+  await expect(client.query("UPDATE guests SET guest_id = 'z' WHERE guest_id = 'a'")).rejects.toMatchObject({
+    code: '23503',
+  });
+  await expect(client.query('TRUNCATE guests')).rejects.toMatchObject({ code: '23503' });
+  expect(differences(await verifyMigration(it.options))).toEqual([]);
+  const kept = await query('SELECT * FROM stays ORDER BY id');
+  // What no row of the old table can hold is in the ledger.
+  await client.query("INSERT INTO guests VALUES ('e', 'Eve', NULL)");
+  await it.back('none');
+  expect(await query('SELECT * FROM stays ORDER BY id')).toEqual(kept);
+  expect(
+    (await ledger()).map(({ key, column_name, chosen, rule }) => [key, column_name, chosen, rule]),
+  ).toEqual([
+    ['e', 'guest_name', 'Eve', 'rolled back'],
+    ['e', 'city', null, 'rolled back'],
+  ]);
+  await it.run('cutover-writes');
+  await client.query("INSERT INTO stays VALUES (7, 'a', 'Anna', 'Aarau', '2026-02-01')");
+  await it.run('contract');
+  expect(Object.keys((await query('SELECT * FROM stays'))[0])).toEqual(['id', 'guest_id', 'at']);
+  expect((await guests())[0]).toEqual({ guest_id: 'a', guest_name: 'Anna', city: 'Aarau' });
+  await expect(client.query("INSERT INTO stays VALUES (8, 'nobody', NULL)")).rejects.toMatchObject({
+    code: '23503',
+  });
+  expect(
+    await query(
+      "SELECT proname AS name FROM pg_proc WHERE proname LIKE '%sqltrail%' UNION ALL SELECT tgname FROM pg_trigger WHERE tgname LIKE '%sqltrail%' UNION ALL SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'",
+    ),
+  ).toEqual([]);
+});
+
+it.each<[string, Rule]>([
+  ['latest-by', LATEST],
+  ['most-frequent', { kind: 'most-frequent' }],
+])('no write fails and none is lost, there, back and to the end: %s', async (_, rule) => {
+  await client.query(bookings);
+  const it = await extractGuests(rule);
+  writers = startWriters(database.url, WRITERS, statementOf);
+  for (const until of ['dual-write', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[]) {
+    await it.run(until);
+    await written();
+    if (until !== 'dual-write') expect(await wrong(until === 'cutover-writes', rule), until).toEqual([]);
+  }
+  await writers.stop();
+  expect(writers.failures).toEqual([]);
+  writers = startWriters(database.url, WRITERS, newStatementOf);
+  await written();
+  await writers.stop();
+  expect(writers.failures).toEqual([]);
+  expect(await wrong(true, rule), 'both ways').toEqual([]);
+  writers = startWriters(database.url, WRITERS, statementOf);
+  for (const to of ['verify', 'none'] satisfies Reached[]) {
+    await it.back(to);
+    await written();
+    if (to === 'verify') expect(await wrong(false, rule), to).toEqual([]);
+  }
+  await it.run('cutover-writes');
+  await written();
+  await writers.stop();
+  await it.run('contract');
+  expect(writers.failures).toEqual([]);
+});
+
+it('goes on after kill -9 at any moment, there and back', async () => {
+  await client.query(bookings);
+  const it = await extractGuests();
+  writers = startWriters(database.url, WRITERS, statementOf);
+  await using runs = await killedRuns(database.url, it.file);
+  for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
+    await runs.kill('to', phase);
+  await it.run('verify');
+  expect(await wrong(false), 'verify').toEqual([]);
+  await it.run('cutover-writes');
+  await written();
+  expect(await wrong(true), 'cutover').toEqual([]);
+  await runs.kill('back', 'none');
+  await runs.kill('back', 'none');
+  await it.back('none');
+  await written();
+  await runs.kill('to', 'cutover-writes');
+  await it.run('cutover-writes');
+  await writers.stop();
+  expect(await wrong(true), 'again').toEqual([]);
+  expect(writers.failures).toEqual([]);
+  await runs.kill('to', 'contract');
+  await it.run('contract');
+  expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).toEqual([]);
+});
+
+it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before', async () => {
+  const server = await startDumpServer();
+  try {
+    const url = server.url();
+    const admin = new pg.Client(url);
+    admin.on('error', () => {});
+    await admin.connect();
+    await admin.query(bookings);
+    const before = await pgDump(url, ['--exclude-schema=sqltrail']);
+    const it = await extractGuests(LATEST, url);
+    for (const phase of phases.slice(0, -1)) {
+      await it.run(phase);
+      await it.back('none');
+      expect(await pgDump(url, ['--exclude-schema=sqltrail']), phase).toBe(before);
+    }
+    await admin.end();
+  } finally {
+    await server.close();
+  }
+});

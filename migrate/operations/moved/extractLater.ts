@@ -1,0 +1,229 @@
+import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
+import {
+  assign,
+  contradict,
+  type Extract,
+  functionSql,
+  image,
+  LEFT,
+  namesOf,
+  ROLLED_BACK,
+  tablesOf,
+  unfolded,
+  WRITTEN,
+} from './extractSql.ts';
+
+/** A change of the new table that comes from the old columns is not sent back to them; for the transaction only. */
+const GUARD = 'sqltrail.moved';
+
+const identityTypes = (e: Extract) => e.identity.map(({ type }) => `${type}[]`).join(', ');
+const keyType = (e: Extract) => `${e.key.type}[]`;
+
+/** What a statement wrote into the old columns counts from then on; what it replaced is kept in the ledger. */
+function written(e: Extract): string {
+  const { from, to, ledger, queue } = tablesOf(e);
+  const key = id(e.key.name);
+  const latest = e.rule.kind === 'latest-by' ? `t.${id(e.rule.column)} AS latest, ` : '';
+  const given = `unnest(${e.identity.map((_, at) => `$${at + 1}`).join(', ')}) AS c (${e.identity.map((_, at) => `k${at}`).join(', ')})
+      JOIN ${from} AS t ON ${e.identity.map(({ name }, at) => `t.${id(name)} = c.k${at}`).join(' AND ')}`;
+  return functionSql(
+    e,
+    e.fn.written,
+    { takes: identityTypes(e), returns: 'void', indexed: true },
+    `BEGIN
+  -- As a foreign key does: what is referred to does not go meanwhile.
+  PERFORM FROM ${given} JOIN ${to} AS n ON n.${key} = t.${key} ORDER BY n.${key} FOR KEY SHARE OF n;
+  PERFORM set_config(${literal(GUARD)}, ${literal(e.into)}, true);
+  WITH wrote AS MATERIALIZED (
+    SELECT t.${key} AS key, t.ctid AS place, ${latest}${image(e, 't')} AS image FROM ${given} WHERE t.${key} IS NOT NULL),
+  differing AS MATERIALIZED (
+    SELECT w.*, CASE WHEN n.${key} IS NOT NULL THEN ${image(e, 'n')} END AS was
+      FROM wrote AS w LEFT JOIN ${to} AS n ON n.${key} = w.key WHERE n.${key} IS NULL OR ${image(e, 'n')} <> w.image),
+  chosen AS MATERIALIZED (
+    ${
+      e.rule.kind === 'latest-by'
+        ? 'SELECT DISTINCT ON (key) key, place, image, was FROM differing ORDER BY key, latest DESC NULLS LAST, image, place'
+        : 'SELECT DISTINCT ON (key) key, place, image, was FROM (SELECT key, image, was, count(*) AS n, min(place) AS place FROM differing GROUP BY key, image, was) AS d ORDER BY key, n DESC, image'
+    }),
+  noted AS (INSERT INTO ${queue} (key) SELECT key FROM chosen),
+  kept AS (
+    INSERT INTO ${ledger} (key, column_name, copies, chosen, rule)
+    SELECT v.key, u.name, jsonb_agg(DISTINCT jsonb_build_object('value', u.value)), min(w.value), ${literal(WRITTEN)}
+      FROM (SELECT key, image FROM differing UNION SELECT key, was FROM chosen WHERE was IS NOT NULL) AS v
+      JOIN chosen AS c ON c.key = v.key
+     CROSS JOIN LATERAL ${unfolded(e, 'v.image')} AS u (name, value)
+      JOIN LATERAL ${unfolded(e, 'c.image')} AS w (name, value) ON w.name = u.name
+     GROUP BY v.key, u.name HAVING ${contradict('u.value')})
+  INSERT INTO ${to} AS n (${quoteList([e.key.name, ...namesOf(e)])})
+  SELECT ${quoteList([e.key.name, ...namesOf(e)], 't')} FROM chosen AS c JOIN ${from} AS t ON t.ctid = c.place
+  ON CONFLICT (${key}) DO UPDATE SET ${assign(e, 'EXCLUDED')};
+  PERFORM set_config(${literal(GUARD)}, '', true);
+END`,
+  );
+}
+
+export function forwardSql(e: Extract): string {
+  const rows = (of: string) =>
+    `SELECT ${e.identity.map(({ name }, at) => `r.${id(name)} AS k${at}`).join(', ')}, ${image(e, 'r')} AS image FROM ${of} AS r`;
+  const collected = (query: string) =>
+    `SELECT ${e.identity.map((_, at) => `array_agg(d.k${at}) AS k${at}`).join(', ')} INTO c FROM (${query}) AS d;`;
+  return [
+    written(e),
+    functionSql(
+      e,
+      e.fn.forward,
+      { returns: 'trigger', indexed: false },
+      `DECLARE
+  c  record;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    ${collected(rows('new_rows'))}
+  ELSIF TG_OP = 'UPDATE' THEN
+    ${collected(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`)}
+  ELSE
+    -- The new table is what counts: it keeps what no row refers to.
+    RETURN NULL;
+  END IF;
+  IF c.k0 IS NOT NULL THEN
+    PERFORM ${id(e.schema, e.fn.written)}(${e.identity.map((_, at) => `c.k${at}`).join(', ')});
+  END IF;
+  RETURN NULL;
+END`,
+    ),
+  ].join('\n');
+}
+export const noForwardSql = (e: Extract): string =>
+  `DROP FUNCTION ${id(e.schema, e.fn.forward)}();
+DROP FUNCTION ${id(e.schema, e.fn.written)}(${identityTypes(e)});`;
+
+/** Whether a row says nothing of its own in the old columns, as one from an application that no longer knows them. */
+export const silent = (e: Extract, alias: string): string =>
+  e.columns
+    .map(({ name, default: by }) => {
+      const column = `${alias}.${id(name)}`;
+      return by === null ? `${column} IS NULL` : `(${column} IS NULL OR ${column}::text = (${by})::text)`;
+    })
+    .join(' AND ');
+
+/** Fills old columns that a row leaves out, so that who reads them finds what the new table says. */
+function fill(e: Extract): string {
+  const { from, to } = tablesOf(e);
+  const key = id(e.key.name);
+  const name = id(e.schema, e.fn.fill);
+  return [
+    functionSql(
+      e,
+      e.fn.fill,
+      { returns: 'trigger', indexed: true },
+      `DECLARE
+  known  record;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NOT (${silent(e, 'NEW')}) THEN
+      RETURN NEW;
+    END IF;
+  ELSIF NEW.${key} IS NOT DISTINCT FROM OLD.${key} OR ${image(e, 'NEW')} <> ${image(e, 'OLD')} THEN
+    RETURN NEW;
+  END IF;
+  SELECT ${quoteList(namesOf(e), 'n')} INTO known FROM ${to} AS n WHERE n.${key} = NEW.${key};
+  IF FOUND THEN
+${namesOf(e)
+  .map((column) => `    NEW.${id(column)} := known.${id(column)};`)
+  .join('\n')}
+  END IF;
+  RETURN NEW;
+END`,
+    ),
+    `CREATE TRIGGER sqltrail_fill BEFORE INSERT OR UPDATE ON ${from} FOR EACH ROW EXECUTE FUNCTION ${name}();`,
+    `ALTER TABLE ${from} ENABLE ALWAYS TRIGGER sqltrail_fill;`,
+  ].join('\n');
+}
+
+/** After the cutover: what is written to the new table is in the old columns of all rows of its key. */
+export function reverseSql(e: Extract): string {
+  const { from, to, queue } = tablesOf(e);
+  const key = id(e.key.name);
+  const refers = `RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = ${literal(`rows of ${e.table} still refer to what would go from ${e.into}`)};`;
+  const collected = (query: string) => `SELECT array_agg(d.key) AS keys INTO c FROM (${query}) AS d;`;
+  const keys = (of: string) => `SELECT r.${key} AS key FROM ${of} AS r`;
+  return [
+    functionSql(
+      e,
+      e.fn.back,
+      { takes: keyType(e), returns: 'void', indexed: true },
+      `BEGIN
+  -- As the foreign key will, which comes with complete.
+  IF EXISTS (SELECT FROM unnest($1) AS g (key) WHERE NOT EXISTS (SELECT FROM ${to} AS n WHERE n.${key} = g.key) AND EXISTS (SELECT FROM ${from} AS t WHERE t.${key} = g.key)) THEN
+    ${refers}
+  END IF;
+  INSERT INTO ${queue} (key) SELECT DISTINCT g.key FROM unnest($1) AS g (key);
+  UPDATE ${from} AS t SET ${assign(e, 'n')} FROM (SELECT DISTINCT u.key FROM unnest($1) AS u (key)) AS g JOIN ${to} AS n ON n.${key} = g.key
+   WHERE t.${key} = g.key AND ${image(e, 't')} <> ${image(e, 'n')};
+END`,
+    ),
+    functionSql(
+      e,
+      e.fn.reverse,
+      { returns: 'trigger', indexed: false },
+      `DECLARE
+  c  record;
+BEGIN
+  IF current_setting(${literal(GUARD)}, true) = ${literal(e.into)} THEN
+    RETURN NULL;
+  ELSIF TG_OP = 'TRUNCATE' THEN
+    IF EXISTS (SELECT FROM ${from} AS t WHERE t.${key} IS NOT NULL) THEN
+      ${refers}
+    END IF;
+    RETURN NULL;
+  ELSIF TG_OP = 'INSERT' THEN
+    ${collected(keys('new_rows'))}
+  ELSIF TG_OP = 'DELETE' THEN
+    ${collected(keys('old_rows'))}
+  ELSE
+    ${collected(`${keys('new_rows')} UNION ${keys('old_rows')}`)}
+  END IF;
+  IF c.keys IS NOT NULL THEN
+    PERFORM ${id(e.schema, e.fn.back)}(c.keys);
+  END IF;
+  RETURN NULL;
+END`,
+    ),
+    fill(e),
+  ].join('\n');
+}
+/** Rows of the new table that no row of the old one refers to cannot be held by its columns: the ledger keeps them. */
+export const keepUnreferred = (e: Extract): string => {
+  const { from, to, ledger } = tablesOf(e);
+  const key = id(e.key.name);
+  return `INSERT INTO ${ledger} (key, column_name, copies, chosen, rule)
+SELECT n.${key}, u.name, '[]', u.value, ${literal(ROLLED_BACK)} FROM ${to} AS n CROSS JOIN LATERAL ${unfolded(e, image(e, 'n'))} AS u (name, value)
+ WHERE NOT EXISTS (SELECT FROM ${from} AS t WHERE t.${key} = n.${key});`;
+};
+export const noReverseSql = (e: Extract): string => {
+  const { from } = tablesOf(e);
+  return `DROP TRIGGER sqltrail_fill ON ${from};
+DROP FUNCTION ${id(e.schema, e.fn.fill)}();
+DROP FUNCTION ${id(e.schema, e.fn.reverse)}();
+DROP FUNCTION ${id(e.schema, e.fn.back)}(${keyType(e)});`;
+};
+
+/** Whether the ledger has a value that a copy has. */
+export const noted = (
+  e: Extract,
+  { key, name, value }: { key: string; name: string; value: string },
+): string =>
+  `EXISTS (SELECT FROM ${tablesOf(e).ledger} AS l WHERE l.key = ${key} AND l.column_name = ${name} AND (l.chosen IS NOT DISTINCT FROM ${value} OR l.copies @> jsonb_build_array(jsonb_build_object('value', ${value}))))`;
+
+/** What the old columns say otherwise than the new table, and is not in the ledger yet. */
+export const restOfLedger = (e: Extract): string => {
+  const { from, to, ledger } = tablesOf(e);
+  const key = id(e.key.name);
+  return `INSERT INTO ${ledger} (key, column_name, copies, chosen, rule)
+SELECT d.key, u.name, jsonb_agg(DISTINCT jsonb_build_object('value', u.value)), min(w.value), ${literal(LEFT)}
+  FROM (SELECT DISTINCT t.${key} AS key, ${image(e, 't')} AS image, ${image(e, 'n')} AS counts
+          FROM ${from} AS t JOIN ${to} AS n ON n.${key} = t.${key} WHERE ${image(e, 't')} <> ${image(e, 'n')}) AS d
+ CROSS JOIN LATERAL ${unfolded(e, 'd.image')} AS u (name, value)
+  JOIN LATERAL ${unfolded(e, 'd.counts')} AS w (name, value) ON w.name = u.name
+ WHERE u.value IS DISTINCT FROM w.value AND NOT ${noted(e, { key: 'd.key', name: 'u.name', value: 'u.value' })}
+ GROUP BY d.key, u.name;`;
+};

@@ -1,0 +1,286 @@
+import type pg from 'pg';
+import { OperationError } from '../../../lib/pg/errors.ts';
+import { quote as id, quoteList } from '../../../lib/pg/quote.ts';
+import { MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
+import { openReader } from '../../session.ts';
+import { unchanged } from '../cutover.ts';
+import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
+import { FreeNames } from '../names.ts';
+import { keysOf } from '../refusals.ts';
+import { noSyncTriggers, syncTriggers } from '../sync.ts';
+import { accessNotes, givesAccess, noAccess, noPolicies, policies } from './access.ts';
+import { CHUNK } from './compare.ts';
+import type { MovedMigration } from './declared.ts';
+import { commonRefusals } from './refusals.ts';
+import { searchPathOf } from './settings.ts';
+import {
+  contentNotes,
+  contentOf,
+  contentRefusals,
+  formOf,
+  type SplitListOptions,
+} from './splitListContent.ts';
+import {
+  CHECK,
+  compareSql,
+  copySql,
+  forwardSql,
+  newTableSql,
+  noFunctions,
+  reverseSql,
+  type SplitList,
+} from './splitListSql.ts';
+
+/**
+ * What has to be done so that a list in a column becomes a table with one row for each entry, while it is written to.
+ * Reads only.
+ *
+ * @throws OperationError with every reason why it cannot be done as asked, and what to do
+ */
+export async function planSplitList(url: string, options: SplitListOptions): Promise<MovedMigration> {
+  const client = await openReader(url, READING);
+  try {
+    return await planIn(client, options);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise<MovedMigration> {
+  const d = await describeTable(client, options.table);
+  const { schema, name, owner, oid } = d.table;
+  const { reasons, later } = await commonRefusals(client, d, [options.column]);
+  const column = d.columns.find((each) => each.name === options.column);
+  const key = keysOf(d)[0];
+  if (!key)
+    reasons.push(
+      `${schema}.${name} has no key: no unique index of columns that are never null tells its rows apart, to which entries could belong. Add one first, such as ALTER TABLE ${id(schema, name)} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`,
+    );
+  const form = column ? await formOf(client, oid, column) : undefined;
+  const separator = form?.array ? undefined : options.separator;
+  if (column && !form?.entry)
+    reasons.push(
+      `${column.name} is of type ${column.type}; lists are split in text, varchar, citext, and arrays of types that are not composite. Change its type first.`,
+    );
+  if (separator === '') reasons.push('The separator is empty. Name one with --separator.');
+  const free = await FreeNames.of(client, schema);
+  const into = options.into ?? free.take(`${name}_${options.column}`);
+  if (options.into !== undefined && free.take(options.into) !== options.into)
+    reasons.push(`There is a relation, type or function ${options.into} already. Name another with --into.`);
+  if (reasons.length > 0 || !column || !form?.entry || !key) throw refused(schema, name, options, reasons);
+  const content = await contentOf(client, d, column.name, separator);
+  const objections = contentRefusals(content, options, form.array);
+  if (objections.length > 0) throw refused(schema, name, options, objections);
+
+  const taken = new Set(key);
+  const unlike = (wanted: string) => {
+    let made = wanted;
+    for (let at = 1; taken.has(made); at += 1) made = `${wanted}_${at}`;
+    taken.add(made);
+    return made;
+  };
+  const l: SplitList = {
+    schema,
+    table: name,
+    into,
+    column: column.name,
+    separator,
+    type: column.type,
+    entry: form.entry,
+    empty:
+      !column.notNull && (content.nulls > 0 || content.empty === 0)
+        ? 'NULL'
+        : form.array
+          ? `'{}'::${column.type}`
+          : "''",
+    key: key.map((each) => ({
+      name: each,
+      newName: each === 'id' ? unlike(`${name}_id`) : each,
+      type: d.columns.find(({ name: of }) => of === each)?.type ?? 'text',
+    })),
+    position: unlike('position'),
+    value: unlike('value'),
+    searchPath: searchPathOf(d),
+    fn: {
+      forward: free.take(into, '_sqltrail_forward'),
+      reverse: free.take(into, '_sqltrail_reverse'),
+      there: free.take(into, '_sqltrail_there'),
+      back: free.take(into, '_sqltrail_back'),
+    },
+  };
+  const definition = await fingerprintOf(client, oid);
+  return {
+    sqltrail: 'migration',
+    version: 1,
+    operation: 'split-list',
+    name: `split ${schema}.${name}.${column.name} (OID ${oid})`,
+    table: { oid, schema, name, owner },
+    choices: {
+      column: column.name,
+      into,
+      ...(separator === undefined ? {} : { separator }),
+      acceptQuotes: options.acceptQuotes,
+      mergeEmpty: options.mergeEmpty,
+    },
+    notes: notesFor(d, l, later, [...contentNotes(content, options), ...accessNotes(d, into)]),
+    size: d.size,
+    definition,
+    moved: {
+      searchPath: l.searchPath,
+      into,
+      columns: [column.name],
+      functions: Object.values(l.fn),
+      copy: copySql(l),
+      compare: compareSql(l, CHUNK),
+    },
+    phases: phasesOf(d, l, free.take(into, '_fkey'), definition),
+  };
+}
+
+const refused = (schema: string, name: string, { column }: SplitListOptions, reasons: readonly string[]) =>
+  new OperationError(
+    `The lists in ${schema}.${name}.${column} cannot be split as asked:\n${reasons.map((reason) => `- ${reason}`).join('\n')}`,
+  );
+
+function notesFor(
+  d: TableDescription,
+  l: SplitList,
+  later: readonly string[],
+  more: readonly string[],
+): string[] {
+  const full = `${l.schema}.${l.into}`;
+  return [
+    `Each entry becomes a row of ${full} (${[...l.key.map(({ newName }) => newName), l.position, l.value].join(', ')}), with its position from 1 on; an entry that is twice in a list is there twice.`,
+    `Up to the cutover ${l.column} is what counts, and ${full} follows it. From the cutover on the application may use either, and each follows the other, until complete drops ${l.column}.`,
+    ...more,
+    ...(l.separator === undefined
+      ? []
+      : [`Until complete no entry may hold “${l.separator}”, because ${l.column} could not say it.`]),
+    ...(/\(\d+\)$/.test(l.type) && l.separator !== undefined
+      ? [`Until complete the entries of a row together have to fit into ${l.type}.`]
+      : []),
+    `complete adds a foreign key to ${d.table.name}: TRUNCATE ${d.table.name} needs CASCADE from then on.`,
+    `Where entries are looked up, make an index: CREATE INDEX CONCURRENTLY ON ${id(l.schema, l.into)} (${id(l.value)}).`,
+    ...(later.length > 0
+      ? [`complete stops while these use ${l.column}; change or drop them before: ${later.join('; ')}.`]
+      : []),
+  ];
+}
+
+function phasesOf(
+  d: TableDescription,
+  l: SplitList,
+  foreignKey: string,
+  definition: Record<string, string>,
+): MovedMigration['phases'] {
+  const { schema } = l;
+  const table = id(schema, l.table);
+  const fresh = id(schema, l.into);
+  const forward = { direction: 'forward', schema, from: l.table, fn: l.fn.forward } as const;
+  const reverse = { direction: 'reverse', schema, from: l.into, fn: l.fn.reverse } as const;
+  const sees = `EXISTS (SELECT FROM ${table} AS t WHERE ${l.key.map(({ name, newName }) => `t.${id(name)} = ${fresh}.${id(newName)}`).join(' AND ')})`;
+  const lines = (...all: (string | readonly string[])[]) => all.flat().join('\n');
+  return [
+    {
+      phase: 'expand',
+      steps: [
+        {
+          name: 'new table',
+          lock: `ACCESS SHARE on ${table}`,
+          sql: lines(newTableSql(l, d.table.persistence === 'u'), noAccess(d, fresh)),
+          undo: `DROP TABLE ${fresh};`,
+        },
+        {
+          name: 'synchronisation',
+          lock: 'none: functions only',
+          sql: forwardSql(l),
+          undo: noFunctions(l, 'forward'),
+        },
+      ],
+    },
+    {
+      phase: 'dual-write',
+      steps: [
+        // Undone last: without the triggers the new table is out of date.
+        { name: 'new table is kept in step', lock: 'none', undo: `TRUNCATE ${fresh};` },
+        {
+          name: `triggers on ${l.table}`,
+          lock: `SHARE ROW EXCLUSIVE on ${table}, ${SHORT_LOCK}`,
+          sql: syncTriggers(forward),
+          undo: noSyncTriggers(forward),
+        },
+      ],
+    },
+    {
+      phase: 'backfill',
+      steps: [
+        {
+          name: 'entries',
+          lock: 'the rows of a batch, FOR SHARE, for about 200 ms; backs off after 300 ms of waiting',
+          work: 'copy',
+        },
+        {
+          name: 'statistics',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          sql: `ANALYZE ${fresh};`,
+        },
+      ],
+    },
+    {
+      phase: 'verify',
+      steps: [{ name: 'lists and entries are equal', lock: 'none: reads only', work: 'compare' }],
+    },
+    {
+      phase: 'cutover-writes',
+      steps: [
+        {
+          name: 'the new table may be written to',
+          lock: `ACCESS SHARE on ${table} and SHARE ROW EXCLUSIVE on the new table, ${SHORT_LOCK}`,
+          sql: lines(
+            `LOCK TABLE ONLY ${table} IN ACCESS SHARE MODE;`,
+            unchanged(d, definition),
+            reverseSql(l),
+            syncTriggers(reverse),
+            policies(d, fresh, sees),
+            givesAccess(d, fresh),
+          ),
+          undo: lines(
+            `LOCK TABLE ${fresh} IN SHARE ROW EXCLUSIVE MODE;`,
+            noAccess(d, fresh),
+            noPolicies(d, fresh),
+            noSyncTriggers(reverse),
+            noFunctions(l, 'reverse'),
+          ),
+        },
+        { name: 'lists and entries are still equal', lock: 'none: reads only', work: 'compare' },
+      ],
+    },
+    {
+      phase: 'contract',
+      steps: [
+        { name: UNUSED, lock: 'none: reads only', work: 'unused' },
+        { name: MODELS_EQUAL, lock: 'none: reads only', work: 'compare' },
+        {
+          name: 'no old column',
+          lock: `ACCESS EXCLUSIVE on ${table} and on the new table, ${SHORT_LOCK}; no row is rewritten`,
+          sql: lines(
+            `LOCK TABLE ONLY ${table}, ${fresh} IN ACCESS EXCLUSIVE MODE;`,
+            noSyncTriggers(forward),
+            noSyncTriggers(reverse),
+            noFunctions(l, 'forward'),
+            noFunctions(l, 'reverse'),
+            l.separator === undefined ? [] : `ALTER TABLE ${fresh} DROP CONSTRAINT ${CHECK};`,
+            `ALTER TABLE ${table} DROP COLUMN ${id(l.column)};`,
+            `ALTER TABLE ${fresh} ADD CONSTRAINT ${id(foreignKey)} FOREIGN KEY (${quoteList(l.key.map(({ newName }) => newName))})
+  REFERENCES ${table} (${quoteList(l.key.map(({ name }) => name))}) ON UPDATE CASCADE ON DELETE CASCADE NOT VALID;`,
+          ),
+        },
+        {
+          name: 'foreign key, for all rows',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          sql: `ALTER TABLE ${fresh} VALIDATE CONSTRAINT ${id(foreignKey)};`,
+        },
+      ],
+    },
+  ];
+}

@@ -1,0 +1,248 @@
+import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
+import { settingsOf } from './settings.ts';
+
+/** A list in a column, and the table that its entries move to. */
+export interface SplitList {
+  schema: string;
+  table: string;
+  /** Name of the new table, within the same schema. */
+  into: string;
+  column: string;
+  /** Of a list in a text; undefined for an array. */
+  separator: string | undefined;
+  /** Type of the column, and of an entry. */
+  type: string;
+  entry: string;
+  /** What the column says where there is no entry, as SQL. */
+  empty: string;
+  /** Of the old table, with their names in the new one. */
+  key: readonly { name: string; newName: string; type: string }[];
+  /** Of the new table. */
+  position: string;
+  value: string;
+  searchPath: string;
+  /** Functions: both triggers, and what carries over the entries of some keys, there and back. */
+  fn: { forward: string; reverse: string; there: string; back: string };
+}
+
+/** Its only purpose is that a list can be made of the entries again. */
+export const CHECK = id('sqltrail_separator');
+
+const tables = (l: SplitList) => ({ from: id(l.schema, l.table), to: id(l.schema, l.into) });
+const newKeys = (l: SplitList) => l.key.map(({ newName }) => newName);
+/** The key in rows of our own, whose columns have other names than those of any table. */
+const ks = (l: SplitList, alias?: string) =>
+  l.key.map((_, at) => `${alias ? `${alias}.` : ''}k${at}`).join(', ');
+const oldKeys = (l: SplitList, alias: string) => l.key.map(({ name }) => `${alias}.${id(name)}`);
+const freshKeys = (l: SplitList, alias: string) => l.key.map(({ newName }) => `${alias}.${id(newName)}`);
+const named = (of: readonly string[]) => of.map((each, at) => `${each} AS k${at}`).join(', ');
+const equal = (of: readonly string[], alias: string) =>
+  of.map((each, at) => `${each} = ${alias}.k${at}`).join(' AND ');
+
+/** The entries, as an array; null or empty where there is none. */
+const entriesOf = (l: SplitList, alias: string) =>
+  l.separator === undefined
+    ? `${alias}.${id(l.column)}`
+    : `string_to_array(${alias}.${id(l.column)}::text, ${literal(l.separator)})`;
+const entryOf = (l: SplitList, alias: string) =>
+  l.separator === undefined ? `${alias}.value` : `${alias}.value::${l.entry}`;
+/** What a column says, to be compared bit by bit: no list and an empty one are the same. */
+const saidBy = (l: SplitList, alias: string) =>
+  l.separator === undefined
+    ? `coalesce(${alias}.${id(l.column)}, '{}'::${l.type})::text COLLATE "C"`
+    : `coalesce(${alias}.${id(l.column)}::text, '') COLLATE "C"`;
+/** The list that rows of the new table make; null without any. */
+const joined = (l: SplitList, alias: string) =>
+  l.separator === undefined
+    ? `array_agg(${alias}.${id(l.value)} ORDER BY ${alias}.${id(l.position)})`
+    : `string_agg(${alias}.${id(l.value)}::text, ${literal(l.separator)} ORDER BY ${alias}.${id(l.position)})`;
+const saidNew = (l: SplitList, list: string) =>
+  `coalesce(${list}::text, ${l.separator === undefined ? "'{}'" : "''"}) COLLATE "C"`;
+
+export function newTableSql(l: SplitList, unlogged: boolean): string {
+  const { from, to } = tables(l);
+  const value = l.separator === undefined ? `(t.${id(l.column)})[1]` : `t.${id(l.column)}::${l.entry}`;
+  return [
+    `CREATE ${unlogged ? 'UNLOGGED ' : ''}TABLE ${to} AS
+  SELECT ${l.key.map(({ name, newName }) => `t.${id(name)} AS ${id(newName)}`).join(', ')}, 1::integer AS ${id(l.position)}, ${value} AS ${id(l.value)}
+    FROM ${from} AS t WITH NO DATA;`,
+    `ALTER TABLE ${to} ADD PRIMARY KEY (${quoteList([...newKeys(l), l.position])});`,
+    ...(l.separator === undefined
+      ? []
+      : [
+          `ALTER TABLE ${to} ALTER COLUMN ${id(l.value)} SET NOT NULL,
+  ADD CONSTRAINT ${CHECK} CHECK (strpos(${id(l.value)}::text, ${literal(l.separator)}) = 0);`,
+        ]),
+    `COMMENT ON TABLE ${to} IS ${literal(`Entries of ${l.table}.${l.column}, in their order.`)};`,
+  ].join('\n');
+}
+
+const types = (l: SplitList) => l.key.map(({ type }) => `${type}[]`).join(', ');
+/** `unnest` of the parameters, as rows. */
+const given = (l: SplitList) => `unnest(${l.key.map((_, at) => `$${at + 1}`).join(', ')}) AS c (${ks(l)})`;
+
+/**
+ * Makes the new table say what the column says, for some keys. What says it already is left alone, so that both
+ * directions together come to rest, and entries keep their positions.
+ *
+ * A transaction with a snapshot of its own does not see what was copied since, and would leave it behind: it tries to
+ * put an entry first, at which Postgres ends it (40001), and takes that back.
+ */
+function there(l: SplitList): string {
+  const { from, to } = tables(l);
+  const name = id(l.schema, l.fn.there);
+  return `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${settingsOf(l.searchPath, true)} AS $sqltrail$
+#variable_conflict use_column
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    BEGIN
+      INSERT INTO ${to} (${quoteList([...newKeys(l), l.position, l.value])})
+      SELECT ${ks(l, 'c')}, 1, ${l.separator === undefined ? 'NULL' : "''"} FROM ${given(l)}
+      ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO NOTHING;
+      RAISE EXCEPTION USING ERRCODE = 'SQT01';
+    EXCEPTION WHEN SQLSTATE 'SQT01' THEN
+      NULL;
+    END;
+  END IF;
+  WITH stale AS MATERIALIZED (
+    SELECT ${ks(l, 'c')}, ${entriesOf(l, 't')} AS list
+      FROM ${given(l)} LEFT JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')}
+     WHERE ${oldKeys(l, 't')[0]} IS NULL
+        OR ${saidBy(l, 't')} <> ${saidNew(l, `(SELECT ${joined(l, 'n')} FROM ${to} AS n WHERE ${equal(freshKeys(l, 'n'), 'c')})`)}),
+  gone AS (
+    DELETE FROM ${to} AS n USING stale AS s
+     WHERE ${equal(freshKeys(l, 'n'), 's')} AND n.${id(l.position)} NOT BETWEEN 1 AND coalesce(cardinality(s.list), 0))
+  INSERT INTO ${to} AS n (${quoteList([...newKeys(l), l.position, l.value])})
+  SELECT ${ks(l, 's')}, e.position, ${entryOf(l, 'e')}
+    FROM stale AS s CROSS JOIN LATERAL unnest(s.list) WITH ORDINALITY AS e (value, position)
+  ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO UPDATE SET ${id(l.value)} = EXCLUDED.${id(l.value)}
+    WHERE n.${id(l.value)}::text COLLATE "C" IS DISTINCT FROM EXCLUDED.${id(l.value)}::text COLLATE "C";
+END $sqltrail$;
+REVOKE EXECUTE ON FUNCTION ${name}(${types(l)}) FROM PUBLIC;`;
+}
+
+/** Keys as arrays, one for each column, from a query that gives them. */
+const collected = (l: SplitList, query: string) =>
+  `SELECT ${l.key.map((_, at) => `array_agg(d.k${at}) AS k${at}`).join(', ')} INTO c FROM (${query}) AS d;`;
+const call = (l: SplitList, fn: string) =>
+  `IF c.k0 IS NOT NULL THEN
+    PERFORM ${id(l.schema, fn)}(${l.key.map((_, at) => `c.k${at}`).join(', ')});
+  END IF;`;
+
+const trigger = (
+  l: SplitList,
+  fn: string,
+  body: string,
+) => `CREATE FUNCTION ${id(l.schema, fn)}() RETURNS trigger LANGUAGE plpgsql ${settingsOf(l.searchPath, false)} AS $sqltrail$
+#variable_conflict use_column
+DECLARE
+  c  record;
+BEGIN
+${body}
+  RETURN NULL;
+END $sqltrail$;
+REVOKE EXECUTE ON FUNCTION ${id(l.schema, fn)}() FROM PUBLIC;`;
+
+/**
+ * What one statement did to the column is done to the new table, and the function that does it. Rows whose list did not
+ * change count too: an update may have moved one to where the copy has been already.
+ */
+export function forwardSql(l: SplitList): string {
+  const { to } = tables(l);
+  const rows = (of: string) => `SELECT ${named(oldKeys(l, 'r'))} FROM ${of} AS r`;
+  return [
+    there(l),
+    trigger(
+      l,
+      l.fn.forward,
+      `  IF TG_OP = 'TRUNCATE' THEN
+    TRUNCATE ${to};
+    RETURN NULL;
+  ELSIF TG_OP = 'INSERT' THEN
+    ${collected(l, rows('new_rows'))}
+  ELSIF TG_OP = 'DELETE' THEN
+    ${collected(l, rows('old_rows'))}
+  ELSE
+    ${collected(l, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
+  END IF;
+  ${call(l, l.fn.there)}`,
+    ),
+  ].join('\n');
+}
+
+/**
+ * What one statement did to the new table is done to the column. The rows of the old table are locked first, so that
+ * of two that add entries to one list the later one sees both.
+ */
+export function reverseSql(l: SplitList): string {
+  const { from, to } = tables(l);
+  const name = id(l.schema, l.fn.back);
+  const rows = (of: string, select = 'SELECT') => `${select} ${named(freshKeys(l, 'r'))} FROM ${of} AS r`;
+  return [
+    `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${settingsOf(l.searchPath, true)} AS $sqltrail$
+#variable_conflict use_column
+BEGIN
+  PERFORM FROM ${given(l)} JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')} ORDER BY ${ks(l, 'c')} FOR NO KEY UPDATE OF t;
+  -- As the foreign key will, which comes with complete: until then TRUNCATE of the old table works as before.
+  IF EXISTS (SELECT FROM ${given(l)} JOIN ${to} AS n ON ${equal(freshKeys(l, 'n'), 'c')} WHERE NOT EXISTS (SELECT FROM ${from} AS t WHERE ${equal(oldKeys(l, 't'), 'c')})) THEN
+    RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = ${literal(`an entry in ${l.into} belongs to no row of ${l.table}`)};
+  END IF;
+  UPDATE ${from} AS t SET ${id(l.column)} = coalesce(w.list, ${l.empty})
+    FROM (SELECT c.*, (SELECT ${joined(l, 'n')} FROM ${to} AS n WHERE ${equal(freshKeys(l, 'n'), 'c')}) AS list FROM ${given(l)}) AS w
+   WHERE ${equal(oldKeys(l, 't'), 'w')} AND ${saidBy(l, 't')} <> ${saidNew(l, 'w.list')};
+END $sqltrail$;
+REVOKE EXECUTE ON FUNCTION ${name}(${types(l)}) FROM PUBLIC;`,
+    trigger(
+      l,
+      l.fn.reverse,
+      `  IF TG_OP = 'TRUNCATE' THEN
+    UPDATE ${from} AS t SET ${id(l.column)} = ${l.empty} WHERE ${saidBy(l, 't')} <> ${saidNew(l, 'NULL')};
+    RETURN NULL;
+  ELSIF TG_OP = 'DELETE' THEN
+    ${collected(l, rows('old_rows', 'SELECT DISTINCT'))}
+  ELSIF TG_OP = 'INSERT' THEN
+    ${collected(l, rows('new_rows', 'SELECT DISTINCT'))}
+  ELSE
+    ${collected(l, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
+  END IF;
+  ${call(l, l.fn.back)}`,
+    ),
+  ].join('\n');
+}
+
+export const noFunctions = (l: SplitList, trigger: 'forward' | 'reverse'): string =>
+  `DROP FUNCTION ${id(l.schema, l.fn[trigger])}();
+DROP FUNCTION ${id(l.schema, trigger === 'forward' ? l.fn.there : l.fn.back)}(${types(l)});`;
+
+/** Carries over the rows between two places; they are held, so that what is copied is what they say. */
+export const copySql = (l: SplitList): string => {
+  const { from, to } = tables(l);
+  return `INSERT INTO ${to} (${quoteList([...newKeys(l), l.position, l.value])}) /* sqltrail */
+SELECT ${oldKeys(l, 'h').join(', ')}, e.position, ${entryOf(l, 'e')}
+  FROM (SELECT * FROM ONLY ${from} WHERE ctid >= $1::tid AND ctid < $2::tid FOR SHARE) AS h
+ CROSS JOIN LATERAL unnest(${entriesOf(l, 'h')}) WITH ORDINALITY AS e (value, position)
+ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO NOTHING`;
+};
+
+export function compareSql(l: SplitList, rows: number): { bound: string; before: string } {
+  const { from, to } = tables(l);
+  const parameter = (at: number) =>
+    l.key.map(({ type }, k) => `($${at}::text[])[${k + 1}]::${type}`).join(', ');
+  const range = (of: readonly string[]) => {
+    const row = `(${of.join(', ')})`;
+    return `($1::text[] IS NULL OR ${row} > (${parameter(1)})) AND ($2::text[] IS NULL OR ${row} <= (${parameter(2)}))`;
+  };
+  return {
+    bound: `SELECT ARRAY[${l.key.map(({ name }) => `t.${id(name)}::text`).join(', ')}] AS bound FROM ${from} AS t /* sqltrail */
+ WHERE $1::text[] IS NULL OR (${oldKeys(l, 't').join(', ')}) > (${parameter(1)})
+ ORDER BY ${oldKeys(l, 't').join(', ')} OFFSET ${rows - 1} LIMIT 1`,
+    before: `SELECT count(o.here)::int AS "legacyRows", coalesce(sum(f.entries), 0)::int AS "rebuiltRows", /* sqltrail */
+       count(*) FILTER (WHERE o.here AND o.said <> ${saidNew(l, 'f.list')})::int AS missing,
+       count(*) FILTER (WHERE o.here IS NULL)::int AS surplus,
+       coalesce((array_agg(coalesce(o.key, f.key)) FILTER (WHERE o.here IS NULL OR o.said <> ${saidNew(l, 'f.list')}))[1:5], '{}') AS samples
+  FROM (SELECT true AS here, ${named(oldKeys(l, 't'))}, ROW(${oldKeys(l, 't').join(', ')})::text AS key, ${saidBy(l, 't')} AS said
+          FROM ${from} AS t WHERE ${range(oldKeys(l, 't'))}) AS o
+  FULL JOIN (SELECT ${named(freshKeys(l, 'n'))}, ROW(${freshKeys(l, 'n').join(', ')})::text AS key, count(*) AS entries, ${joined(l, 'n')} AS list
+          FROM ${to} AS n WHERE ${range(freshKeys(l, 'n'))} GROUP BY ${freshKeys(l, 'n').join(', ')}) AS f ON ${l.key.map((_, at) => `f.k${at} = o.k${at}`).join(' AND ')}`,
+  };
+}
