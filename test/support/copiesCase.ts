@@ -114,7 +114,7 @@ export async function wrongCopies(
       .filter((_, at) => new Set(all.map((copy) => copy.values[at])).size > 1)
       .sort();
     const noted = (entries.get(key) ?? [])
-      .filter(({ rule }) => rule !== 'rolled back')
+      .filter(({ rule }) => /^(latest-by|most-frequent)/.test(rule))
       .map(({ name }) => name)
       .sort();
     if (!same(contradicting, noted))

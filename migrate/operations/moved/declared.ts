@@ -16,8 +16,15 @@ export const movedMigration = declaredMigration.omit({ operation: true, rows: tr
     functions: z.array(name),
     /** Carries over the rows between the places `$1` and `$2` of the table. */
     copy: z.string(),
-    /** Carries over up to `$1` keys that changed since, and says how many those were (`units`). */
-    drain: z.string().optional(),
+    /** What changed since it was carried over. */
+    drain: z
+      .strictObject({
+        /** The latest change that is noted (`last`). */
+        last: z.string(),
+        /** Carries over up to `$1` keys that changed up to `$2`, and says how many those were (`units`). */
+        batch: z.string(),
+      })
+      .optional(),
     compare: z.strictObject({
       /** The last key, as text, of the rows that are compared next, after `$1`; none for those that are left. */
       bound: z.string(),

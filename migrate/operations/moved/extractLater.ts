@@ -1,16 +1,17 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
 import {
   assign,
-  contradict,
   type Extract,
+  FILL,
   functionSql,
   image,
+  keepSql,
   LEFT,
   namesOf,
+  noting,
   ROLLED_BACK,
   tablesOf,
   unfolded,
-  WRITTEN,
 } from './extractSql.ts';
 
 /** A change of the new table that comes from the old columns is not sent back to them; for the transaction only. */
@@ -19,22 +20,18 @@ const GUARD = 'sqltrail.moved';
 const identityTypes = (e: Extract) => e.identity.map(({ type }) => `${type}[]`).join(', ');
 const keyType = (e: Extract) => `${e.key.type}[]`;
 
-/** What a statement wrote into the old columns counts from then on; what it replaced is kept in the ledger. */
+/**
+ * What a statement wrote into the old columns counts from then on; what it replaced is kept in the ledger. A key that
+ * is new is made first, so that of two that make it at once the later one sees what the other said.
+ */
 function written(e: Extract): string {
-  const { from, to, ledger, queue } = tablesOf(e);
+  const { from, to } = tablesOf(e);
   const key = id(e.key.name);
+  const columns = quoteList([e.key.name, ...namesOf(e)]);
   const latest = e.rule.kind === 'latest-by' ? `t.${id(e.rule.column)} AS latest, ` : '';
   const given = `unnest(${e.identity.map((_, at) => `$${at + 1}`).join(', ')}) AS c (${e.identity.map((_, at) => `k${at}`).join(', ')})
       JOIN ${from} AS t ON ${e.identity.map(({ name }, at) => `t.${id(name)} = c.k${at}`).join(' AND ')}`;
-  return functionSql(
-    e,
-    e.fn.written,
-    { takes: identityTypes(e), returns: 'void', indexed: true },
-    `BEGIN
-  -- As a foreign key does: what is referred to does not go meanwhile.
-  PERFORM FROM ${given} JOIN ${to} AS n ON n.${key} = t.${key} ORDER BY n.${key} FOR KEY SHARE OF n;
-  PERFORM set_config(${literal(GUARD)}, ${literal(e.into)}, true);
-  WITH wrote AS MATERIALIZED (
+  const chosen = `wrote AS MATERIALIZED (
     SELECT t.${key} AS key, t.ctid AS place, ${latest}${image(e, 't')} AS image FROM ${given} WHERE t.${key} IS NOT NULL),
   differing AS MATERIALIZED (
     SELECT w.*, CASE WHEN n.${key} IS NOT NULL THEN ${image(e, 'n')} END AS was
@@ -44,29 +41,39 @@ function written(e: Extract): string {
       e.rule.kind === 'latest-by'
         ? 'SELECT DISTINCT ON (key) key, place, image, was FROM differing ORDER BY key, latest DESC NULLS LAST, image, place'
         : 'SELECT DISTINCT ON (key) key, place, image, was FROM (SELECT key, image, was, count(*) AS n, min(place) AS place FROM differing GROUP BY key, image, was) AS d ORDER BY key, n DESC, image'
-    }),
-  noted AS (INSERT INTO ${queue} (key) SELECT key FROM chosen),
+    })`;
+  return functionSql(
+    e,
+    e.fn.written,
+    { takes: identityTypes(e), returns: 'void', indexed: true },
+    `BEGIN
+  PERFORM set_config(${literal(GUARD)}, ${literal(e.into)}, true);
+  WITH ${chosen}
+  INSERT INTO ${to} (${columns})
+  SELECT ${quoteList([e.key.name, ...namesOf(e)], 't')} FROM chosen AS c JOIN ${from} AS t ON t.ctid = c.place WHERE c.was IS NULL
+  ON CONFLICT (${key}) DO NOTHING;
+  -- As a foreign key does: what is referred to does not go meanwhile.
+  PERFORM FROM ${given} JOIN ${to} AS n ON n.${key} = t.${key} ORDER BY n.${key} FOR KEY SHARE OF n;
+  WITH ${chosen},
   kept AS (
-    INSERT INTO ${ledger} (key, column_name, copies, chosen, rule)
-    SELECT v.key, u.name, jsonb_agg(DISTINCT jsonb_build_object('value', u.value)), min(w.value), ${literal(WRITTEN)}
-      FROM (SELECT key, image FROM differing UNION SELECT key, was FROM chosen WHERE was IS NOT NULL) AS v
-      JOIN chosen AS c ON c.key = v.key
-     CROSS JOIN LATERAL ${unfolded(e, 'v.image')} AS u (name, value)
-      JOIN LATERAL ${unfolded(e, 'c.image')} AS w (name, value) ON w.name = u.name
-     GROUP BY v.key, u.name HAVING ${contradict('u.value')})
-  INSERT INTO ${to} AS n (${quoteList([e.key.name, ...namesOf(e)])})
-  SELECT ${quoteList([e.key.name, ...namesOf(e)], 't')} FROM chosen AS c JOIN ${from} AS t ON t.ctid = c.place
-  ON CONFLICT (${key}) DO UPDATE SET ${assign(e, 'EXCLUDED')};
+    ${keepSql(e, 'SELECT d.key, d.image AS was, c.image AS now FROM differing AS d JOIN chosen AS c ON c.key = d.key UNION SELECT key, was, image FROM chosen WHERE was IS NOT NULL')})
+  UPDATE ${to} AS n SET ${assign(e, 't')} FROM chosen AS c JOIN ${from} AS t ON t.ctid = c.place WHERE n.${key} = c.key;
   PERFORM set_config(${literal(GUARD)}, '', true);
 END`,
   );
 }
 
+/** After the cutover: keys are noted as before it, for a rollback, and what was written counts. */
 export function forwardSql(e: Extract): string {
+  const { to, queue } = tablesOf(e);
+  const key = id(e.key.name);
   const rows = (of: string) =>
-    `SELECT ${e.identity.map(({ name }, at) => `r.${id(name)} AS k${at}`).join(', ')}, ${image(e, 'r')} AS image FROM ${of} AS r`;
-  const collected = (query: string) =>
-    `SELECT ${e.identity.map((_, at) => `array_agg(d.k${at}) AS k${at}`).join(', ')} INTO c FROM (${query}) AS d;`;
+    `SELECT ${e.identity.map(({ name }, at) => `r.${id(name)} AS k${at}`).join(', ')}, r.${key}::text COLLATE "C" AS key, ${image(e, 'r')} AS image FROM ${of} AS r`;
+  const collected = (query: string) => `
+    SELECT ${e.identity.map((_, at) => `array_agg(d.k${at}) AS k${at}`).join(', ')} INTO c FROM (${query}) AS d;
+    IF c.k0 IS NOT NULL THEN
+      PERFORM ${id(e.schema, e.fn.written)}(${e.identity.map((_, at) => `c.k${at}`).join(', ')});
+    END IF;`;
   return [
     written(e),
     functionSql(
@@ -76,24 +83,20 @@ export function forwardSql(e: Extract): string {
       `DECLARE
   c  record;
 BEGIN
-  IF TG_OP = 'INSERT' THEN
-    ${collected(rows('new_rows'))}
-  ELSIF TG_OP = 'UPDATE' THEN
-    ${collected(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`)}
-  ELSE
-    -- The new table is what counts: it keeps what no row refers to.
-    RETURN NULL;
-  END IF;
-  IF c.k0 IS NOT NULL THEN
-    PERFORM ${id(e.schema, e.fn.written)}(${e.identity.map((_, at) => `c.k${at}`).join(', ')});
-  END IF;
+${noting(e, `INSERT INTO ${queue} (key) SELECT n.${key} FROM ${to} AS n;`, {
+  INSERT: collected(rows('new_rows')),
+  UPDATE: collected(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`),
+})}
   RETURN NULL;
 END`,
     ),
+    fill(e),
   ].join('\n');
 }
 export const noForwardSql = (e: Extract): string =>
-  `DROP FUNCTION ${id(e.schema, e.fn.forward)}();
+  `DROP TRIGGER ${FILL} ON ${tablesOf(e).from};
+DROP FUNCTION ${id(e.schema, e.fn.fill)}();
+DROP FUNCTION ${id(e.schema, e.fn.forward)}();
 DROP FUNCTION ${id(e.schema, e.fn.written)}(${identityTypes(e)});`;
 
 /** Whether a row says nothing of its own in the old columns, as one from an application that no longer knows them. */
@@ -134,8 +137,8 @@ ${namesOf(e)
   RETURN NEW;
 END`,
     ),
-    `CREATE TRIGGER sqltrail_fill BEFORE INSERT OR UPDATE ON ${from} FOR EACH ROW EXECUTE FUNCTION ${name}();`,
-    `ALTER TABLE ${from} ENABLE ALWAYS TRIGGER sqltrail_fill;`,
+    `CREATE TRIGGER ${FILL} BEFORE INSERT OR UPDATE ON ${from} FOR EACH ROW EXECUTE FUNCTION ${name}();`,
+    `ALTER TABLE ${from} ENABLE ALWAYS TRIGGER ${FILL};`,
   ].join('\n');
 }
 
@@ -180,6 +183,7 @@ BEGIN
   ELSIF TG_OP = 'DELETE' THEN
     ${collected(keys('old_rows'))}
   ELSE
+    ${keepSql(e, `SELECT o.${key} AS key, ${image(e, 'o')} AS was, ${image(e, 'n')} AS now FROM old_rows AS o JOIN new_rows AS n ON n.${key} = o.${key}`)};
     ${collected(`${keys('new_rows')} UNION ${keys('old_rows')}`)}
   END IF;
   IF c.keys IS NOT NULL THEN
@@ -188,7 +192,6 @@ BEGIN
   RETURN NULL;
 END`,
     ),
-    fill(e),
   ].join('\n');
 }
 /** Rows of the new table that no row of the old one refers to cannot be held by its columns: the ledger keeps them. */
@@ -199,13 +202,9 @@ export const keepUnreferred = (e: Extract): string => {
 SELECT n.${key}, u.name, '[]', u.value, ${literal(ROLLED_BACK)} FROM ${to} AS n CROSS JOIN LATERAL ${unfolded(e, image(e, 'n'))} AS u (name, value)
  WHERE NOT EXISTS (SELECT FROM ${from} AS t WHERE t.${key} = n.${key});`;
 };
-export const noReverseSql = (e: Extract): string => {
-  const { from } = tablesOf(e);
-  return `DROP TRIGGER sqltrail_fill ON ${from};
-DROP FUNCTION ${id(e.schema, e.fn.fill)}();
-DROP FUNCTION ${id(e.schema, e.fn.reverse)}();
+export const noReverseSql = (e: Extract): string =>
+  `DROP FUNCTION ${id(e.schema, e.fn.reverse)}();
 DROP FUNCTION ${id(e.schema, e.fn.back)}(${keyType(e)});`;
-};
 
 /** Whether the ledger has a value that a copy has. */
 export const noted = (

@@ -38,6 +38,8 @@ export const ruleText = (rule: Rule): string =>
 export const WRITTEN = 'written later';
 export const LEFT = 'left at complete';
 export const ROLLED_BACK = 'rolled back';
+/** Name of the trigger that fills the old columns from the cutover on. */
+export const FILL = 'sqltrail_fill';
 
 export const namesOf = ({ columns }: Extract) => columns.map(({ name }) => name);
 export const tablesOf = (e: Extract) => ({
@@ -59,6 +61,16 @@ export const unfolded = (e: Extract, of: string) =>
 /** Whether the values of a group are not all the same; NULL is one of them. */
 export const contradict = (value: string) =>
   `min(coalesce('v' || ${value}, 'n') COLLATE "C") <> max(coalesce('v' || ${value}, 'n') COLLATE "C")`;
+/**
+ * Keeps what is replaced.
+ *
+ * @param replaced gives `key`, and the images `was` and `now`
+ */
+export const keepSql = (e: Extract, replaced: string): string =>
+  `INSERT INTO ${tablesOf(e).ledger} (key, column_name, copies, chosen, rule)
+    SELECT r.key, u.name, jsonb_build_array(jsonb_build_object('value', u.value), jsonb_build_object('value', w.value)), w.value, ${literal(WRITTEN)}
+      FROM (${replaced}) AS r CROSS JOIN LATERAL ${unfolded(e, 'r.was')} AS u (name, value)
+      JOIN LATERAL ${unfolded(e, 'r.now')} AS w (name, value) ON w.name = u.name WHERE u.value IS DISTINCT FROM w.value`;
 export const assign = (e: Extract, from: string) =>
   `(${quoteList(namesOf(e))}) = ROW(${quoteList(namesOf(e), from)})`;
 
@@ -83,7 +95,7 @@ export function newTablesSql(e: Extract, unlogged: boolean): string {
 );`,
     `CREATE INDEX IF NOT EXISTS ${id(nameOf(e.ledger, '_key_idx'))} ON ${ledger} (key, column_name);`,
     `COMMENT ON TABLE ${ledger} IS ${literal(`Where the copies in ${e.table} of one ${e.key.name} contradicted each other: the values with the number of rows of each, which one was chosen, and by which rule.`)};`,
-    `CREATE TABLE ${queue} (key ${e.key.type} NOT NULL);`,
+    `CREATE TABLE ${queue} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key ${e.key.type} NOT NULL);`,
   ].join('\n');
 }
 
@@ -128,6 +140,10 @@ const rowsOf = (e: Extract) => {
     })`;
 };
 
+/** Whether the new table counts already: then it keeps what no row refers to, and the ledger what is replaced. */
+const counts = (e: Extract) =>
+  `EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = ${literal(tablesOf(e).from)}::pg_catalog.regclass AND tgname = ${literal(FILL)})`;
+
 /** Makes the new table and the ledger say what the rule makes of the rows of some keys. */
 function put(e: Extract): string {
   const { from, to, ledger } = tablesOf(e);
@@ -140,7 +156,9 @@ function put(e: Extract): string {
     `BEGIN
   WITH ${rowsOf(e)},
   gone AS (
-    DELETE FROM ${to} AS n USING given AS g WHERE n.${key} = g.key AND NOT EXISTS (SELECT FROM chosen AS c WHERE c.key = g.key)),
+    DELETE FROM ${to} AS n USING given AS g WHERE n.${key} = g.key AND NOT EXISTS (SELECT FROM chosen AS c WHERE c.key = g.key) AND NOT ${counts(e)}),
+  kept AS (
+    ${keepSql(e, `SELECT n.${key} AS key, ${image(e, 'n')} AS was, c.image AS now FROM chosen AS c JOIN ${to} AS n ON n.${key} = c.key WHERE ${counts(e)}`)}),
   forgotten AS (
     DELETE FROM ${ledger} AS l USING given AS g WHERE l.key = g.key AND l.rule = ${rule}),
   contradictions AS (
@@ -158,39 +176,49 @@ END`,
 }
 
 /**
- * Before the cutover: which keys a statement concerned is noted, and nothing waits for that. Those that were not
- * carried over yet are noted too: an update may have moved their row to where the copy has been already.
+ * Statements of a trigger function that note which keys a statement concerned; nothing waits for that. Those that were
+ * not carried over yet are noted too: an update may have moved their row to where the copy has been already.
+ *
+ * @param written further statements for rows that were written, by event
  */
-export function noteSql(e: Extract): string {
+export function noting(
+  e: Extract,
+  truncate: string,
+  written: { INSERT?: string; UPDATE?: string } = {},
+): string {
   const { to, queue } = tablesOf(e);
   const key = id(e.key.name);
   const what = (rows: string) =>
     `SELECT r.${key} AS key, ${image(e, 'r')} AS image${e.rule.kind === 'latest-by' ? `, r.${id(e.rule.column)}::text COLLATE "C" AS latest` : ''} FROM ${rows} AS r`;
   const noted = (query: string) =>
     `INSERT INTO ${queue} (key) SELECT DISTINCT d.key FROM (${query}) AS d WHERE d.key IS NOT NULL;`;
-  return [
+  return `  IF TG_OP = 'TRUNCATE' THEN
+    ${truncate}
+  ELSIF TG_OP = 'INSERT' THEN
+    ${noted(`SELECT r.${key} AS key FROM new_rows AS r`)}${written.INSERT ?? ''}
+  ELSIF TG_OP = 'DELETE' THEN
+    ${noted(`SELECT r.${key} AS key FROM old_rows AS r`)}
+  ELSE
+    ${noted(`SELECT a.key FROM (${what('new_rows')} EXCEPT ALL ${what('old_rows')}) AS a
+      UNION ALL SELECT b.key FROM (${what('old_rows')} EXCEPT ALL ${what('new_rows')}) AS b
+      UNION ALL SELECT r.${key} FROM new_rows AS r WHERE NOT EXISTS (SELECT FROM ${to} AS n WHERE n.${key} = r.${key})`)}${written.UPDATE ?? ''}
+  END IF;`;
+}
+
+/** Before the cutover: which keys are to be carried over, and what does it. */
+export const noteSql = (e: Extract): string =>
+  [
     put(e),
     functionSql(
       e,
       e.fn.note,
       { returns: 'trigger', indexed: false },
       `BEGIN
-  IF TG_OP = 'TRUNCATE' THEN
-    ${emptySql(e).replaceAll('\n', '\n    ')}
-  ELSIF TG_OP = 'INSERT' THEN
-    ${noted(`SELECT r.${key} AS key FROM new_rows AS r`)}
-  ELSIF TG_OP = 'DELETE' THEN
-    ${noted(`SELECT r.${key} AS key FROM old_rows AS r`)}
-  ELSE
-    ${noted(`SELECT a.key FROM (${what('new_rows')} EXCEPT ALL ${what('old_rows')}) AS a
-      UNION ALL SELECT b.key FROM (${what('old_rows')} EXCEPT ALL ${what('new_rows')}) AS b
-      UNION ALL SELECT r.${key} FROM new_rows AS r WHERE NOT EXISTS (SELECT FROM ${to} AS n WHERE n.${key} = r.${key})`)}
-  END IF;
+${noting(e, emptySql(e))}
   RETURN NULL;
 END`,
     ),
   ].join('\n');
-}
 
 export const noNoteSql = (e: Extract): string =>
   `DROP FUNCTION ${id(e.schema, e.fn.note)}();
@@ -206,10 +234,14 @@ export const copySql = (e: Extract): string => {
 SELECT coalesce(cardinality(keys), 0) AS units, ${id(e.schema, e.fn.put)}(keys) FROM given`;
 };
 
-export const drainSql = (e: Extract): string => {
+export const drainSql = (e: Extract): { last: string; batch: string } => {
   const { queue } = tablesOf(e);
-  return `WITH taken AS ( /* sqltrail */
-  DELETE FROM ${queue} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${queue} LIMIT $1)) RETURNING key),
-given AS MATERIALIZED (SELECT count(*)::int AS units, array_agg(DISTINCT key) AS keys FROM taken)
-SELECT units, ${id(e.schema, e.fn.put)}(keys) FROM given`;
+  return {
+    last: `SELECT coalesce(max(q.id), 0)::text AS last FROM ${queue} AS q`,
+    batch: `WITH oldest AS MATERIALIZED ( /* sqltrail */
+  SELECT DISTINCT o.key FROM (SELECT q.key FROM ${queue} AS q WHERE q.id <= $2 ORDER BY q.id LIMIT $1) AS o),
+taken AS (DELETE FROM ${queue} AS q USING oldest AS o WHERE q.key = o.key RETURNING q.key),
+given AS MATERIALIZED (SELECT count(DISTINCT key)::int AS units, array_agg(DISTINCT key) AS keys FROM taken)
+SELECT units, ${id(e.schema, e.fn.put)}(keys) FROM given`,
+  };
 };

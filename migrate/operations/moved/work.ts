@@ -22,20 +22,21 @@ const copy: Work = (run, at, { name, table, moved }) =>
     sql: moved.copy,
   });
 
-/** Until it has caught up: what changes all the time is never all done. */
+/** What was noted until it begins: what changes all the time is never all done. */
 async function* drain(...[run, at, { moved }]: Parameters<Work>): AsyncGenerator<Progress> {
-  let caughtUp = false;
+  const { drain: noted } = moved;
+  if (!noted) throw new OperationError(`The plan does not say how ${at.step} are carried over.`);
+  const { rows: latest } = await run.client.query<{ last: string }>(noted.last);
+  let keys = 0;
   yield* inBatches(run, at, {
     size: 100,
     maxSize: run.options.maxBatch,
     next: async (size) => {
-      if (!moved.drain) throw new OperationError(`The plan does not say how ${at.step} are carried over.`);
-      if (caughtUp) return undefined;
       await run.client.query(`SET LOCAL search_path = ${moved.searchPath}`);
-      const { rows } = await run.client.query<{ units: number }>(moved.drain, [size]);
+      const { rows } = await run.client.query<{ units: number }>(noted.batch, [size, latest[0]?.last]);
       const units = rows[0]?.units ?? 0;
-      caughtUp = units < size;
-      return { units };
+      keys += units;
+      return units === 0 ? undefined : { units: keys };
     },
   });
 }
