@@ -76,3 +76,70 @@ it.each(['cli/main.ts', 'cli/packaged.ts'])(
     }
   },
 );
+
+it('moves columns to tables of their own, and refuses to complete while they are used', async () => {
+  const database = await createTestDatabase();
+  const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-migrate-'));
+  const client = new pg.Client(database.url);
+  await client.connect();
+  const migrate = async (...args: string[]) => {
+    const { exited, output } = startNode(['cli/packaged.ts', 'migrate', ...args], {
+      DATABASE_URL: database.url,
+    });
+    return { code: await exited, text: output() };
+  };
+  const [lists, copies] = [path.join(dir, 'lists.yaml'), path.join(dir, 'copies.yaml')];
+  try {
+    await client.query(`CREATE TABLE "Stays" (id int PRIMARY KEY, "Tags" text, guest int, name text);
+      INSERT INTO "Stays" VALUES (1, 'a;b', 7, 'Ann'), (2, 'c', 7, 'Anna'), (3, NULL, 8, 'Bob');
+      CREATE FUNCTION tagged() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count("Tags") FROM "Stays"); END'`);
+    expect(await migrate('plan', 'split-list', '"Stays"')).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('split-list app.articles.tags'),
+    });
+    expect(
+      await migrate('plan', 'split-list', 'public."Stays"."Tags"', '--separator', ';', '--out', lists),
+    ).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('Stays_Tags'),
+    });
+    expect(await migrate('start', lists, '--until', 'cutover-writes', '--yes')).toMatchObject({ code: 0 });
+    expect((await migrate('verify', lists)).text).toContain(
+      '3 rows in the old table and 3 in the new one compared: equal',
+    );
+    expect(await migrate('complete', lists, '--yes')).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('function public.tagged()'),
+    });
+    expect(await migrate('complete', lists, '--yes', '--accept-use')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('the old column is gone'),
+    });
+    const extract = [
+      'plan',
+      'extract',
+      '"Stays"',
+      '--columns',
+      'name',
+      '--key',
+      'guest',
+      '--into',
+      'guests',
+      '--out',
+      copies,
+    ];
+    expect(await migrate(...extract)).toMatchObject({ code: 2, text: expect.stringContaining('--resolve') });
+    expect(await migrate(...extract, '--resolve', 'latest-by id')).toMatchObject({ code: 0 });
+    expect(await migrate('ahead', copies)).toMatchObject({ code: 2 });
+    expect(await migrate('start', copies, '--until', 'cutover-writes', '--yes')).toMatchObject({ code: 0 });
+    expect(await migrate('complete', copies, '--yes')).toMatchObject({ code: 0 });
+    expect((await client.query('SELECT * FROM guests ORDER BY guest')).rows).toEqual([
+      { guest: 7, name: 'Anna' },
+      { guest: 8, name: 'Bob' },
+    ]);
+  } finally {
+    await client.end();
+    await database.drop();
+    await rm(dir, { recursive: true, force: true });
+  }
+});
