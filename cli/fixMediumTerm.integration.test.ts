@@ -16,13 +16,15 @@ it('fix plan names online migrations with size and time, and each of its command
   try {
     await client.query(`
       CREATE TABLE "My stays" (id int PRIMARY KEY, day text NOT NULL, "left" text, price text, code char(3), paid money);
-      INSERT INTO "My stays" SELECT i, to_char(date '2024-01-01' + i % 500, 'DD.MM.YYYY'), to_char(date '2024-01-01' + i % 500, 'YYYY-MM-DD'), (i % 90) + 10 || ',' || i % 90 + 10, 'a', i
+      INSERT INTO "My stays" SELECT i, to_char(date '2024-01-01' + i % 500, 'DD.MM.YYYY'), to_char(date '2024-01-01' + i % 499, 'YYYY-MM-DD'), (i % 90) + 10 || ',' || i % 90 + 10, 'a', i
         FROM generate_series(1, 2000) AS i;
       CREATE TABLE people (id serial PRIMARY KEY, boss int REFERENCES people);
       CREATE TABLE pets (id bigint PRIMARY KEY, owner int REFERENCES people);
       SELECT setval('people_id_seq', 2000000000);
       CREATE TABLE events (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at));
       INSERT INTO events SELECT i, now() - i * interval '1 hour' FROM generate_series(1, 20000) AS i;
+      CREATE TABLE notes (id bigint PRIMARY KEY, labels text NOT NULL, author_id int NOT NULL, "author, or who" text, author_name text, author_town text);
+      INSERT INTO notes SELECT i, concat_ws(';', (ARRAY['red', 'green', 'blue', 'black'])[1 + i % 4], (ARRAY['old', 'new', 'lent'])[1 + i % 3], (ARRAY['hot', 'cold'])[1 + i % 2]), i % 40, NULL, 'name of author ' || i % 40, CASE WHEN i = 81 THEN 'elsewhere' ELSE 'town of author ' || i % 40 END FROM generate_series(1, 4000) AS i;
       ANALYZE;
       -- As large as it would have to be for partitions to pay.
       UPDATE pg_class SET reltuples = 40000000 WHERE relname = 'events'`);
@@ -41,6 +43,8 @@ it('fix plan names online migrations with size and time, and each of its command
         'migrate plan partition public.events --by at --interval month',
         'migrate plan retype public.people.id bigint --also boss=bigint',
         'migrate plan retype public.pets.owner bigint',
+        "migrate plan split-list public.notes.labels --separator ';' --into notes_labels",
+        'migrate plan extract public.notes --columns author_name,author_town --key author_id --into authors --resolve most-frequent',
         `migrate plan retype 'public."My stays".code' text`,
         `migrate plan retype 'public."My stays".day' date --format DD.MM.YYYY`,
         `migrate plan retype 'public."My stays".left' date`,

@@ -1,3 +1,4 @@
+import type { Operation } from '../diagnosis/fix.ts';
 import { operationCommand } from '../diagnosis/operationCommand.ts';
 import type { Action } from '../fix/action.ts';
 import type { ApplyEvent } from '../fix/apply.ts';
@@ -22,20 +23,30 @@ export function describeAction(action: Action, at: number): string {
   ].join('\n');
 }
 
-/** A table that is rebuilt, as one reads it before planning that. */
+function whatOf(operation: Operation): string {
+  const name = `${operation.schema}.${operation.table}`;
+  switch (operation.operation) {
+    case 'partition':
+      return `partition ${name} by ${operation.by}`;
+    case 'split-list':
+      return `move the entries of ${name}.${operation.column} to a table ${operation.into}`;
+    case 'extract':
+      return `move ${operation.columns.join(', ')} of ${name} to a table ${operation.into}, once for each ${operation.key}`;
+    default:
+      return `give ${operation.columns.map(({ column, type }) => `${name}.${column} the type ${type}`).join(', ')}`;
+  }
+}
+
+/** An online migration, as one reads it before planning that. */
 export function describeMediumTerm({ operation, findings, severity, seconds, bytes }: MediumTerm): string {
-  const { schema, table, rows } = operation;
-  const what =
-    operation.operation === 'partition'
-      ? `partition ${schema}.${table} by ${operation.by}`
-      : `give ${operation.columns.map(({ column, type }) => `${schema}.${table}.${column} the type ${type}`).join(', ')}`;
+  const { rows } = operation;
   return [
-    `  – ${what}   [${severity}]`,
+    `  – ${whatOf(operation)}   [${severity}]`,
     `     Why:  ${findings.join('; ')}`,
     `     Size: ${rows < 0 ? 'not known: the table was never analysed' : `${count(rows)} rows`}, ${bytesText(bytes)} with indexes`,
     `     Time: ${seconds === null ? 'not known' : `of the order of ${durationText(seconds)} (${count(ROWS_PER_SECOND)} rows a second, as measured on two busy cores; migrate status shows your own)`}`,
     `     Disk: about ${bytesText(bytes)} until it is complete`,
-    '     Lock: ACCESS EXCLUSIVE for milliseconds, when the tables change places; reads and writes go on',
+    '     Lock: ACCESS EXCLUSIVE for milliseconds, when the tables change places or the old columns go; reads and writes go on',
     `     Plan: ${operationCommand(operation)}`,
   ].join('\n');
 }

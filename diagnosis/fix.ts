@@ -84,7 +84,7 @@ const schemaChange = z.discriminatedUnion('change', [
   }),
 ]);
 
-/** Of the table that is rebuilt. */
+/** Of the table that is rebuilt, or that loses columns. */
 const rebuilt = {
   ...table,
   /** As the statistics have them; -1 where the table was never analysed. */
@@ -108,6 +108,24 @@ const operationSchema = z.discriminatedUnion('operation', [
     ...rebuilt,
     by: z.string(),
     interval: z.enum(['day', 'week', 'month', 'quarter', 'year']),
+  }),
+  z.object({
+    operation: z.literal('split-list'),
+    ...rebuilt,
+    column: z.string(),
+    separator: z.string(),
+    /** Name of the new table. */
+    into: z.string(),
+  }),
+  z.object({
+    operation: z.literal('extract'),
+    ...rebuilt,
+    columns: z.array(z.string()).min(1),
+    /** The column that determines them. */
+    key: z.string(),
+    into: z.string(),
+    /** Copies of one key contradict each other, so that a rule has to say which one counts. */
+    contradicting: z.boolean(),
   }),
 ]);
 

@@ -29,4 +29,29 @@ it('a shell and SQL take the command as it is', () => {
   ).toBe(
     `sqltrail migrate plan retype 'app."Order'\\''s".total' 'numeric(12,2)' --also 'tax rate=numeric(5,2)' --format DD.MM.YYYY`,
   );
+  expect(
+    operationCommand({
+      operation: 'split-list',
+      schema: 'app',
+      table: 'Posts',
+      column: 'tags',
+      separator: '; ',
+      into: "post's_tags",
+      ...size,
+    }),
+  ).toBe(`sqltrail migrate plan split-list 'app."Posts".tags' --separator '; ' --into 'post'\\''s_tags'`);
+  expect(
+    operationCommand({
+      operation: 'extract',
+      schema: 'app',
+      table: 'orders',
+      columns: ['name', 'Home town'],
+      key: 'customer',
+      into: 'customers',
+      contradicting: true,
+      ...size,
+    }),
+  ).toBe(
+    "sqltrail migrate plan extract app.orders --columns 'name,Home town' --key customer --into customers --resolve most-frequent",
+  );
 });

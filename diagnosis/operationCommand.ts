@@ -3,7 +3,7 @@ import type { Fix, Operation } from './fix.ts';
 
 /** A word of a command line, as a shell takes it. */
 const shellWord = (word: string) =>
-  /^[\w./:=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  /^[\w.,/:=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 /** An identifier without quotes where SQL needs none. */
 const plain = (...names: string[]) =>
   names.map((name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : quote(name))).join('.');
@@ -12,13 +12,28 @@ const plain = (...names: string[]) =>
 export function operationCommand(operation: Operation): string {
   const { schema, table } = operation;
   const words = ['sqltrail', 'migrate', 'plan', operation.operation];
-  if (operation.operation === 'partition')
-    words.push(plain(schema, table), '--by', operation.by, '--interval', operation.interval);
-  else {
-    const [first, ...also] = operation.columns;
-    words.push(plain(schema, table, first?.column ?? ''), first?.type ?? '');
-    for (const { column, type } of also) words.push('--also', `${column}=${type}`);
-    if (operation.format !== undefined) words.push('--format', operation.format);
+  switch (operation.operation) {
+    case 'partition':
+      words.push(plain(schema, table), '--by', operation.by, '--interval', operation.interval);
+      break;
+    case 'split-list':
+      words.push(plain(schema, table, operation.column));
+      words.push('--separator', operation.separator, '--into', operation.into);
+      break;
+    case 'extract':
+      words.push(plain(schema, table), '--columns', operation.columns.join(','), '--key', operation.key);
+      words.push(
+        '--into',
+        operation.into,
+        ...(operation.contradicting ? ['--resolve', 'most-frequent'] : []),
+      );
+      break;
+    default: {
+      const [first, ...also] = operation.columns;
+      words.push(plain(schema, table, first?.column ?? ''), first?.type ?? '');
+      for (const { column, type } of also) words.push('--also', `${column}=${type}`);
+      if (operation.format !== undefined) words.push('--format', operation.format);
+    }
   }
   return words.map(shellWord).join(' ');
 }

@@ -54,3 +54,23 @@ export function partitionOf(table: Table, by: string): OperationOf<'partition'>[
     ? [{ operation: 'partition', ...sizeOf(table), by, interval: 'month' }]
     : [];
 }
+
+/** Whether rows of a table of its own can be told from those of others in it. */
+const keyed = ({ kind, fixedColumns, primaryKey, uniqueKeys }: Table) =>
+  kind === 'table' && !fixedColumns && (primaryKey.length > 0 || uniqueKeys.length > 0);
+
+/** A list that `sqltrail migrate plan ... split-list` can move to a table of its own. */
+export const splitListOf = (
+  table: Table,
+  list: { column: string; separator: string; into: string },
+): OperationOf<'split-list'>[] =>
+  keyed(table) ? [{ operation: 'split-list', ...sizeOf(table), ...list }] : [];
+
+/** Copies that `sqltrail migrate plan ... extract` can move to a table of their own; names with a comma cannot be listed. */
+export const extractOf = (
+  table: Table,
+  copies: Pick<OperationOf<'extract'>, 'columns' | 'key' | 'into' | 'contradicting'>,
+): OperationOf<'extract'>[] =>
+  keyed(table) && !copies.columns.some((name) => name.includes(','))
+    ? [{ operation: 'extract', ...sizeOf(table), ...copies }]
+    : [];

@@ -5,6 +5,7 @@ import { type DependencyMeasure, measureInDatabase, measureRows } from '../../mo
 import { synthesise } from '../../model/normalForm.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Table } from '../../relations.ts';
+import { extractOf } from '../operations.ts';
 import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, readSamples, type Sample } from './sample.ts';
 
@@ -356,6 +357,9 @@ async function confirm(
       summary: parent
         ? `read ${columns.join(', ')} from ${parent.name}, and drop the copies`
         : `move ${columns.join(', ')} to a table of their own`,
+      operations: parent
+        ? []
+        : extractOf(table, { columns, key: determinant, into: relation, contradicting: contradicting > 0 }),
       changes: parent
         ? []
         : [

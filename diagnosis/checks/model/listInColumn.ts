@@ -1,6 +1,7 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
 import { freeName } from '../../proposals/names.ts';
+import { splitListOf } from '../operations.ts';
 import { isText, MIN_VALUES, readSamples, valuesOf } from './sample.ts';
 
 /** More would not change what a value is. */
@@ -128,6 +129,7 @@ export const check: Check = {
           fix: {
             kind: 'migration',
             summary: `a table with one row for each entry, or an array with a GIN index`,
+            operations: splitListOf(table, { column: column.name, separator: list.separator, into: child }),
             changes: [
               {
                 change: 'create table',
