@@ -154,6 +154,15 @@ function put(e: Extract): string {
     e.fn.put,
     { takes: argument(e), returns: 'void', indexed: true },
     `BEGIN
+  IF ${counts(e)} THEN
+    -- Whoever writes to the old columns now changes the new row too. What that says is seen only once the row is ours:
+    -- otherwise the rule would replace it, and the ledger not know of it.
+    WITH ${rowsOf(e)}
+    INSERT INTO ${to} (${quoteList([e.key.name, ...namesOf(e)])})
+    SELECT ${quoteList([e.key.name, ...namesOf(e)], 't')} FROM chosen AS c JOIN ${from} AS t ON t.ctid = c.place
+    ON CONFLICT (${key}) DO NOTHING;
+    PERFORM FROM ${to} AS n WHERE n.${key} = ANY ($1) ORDER BY n.${key} FOR UPDATE;
+  END IF;
   WITH ${rowsOf(e)},
   gone AS (
     DELETE FROM ${to} AS n USING given AS g WHERE n.${key} = g.key AND NOT EXISTS (SELECT FROM chosen AS c WHERE c.key = g.key) AND NOT ${counts(e)}),
