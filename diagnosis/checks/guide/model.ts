@@ -21,14 +21,14 @@ export const model: Record<string, Page> = {
       'g3 (Kivinen and Mannila 1995) of pairs of columns on a sample, at most 0.1, confirmed on whole groups in the database. Amounts, moments and names of persons for their ids are left out.',
     wrong:
       'A copy may be meant: the address that was delivered to, the price that was paid. Two columns may go together by chance in the data of today.',
-    fix: 'A table of its own for the determinant, and a reference to it: expand, fill, compare, switch, drop.',
+    fix: 'A table of its own for the determinant, and a reference to it: `sqltrail migrate plan … extract` makes it online, with the contradictions in a ledger.',
   },
   'list-in-column': {
     why: 'One entry is found by pattern only, and nothing keeps it right or unique.',
     measured:
       'On a sample of a text column (also of a domain or citext): values with a separator whose parts are single words that repeat. Names, calendar rules, amounts and sentences are left alone.',
     wrong: 'A list that is only ever read and written as a whole is a value.',
-    fix: 'A table with a row for each entry, or an array with GIN.',
+    fix: 'A table with a row for each entry (`sqltrail migrate plan … split-list` makes it online), or an array with GIN.',
   },
   'missing-foreign-key': {
     why: 'Nothing keeps rows from referring to what is not there, and the planner knows nothing of the join.',
@@ -57,13 +57,13 @@ export const model: Record<string, Page> = {
     measured:
       'On a sample of a text column: all values are dates (of any usual form), amounts or numbers, up to 5 % of placeholders such as `n/a`. Codes, versions and ids of other systems are left alone by their form and name.',
     wrong: 'A number that nobody reckons with is a code: it may begin with a zero tomorrow.',
-    fix: 'A new column of the true type, filled in batches and switched to; ALTER TYPE in place writes the table anew under ACCESS EXCLUSIVE.',
+    fix: '`sqltrail migrate plan … retype` gives the column the true type online; ALTER TYPE in place writes the table anew under ACCESS EXCLUSIVE.',
   },
   'weak-type': {
     why: 'They hold less than they seem to: no currency, no moment, blanks that come and go.',
     measured:
       'The types of the columns, of domains too, as PostgreSQL’s wiki lists them under “Don’t Do This”; for information.',
     wrong: 'An opening hour is rightly a time without a zone; json keeps the order of keys.',
-    fix: 'numeric, text with a CHECK, timestamptz, jsonb: at the next change of the table. Between timestamp and timestamptz say the zone (`AT TIME ZONE`).',
+    fix: 'numeric, text with a CHECK, timestamptz, jsonb: at the next change of the table, or online by `sqltrail migrate plan … retype`. Between timestamp and timestamptz say the zone (`AT TIME ZONE`).',
   },
 };

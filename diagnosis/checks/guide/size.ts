@@ -35,6 +35,6 @@ export const size: Record<string, Page> = {
     measured:
       'The last value of sequences and the largest value of integer keys in the statistics, from half of their range on.',
     wrong: 'A sequence that was set high once and hardly moves.',
-    fix: '`bigint` for the key, its sequence and all that refers to it. The change writes the table anew; with a large one do it by a new column.',
+    fix: '`bigint` for the key, its sequence and all that refers to it. The change writes the table anew; with a large one do it online, by `sqltrail migrate plan … retype`.',
   },
 };
