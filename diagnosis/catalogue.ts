@@ -203,6 +203,26 @@ export async function readTables(session: Session): Promise<Table[]> {
 /** SQLSTATEs untranslatable_character and character_not_in_repertoire. */
 const UNTRANSLATABLE = ['22P05', '22021'];
 
+const places = new WeakMap<Session, Map<string, Promise<string | undefined>>>();
+
+/** The schema that an extension is in, asked for once a session; undefined where it is not created. */
+export function extensionSchema(session: Session, extension: string): Promise<string | undefined> {
+  const known = places.get(session) ?? new Map<string, Promise<string | undefined>>();
+  places.set(session, known);
+  const asked =
+    known.get(extension) ??
+    session
+      .query<{ schema: string }>(
+        'SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = $1',
+        [extension],
+      )
+      .then(([place]) => place?.schema);
+  known.set(extension, asked);
+  // A failure is of its moment.
+  asked.catch(() => known.delete(extension));
+  return asked;
+}
+
 /**
  * The statements of this database, the most time-consuming first, at most `limit`; and the seconds that they cover.
  * Statements of sqltrail itself and of the exporter are left out: the diagnosis does not diagnose its own load.
@@ -213,11 +233,9 @@ export async function readStatements(
   limit = 500,
 ): Promise<{ statements: Statement[]; windowSeconds: number | undefined }> {
   if (!capabilities.pgStatStatements) return { statements: [], windowSeconds: undefined };
-  const [place] = await session.query<{ schema: string }>(
-    "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'",
-  );
+  const place = await extensionSchema(session, 'pg_stat_statements');
   if (!place) return { statements: [], windowSeconds: undefined };
-  const view = session.quote(place.schema, 'pg_stat_statements');
+  const view = session.quote(place, 'pg_stat_statements');
   const statements = await session
     .query<Statement>(
       `SELECT queryid::text AS queryid, min(query) AS text, sum(calls)::float8 AS calls, sum(total_exec_time)::float8 AS "totalMs",
@@ -242,7 +260,7 @@ export async function readStatements(
     });
   if (!statements) return { statements: [], windowSeconds: undefined };
   const [window] = await session.query<{ seconds: number | null }>(
-    `SELECT extract(epoch FROM now() - stats_reset)::float8 AS seconds FROM ${session.quote(place.schema, 'pg_stat_statements_info')}`,
+    `SELECT extract(epoch FROM now() - stats_reset)::float8 AS seconds FROM ${session.quote(place, 'pg_stat_statements_info')}`,
   );
   return { statements, windowSeconds: window?.seconds ?? undefined };
 }

@@ -1,4 +1,5 @@
 import { describeStatement, loadParser as loadStatementParser } from '../instrumentation/statement.ts';
+import { extensionSchema } from './catalogue.ts';
 import type { CheckContext } from './check.ts';
 import type { StatementReference } from './finding.ts';
 import { genericPlan, scansOf } from './plans.ts';
@@ -106,12 +107,10 @@ async function temporaryTables({
 }: Omit<CheckContext, 'workload'>): Promise<string[]> {
   const texts = statements.map(({ text }) => text);
   if (!capabilities.pgStatStatements) return texts;
-  const [place] = await session.query<{ schema: string }>(
-    "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'",
-  );
+  const place = await extensionSchema(session, 'pg_stat_statements');
   if (!place) return texts;
   const made = await session.query<{ text: string }>(
-    `SELECT DISTINCT query AS text FROM ${session.quote(place.schema, 'pg_stat_statements')} s JOIN pg_database d ON d.oid = s.dbid
+    `SELECT DISTINCT query AS text FROM ${session.quote(place, 'pg_stat_statements')} s JOIN pg_database d ON d.oid = s.dbid
       WHERE d.datname = current_database() AND query ~* '\\mtemp(orary)?\\s+table\\M'`,
   );
   return [...texts, ...made.map(({ text }) => text)];

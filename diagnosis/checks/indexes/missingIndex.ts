@@ -1,4 +1,5 @@
 import { literal } from '../../../lib/pg/quote.ts';
+import { extensionSchema } from '../../catalogue.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
 import { indexKeys } from '../../fixSql.ts';
@@ -238,10 +239,8 @@ async function hypotheticalSpeedups(
 ): Promise<Map<Use, number>> {
   const { session, capabilities } = context;
   const found = new Map<Use, number>();
-  const [place] = await session.query<{ schema: string }>(
-    "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'",
-  );
-  if (!place) return found;
+  const hypopgSchema = await extensionSchema(session, 'hypopg');
+  if (!hypopgSchema) return found;
   const planner = ({ path }: WorkloadEntry) =>
     session.withSettings({
       search_path: searchPath(session, path),
@@ -262,7 +261,7 @@ async function hypotheticalSpeedups(
   };
   try {
     const without = await costs();
-    for (const [use, cost] of await costs({ definition, hypopgSchema: place.schema }))
+    for (const [use, cost] of await costs({ definition, hypopgSchema }))
       found.set(use, Math.max(1, (without.get(use) ?? cost) / Math.max(cost, 0.01)));
     return found;
   } catch (error) {

@@ -1,4 +1,5 @@
 import { bytesText } from '../../../lib/units/format.ts';
+import { extensionSchema } from '../../catalogue.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { keptFor } from '../../proposals/drop.ts';
 import type { Index, Table } from '../../relations.ts';
@@ -34,9 +35,7 @@ async function builtSince(context: CheckContext): Promise<Map<string, number | n
   const found = new Map<string, number | null>();
   const key = ({ schema, name }: { schema: string; name: string }) => `${schema}.${name}`;
   if (capabilities.pgStatStatements) {
-    const [place] = await session.query<{ schema: string }>(
-      "SELECT n.nspname AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'",
-    );
+    const place = await extensionSchema(session, 'pg_stat_statements');
     const age =
       capabilities.version >= 170_000
         ? 'extract(epoch FROM now() - max(s.stats_since))::float8'
@@ -44,7 +43,7 @@ async function builtSince(context: CheckContext): Promise<Map<string, number | n
     const rows = place
       ? await session.query<{ schema: string; name: string; age: number | null }>(
           `SELECT n.nspname::text AS schema, x.relname::text AS name, ${age} AS age
-             FROM ${session.quote(place.schema, 'pg_stat_statements')} s JOIN pg_database d ON d.oid = s.dbid
+             FROM ${session.quote(place, 'pg_stat_statements')} s JOIN pg_database d ON d.oid = s.dbid
              JOIN pg_class x ON x.relkind IN ('i', 'I') AND (position(x.relname::text in s.query) > 0 OR s.query ~* 'index\\s+(concurrently\\s+)?on\\M')
              JOIN pg_index i ON i.indexrelid = x.oid JOIN pg_class c ON c.oid = i.indrelid AND position(c.relname::text in s.query) > 0
              JOIN pg_namespace n ON n.oid = x.relnamespace

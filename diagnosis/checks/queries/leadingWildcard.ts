@@ -1,4 +1,5 @@
 import { count } from '../../../lib/units/format.ts';
+import { extensionSchema } from '../../catalogue.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { qualify } from '../../proposals/expression.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
@@ -11,10 +12,7 @@ const TRIGRAMS = ['gin_trgm_ops', 'gist_trgm_ops'];
 
 /** The operator class of pg_trgm, by its schema where that is on nobody's search_path. */
 async function trigramClass({ session }: CheckContext): Promise<string> {
-  const [place] = await session.query<{ schema: string }>(
-    "SELECT n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'",
-  );
-  const schema = place?.schema ?? 'public';
+  const schema = (await extensionSchema(session, 'pg_trgm')) ?? 'public';
   return schema === 'public' ? 'gin_trgm_ops' : `${session.quote(schema)}.gin_trgm_ops`;
 }
 
@@ -43,7 +41,6 @@ export const check: Check = {
   async *run(context) {
     if (withoutStatements(context, 'searches by pattern')) return;
     const merge = merger();
-    let operatorClass: string | undefined;
     const trigram = context.tables
       .flatMap(({ indexes }) => indexes)
       .some(({ classes }) => classes.some((name) => name !== null && TRIGRAMS.includes(name)));
@@ -55,8 +52,7 @@ export const check: Check = {
         if (patterns.length === 0 || table.estimatedRows < 500) continue;
         const columns = [...new Set(patterns.map(({ column }) => column))];
         const keys = await keysOf(context, patterns, entry.path);
-        operatorClass ??= await trigramClass(context);
-        const key = { operatorClass };
+        const operatorClass = await trigramClass(context);
         merge(
           about('leading-wildcard', entry, {
             table,
@@ -76,7 +72,7 @@ export const check: Check = {
                 extension: 'pg_trgm',
                 parts: [],
                 method: 'gin',
-                keys: keys.map((each) => ({ ...each, ...key })),
+                keys: keys.map((key) => ({ ...key, operatorClass })),
                 ordered: false,
               },
               risk: 'A GIN index makes changes of these columns slower; patterns below three characters still read all.',
