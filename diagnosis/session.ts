@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { restMs } from '../lib/dutyCycle.ts';
 import { clientConfig, describeTarget } from '../lib/pg/connect.ts';
 import { isPooled, refusedParameter } from '../lib/pg/pooler.ts';
 import { quote } from '../lib/pg/quote.ts';
@@ -149,6 +150,8 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     work: Work;
     /** Settings that its statements run with, all of them. */
     settings: Settings;
+    /** Statements with the same one can go together; without it, alone. */
+    company: string | undefined;
     resolve(rows: object[]): void;
     reject(reason: unknown): void;
   }
@@ -160,6 +163,12 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     if (!lost && (error as { code?: string }).code !== '57P01') return error;
     lost = true;
     return cut(error);
+  };
+  /** Why nothing may be sent any more. */
+  const prevented = (): unknown => {
+    if (options.signal?.aborted) return options.signal.reason;
+    if (lost) return cut();
+    return load.busyMs >= options.budgetMs ? new BudgetExceeded(options.budgetMs) : undefined;
   };
   const tagged = ({ statements }: Work) =>
     statements.map((statement) => ({ ...statement, text: `${statement.text}\n${OWN_STATEMENT}` }));
@@ -182,9 +191,6 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     });
     return Promise.allSettled([result]);
   };
-  const alone = ({ work }: Waiting) =>
-    pooled || work.statements.length > 1 || work.cleanUp !== undefined || work.limits !== undefined;
-  const same = (one: Settings, other: Settings) => JSON.stringify(one) === JSON.stringify(other);
   let { dutyCycle } = options;
   const waiting: Waiting[] = [];
   let serving = false;
@@ -192,33 +198,33 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     if (serving) return;
     serving = true;
     for (let first = waiting.shift(); first; first = waiting.shift()) {
+      const { company } = first;
       const together: [Waiting, ...Waiting[]] = [first];
-      while (together.length < MAX_TOGETHER && !alone(first)) {
-        const { settings } = first;
-        const at = waiting.findIndex((next) => !alone(next) && same(next.settings, settings));
+      while (company !== undefined && together.length < MAX_TOGETHER) {
+        const at = waiting.findIndex((next) => next.company === company);
         if (at < 0) break;
         together.push(...waiting.splice(at, 1));
       }
+      const reason = prevented();
+      if (reason !== undefined) {
+        for (const { reject } of together) reject(reason);
+        continue;
+      }
       const started = performance.now();
       try {
-        options.signal?.throwIfAborted();
-        if (lost) throw cut();
-        if (load.busyMs >= options.budgetMs) throw new BudgetExceeded(options.budgetMs);
         const results = await transact(together);
-        load.statements += together.length;
         for (const [at, result] of results.entries())
           if (result.status === 'fulfilled') together[at]?.resolve(result.value.rows);
           else together[at]?.reject(whyFailed(result.reason));
       } catch (error) {
         for (const { reject } of together) reject(whyFailed(error));
-        continue;
       }
       const busyMs = performance.now() - started;
+      load.statements += together.length;
       load.busyMs += busyMs;
-      // What was asked goes on meanwhile: it takes none of the server's time.
-      const restMs = busyMs * (1 / dutyCycle - 1);
-      // Nor does it keep the process from its end.
-      if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, 5_000)).unref());
+      // What was asked goes on meanwhile: it takes none of the server's time. Nor does the rest keep the process from its end.
+      const rest = restMs(busyMs, dutyCycle);
+      if (rest >= 1) await new Promise((resolve) => setTimeout(resolve, rest).unref());
     }
     serving = false;
   };
@@ -239,8 +245,11 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       ...work.settings,
       statement_timeout: String(wantedMs),
     };
+    const alone =
+      pooled || work.statements.length > 1 || work.cleanUp !== undefined || work.limits !== undefined;
+    const company = alone ? undefined : JSON.stringify(settings);
     return new Promise<Row[]>((resolve, reject) => {
-      waiting.push({ work, settings, resolve: (rows) => resolve(rows as Row[]), reject });
+      waiting.push({ work, settings, company, resolve: (rows) => resolve(rows as Row[]), reject });
       // Whoever asks at the same moment comes along.
       queueMicrotask(() => void serve());
     });
