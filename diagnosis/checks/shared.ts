@@ -14,6 +14,9 @@ export const snakeCase = (name: string): string => name.replaceAll(/([a-z])([A-Z
 /** What a fix that builds an index gets when it is verified. */
 export const toBeBuilt = { lock: '' };
 
+/** What an online migration that rebuilds a table takes of it. */
+export const whileSwapped = { lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places' };
+
 /** Of what is left of its share, what one statement of {@link askWithin} may take. */
 const LARGEST_PART = 1 / 3;
 

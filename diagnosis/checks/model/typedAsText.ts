@@ -3,7 +3,7 @@ import type { Check } from '../../check.ts';
 import { fitName } from '../../proposals/names.ts';
 import type { Column } from '../../relations.ts';
 import { retypeOf } from '../operations.ts';
-import { snakeCase } from '../shared.ts';
+import { snakeCase, whileSwapped } from '../shared.ts';
 import { isText, MIN_VALUES, readSamples, valuesOf } from './sample.ts';
 
 type TrueType = 'date' | 'timestamp' | 'money' | 'number';
@@ -174,7 +174,7 @@ export const check: Check = {
               ? {
                   changes: [],
                   operations,
-                  lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places',
+                  ...whileSwapped,
                   risk: 'The application reads another type from then on. ALTER … TYPE in place would rewrite the table under ACCESS EXCLUSIVE; this does not.',
                 }
               : {

@@ -1,6 +1,7 @@
 import type { Check } from '../../check.ts';
 import { kept } from '../kept.ts';
 import { retypeOf } from '../operations.ts';
+import { whileSwapped } from '../shared.ts';
 import { modelTables } from './sample.ts';
 
 interface Weak {
@@ -106,7 +107,7 @@ export const check: Check = {
                 summary: `give them the type ${to}, online`,
                 changes: [],
                 operations,
-                lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places',
+                ...whileSwapped,
                 risk: 'The application reads another type from then on.',
                 expectedEffect: 'values that mean the same everywhere',
               },

@@ -4,7 +4,7 @@ import type { Check, CheckContext } from '../../check.ts';
 import type { Evidence } from '../../finding.ts';
 import type { Table } from '../../relations.ts';
 import { partitionOf } from '../operations.ts';
-import { shortly } from '../shared.ts';
+import { shortly, whileSwapped } from '../shared.ts';
 import { type Forecast, forecast, grownADay, whenText } from './forecast.ts';
 import { type Ages, readAges } from './rowAge.ts';
 
@@ -152,7 +152,7 @@ export const check: Check = {
               summary: `partition ${operations.map(({ table }) => table).join(', ')} by ranges of time, online`,
               changes: [],
               operations,
-              lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places',
+              ...whileSwapped,
               risk: 'Keys get the date column; statements without the date read every partition.',
               expectedEffect:
                 'old ranges leave at once by detaching them, and vacuum and indexes work by range',
