@@ -317,7 +317,7 @@ export function deckHtml(markdown: string): string {
   });
   const { html, css } = marp.render(markdown);
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8">${contentPolicy}<title>Five minutes</title><style>${css}
+<html lang="en"><head><meta charset="utf-8">${contentPolicy()}<title>Five minutes</title><style>${css}
 @page{size:1280px 720px;margin:0}body{margin:0;background:#888}div.marpit>svg{display:block;margin:0 auto 16px;width:min(100vw,1280px);height:auto}@media print{body{background:none}div.marpit>svg{margin:0;width:1280px;height:720px;break-after:page}}</style></head><body>${html}</body></html>
 `;
 }

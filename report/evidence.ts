@@ -3,7 +3,7 @@ import type { Case } from './case.ts';
 import { phaseLegend, timeline } from './charts/timeline.ts';
 import { holds } from './claims.ts';
 import { phaseTitles } from './measured.ts';
-import { contentPolicy, style } from './page.ts';
+import { htmlPage, recordedAt } from './page.ts';
 import { alerts } from './sections/alerts.ts';
 import { appendix } from './sections/appendix.ts';
 import { capacity } from './sections/capacity.ts';
@@ -75,22 +75,21 @@ export function evidenceReport(input: Case, summary: Html): string {
     ['Alerts', alerts(input)],
     ['What was not measured', missing(input)],
   ] as const;
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Evidence report</title><style>${new Html(style + summaryStyle)}body{max-width:1060px}</style></head><body>
-<p class="dim" data-basis="recording">sqltrail · recorded ${recording.startedAt.slice(0, 16).replace('T', ' ')} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
+  return htmlPage(
+    'Evidence report',
+    html`<p class="dim" data-basis="recording">sqltrail · recorded ${recordedAt(recording)} UTC · ${recording.mode}, scale ${recording.scale ?? 'of the running stack'}, seed ${recording.seed ?? 'unknown'}</p>
 <h1>${title(input)}</h1>
 ${outcome(input)}
 <section id="summary"><h2>Summary</h2>${summary}</section>
 <nav class="contents" aria-label="Contents"><b>Contents</b><ol>${sections.map(([title]) => html`<li data-basis="contents"><a href="#${anchor(title)}">${title}</a></li>`)}</ol><p data-basis="contents">Where each figure comes from: <a href="appendix.html">appendix.html</a></p></nav>
-${sections.map(([title, body]) => html`<section id="${anchor(title)}"><h2>${title}</h2>${body}</section>`)}
-</body></html>
-`.text;
+${sections.map(([title, body]) => html`<section id="${anchor(title)}"><h2>${title}</h2>${body}</section>`)}`,
+    { more: `${summaryStyle}body{max-width:1060px}` },
+  );
 }
 
 /** Where each figure comes from; written after everything else, which defines the figures. */
 export const appendixPage = (input: Case): string =>
-  html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Appendix</title><style>${new Html(style)}</style></head><body>
-<h1>Appendix: where each figure comes from</h1><p class="dim" data-basis="method">Of the run recorded ${input.recording.startedAt.slice(0, 16).replace('T', ' ')} UTC. Raw data: JSON pointers into recording.json beside this file, where a star stands for all entries; fields of the assumptions file; files of the repository. figures.json has the same with full precision.</p>${appendix(input)}
-</body></html>
-`.text;
+  htmlPage(
+    'Appendix',
+    html`<h1>Appendix: where each figure comes from</h1><p class="dim" data-basis="method">Of the run recorded ${recordedAt(input.recording)} UTC. Raw data: JSON pointers into recording.json beside this file, where a star stands for all entries; fields of the assumptions file; files of the repository. figures.json has the same with full precision.</p>${appendix(input)}`,
+  );

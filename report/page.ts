@@ -1,8 +1,8 @@
-import { type Html, html } from '../diagnosis/format/markup.ts';
+import { Html, html } from '../diagnosis/format/markup.ts';
 import type { Figures } from './figures.ts';
 
 /** Of the evidence page, on the screen and on paper; colours are told apart in greyscale by their weight and by words. */
-export const style = `:root{--line:#ccc;--dim:#555;--bad:#a33e00;--good:#00674b}
+const style = `:root{--line:#ccc;--dim:#555;--bad:#a33e00;--good:#00674b}
 *{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:1060px;margin:0 auto;padding:2rem 1.2rem}
 h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0}h2{font-size:1.25rem;margin:2.4rem 0 .6rem;border-bottom:2px solid #1a1a1a;padding-bottom:.2rem}h3{font-size:1.02rem;margin:1.2rem 0 .3rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}td:first-child{min-width:6rem}td.n,th.n{text-align:right;white-space:nowrap}th{overflow-wrap:normal}th.n{white-space:normal}
@@ -24,10 +24,29 @@ article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margi
  *
  * @param script the source that a script of the page may have, such as its hash; without it none may run
  */
-export const contentPolicyWith = (script = "'none'"): string =>
+export const contentPolicy = (script = "'none'"): string =>
   `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src ${script}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">`;
 
-export const contentPolicy = contentPolicyWith();
+/**
+ * A page that is opened from a file: whole, and with nothing from outside.
+ *
+ * @param more styles beside those of all pages
+ * @param script the source that its script may have; without it none may run
+ */
+export const htmlPage = (
+  title: string,
+  body: Html,
+  { more = '', script }: { more?: string; script?: string } = {},
+): string =>
+  html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy(script))}<meta name="viewport" content="width=device-width,initial-scale=1"><title>${title}</title><style>${new Html(style + more)}</style></head><body>
+${body}
+</body></html>
+`.text;
+
+/** When the run was recorded, to the minute, UTC. */
+export const recordedAt = ({ startedAt }: { startedAt: string }): string =>
+  startedAt.slice(0, 16).replace('T', ' ');
 
 /** A figure as markup that leads back to its place in the appendix. */
 export function figureOf(figures: Figures) {

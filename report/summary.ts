@@ -2,7 +2,7 @@ import { Html, html } from '../diagnosis/format/markup.ts';
 import type { Case } from './case.ts';
 import { phaseBars } from './charts/phaseBars.ts';
 import { afterTitles } from './measured.ts';
-import { contentPolicy, figureOf, style } from './page.ts';
+import { figureOf, htmlPage, recordedAt } from './page.ts';
 import { asHtml, together, Words, type Writing } from './writing.ts';
 
 /** One A4 page: less in each column, everything above the fold. */
@@ -65,12 +65,12 @@ ${tiles(input)}
 
 /** The summary as a page of its own; `body` is what {@link summary} made. */
 export function summaryPage({ recording }: Case, writing: Writing, body: Html): string {
-  const lead = writing.ask`Recorded ${new Words(recording.startedAt.slice(0, 16).replace('T', ' '))} UTC. Evidence: report.html; where each figure comes from: appendix.html.`;
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8">${new Html(contentPolicy)}<meta name="viewport" content="width=device-width,initial-scale=1"><title>Summary</title><style>${new Html(style + summaryStyle)}</style></head><body>
-<h1>The shop at its peak: what happened, what it costs, what we ask for</h1>
+  const lead = writing.ask`Recorded ${new Words(recordedAt(recording))} UTC. Evidence: report.html; where each figure comes from: appendix.html.`;
+  return htmlPage(
+    'Summary',
+    html`<h1>The shop at its peak: what happened, what it costs, what we ask for</h1>
 <p class="dim" data-basis="recording">${lead}</p>
-${body}
-</body></html>
-`.text;
+${body}`,
+    { more: summaryStyle },
+  );
 }

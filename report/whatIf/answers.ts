@@ -1,6 +1,15 @@
 import type { AssumptionName, AtLevel } from '../assumptions.ts';
 import { formats } from '../figures.ts';
-import { COSTS, earningOf, type ImpactBasis, leftAfter, monthsOf, priceOf, sumOf } from '../impactModel.ts';
+import {
+  type AfterStep,
+  COSTS,
+  earningOf,
+  type ImpactBasis,
+  leftAfter,
+  monthsOf,
+  priceOf,
+  sumOf,
+} from '../impactModel.ts';
 
 /** What the page carries with it. */
 export interface WhatIf {
@@ -12,6 +21,10 @@ export interface WhatIf {
   /** Of the fields, for what is said of them. */
   titles: Partial<Record<AssumptionName | 'bytesPerDay', string>>;
 }
+
+/** How the figures name what is left after a step. */
+export const leftId = ({ phase, noneLostOf }: AfterStep): string =>
+  noneLostOf === undefined ? phase : `${phase}:at-most`;
 
 /**
  * Every answer of the page for some assumptions: texts by their place, and the bars as shares (0..1) of the longest one.
@@ -29,7 +42,7 @@ export function answers(
   const costs = COSTS.map((cost) => [cost, sumOf(asIs, cost)] as const);
   const left = basis.after.map((step) => {
     const lost = sumOf(monthsOf(leftAfter(step), assumed, bytesPerDay), 'measured') ?? 0;
-    return [`${step.phase}${step.noneLostOf === undefined ? '' : ':at-most'}`, lost] as const;
+    return [leftId(step), lost] as const;
   });
   const price = priceOf(assumed).plan;
   const earning = earningOf(basis, assumed, bytesPerDay);

@@ -7,6 +7,11 @@ const given = JSON.parse(document.getElementById('given')?.textContent ?? '') as
 const fields = [...document.querySelectorAll<HTMLInputElement>('input[type=number]')];
 const sliderOf = (field: HTMLInputElement) =>
   document.querySelector<HTMLInputElement>(`input[type=range][data-of="${field.name}"]`);
+function put(field: HTMLInputElement, value: string): void {
+  field.value = value;
+  const slider = sliderOf(field);
+  if (slider) slider.value = value;
+}
 
 function show(): void {
   // What nobody touched has all its digits, not those of its field.
@@ -39,27 +44,21 @@ function show(): void {
 for (const field of fields) {
   const slider = sliderOf(field);
   field.addEventListener('input', () => {
+    // Not its own value too, which may be half written.
     if (slider) slider.value = field.value;
     show();
   });
   slider?.addEventListener('input', () => {
-    field.value = slider.value;
+    put(field, slider.value);
     show();
   });
 }
 document.getElementById('likely')?.addEventListener('click', () => {
-  for (const field of fields) {
-    field.value = field.defaultValue;
-    const slider = sliderOf(field);
-    if (slider) slider.value = field.value;
-  }
+  for (const field of fields) put(field, field.defaultValue);
   show();
 });
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
   const field = fields.find((each) => each.name === name);
-  if (!field) continue;
-  field.value = value;
-  const slider = sliderOf(field);
-  if (slider) slider.value = value;
+  if (field) put(field, value);
 }
 show();
