@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { busyLoops, whole } from './support/busyLoops.ts';
+import { busyLoops } from './support/busyLoops.ts';
 import { localOf, momentOfDay, namedDays, RUN_ZONES, sampleOf } from './support/calendar.ts';
 import { libfaketime, withoutWaits } from './support/faketime.ts';
-import { projectsOf, runSuite, type SuiteRun, sayRun, untilInterrupted } from './support/suite.ts';
+import { projectsOf, runSuite, type SuiteRun, sayRun, untilInterrupted, whole } from './support/suite.ts';
 
 const HELP = `npm run test:dates -- [options] [files]
 

@@ -1,8 +1,8 @@
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { busyLoops, whole } from './support/busyLoops.ts';
-import { projectsOf, runSuite, sayRun, untilInterrupted } from './support/suite.ts';
+import { busyLoops } from './support/busyLoops.ts';
+import { projectsOf, runSuite, sayRun, untilInterrupted, whole } from './support/suite.ts';
 
 const HELP = `npm run test:slow -- [options] [files]
 

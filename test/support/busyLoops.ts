@@ -16,11 +16,3 @@ export function busyLoops(perCore: number): () => Promise<void> {
     await Promise.all(loops.map((loop) => loop.terminate()));
   };
 }
-
-/** The number that an option names. @throws on anything but a whole number of at least `least` */
-export function whole(name: string, text: string, least = 1): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least)
-    throw new Error(`--${name} ${text}: is no whole number above ${least - 1}`);
-  return value;
-}

@@ -187,3 +187,11 @@ export function projectsOf(text: string): string[] {
       throw new Error(`--project ${project}: there are unit, integration and e2e`);
   return projects;
 }
+
+/** The number that an option names. @throws on anything but a whole number of at least `least` */
+export function whole(name: string, text: string, least = 1): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least)
+    throw new Error(`--${name} ${text}: is no whole number above ${least - 1}`);
+  return value;
+}
