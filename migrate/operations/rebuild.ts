@@ -1,9 +1,8 @@
 import type pg from 'pg';
-import { OperationError } from '../../lib/pg/errors.ts';
 import type { DeclaredMigration } from './declared.ts';
 import type { TableDescription } from './description.ts';
 import { phasesOf, type Rebuild } from './phases.ts';
-import { refusals } from './refusals.ts';
+import { carryRefusals, rebuildRefusals, refusalOf } from './refusals.ts';
 
 /** @throws OperationError with every reason why it cannot be done, and what to do */
 export async function refuse(
@@ -12,16 +11,16 @@ export async function refuse(
   what: string,
   own: readonly string[],
 ): Promise<void> {
-  const { rows } = await client.query<{ number: number }>(
-    "SELECT current_setting('server_version_num')::int AS number",
-  );
-  const reasons = refusals(d, rows[0]?.number ?? 0);
+  const { schema, name, kind, partition } = d.table;
+  const table = `${schema}.${name}`;
+  const { found, ordinary } = await carryRefusals(client, d, [
+    ...(partition ? [`${table} is a partition. Give the partitioned table that it belongs to.`] : []),
+    ...(kind === 'p' ? [`${table} is partitioned already, and is not rebuilt.`] : []),
+  ]);
+  if (ordinary) found.push(...rebuildRefusals(d));
   // What an operation has against a table is about ordinary ones.
-  if (d.table.kind === 'r') reasons.push(...own);
-  if (reasons.length > 0)
-    throw new OperationError(
-      `${d.table.schema}.${d.table.name} ${what}:\n${reasons.map((reason) => `- ${reason}`).join('\n')}`,
-    );
+  if (kind === 'r') found.push(...own);
+  if (found.length > 0) throw refusalOf(`${table} ${what}`, found);
 }
 
 /** A rebuild as a file: what was chosen, and all SQL that will run. */

@@ -1,3 +1,5 @@
+import type pg from 'pg';
+import { OperationError } from '../../lib/pg/errors.ts';
 import { quote as id } from '../../lib/pg/quote.ts';
 import type { TableDescription } from './description.ts';
 
@@ -28,9 +30,8 @@ export const names = (source: string, word: string) =>
     'iu',
   ).test(source);
 
-/** Collects reasons. */
-export function reasons() {
-  const found: string[] = [];
+/** Collects reasons, with those that were found before. */
+export function reasons(found: string[] = []) {
   return {
     found,
     no: (when: unknown, ...why: string[]) => {
@@ -39,21 +40,34 @@ export function reasons() {
   };
 }
 
-/** Why no table like this can be rebuilt under its name, whatever its new shape is; each with what to do. */
-export function refusals(d: TableDescription, server: number): string[] {
-  const { table } = d;
+/** @param what cannot be done as asked, and to which table */
+export const refusalOf = (what: string, why: readonly string[]): OperationError =>
+  new OperationError(`${what}:\n${why.map((reason) => `- ${reason}`).join('\n')}`);
+
+/**
+ * Why rows cannot be carried over from a table like this, whatever becomes of them; each with what to do.
+ *
+ * @param partitioned what there is against a partitioned table, or a partition
+ * @returns `ordinary` whether it is a table of which more can be said
+ */
+export async function carryRefusals(
+  client: pg.ClientBase,
+  { table }: TableDescription,
+  partitioned: readonly string[],
+): Promise<{ found: string[]; ordinary: boolean }> {
+  const { rows } = await client.query<{ number: number }>(
+    "SELECT current_setting('server_version_num')::int AS number",
+  );
   const name = `${table.schema}.${table.name}`;
-  const inSql = id(table.schema, table.name);
   const { found, no } = reasons();
   no(
-    server < 140_000,
+    (rows[0]?.number ?? 0) < 140_000,
     'The server is older than Postgres 14, which cannot read a table by ranges of its blocks. Upgrade it first.',
   );
-  no(table.partition, `${name} is a partition. Give the partitioned table that it belongs to.`);
-  no(table.kind === 'p', `${name} is partitioned already, and is not rebuilt.`);
+  found.push(...partitioned);
   no(table.kind !== 'r' && table.kind !== 'p', `${name} is no ordinary table.`);
   // What follows is of ordinary tables.
-  if (found.length > 0) return found;
+  if (found.length > 0) return { found, ordinary: false };
 
   no(
     table.inherits,
@@ -65,7 +79,7 @@ export function refusals(d: TableDescription, server: number): string[] {
     table.method !== 'heap',
     `${name} is stored by the access method ${table.method}; only heap is read by blocks.`,
   );
-  no(table.extension, `${name} belongs to the extension ${table.extension}, which would lose it.`);
+  no(table.extension, `${name} belongs to the extension ${table.extension}, which expects it as it is.`);
   no(
     table.subscribed,
     `${name} is filled by a subscription, whose changes fire no statement triggers. Drop it from the subscription first.`,
@@ -76,13 +90,21 @@ export function refusals(d: TableDescription, server: number): string[] {
   );
   no(
     table.forceRowSecurity,
-    `Row-level security is forced on its owner too, who would copy only what the policies let through. Take it off for the time of the migration: ALTER TABLE ${inSql} NO FORCE ROW LEVEL SECURITY.`,
+    `Row-level security is forced on its owner too, who would read only what the policies let through. Take it off for the time of the migration: ALTER TABLE ${id(table.schema, table.name)} NO FORCE ROW LEVEL SECURITY.`,
   );
+  return { found, ordinary: true };
+}
 
-  no(
-    keysOf(d).length === 0,
-    `${name} has no key: no unique index of columns that are never null tells its rows apart, so that changes could not be carried over while it is copied. Add one first, such as ALTER TABLE ${inSql} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`,
-  );
+/** @param therefore what cannot be done without one */
+export const noKey = ({ table }: TableDescription, therefore = ''): string =>
+  `${table.schema}.${table.name} has no key: no unique index of columns that are never null tells its rows apart${therefore}. Add one first, such as ALTER TABLE ${id(table.schema, table.name)} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`;
+
+/** Why no ordinary table like this can be rebuilt under its name, whatever its new shape is; each with what to do. */
+export function rebuildRefusals(d: TableDescription): string[] {
+  const { table } = d;
+  const inSql = id(table.schema, table.name);
+  const { found, no } = reasons();
+  no(keysOf(d).length === 0, noKey(d, ', so that changes could not be carried over while it is copied'));
   for (const index of d.indexes)
     no(
       index.unique && !index.immediate,

@@ -10,7 +10,7 @@ import { layoutOf } from './layout.ts';
 import { FreeNames } from './names.ts';
 import { formsText, prove } from './proof.ts';
 import { declare, refuse } from './rebuild.ts';
-import { keysOf } from './refusals.ts';
+import { keysOf, refusalOf } from './refusals.ts';
 import type { Retyped } from './retyped.ts';
 import {
   type Converters,
@@ -252,7 +252,8 @@ async function planIn(
   const convertible = columns.every(({ proof }) => (proof?.unconvertible.values ?? 0) === 0);
   const misfits = convertible ? await misfitsOf(client, d, columns, uses) : { reasons: [], views: [] };
   const views = await retypedViews(client, d, misfits.views);
-  await refuse(client, d, what, [...found, ...misfits.reasons, ...views.reasons]);
+  found.push(...misfits.reasons, ...views.reasons);
+  if (found.length > 0) throw refusalOf(`${schema}.${name} ${what}`, found);
   const defaults = await defaultsOf(client, columns, options.default);
 
   const free = await FreeNames.of(client, schema);

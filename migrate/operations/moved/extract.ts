@@ -1,10 +1,8 @@
 import type pg from 'pg';
-import { OperationError } from '../../../lib/pg/errors.ts';
-import { quote as id } from '../../../lib/pg/quote.ts';
 import { openReader } from '../../session.ts';
 import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
 import { FreeNames } from '../names.ts';
-import { keysOf } from '../refusals.ts';
+import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { accessNotes } from './access.ts';
 import { CHUNK } from './compare.ts';
 import type { MovedMigration } from './declared.ts';
@@ -55,17 +53,12 @@ export async function planExtract(url: string, options: ExtractOptions): Promise
 async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<MovedMigration> {
   const d = await describeTable(client, options.table);
   const { schema, name, owner, oid } = d.table;
-  const { reasons, later } = await commonRefusals(client, d, options.columns);
+  const { reasons: found, later } = await commonRefusals(client, d, options.columns);
+  const { no } = reasons(found);
   const known = (column: string) => d.columns.find((each) => each.name === column);
   const key = known(options.key);
   const identity = keysOf(d)[0];
-  const no = (when: unknown, why: string) => {
-    if (when) reasons.push(why);
-  };
-  no(
-    !identity,
-    `${schema}.${name} has no key: no unique index of columns that are never null tells its rows apart. Add one first, such as ALTER TABLE ${id(schema, name)} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`,
-  );
+  no(!identity, noKey(d));
   no(
     !key,
     `${schema}.${name} has no column ${options.key}. It has ${d.columns.map((each) => each.name).join(', ')}.`,
@@ -108,7 +101,8 @@ async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<M
     free.take(options.into) !== options.into,
     `There is a relation, type or function ${options.into} already. Name another with --into.`,
   );
-  if (reasons.length > 0 || !key || !identity) throw refused(d, options, reasons);
+  const what = `${options.into} cannot be extracted from ${schema}.${name} as asked`;
+  if (found.length > 0 || !key || !identity) throw refusalOf(what, found);
 
   const take = (suffix: string) => free.take(options.into, suffix);
   const e: Extract = {
@@ -138,19 +132,15 @@ async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<M
   };
   const { rows } = await client.query<Content>(contentSql(e));
   const content = rows[0] as Content;
-  const objections = [
-    ...(content.contradicting > 0 && !resolve
-      ? [
-          `The copies of ${content.contradicting} of ${content.keys} ${key.name}s contradict each other (for example ${content.examples.join(', ')}). Say which one counts: --resolve latest-by COLUMN (that of the row with the highest value there), or --resolve most-frequent. The others are kept in ${schema}.${e.ledger}.`,
-        ]
-      : []),
-    ...(content.keyless > 0
-      ? [
-          `${content.keyless} rows have no ${key.name} and yet say something in ${namesOf(e).join(', ')}, which would belong to no row of the new table. Give them a ${key.name}, or clear those columns, first.`,
-        ]
-      : []),
-  ];
-  if (objections.length > 0) throw refused(d, options, objections);
+  no(
+    content.contradicting > 0 && !resolve,
+    `The copies of ${content.contradicting} of ${content.keys} ${key.name}s contradict each other (for example ${content.examples.join(', ')}). Say which one counts: --resolve latest-by COLUMN (that of the row with the highest value there), or --resolve most-frequent. The others are kept in ${schema}.${e.ledger}.`,
+  );
+  no(
+    content.keyless > 0,
+    `${content.keyless} rows have no ${key.name} and yet say something in ${namesOf(e).join(', ')}, which would belong to no row of the new table. Give them a ${key.name}, or clear those columns, first.`,
+  );
+  if (found.length > 0) throw refusalOf(what, found);
   const index = d.indexes.some(
     (each) => each.valid && !each.partial && each.method === 'btree' && each.columns[0] === key.name,
   )
@@ -195,11 +185,6 @@ async function hasOrder(client: pg.ClientBase, oid: string, column: string): Pro
   );
   return rows[0]?.ordered ?? false;
 }
-
-const refused = (d: TableDescription, { into }: ExtractOptions, reasons: readonly string[]) =>
-  new OperationError(
-    `${into} cannot be extracted from ${d.table.schema}.${d.table.name} as asked:\n${reasons.map((reason) => `- ${reason}`).join('\n')}`,
-  );
 
 function notesFor(
   d: TableDescription,

@@ -1,12 +1,11 @@
 import type pg from 'pg';
-import { OperationError } from '../../../lib/pg/errors.ts';
 import { quote as id, quoteList } from '../../../lib/pg/quote.ts';
 import { MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
 import { openReader } from '../../session.ts';
 import { unchanged } from '../cutover.ts';
 import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
 import { FreeNames } from '../names.ts';
-import { keysOf } from '../refusals.ts';
+import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { noSyncTriggers, syncTriggers } from '../sync.ts';
 import { accessNotes, givesAccess, noAccess, noPolicies, policies } from './access.ts';
 import { CHUNK } from './compare.ts';
@@ -49,28 +48,29 @@ export async function planSplitList(url: string, options: SplitListOptions): Pro
 async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise<MovedMigration> {
   const d = await describeTable(client, options.table);
   const { schema, name, owner, oid } = d.table;
-  const { reasons, later } = await commonRefusals(client, d, [options.column]);
+  const { reasons: found, later } = await commonRefusals(client, d, [options.column]);
+  const { no } = reasons(found);
   const column = d.columns.find((each) => each.name === options.column);
   const key = keysOf(d)[0];
-  if (!key)
-    reasons.push(
-      `${schema}.${name} has no key: no unique index of columns that are never null tells its rows apart, to which entries could belong. Add one first, such as ALTER TABLE ${id(schema, name)} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY (it rewrites the table under a lock), or make unique columns NOT NULL.`,
-    );
+  no(!key, noKey(d, ', to which entries could belong'));
   const form = column ? await formOf(client, oid, column) : undefined;
   const separator = form?.array ? undefined : options.separator;
-  if (column && !form?.entry)
-    reasons.push(
-      `${column.name} is of type ${column.type}; lists are split in text, varchar, citext, and arrays of types that are not composite. Change its type first.`,
-    );
-  if (separator === '') reasons.push('The separator is empty. Name one with --separator.');
+  no(
+    column && !form?.entry,
+    `${column?.name} is of type ${column?.type}; lists are split in text, varchar, citext, and arrays of types that are not composite. Change its type first.`,
+  );
+  no(separator === '', 'The separator is empty. Name one with --separator.');
   const free = await FreeNames.of(client, schema);
   const into = options.into ?? free.take(`${name}_${options.column}`);
-  if (options.into !== undefined && free.take(options.into) !== options.into)
-    reasons.push(`There is a relation, type or function ${options.into} already. Name another with --into.`);
-  if (reasons.length > 0 || !column || !form?.entry || !key) throw refused(schema, name, options, reasons);
+  no(
+    options.into !== undefined && free.take(options.into) !== options.into,
+    `There is a relation, type or function ${options.into} already. Name another with --into.`,
+  );
+  const what = `The lists in ${schema}.${name}.${options.column} cannot be split as asked`;
+  if (found.length > 0 || !column || !form?.entry || !key) throw refusalOf(what, found);
   const content = await contentOf(client, d, column.name, separator);
   const objections = contentRefusals(content, options, form.array);
-  if (objections.length > 0) throw refused(schema, name, options, objections);
+  if (objections.length > 0) throw refusalOf(what, objections);
 
   const taken = new Set(key);
   const unlike = (wanted: string) => {
@@ -136,11 +136,6 @@ async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise
     phases: phasesOf(d, l, free.take(into, '_fkey'), definition),
   };
 }
-
-const refused = (schema: string, name: string, { column }: SplitListOptions, reasons: readonly string[]) =>
-  new OperationError(
-    `The lists in ${schema}.${name}.${column} cannot be split as asked:\n${reasons.map((reason) => `- ${reason}`).join('\n')}`,
-  );
 
 function notesFor(
   d: TableDescription,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { quote as id, literal } from '../../../lib/pg/quote.ts';
 import type { TableColumn, TableDescription } from '../description.ts';
+import { reasons } from '../refusals.ts';
 
 export interface SplitListOptions {
   /** As SQL writes it. */
@@ -90,10 +91,7 @@ export function contentRefusals(
   { column, separator, acceptQuotes, mergeEmpty }: SplitListOptions,
   array: boolean,
 ): string[] {
-  const found: string[] = [];
-  const no = (when: boolean, why: string) => {
-    if (when) found.push(why);
-  };
+  const { found, no } = reasons();
   no(
     !array && rows > 0 && lists === 0,
     `No value of ${column} holds the separator “${separator}”. Name the one that it has with --separator.`,
