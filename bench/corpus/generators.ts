@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { literal } from '../../lib/pg/quote.ts';
 import type { Column, Reference, Table } from './catalogue.ts';
 import type { Filling, Value } from './corpusDatabase.ts';
 import { words } from './words.ts';
@@ -24,7 +25,6 @@ export interface Context {
 
 const DEFAULT_DAYS = 1_460;
 const seedOf = (text: string) => createHash('md5').update(text).digest().readInt32LE(0);
-const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const WORDS = `ARRAY[${words.map(literal).join()}]`;
 
 /** 0 (inclusive) to 1. */

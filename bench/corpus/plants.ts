@@ -1,6 +1,6 @@
-/** SQL of planted causes that need the catalogue. */
+import { literal } from '../../lib/pg/quote.ts';
 
-const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+/** SQL of planted causes that need the catalogue. */
 
 /** Drops the foreign key of the column and lets some rows refer to what is not there. */
 export const orphans = (table: string, column: string, share: number, lost = `${column} + 100000000`) => `

@@ -1,3 +1,5 @@
+import { literal, quote } from '../../lib/pg/quote.ts';
+
 /**
  * SQL for a `db/schema.rb` of Rails: tables, columns, indexes, foreign keys and views, in the form that Rails' own
  * dumper writes. Functions that defaults call are not in such a file: they have to be made before.
@@ -19,8 +21,6 @@ const types: Record<string, string> = {
   binary: 'bytea',
 };
 
-const quote = (name: string) => `"${name}"`;
-
 /** The value of an option: a string, a number, a word, an array, a block (`-> { "…" }`) or a hash. */
 function option(text: string, name: string): string | undefined {
   const match = new RegExp(
@@ -35,7 +35,7 @@ function defaultOf(text: string, array: boolean): string {
   if (text.includes('default: ->')) return ` DEFAULT ${value}`;
   if (array) return " DEFAULT '{}'";
   if (value === '{}') return " DEFAULT '{}'";
-  return ` DEFAULT '${value.replaceAll("'", "''")}'`;
+  return ` DEFAULT ${literal(value)}`;
 }
 
 function column(type: string, name: string, rest: string): string {

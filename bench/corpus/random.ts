@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { uniform } from '../../lib/stats/interval.ts';
 import { words } from './words.ts';
 
+/** As Postgres's own md5() of the same text: how the filling makes keys and tokens. */
+export const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+
 /** The key of a row whose key is a UUID, as the filling makes it. */
-export function uuidOf(table: string, ordinal: number): string {
-  const hex = createHash('md5').update(`${table}${ordinal}`).digest('hex');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-}
+export const uuidOf = (table: string, ordinal: number): string =>
+  md5(`${table}${ordinal}`).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 
 /** Values of a workload; the same seed gives the same values. */
 export interface Random {
@@ -24,14 +26,7 @@ export interface Random {
 }
 
 export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  const unit = () => {
-    // Mulberry32
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = Math.imul(state ^ (state >>> 15), state | 1);
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const unit = uniform(seed);
   const any = (n: number) => 1 + Math.floor(unit() * n);
   let inserted = Date.now() * 1000;
   return {

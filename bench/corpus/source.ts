@@ -3,12 +3,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { errorCode } from '../../lib/errors.ts';
 import type { Source } from './corpusDatabase.ts';
 import { sqlOfRailsSchema } from './railsSchema.ts';
 
 const run = promisify(execFile);
-
-const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** Diesel's migrations begin with their moment, with hyphens in it or without. */
 const momentOf = (name: string) => name.replaceAll('-', '');
@@ -26,7 +25,7 @@ function matching(names: readonly string[], patterns: readonly string[]): string
 /** None where nothing was downloaded yet. */
 async function readFiles(directory: string, { files }: Source): Promise<string[]> {
   const names = await readdir(directory, { recursive: true }).catch((error) => {
-    if (isMissing(error)) return [];
+    if (errorCode(error) === 'ENOENT') return [];
     throw error;
   });
   return Promise.all(matching(names, files).map((file) => readFile(path.join(directory, file), 'utf8')));

@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Statement } from '../../corpusDatabase.ts';
-import { uuidOf } from '../../random.ts';
+import { md5, uuidOf } from '../../random.ts';
+import { columns } from '../prisma.ts';
 
-const md5 = (text: string) => createHash('md5').update(text).digest('hex');
-const columns = (table: string, ...names: string[]) =>
-  names.map((name) => `"public"."${table}"."${name}"`).join(', ');
 const envelope = columns(
   'Envelope',
   'id',

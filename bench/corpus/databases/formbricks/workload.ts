@@ -1,8 +1,7 @@
 import type { Statement } from '../../corpusDatabase.ts';
 import { uuidOf } from '../../random.ts';
+import { columns } from '../prisma.ts';
 
-const columns = (table: string, ...names: string[]) =>
-  names.map((name) => `"public"."${table}"."${name}"`).join(', ');
 const response = columns(
   'Response',
   'id',

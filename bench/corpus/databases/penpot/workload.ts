@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Statement } from '../../corpusDatabase.ts';
-import { uuidOf } from '../../random.ts';
-
-const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+import { md5, uuidOf } from '../../random.ts';
 
 export const workload: Statement[] = [
   {

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Statement } from '../../corpusDatabase.ts';
+import { md5 } from '../../random.ts';
 
-const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 const room = (n: number) => `!${md5(`room${n}`)}:example.org`;
 const user = (n: number) => `@user${n}:example.org`;
 const event = (n: number) => `$${md5(`event${n}`)}`;
