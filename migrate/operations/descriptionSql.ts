@@ -3,7 +3,8 @@ import { escapeLiteral as literal } from 'pg';
 /** Names of the triggers that keep both tables in step; they are no part of the table. */
 export const TRIGGER_PREFIX = 'sqltrail_';
 
-const grants = (acl: string) => `(SELECT jsonb_agg(jsonb_build_object(
+/** Those of an access control list, as jsonb; null where nothing was ever granted or revoked. */
+export const grants = (acl: string) => `(SELECT jsonb_agg(jsonb_build_object(
     'grantee', CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, 'privilege', g.privilege_type, 'grantable', g.is_grantable)
     ORDER BY g.grantee, g.privilege_type) FROM aclexplode(${acl}) AS g)`;
 const list = (select: string) =>

@@ -1,6 +1,7 @@
-import { quote as id, literal } from '../../lib/pg/quote.ts';
+import { quote as id } from '../../lib/pg/quote.ts';
 import type { Settings } from '../../lib/pg/transaction.ts';
 import type { TableDescription, TableIndex } from './description.ts';
+import { searchPathOf } from './functionSettings.ts';
 import type { FreeNames } from './names.ts';
 import type { Sync } from './sync.ts';
 
@@ -69,12 +70,7 @@ export function layoutOf(
   const always = columns.filter(({ identity }) => identity === 'a').map((column) => column.name);
   const exclusions = d.constraints.filter(({ type }) => type === 'x').length;
   const unique = d.indexes.filter((index) => index.unique && index.valid).length + exclusions;
-  const searchPath = [
-    ...new Set(['pg_catalog', ...d.columns.flatMap(({ typeSchemas }) => typeSchemas), schema]),
-  ]
-    .map((each) => id(each))
-    .concat('pg_temp')
-    .join(', ');
+  const searchPath = searchPathOf(d);
   const settings = converting?.settings ?? {};
   const sync = (
     direction: Sync['direction'],
@@ -121,10 +117,3 @@ export function layoutOf(
     reverse: sync('reverse', name, names.oldName, key),
   };
 }
-
-/** For the rest of a transaction: where names of types are found, and how values are converted. */
-export const inSettings = ({ searchPath, settings }: Pick<Layout, 'searchPath' | 'settings'>): string =>
-  [
-    `SET LOCAL search_path = ${searchPath};`,
-    ...Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = ${literal(value)};`),
-  ].join('\n');

@@ -6,25 +6,26 @@ const role = (name: string | null) => (name === null ? 'PUBLIC' : id(name));
 export const comment = (what: string, text: string | null) =>
   text === null ? [] : [`COMMENT ON ${what} IS ${literal(text)};`];
 
+/** The rights that ALTER DEFAULT PRIVILEGES gives on a new table are taken away again. */
+export const noDefaultGrants = ({ defaultGrantees }: TableDescription, table: string): string[] =>
+  defaultGrantees.map((grantee) => `REVOKE ALL ON TABLE ${table} FROM ${role(grantee)};`);
+
+/** @param on such as `TABLE t` */
+export const grant = ({ grantee, privilege, grantable }: Grant, on: string): string =>
+  `GRANT ${privilege} ON ${on} TO ${role(grantee)}${grantable ? ' WITH GRANT OPTION' : ''};`;
+
 function grantSql(on: string, grants: readonly Grant[], owner: string): string[] {
-  return [
-    `REVOKE ALL ON ${on} FROM ${id(owner)};`,
-    ...grants.map(
-      ({ grantee, privilege, grantable }) =>
-        `GRANT ${privilege} ON ${on} TO ${role(grantee)}${grantable ? ' WITH GRANT OPTION' : ''};`,
-    ),
-  ];
+  return [`REVOKE ALL ON ${on} FROM ${id(owner)};`, ...grants.map((each) => grant(each, on))];
 }
 
 /** Rights as the old table has them, on a table that has those of ALTER DEFAULT PRIVILEGES. */
 export function tableGrants(d: TableDescription, table: string): string[] {
   const on = `TABLE ${table}`;
   return [
-    ...d.defaultGrantees.map((grantee) => `REVOKE ALL ON ${on} FROM ${role(grantee)};`),
+    ...noDefaultGrants(d, table),
     ...(d.grants ? grantSql(on, d.grants, d.table.owner) : []),
-    ...d.columnGrants.map(
-      ({ grantee, privilege, grantable, column }) =>
-        `GRANT ${privilege} (${id(column)}) ON ${on} TO ${role(grantee)}${grantable ? ' WITH GRANT OPTION' : ''};`,
+    ...d.columnGrants.map((each) =>
+      grant({ ...each, privilege: `${each.privilege} (${id(each.column)})` }, on),
     ),
   ];
 }
@@ -72,12 +73,20 @@ export function sequencesReturn(d: TableDescription, old: string, names: Sequenc
   });
 }
 
+export interface ViewText {
+  schema: string;
+  name: string;
+  options: string[] | null;
+  definition: string;
+}
+
+/** @param create `CREATE VIEW`, or with OR REPLACE */
+export const viewSql = (create: string, { schema, name, options, definition }: ViewText): string =>
+  `${create} ${id(schema, name)}${options ? ` WITH (${options.join(', ')})` : ''} AS\n${definition.trim().replace(/;$/, '')};`;
+
 /** The views keep their identity, rights and comments, and read whatever has the table's name now. */
 export const viewsFollow = (d: TableDescription): string[] =>
-  d.views.map(
-    ({ schema, name, options, definition }) =>
-      `CREATE OR REPLACE VIEW ${id(schema, name)}${options ? ` WITH (${options.join(', ')})` : ''} AS\n${definition.trim().replace(/;$/, '')};`,
-  );
+  d.views.map((view) => viewSql('CREATE OR REPLACE VIEW', view));
 
 const ENABLE = { O: 'ENABLE', D: 'DISABLE', R: 'ENABLE REPLICA', A: 'ENABLE ALWAYS' } as const;
 

@@ -1,15 +1,13 @@
 import type pg from 'pg';
 import { quote as id } from '../../lib/pg/quote.ts';
 import type { Grant, TableDescription } from './description.ts';
-import { comment, tableGrants } from './objects.ts';
+import { grants } from './descriptionSql.ts';
+import { comment, tableGrants, type ViewText, viewSql } from './objects.ts';
 
-interface View {
-  name: string;
-  schema: string;
-  view: string;
+interface View extends ViewText {
+  /** As the catalogue prints it. */
+  printed: string;
   owner: string;
-  options: string[] | null;
-  definition: string;
   grants: Grant[] | null;
   comment: string | null;
   /** What stands in the way of making it anew, in Postgres's words. */
@@ -19,10 +17,9 @@ interface View {
 /** @param names as the catalogue prints them; `client` has the settings of `READING` */
 async function describe(client: pg.ClientBase, names: readonly string[]): Promise<View[]> {
   const { rows } = await client.query<View>(
-    `SELECT v.oid::regclass::text AS name, n.nspname::text AS schema, v.relname::text AS view, pg_get_userbyid(v.relowner)::text AS owner, v.reloptions AS options,
+    `SELECT v.oid::regclass::text AS printed, n.nspname::text AS schema, v.relname::text AS name, pg_get_userbyid(v.relowner)::text AS owner, v.reloptions AS options,
             pg_get_viewdef(v.oid) AS definition, obj_description(v.oid, 'pg_class') AS comment,
-            (SELECT jsonb_agg(jsonb_build_object('grantee', CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, 'privilege', g.privilege_type, 'grantable', g.is_grantable)
-               ORDER BY g.grantee, g.privilege_type) FROM aclexplode(v.relacl) AS g) AS grants,
+            ${grants('v.relacl')} AS grants,
             ARRAY(SELECT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend AS d
                    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid AND d.deptype = 'n'
                      AND NOT (d.classid = 'pg_rewrite'::regclass AND d.objid IN (SELECT w.oid FROM pg_rewrite AS w WHERE w.ev_class = v.oid))
@@ -49,15 +46,15 @@ export async function retypedViews(
   const sql: string[] = [];
   for (const view of names.length === 0 ? [] : await describe(client, names)) {
     if (view.owner !== d.table.owner)
-      reasons.push(`The view ${view.name} belongs to ${view.owner}. Give it the table's owner.`);
+      reasons.push(`The view ${view.printed} belongs to ${view.owner}. Give it the table's owner.`);
     if (view.hindrances.length > 0)
       reasons.push(
-        `The view ${view.name} shows the column and is made anew at the cutover, which cannot be done while there are: ${view.hindrances.join(', ')}. Drop those first, and make them again after sqltrail migrate complete.`,
+        `The view ${view.printed} shows the column and is made anew at the cutover, which cannot be done while there are: ${view.hindrances.join(', ')}. Drop those first, and make them again after sqltrail migrate complete.`,
       );
-    const name = id(view.schema, view.view);
+    const name = id(view.schema, view.name);
     sql.push(
       `DROP VIEW ${name};`,
-      `CREATE VIEW ${name}${view.options ? ` WITH (${view.options.join(', ')})` : ''} AS\n${view.definition.trim().replace(/;$/, '')};`,
+      viewSql('CREATE VIEW', view),
       ...tableGrants({ ...d, grants: view.grants, columnGrants: [] }, name),
       ...comment(`VIEW ${name}`, view.comment),
     );

@@ -3,8 +3,10 @@ import { SHORT_LOCK } from '../migration.ts';
 import { type Conversion, isWidening } from './conversion.ts';
 import type { DeclaredStep } from './declared.ts';
 import type { TableDescription } from './description.ts';
-import { inSettings, type Layout } from './layout.ts';
+import { inSettings } from './functionSettings.ts';
+import type { Layout } from './layout.ts';
 import { foreignKeys, indexComments, LIKE, restOfTable, statisticsSql, stored, trial } from './newTable.ts';
+import { noDefaultGrants } from './objects.ts';
 import type { Retyped } from './retyped.ts';
 import { copyFunction } from './sync.ts';
 
@@ -161,9 +163,7 @@ export function conversion(
   make.push(
     `CREATE TABLE ${table} AS SELECT ${key}, ''::text AS problem FROM ${layout.fresh} WITH NO DATA;`,
     `ALTER TABLE ${table} ADD PRIMARY KEY (${key});`,
-    ...d.defaultGrantees.map(
-      (grantee) => `REVOKE ALL ON TABLE ${table} FROM ${grantee === null ? 'PUBLIC' : id(grantee)};`,
-    ),
+    ...noDefaultGrants(d, table),
   );
   drop.push(`DROP TABLE IF EXISTS ${table};`);
   if (copy !== undefined) {

@@ -1,15 +1,11 @@
-import { quote as id, literal, quoteList } from '../../lib/pg/quote.ts';
-import type { Settings } from '../../lib/pg/transaction.ts';
+import { quote as id, quoteList } from '../../lib/pg/quote.ts';
 import { TRIGGER_PREFIX } from './descriptionSql.ts';
+import { definerSettingsOf, type Environment, settingsOf } from './functionSettings.ts';
 
-export interface Sync {
+export interface Sync extends Required<Environment> {
   /** `forward` before the cutover, `reverse` after it. */
   direction: 'forward' | 'reverse';
   schema: string;
-  /** In which operators and functions of the table's columns are found, quoted. */
-  searchPath: string;
-  /** Under which values are converted. */
-  settings: Settings;
   /** Name of the function. */
   fn: string;
   /** Tables within `schema`: the one that is written to, and the one that is kept in step. */
@@ -85,13 +81,6 @@ function put(sync: Sync, rows: { from: string; alias: string }, conflict: string
   END;`;
 }
 
-/** Of a function: names and settings do not come from whoever calls it. */
-const setsOf = ({ searchPath, settings }: Pick<Sync, 'searchPath' | 'settings'>) =>
-  [
-    `SET search_path = ${searchPath}`,
-    ...Object.entries(settings).map(([name, value]) => `SET ${name} = ${literal(value)}`),
-  ].join(' ');
-
 const declaredFor = ({ conflicts }: Pick<Sync, 'conflicts'>) =>
   conflicts
     ? `DECLARE
@@ -129,8 +118,8 @@ export function syncFunction(sync: Sync): string {
     sync.set.length === 0
       ? 'DO NOTHING'
       : `DO UPDATE SET (${quoteList(sync.set)}) = ROW(${quoteList(sync.set, 'EXCLUDED')})`;
-  return `CREATE FUNCTION ${id(sync.schema, sync.fn)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  ${setsOf(sync)} SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $sqltrail$
+  return `CREATE FUNCTION ${id(sync.schema, sync.fn)}() RETURNS trigger LANGUAGE plpgsql
+  ${definerSettingsOf(sync, { indexed: true })} AS $sqltrail$
 #variable_conflict use_column
 ${declaredFor(sync)}BEGIN
   IF TG_OP = 'TRUNCATE' THEN
@@ -156,7 +145,7 @@ export const copyFunction = (
   sync: Sync,
   fn: string,
 ): string => `CREATE FUNCTION ${id(sync.schema, fn)}(tid, tid) RETURNS bigint LANGUAGE plpgsql
-  ${setsOf(sync)} AS $sqltrail$
+  ${settingsOf(sync)} AS $sqltrail$
 #variable_conflict use_column
 ${declaredFor(sync)}BEGIN
   ${put(
@@ -178,8 +167,8 @@ const TRANSITION = {
   TRUNCATE: '',
 } as const;
 const events = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] as const;
-const triggerName = ({ direction }: Pick<Sync, 'direction'>, event: string) =>
-  id(`${TRIGGER_PREFIX}${direction}_${event.toLowerCase()}`);
+export const triggerName = ({ direction }: Pick<Sync, 'direction'>, event: (typeof events)[number]) =>
+  `${TRIGGER_PREFIX}${direction}_${event.toLowerCase()}`;
 
 /** They fire for sessions with `session_replication_role = replica` too. */
 export const syncTriggers = (sync: Pick<Sync, 'direction' | 'schema' | 'from' | 'fn'>): string =>
@@ -187,14 +176,16 @@ export const syncTriggers = (sync: Pick<Sync, 'direction' | 'schema' | 'from' | 
     .map(
       (
         event,
-      ) => `CREATE TRIGGER ${triggerName(sync, event)} AFTER ${event} ON ${id(sync.schema, sync.from)}${TRANSITION[event]} FOR EACH STATEMENT EXECUTE FUNCTION ${id(sync.schema, sync.fn)}();
-ALTER TABLE ${id(sync.schema, sync.from)} ENABLE ALWAYS TRIGGER ${triggerName(sync, event)};`,
+      ) => `CREATE TRIGGER ${id(triggerName(sync, event))} AFTER ${event} ON ${id(sync.schema, sync.from)}${TRANSITION[event]} FOR EACH STATEMENT EXECUTE FUNCTION ${id(sync.schema, sync.fn)}();
+ALTER TABLE ${id(sync.schema, sync.from)} ENABLE ALWAYS TRIGGER ${id(triggerName(sync, event))};`,
     )
     .join('\n');
 
 export const noSyncTriggers = (sync: Pick<Sync, 'direction' | 'schema' | 'from'>): string =>
   events
-    .map((event) => `DROP TRIGGER IF EXISTS ${triggerName(sync, event)} ON ${id(sync.schema, sync.from)};`)
+    .map(
+      (event) => `DROP TRIGGER IF EXISTS ${id(triggerName(sync, event))} ON ${id(sync.schema, sync.from)};`,
+    )
     .join('\n');
 
 export const noSyncFunction = ({ schema, fn }: Pick<Sync, 'schema' | 'fn'>): string =>

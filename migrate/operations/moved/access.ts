@@ -1,7 +1,7 @@
 import { nameOf } from '../../../lib/pg/names.ts';
 import { quote as id } from '../../../lib/pg/quote.ts';
 import type { TableDescription } from '../description.ts';
-import { noTableGrants } from '../objects.ts';
+import { grant } from '../objects.ts';
 
 const PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
@@ -9,13 +9,7 @@ const PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 export const givesAccess = (d: TableDescription, fresh: string): string[] =>
   (d.grants ?? [])
     .filter(({ grantee, privilege }) => grantee !== d.table.owner && PRIVILEGES.includes(privilege))
-    .map(
-      ({ grantee, privilege, grantable }) =>
-        `GRANT ${privilege} ON TABLE ${fresh} TO ${grantee === null ? 'PUBLIC' : id(grantee)}${grantable ? ' WITH GRANT OPTION' : ''};`,
-    );
-
-/** Nobody but the owner may use it, whatever ALTER DEFAULT PRIVILEGES gave. */
-export const noAccess = noTableGrants;
+    .map((each) => grant(each, `TABLE ${fresh}`));
 
 const policy = ({ table }: TableDescription) => id(nameOf(`rows of ${table.name}`));
 

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { openReader } from '../../session.ts';
 import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
+import { searchPathOf } from '../functionSettings.ts';
 import { FreeNames } from '../names.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { accessNotes } from './access.ts';
@@ -10,7 +11,6 @@ import { compareSql, contentSql } from './extractCompare.ts';
 import { phasesOf } from './extractPhases.ts';
 import { copySql, drainSql, type Extract, namesOf, type Rule, ruleText } from './extractSql.ts';
 import { commonRefusals } from './refusals.ts';
-import { searchPathOf } from './settings.ts';
 
 export interface ExtractOptions {
   /** As SQL writes it. */

@@ -2,8 +2,9 @@ import { quote as id } from '../../../lib/pg/quote.ts';
 import { LEDGER_COMPLETE, MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
 import { unchanged } from '../cutover.ts';
 import type { TableDescription } from '../description.ts';
+import { noTableGrants } from '../objects.ts';
 import { noSyncTriggers, syncTriggers } from '../sync.ts';
-import { givesAccess, noAccess, noPolicies, policies } from './access.ts';
+import { givesAccess, noPolicies, policies } from './access.ts';
 import type { MovedMigration } from './declared.ts';
 import {
   forwardSql,
@@ -52,7 +53,11 @@ export function phasesOf(
         {
           name: 'new table',
           lock: `ACCESS SHARE on ${table}`,
-          sql: lines(newTablesSql(e, d.table.persistence === 'u'), noAccess(d, fresh), noAccess(d, ledger)),
+          sql: lines(
+            newTablesSql(e, d.table.persistence === 'u'),
+            noTableGrants(d, fresh),
+            noTableGrants(d, ledger),
+          ),
           undo: noNewTablesSql(e),
         },
         ...(index
@@ -146,7 +151,7 @@ export function phasesOf(
           undo: lines(
             `LOCK TABLE ONLY ${table}, ${fresh} IN SHARE ROW EXCLUSIVE MODE;`,
             keepUnreferred(e),
-            noAccess(d, fresh),
+            noTableGrants(d, fresh),
             noPolicies(d, fresh),
             noSyncTriggers(reverse),
             noReverseSql(e),

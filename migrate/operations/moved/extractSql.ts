@@ -1,6 +1,7 @@
 import { nameOf } from '../../../lib/pg/names.ts';
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
-import { settingsOf } from './settings.ts';
+import { TRIGGER_PREFIX } from '../descriptionSql.ts';
+import { definerSettingsOf } from '../functionSettings.ts';
 
 /** How one row is chosen where the copies of a key contradict. */
 export type Rule = { kind: 'most-frequent' } | { kind: 'latest-by'; column: string };
@@ -35,11 +36,11 @@ export interface Extract {
 export const ruleText = (rule: Rule): string =>
   rule.kind === 'latest-by' ? `latest-by ${rule.column}` : rule.kind;
 /** Of entries that are made after the cutover; those of the rule are made again whenever a key is. */
-export const WRITTEN = 'written later';
+const WRITTEN = 'written later';
 export const LEFT = 'left at complete';
 export const ROLLED_BACK = 'rolled back';
 /** Name of the trigger that fills the old columns from the cutover on. */
-export const FILL = 'sqltrail_fill';
+export const FILL = `${TRIGGER_PREFIX}fill`;
 
 export const namesOf = ({ columns }: Extract) => columns.map(({ name }) => name);
 export const tablesOf = (e: Extract) => ({
@@ -120,7 +121,7 @@ export const functionSql = (
   name: string,
   { takes = '', returns, indexed }: { takes?: string; returns: string; indexed: boolean },
   body: string,
-) => `CREATE FUNCTION ${id(e.schema, name)}(${takes}) RETURNS ${returns} LANGUAGE plpgsql ${settingsOf(e.searchPath, indexed)} AS $sqltrail$
+) => `CREATE FUNCTION ${id(e.schema, name)}(${takes}) RETURNS ${returns} LANGUAGE plpgsql ${definerSettingsOf(e, { indexed })} AS $sqltrail$
 #variable_conflict use_column
 ${body} $sqltrail$;
 REVOKE EXECUTE ON FUNCTION ${id(e.schema, name)}(${takes}) FROM PUBLIC;`;

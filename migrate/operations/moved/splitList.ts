@@ -4,14 +4,15 @@ import { MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
 import { openReader } from '../../session.ts';
 import { unchanged } from '../cutover.ts';
 import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
+import { searchPathOf } from '../functionSettings.ts';
 import { FreeNames } from '../names.ts';
+import { noTableGrants } from '../objects.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { noSyncTriggers, syncTriggers } from '../sync.ts';
-import { accessNotes, givesAccess, noAccess, noPolicies, policies } from './access.ts';
+import { accessNotes, givesAccess, noPolicies, policies } from './access.ts';
 import { CHUNK } from './compare.ts';
 import type { MovedMigration } from './declared.ts';
 import { commonRefusals } from './refusals.ts';
-import { searchPathOf } from './settings.ts';
 import {
   contentNotes,
   contentOf,
@@ -182,7 +183,7 @@ function phasesOf(
         {
           name: 'new table',
           lock: `ACCESS SHARE on ${table}`,
-          sql: lines(newTableSql(l, d.table.persistence === 'u'), noAccess(d, fresh)),
+          sql: lines(newTableSql(l, d.table.persistence === 'u'), noTableGrants(d, fresh)),
           undo: `DROP TABLE ${fresh};`,
         },
         {
@@ -241,7 +242,7 @@ function phasesOf(
           ),
           undo: lines(
             `LOCK TABLE ${fresh} IN SHARE ROW EXCLUSIVE MODE;`,
-            noAccess(d, fresh),
+            noTableGrants(d, fresh),
             noPolicies(d, fresh),
             noSyncTriggers(reverse),
             noFunctions(l, 'reverse'),

@@ -1,5 +1,5 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
-import { settingsOf } from './settings.ts';
+import { definerSettingsOf } from '../functionSettings.ts';
 
 /** A list in a column, and the table that its entries move to. */
 export interface SplitList {
@@ -91,7 +91,7 @@ const given = (l: SplitList) => `unnest(${l.key.map((_, at) => `$${at + 1}`).joi
 function there(l: SplitList): string {
   const { from, to } = tables(l);
   const name = id(l.schema, l.fn.there);
-  return `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${settingsOf(l.searchPath, true)} AS $sqltrail$
+  return `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${definerSettingsOf(l, { indexed: true })} AS $sqltrail$
 #variable_conflict use_column
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -133,7 +133,7 @@ const trigger = (
   l: SplitList,
   fn: string,
   body: string,
-) => `CREATE FUNCTION ${id(l.schema, fn)}() RETURNS trigger LANGUAGE plpgsql ${settingsOf(l.searchPath, false)} AS $sqltrail$
+) => `CREATE FUNCTION ${id(l.schema, fn)}() RETURNS trigger LANGUAGE plpgsql ${definerSettingsOf(l, { indexed: false })} AS $sqltrail$
 #variable_conflict use_column
 DECLARE
   c  record;
@@ -179,7 +179,7 @@ export function reverseSql(l: SplitList): string {
   const name = id(l.schema, l.fn.back);
   const rows = (of: string, select = 'SELECT') => `${select} ${named(freshKeys(l, 'r'))} FROM ${of} AS r`;
   return [
-    `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${settingsOf(l.searchPath, true)} AS $sqltrail$
+    `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${definerSettingsOf(l, { indexed: true })} AS $sqltrail$
 #variable_conflict use_column
 BEGIN
   PERFORM FROM ${given(l)} JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')} ORDER BY ${ks(l, 'c')} FOR NO KEY UPDATE OF t;

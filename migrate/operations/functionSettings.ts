@@ -1,0 +1,43 @@
+import { quote as id, literal } from '../../lib/pg/quote.ts';
+import type { Settings } from '../../lib/pg/transaction.ts';
+import type { TableDescription } from './description.ts';
+
+/** Where operators and functions of the table's columns are found, quoted. */
+export const searchPathOf = ({ columns, table }: TableDescription): string =>
+  [...new Set(['pg_catalog', ...columns.flatMap(({ typeSchemas }) => typeSchemas), table.schema])]
+    .map((each) => id(each))
+    .concat('pg_temp')
+    .join(', ');
+
+/** Names and settings that do not come from whoever calls a function, or runs a transaction. */
+export interface Environment {
+  searchPath: string;
+  /** Under which values are converted. */
+  settings?: Settings;
+}
+
+const assignments = ({ searchPath, settings = {} }: Environment): string[] => [
+  `search_path = ${searchPath}`,
+  ...Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`),
+];
+
+/** For the rest of a transaction. */
+export const inSettings = (environment: Environment): string =>
+  assignments(environment)
+    .map((each) => `SET LOCAL ${each};`)
+    .join('\n');
+
+/** Of a function. */
+export const settingsOf = (environment: Environment): string =>
+  assignments(environment)
+    .map((each) => `SET ${each}`)
+    .join(' ');
+
+/**
+ * Of functions that are called by triggers. Where it is so wanted, every statement goes through the indexes of the keys,
+ * whatever the planner made of the sizes when it was planned first.
+ */
+export const definerSettingsOf = (environment: Environment, { indexed }: { indexed: boolean }): string =>
+  `SECURITY DEFINER ${settingsOf(environment)} SET jit = off${
+    indexed ? ' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off' : ''
+  }`;
