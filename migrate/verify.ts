@@ -41,6 +41,27 @@ export const noComparison = (table: string): TableComparison => ({
   staleEntries: 0,
 });
 
+/** What one statement compared. */
+export type ComparedChunk = Pick<
+  TableComparison,
+  'legacyRows' | 'rebuiltRows' | 'missing' | 'surplus' | 'samples'
+>;
+
+/** @param differs whether there is a difference in it */
+export function addChunk(
+  result: TableComparison,
+  chunk: ComparedChunk,
+  differs = chunk.missing + chunk.surplus > 0,
+): void {
+  result.chunks += 1;
+  result.legacyRows += chunk.legacyRows;
+  result.rebuiltRows += chunk.rebuiltRows;
+  result.differingChunks += differs ? 1 : 0;
+  result.missing += chunk.missing;
+  result.surplus += chunk.surplus;
+  result.samples = [...result.samples, ...chunk.samples].slice(0, 5);
+}
+
 export interface Verification {
   equal: boolean;
   tables: TableComparison[];
@@ -115,13 +136,7 @@ async function compareTable(
               ARRAY(SELECT DISTINCT key::text FROM (SELECT key FROM missing UNION ALL SELECT key FROM surplus) AS k LIMIT 5) AS samples`,
     );
     const [chunk] = rows;
-    result.chunks += 1;
-    result.legacyRows += chunk.legacyRows;
-    result.rebuiltRows += chunk.rebuiltRows;
-    result.differingChunks += chunk.differs ? 1 : 0;
-    result.missing += chunk.missing;
-    result.surplus += chunk.surplus;
-    result.samples = [...result.samples, ...chunk.samples].slice(0, 5);
+    addChunk(result, chunk, chunk.differs);
     from = to;
   }
   const keyless = await client.query(`SELECT count(*)::int AS n FROM ${legacy} WHERE ${key} IS NULL`);

@@ -1,12 +1,10 @@
 import type pg from 'pg';
 import { quote as id, quoteList } from '../../lib/pg/quote.ts';
 import type { Settings } from '../../lib/pg/transaction.ts';
-import { noComparison, type Verification, type VerifyOptions } from '../verify.ts';
+import type { ComparedChunk, Verification, VerifyOptions } from '../verify.ts';
 import type { DeclaredMigration } from './declared.ts';
+import { CHUNK, compareRanges } from './ranges.ts';
 import { same } from './sync.ts';
-
-/** Rows compared by one statement. */
-const CHUNK = 20_000;
 
 /** Settings for the session that compares: a chunk is read through the indexes of the keys. */
 export const comparingIn = ({
@@ -18,14 +16,11 @@ export const comparingIn = ({
   ...settings,
 });
 
-/**
- * Compares old and new table by ranges of the key, every column bit by bit, whatever its type is. Exact while writes go
- * on: each chunk is one statement, which sees both tables at the same moment.
- */
+/** Compares old and new table by ranges of the key, every column bit by bit, whatever its type is. */
 export async function compareTables(
   client: pg.ClientBase,
   { table, rows, name }: DeclaredMigration,
-  { signal, pace = async () => {} }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<Verification> {
   const started = performance.now();
   const { rows: names } = await client.query<{ cutover: boolean }>(
@@ -59,52 +54,42 @@ export async function compareTables(
         .join(' AND ')})`
     : 'false';
   let unconverted = 0;
-  const result = noComparison(`${table.schema}.${table.name}`);
   const count = rows.key.length;
   const placed = (from: number) => rows.key.map(({ type }, at) => `$${from + at}::text::${type}`).join(', ');
-  for (let after: string[] | undefined; ; ) {
-    signal?.throwIfAborted();
-    await pace();
-    const begins = after ? `(${quoteList(keys, 't')}) > (${placed(1)})` : 'true';
-    const { rows: bounds } = await client.query<{ bound: string[] }>(
-      `SELECT ARRAY[${keys.map((key) => `t.${id(key)}::text`).join(', ')}] AS bound FROM ${old} AS t WHERE ${begins}
-        ORDER BY ${quoteList(keys, 't')} OFFSET ${CHUNK - 1} LIMIT 1`,
-      after ?? [],
-    );
-    const to = bounds[0]?.bound;
-    const range = to
-      ? `${begins} AND (${quoteList(keys, 't')}) <= (${placed(after ? count + 1 : 1)})`
-      : begins;
-    const { rows: chunks } = await client.query<{
-      old: number;
-      fresh: number;
-      missing: number;
-      surplus: number;
-      known: number;
-      samples: string[];
-    }>(
-      `SELECT count(o.here)::int AS old, count(n.here)::int AS fresh,
-              count(*) FILTER (WHERE o.here AND NOT known AND (n.here IS NULL OR differs))::int AS missing,
-              count(*) FILTER (WHERE n.here AND NOT known AND (o.here IS NULL OR differs))::int AS surplus,
-              count(*) FILTER (WHERE known)::int AS known,
-              coalesce((array_agg(DISTINCT coalesce(ROW(${quoteList(keys, 'o')})::text, ROW(${quoteList(keys, 'n')})::text))
-                FILTER (WHERE NOT known AND (o.here IS NULL OR n.here IS NULL OR differs)))[1:5], '{}') AS samples
-         FROM (${side(old, range)}) AS o FULL JOIN (${side(fresh, range)}) AS n
-           ON ${same('o', 'n', rows.newKey)} CROSS JOIN LATERAL (SELECT ${known} AS known, ${differs} AS differs) AS k`,
-      [...(after ?? []), ...(to ?? [])],
-    );
-    const [chunk] = chunks;
-    result.chunks += 1;
-    result.legacyRows += chunk?.old ?? 0;
-    result.rebuiltRows += chunk?.fresh ?? 0;
-    result.missing += chunk?.missing ?? 0;
-    result.surplus += chunk?.surplus ?? 0;
-    result.differingChunks += (chunk?.missing ?? 0) + (chunk?.surplus ?? 0) > 0 ? 1 : 0;
-    unconverted += chunk?.known ?? 0;
-    result.samples = [...result.samples, ...(chunk?.samples ?? [])].slice(0, 5);
-    if (!to) break;
-    after = to;
-  }
+  const begins = (after: string[] | null) => (after ? `(${quoteList(keys, 't')}) > (${placed(1)})` : 'true');
+  const result = await compareRanges(
+    `${table.schema}.${table.name}`,
+    {
+      async boundAfter(after) {
+        const { rows: bounds } = await client.query<{ bound: string[] }>(
+          `SELECT ARRAY[${keys.map((key) => `t.${id(key)}::text`).join(', ')}] AS bound FROM ${old} AS t WHERE ${begins(after)}
+            ORDER BY ${quoteList(keys, 't')} OFFSET ${CHUNK - 1} LIMIT 1`,
+          after ?? [],
+        );
+        return bounds[0]?.bound ?? null;
+      },
+      async compare(after, to) {
+        const range = to
+          ? `${begins(after)} AND (${quoteList(keys, 't')}) <= (${placed(after ? count + 1 : 1)})`
+          : begins(after);
+        const { rows: chunks } = await client.query<ComparedChunk & { known: number }>(
+          `SELECT count(o.here)::int AS "legacyRows", count(n.here)::int AS "rebuiltRows",
+                  count(*) FILTER (WHERE o.here AND NOT known AND (n.here IS NULL OR differs))::int AS missing,
+                  count(*) FILTER (WHERE n.here AND NOT known AND (o.here IS NULL OR differs))::int AS surplus,
+                  count(*) FILTER (WHERE known)::int AS known,
+                  coalesce((array_agg(DISTINCT coalesce(ROW(${quoteList(keys, 'o')})::text, ROW(${quoteList(keys, 'n')})::text))
+                    FILTER (WHERE NOT known AND (o.here IS NULL OR n.here IS NULL OR differs)))[1:5], '{}') AS samples
+             FROM (${side(old, range)}) AS o FULL JOIN (${side(fresh, range)}) AS n
+               ON ${same('o', 'n', rows.newKey)} CROSS JOIN LATERAL (SELECT ${known} AS known, ${differs} AS differs) AS k`,
+          [...(after ?? []), ...(to ?? [])],
+        );
+        const chunk = chunks[0] as (typeof chunks)[number];
+        unconverted += chunk.known;
+        return chunk;
+      },
+    },
+    options,
+  );
   const { rows: unproven } = await client.query<{ name: string }>(
     `SELECT i.indexrelid::regclass::text AS name FROM pg_partition_tree($1::regclass) AS p
        JOIN pg_index AS i ON i.indrelid = p.relid WHERE NOT i.indisvalid`,

@@ -1,48 +1,58 @@
 import type pg from 'pg';
 import { quote as id } from '../../../lib/pg/quote.ts';
-import { noComparison, type TableComparison, type Verification, type VerifyOptions } from '../../verify.ts';
+import type { ComparedChunk, Verification, VerifyOptions } from '../../verify.ts';
+import { CHUNK, compareRanges } from '../ranges.ts';
+import { triggerName } from '../sync.ts';
 import type { MovedMigration } from './declared.ts';
 
-/** Rows of the old table that one statement compares. */
-export const CHUNK = 20_000;
+type Key = readonly { name: string; type: string }[];
 
-type Chunk = Pick<TableComparison, 'legacyRows' | 'rebuiltRows' | 'missing' | 'surplus' | 'samples'>;
+/** The key in the text array of a parameter. */
+const parameter = (key: Key, at: number) =>
+  key.map(({ type }, place) => `($${at}::text[])[${place + 1}]::${type}`).join(', ');
+const columns = (key: Key, alias: string) => key.map(({ name }) => `${alias}.${id(name)}`).join(', ');
+const after = (key: Key, alias: string) =>
+  `($1::text[] IS NULL OR (${columns(key, alias)}) > (${parameter(key, 1)}))`;
 
-/**
- * Compares old columns and new table by ranges of the key, both ways. Exact while writes go on: each range is one
- * statement, which sees both at the same moment.
- */
+/** What is after `$1` and up to `$2`, each null where there is no such end. */
+export const inRange = (key: Key, alias: string): string =>
+  `${after(key, alias)} AND ($2::text[] IS NULL OR (${columns(key, alias)}) <= (${parameter(key, 2)}))`;
+
+/** @param from the table, quoted @param where condition on its alias `t`, for a key that may be null */
+export const boundSql = (from: string, key: Key, where?: string): string =>
+  `SELECT ARRAY[${key.map(({ name }) => `t.${id(name)}::text`).join(', ')}] AS bound FROM ${from} AS t /* sqltrail */
+ WHERE ${where ? `${where} AND ` : ''}${after(key, 't')}
+ ORDER BY ${columns(key, 't')} OFFSET ${CHUNK - 1} LIMIT 1`;
+
+/** Compares old columns and new table by ranges of the key, both ways. */
 export async function compareMoved(
   client: pg.ClientBase,
   { table, moved, operation }: MovedMigration,
-  { signal, pace = async () => {} }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<Verification> {
   const started = performance.now();
-  const result = noComparison(`${table.schema}.${moved.into}`);
   const { rows: triggers } = await client.query<{ cutover: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = 'sqltrail_reverse_insert') AS cutover`,
-    [id(table.schema, moved.into)],
+    'SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = $2) AS cutover',
+    [id(table.schema, moved.into), triggerName({ direction: 'reverse' }, 'INSERT')],
   );
-  const { bound, before, after = before } = moved.compare;
-  const sql = triggers[0]?.cutover ? after : before;
-  for (let from: string[] | null = null; ; ) {
-    signal?.throwIfAborted();
-    await pace();
-    const bounds: pg.QueryResult<{ bound: string[] }> = await client.query(bound, [from]);
-    const to: string[] | null = bounds.rows[0]?.bound ?? null;
-    const { rows } = await client.query<Chunk>(sql, [from, to]);
-    const [chunk] = rows;
-    if (!chunk) throw new Error(`the comparison of ${operation} has no result`);
-    result.chunks += 1;
-    result.legacyRows += chunk.legacyRows;
-    result.rebuiltRows += chunk.rebuiltRows;
-    result.missing += chunk.missing;
-    result.surplus += chunk.surplus;
-    result.differingChunks += chunk.missing + chunk.surplus > 0 ? 1 : 0;
-    result.samples = [...result.samples, ...chunk.samples].slice(0, 5);
-    if (to === null) break;
-    from = to;
-  }
+  const { bound, before, after: afterCutover = before } = moved.compare;
+  const sql = triggers[0]?.cutover ? afterCutover : before;
+  const result = await compareRanges(
+    `${table.schema}.${moved.into}`,
+    {
+      async boundAfter(from) {
+        const { rows } = await client.query<{ bound: string[] }>(bound, [from]);
+        return rows[0]?.bound ?? null;
+      },
+      async compare(from, to) {
+        const { rows } = await client.query<ComparedChunk>(sql, [from, to]);
+        const [chunk] = rows;
+        if (!chunk) throw new Error(`the comparison of ${operation} has no result`);
+        return chunk;
+      },
+    },
+    options,
+  );
   return {
     equal: result.missing + result.surplus === 0,
     tables: [result],

@@ -5,7 +5,6 @@ import { searchPathOf } from '../functionSettings.ts';
 import { FreeNames } from '../names.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { accessNotes } from './access.ts';
-import { CHUNK } from './compare.ts';
 import type { MovedMigration } from './declared.ts';
 import { compareSql, contentSql } from './extractCompare.ts';
 import { phasesOf } from './extractPhases.ts';
@@ -169,7 +168,7 @@ async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<M
       functions: Object.values(e.fn),
       copy: copySql(e),
       drain: drainSql(e),
-      compare: compareSql(e, CHUNK),
+      compare: compareSql(e),
     },
     phases: phasesOf(d, e, { index, foreignKey: free.take(name, `_${key.name}_fkey`) }, definition),
   };

@@ -1,4 +1,5 @@
 import { quote as id, literal } from '../../../lib/pg/quote.ts';
+import { boundSql, inRange } from './compare.ts';
 import { noted, silent } from './extractLater.ts';
 import { contradict, type Extract, image, ruleText, tablesOf, unfolded } from './extractSql.ts';
 
@@ -7,11 +8,10 @@ import { contradict, type Extract, image, ruleText, tablesOf, unfolded } from '.
  * contradiction; keys that are still in the queue are left out. After it, each copy has to say what the new table says,
  * or be in the ledger.
  */
-export function compareSql(e: Extract, rows: number): { bound: string; before: string; after: string } {
+export function compareSql(e: Extract): { bound: string; before: string; after: string } {
   const { from, to, ledger, queue } = tablesOf(e);
   const key = id(e.key.name);
-  const range = (alias: string) =>
-    `($1::text[] IS NULL OR ${alias}.${key} > ($1::text[])[1]::${e.key.type}) AND ($2::text[] IS NULL OR ${alias}.${key} <= ($2::text[])[1]::${e.key.type})`;
+  const range = (alias: string) => inRange([e.key], alias);
   const latest = e.rule.kind === 'latest-by' ? `t.${id(e.rule.column)}` : 'NULL::int';
   const copies = `copies AS MATERIALIZED (
     SELECT t.${key} AS key, ${image(e, 't')} AS image, count(*) AS n, max(${latest}) AS latest FROM ${from} AS t WHERE t.${key} IS NOT NULL AND ${range('t')} GROUP BY 1, 2)`;
@@ -20,9 +20,7 @@ export function compareSql(e: Extract, rows: number): { bound: string; before: s
   const keyless = `(SELECT count(*) FROM ${from} AS t WHERE $2::text[] IS NULL AND t.${key} IS NULL AND NOT (${silent(e, 't')}))`;
   const differs = `(o.key IS NOT NULL AND (n.key IS NULL OR n.image <> o.image OR coalesce(a.contradictions, 0) <> coalesce(l.entries, 0)))`;
   return {
-    bound: `SELECT ARRAY[t.${key}::text] AS bound FROM ${from} AS t /* sqltrail */
- WHERE t.${key} IS NOT NULL AND ($1::text[] IS NULL OR t.${key} > ($1::text[])[1]::${e.key.type})
- ORDER BY t.${key} OFFSET ${rows - 1} LIMIT 1`,
+    bound: boundSql(from, [e.key], `t.${key} IS NOT NULL`),
     before: `WITH ${copies}, /* sqltrail */
   wanted AS (
     SELECT key, image FROM (

@@ -10,7 +10,6 @@ import { noTableGrants } from '../objects.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { noSyncTriggers, syncTriggers } from '../sync.ts';
 import { accessNotes, givesAccess, noPolicies, policies } from './access.ts';
-import { CHUNK } from './compare.ts';
 import type { MovedMigration } from './declared.ts';
 import { commonRefusals } from './refusals.ts';
 import {
@@ -132,7 +131,7 @@ async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise
       columns: [column.name],
       functions: Object.values(l.fn),
       copy: copySql(l),
-      compare: compareSql(l, CHUNK),
+      compare: compareSql(l),
     },
     phases: phasesOf(d, l, free.take(into, '_fkey'), definition),
   };

@@ -1,5 +1,6 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
 import { definerSettingsOf } from '../functionSettings.ts';
+import { boundSql, inRange } from './compare.ts';
 
 /** A list in a column, and the table that its entries move to. */
 export interface SplitList {
@@ -224,25 +225,18 @@ SELECT ${oldKeys(l, 'h').join(', ')}, e.position, ${entryOf(l, 'e')}
 ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO NOTHING`;
 };
 
-export function compareSql(l: SplitList, rows: number): { bound: string; before: string } {
+export function compareSql(l: SplitList): { bound: string; before: string } {
   const { from, to } = tables(l);
-  const parameter = (at: number) =>
-    l.key.map(({ type }, k) => `($${at}::text[])[${k + 1}]::${type}`).join(', ');
-  const range = (of: readonly string[]) => {
-    const row = `(${of.join(', ')})`;
-    return `($1::text[] IS NULL OR ${row} > (${parameter(1)})) AND ($2::text[] IS NULL OR ${row} <= (${parameter(2)}))`;
-  };
+  const newKey = l.key.map(({ newName, type }) => ({ name: newName, type }));
   return {
-    bound: `SELECT ARRAY[${l.key.map(({ name }) => `t.${id(name)}::text`).join(', ')}] AS bound FROM ${from} AS t /* sqltrail */
- WHERE $1::text[] IS NULL OR (${oldKeys(l, 't').join(', ')}) > (${parameter(1)})
- ORDER BY ${oldKeys(l, 't').join(', ')} OFFSET ${rows - 1} LIMIT 1`,
+    bound: boundSql(from, l.key),
     before: `SELECT count(o.here)::int AS "legacyRows", coalesce(sum(f.entries), 0)::int AS "rebuiltRows", /* sqltrail */
        count(*) FILTER (WHERE o.here AND o.said <> ${saidNew(l, 'f.list')})::int AS missing,
        count(*) FILTER (WHERE o.here IS NULL)::int AS surplus,
        coalesce((array_agg(coalesce(o.key, f.key)) FILTER (WHERE o.here IS NULL OR o.said <> ${saidNew(l, 'f.list')}))[1:5], '{}') AS samples
   FROM (SELECT true AS here, ${named(oldKeys(l, 't'))}, ROW(${oldKeys(l, 't').join(', ')})::text AS key, ${saidBy(l, 't')} AS said
-          FROM ${from} AS t WHERE ${range(oldKeys(l, 't'))}) AS o
+          FROM ${from} AS t WHERE ${inRange(l.key, 't')}) AS o
   FULL JOIN (SELECT ${named(freshKeys(l, 'n'))}, ROW(${freshKeys(l, 'n').join(', ')})::text AS key, count(*) AS entries, ${joined(l, 'n')} AS list
-          FROM ${to} AS n WHERE ${range(freshKeys(l, 'n'))} GROUP BY ${freshKeys(l, 'n').join(', ')}) AS f ON ${l.key.map((_, at) => `f.k${at} = o.k${at}`).join(' AND ')}`,
+          FROM ${to} AS n WHERE ${inRange(newKey, 'n')} GROUP BY ${freshKeys(l, 'n').join(', ')}) AS f ON ${l.key.map((_, at) => `f.k${at} = o.k${at}`).join(' AND ')}`,
   };
 }
