@@ -19,7 +19,8 @@ import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { cpuOf, cpuOfServer } from './cpu.ts';
 import { type Model, models } from './growthRecording.ts';
 import { type Harness, p95, startHarness } from './harness.ts';
-import { modelDatabase, onDatabase } from './modelDatabase.ts';
+import { modelDatabase } from './modelDatabase.ts';
+import { onDatabase } from './onDatabase.ts';
 import { whole, wholes } from './options.ts';
 import { staircase } from './staircase.ts';
 

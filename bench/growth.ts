@@ -17,7 +17,8 @@ import {
   writeGrowth,
 } from './growthRecording.ts';
 import { measureVisits } from './growthVisits.ts';
-import { modelDatabase, onDatabase } from './modelDatabase.ts';
+import { modelDatabase } from './modelDatabase.ts';
+import { onDatabase } from './onDatabase.ts';
 import { whole, wholes } from './options.ts';
 
 /**

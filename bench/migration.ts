@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { readPolicy } from '../archive/policy.ts';
 import { runArchive } from '../archive/run.ts';
 import { compareLedger, ImpactWatch } from '../demo/impact.ts';
@@ -17,6 +16,7 @@ import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.t
 import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
 import { startPostgres } from '../stack/postgres.ts';
 import { startNode, waitUntilServing } from '../test/support/process.ts';
+import { onDatabase } from './onDatabase.ts';
 
 /**
  * The migration under load: what customers notice of it, and whether each order they have an answer for is in both
@@ -68,17 +68,8 @@ const adminUrl = server.url();
 const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-monitor' };
 const urlOf = (database: string, user = 'postgres', password = 'bench-only') =>
   server.url(database, user, password);
-const onDatabase = async <T>(database: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
-  const client = new pg.Client({ connectionString: urlOf(database) });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-};
 const megabytes = async (database: string) =>
-  onDatabase(database, async (client) =>
+  onDatabase(urlOf(database), async (client) =>
     Math.round(
       Number((await client.query('SELECT pg_database_size(current_database()) AS n')).rows[0].n) / 1e6,
     ),
@@ -102,7 +93,7 @@ const fixes = [
 
 async function prepare(): Promise<string> {
   const prepared = `prepared_${scale}`;
-  const there = await onDatabase('postgres', (client) =>
+  const there = await onDatabase(urlOf('postgres'), (client) =>
     client.query('SELECT FROM pg_database WHERE datname = $1', [prepared]),
   );
   if (there.rowCount === 1) return prepared;
@@ -115,7 +106,7 @@ async function prepare(): Promise<string> {
   const name = 'preparing';
   await resetShopDatabase({ adminUrl, template, name });
   const legacy = await megabytes(name);
-  await onDatabase(name, async (client) => {
+  await onDatabase(urlOf(name), async (client) => {
     await client.query('SET ROLE shop_owner');
     for (const sql of fixes) await client.query(sql);
     await client.query('RESET ROLE');
@@ -128,9 +119,11 @@ async function prepare(): Promise<string> {
     directory,
     dutyCycle: 1,
   });
-  await onDatabase(name, (client) => client.query('VACUUM (ANALYZE)'));
+  await onDatabase(urlOf(name), (client) => client.query('VACUUM (ANALYZE)'));
   say(`prepared: ${legacy} MB before, ${await megabytes(name)} MB after fixes and archival`);
-  await onDatabase('postgres', (client) => client.query(`ALTER DATABASE ${name} RENAME TO ${prepared}`));
+  await onDatabase(urlOf('postgres'), (client) =>
+    client.query(`ALTER DATABASE ${name} RENAME TO ${prepared}`),
+  );
   return prepared;
 }
 

@@ -1,10 +1,11 @@
-import pg from 'pg';
+import { quote } from '../lib/pg/quote.ts';
 import { runMigration } from '../migrate/engine.ts';
 import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
 import type { ScaleName, Size } from '../sample-shop/data/scales.ts';
 import { shopMapping } from '../sample-shop/migration/mapping.ts';
 import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
 import type { Model } from './growthRecording.ts';
+import { onDatabase } from './onDatabase.ts';
 
 /**
  * The indexes that the short-term fixes built and kept in the recorded story (docs/roadmap.md), and what the tuned
@@ -40,17 +41,6 @@ export interface Wanted {
   size: number;
   /** Of the database's name. */
   prefix: string;
-}
-
-export async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /**
@@ -95,7 +85,7 @@ export async function modelDatabase(server: Server, { model, base, size, prefix 
   }
   await onDatabase(ownerUrl(building), (client) => client.query('VACUUM (ANALYZE)'));
   await onDatabase(adminUrl, (client) =>
-    client.query(`ALTER DATABASE ${pg.escapeIdentifier(building)} RENAME TO ${pg.escapeIdentifier(name)}`),
+    client.query(`ALTER DATABASE ${quote(building)} RENAME TO ${quote(name)}`),
   );
   return name;
 }

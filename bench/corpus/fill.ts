@@ -1,4 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { quote, quoteList } from '../../lib/pg/quote.ts';
+import { onDatabase } from '../onDatabase.ts';
 import { readTables, type Table } from './catalogue.ts';
 import type { Filling } from './corpusDatabase.ts';
 import { type Context, columnValue, helpers } from './generators.ts';
@@ -6,7 +8,7 @@ import { type Context, columnValue, helpers } from './generators.ts';
 /** Rows of a table that is only there because a reference to it may not be null. */
 const FEW_ROWS = 20;
 
-const nameOf = ({ schema, name }: Table) => `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(name)}`;
+const nameOf = ({ schema, name }: Table) => quote(schema, name);
 
 /** The named tables, and those that they cannot do without. */
 function rowsNeeded(tables: ReadonlyMap<string, Table>, rows: Record<string, number>): Map<string, number> {
@@ -29,7 +31,7 @@ function rowsNeeded(tables: ReadonlyMap<string, Table>, rows: Record<string, num
 
 async function insert(client: pg.Client, table: Table, count: number, context: Context): Promise<void> {
   const columns = table.columns.filter(({ generated }) => !generated);
-  const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join();
+  const names = quoteList(columns.map(({ name }) => name));
   const values = columns
     // To `character` alone, text would be cut to one character.
     .map(
@@ -52,10 +54,8 @@ async function assertReferences(client: pg.Client, tables: Iterable<Table>): Pro
     for (const { columns, table: parent, keys } of table.references) {
       const target = [...tables].find(({ name }) => name === parent);
       if (!target) continue;
-      const pairs = columns.map(
-        (column, at) => `c.${pg.escapeIdentifier(column)} = p.${pg.escapeIdentifier(keys[at] ?? '')}`,
-      );
-      const set = columns.map((column) => `c.${pg.escapeIdentifier(column)} IS NOT NULL`);
+      const pairs = columns.map((column, at) => `c.${quote(column)} = p.${quote(keys[at] ?? '')}`);
+      const set = columns.map((column) => `c.${quote(column)} IS NOT NULL`);
       const { rows } = await client.query(
         `SELECT FROM ${nameOf(table)} c WHERE ${set.join(' AND ')} AND NOT EXISTS (SELECT FROM ${nameOf(target)} p WHERE ${pairs.join(' AND ')}) LIMIT 1`,
       );
@@ -85,10 +85,8 @@ const SEQUENCES = `
  * The same filling gives the same rows, but for the day that the dates end on.
  * @throws Error naming the table, or the reference that leads nowhere.
  */
-export async function fill(url: string, filling: Filling, onProgress: (what: string) => void): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
+export const fill = (url: string, filling: Filling, onProgress: (what: string) => void): Promise<void> =>
+  onDatabase(url, async (client) => {
     if (filling.before) await client.query(filling.before);
     const tables = await readTables(client);
     const needed = rowsNeeded(tables, filling.rows);
@@ -122,7 +120,4 @@ export async function fill(url: string, filling: Filling, onProgress: (what: str
     await client.query('SELECT pg_stat_reset()');
     await client.query('VACUUM ANALYZE');
     if (filling.afterAnalyze) await client.query(filling.afterAnalyze);
-  } finally {
-    await client.end();
-  }
-}
+  });

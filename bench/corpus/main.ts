@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, Option } from 'commander';
@@ -60,7 +60,6 @@ const wanted = databases.filter(
     (half === undefined || halfOf(name) === (half === 'dev' ? 'development' : 'held-out')),
 );
 
-await mkdir(scratch, { recursive: true });
 const server = await startJudgeServer(path.join(scratch, 'cluster'));
 const verdicts: CorpusVerdict[] = [];
 const failures: string[] = [];

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import pg from 'pg';
+import { quote } from '../../lib/pg/quote.ts';
 import type { PostgresServer } from '../../stack/postgres.ts';
+import { onDatabase } from '../onDatabase.ts';
 import type { CorpusDatabase } from './corpusDatabase.ts';
 import { fill } from './fill.ts';
 import { type Ran, runWorkload } from './runWorkload.ts';
@@ -17,16 +18,6 @@ export interface Prepared {
   ran: Ran;
 }
 
-async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    return await use(client);
-  } finally {
-    await client.end();
-  }
-}
-
 /** Of how databases are filled: one that was loaded by another version is loaded anew. */
 const FORMAT = 3;
 
@@ -39,18 +30,16 @@ const versionOf = ({ source, filling }: CorpusDatabase) =>
 async function load(server: PostgresServer, database: CorpusDatabase, downloads: string): Promise<void> {
   const { name, source, searchPath, filling } = database;
   const sql = await readSource(name, source, downloads);
-  await withClient(server.url(), async (client) => {
-    await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
-    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
+  await onDatabase(server.url(), async (client) => {
+    await client.query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`);
+    await client.query(`CREATE DATABASE ${quote(name)}`);
     await client.query(
       `DO $$ BEGIN CREATE ROLE ${APPLICATION.role} LOGIN PASSWORD '${APPLICATION.password}'; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
     );
-    if (searchPath)
-      await client.query(`ALTER DATABASE ${pg.escapeIdentifier(name)} SET search_path = ${searchPath}`);
+    if (searchPath) await client.query(`ALTER DATABASE ${quote(name)} SET search_path = ${searchPath}`);
   });
   const url = server.url(name);
-  await withClient(url, async (client) => {
-    client.on('error', () => {});
+  await onDatabase(url, async (client) => {
     for (const text of sql)
       await client.query(text).catch((cause) => {
         throw new Error(
@@ -63,13 +52,13 @@ async function load(server: PostgresServer, database: CorpusDatabase, downloads:
   await fill(url, filling, (what) =>
     process.stderr.write(`  ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s, ${what}\n`),
   );
-  await withClient(url, async (client) => {
+  await onDatabase(url, async (client) => {
     await client.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public');
     const { rows } = await client.query<{ schema: string }>(
       "SELECT nspname AS schema FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
     );
     for (const { schema } of rows) {
-      const at = pg.escapeIdentifier(schema);
+      const at = quote(schema);
       await client.query(
         `GRANT USAGE ON SCHEMA ${at} TO ${APPLICATION.role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${at} TO ${APPLICATION.role};
@@ -113,7 +102,7 @@ export async function prepare(
     await writeFile(loaded, version);
   }
   const url = server.url(name);
-  await withClient(url, (client) =>
+  await onDatabase(url, (client) =>
     client.query(
       'SELECT pg_stat_statements_reset(0, (SELECT oid FROM pg_database WHERE datname = current_database()))',
     ),

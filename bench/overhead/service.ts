@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { freePort } from '../../lib/freePort.ts';
 import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+import { onDatabase } from '../onDatabase.ts';
 import { spanIds } from './spans.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -41,16 +41,14 @@ export async function startDatabase(): Promise<PostgresServer> {
     logFile: path.join(DIR, 'postgres.log'),
     settings: { shared_buffers: '64MB' },
   });
-  const client = new pg.Client(server.url());
   try {
-    await client.connect();
-    await client.query(`CREATE TABLE IF NOT EXISTS item (id int PRIMARY KEY, name text, price numeric);
-      INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 1000) AS i ON CONFLICT DO NOTHING; ANALYZE item`);
+    await onDatabase(server.url(), (client) =>
+      client.query(`CREATE TABLE IF NOT EXISTS item (id int PRIMARY KEY, name text, price numeric);
+        INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 1000) AS i ON CONFLICT DO NOTHING; ANALYZE item`),
+    );
   } catch (error) {
     await server.stop();
     throw error;
-  } finally {
-    await client.end().catch(() => {});
   }
   return server;
 }
