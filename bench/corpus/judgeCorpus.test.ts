@@ -64,6 +64,18 @@ it('counts causes by warnings alone, accepts matters of taste, and names the tra
   expect(verdict.recall).toBeCloseTo(1 / 3);
 });
 
+it('tells causes of one table and one reason apart by their columns', () => {
+  const of = (column: string) => ({ check: 'duplicate-index', table: 'a', columns: [column], why: 'twice' });
+  const verdict = judgeCorpus(
+    { name: 'lemmy', truth: { planted: [of('x'), of('y')], natural: [], accepted: [], traps: [] } } as never,
+    { ...diagnosis, findings: [finding('duplicate-index', 'a', 'info', ['x'])] } as never,
+  );
+  expect(verdict.missed.map(({ columns, onlyInfo }) => [columns, onlyInfo])).toEqual([
+    [['x'], true],
+    [['y'], false],
+  ]);
+});
+
 it('sums the halves up, not their shares', () => {
   const verdict = judgeCorpus(database, diagnosis);
   const table = tableOf([verdict, { ...verdict, right: 3, wrong: [], causes: 3, found: 3 }]);

@@ -1,6 +1,6 @@
 import type { Diagnosis } from '../../diagnosis/diagnosis.ts';
 import { atLeast, type Finding } from '../../diagnosis/finding.ts';
-import { judge } from '../thirdParty/database.ts';
+import { isOf, type Judged, judge } from '../thirdParty/database.ts';
 import type { CorpusDatabase, Remark } from './corpusDatabase.ts';
 import { type Half, halfOf } from './half.ts';
 
@@ -27,7 +27,7 @@ export interface CorpusVerdict {
   found: number;
   right: number;
   wrong: { id: string; title: string; trap?: string }[];
-  missed: { check: string; table: string; columns?: string[]; why: string; onlyInfo: boolean }[];
+  missed: (Judged & { onlyInfo: boolean })[];
   accepted: string[];
   precision: number | null;
   recall: number | null;
@@ -39,10 +39,7 @@ export interface CorpusVerdict {
   partial: boolean;
 }
 
-const fits = (finding: Finding, { checks, table, columns = [] }: Remark): boolean =>
-  checks.includes(finding.check) &&
-  (table === undefined || finding.objects[0]?.table === table) &&
-  columns.every((column) => finding.objects[0]?.columns?.includes(column));
+const fits = (finding: Finding, remark: Remark): boolean => isOf(finding, remark.checks, remark);
 
 const share = (part: number, of: number) => (of === 0 ? null : part / of);
 
@@ -50,7 +47,7 @@ export function judgeCorpus({ name, truth }: CorpusDatabase, diagnosis: Diagnosi
   const causes = [...truth.planted, ...truth.natural];
   const loud = diagnosis.findings.filter(({ severity }) => atLeast(severity, 'warning'));
   const { right, wrong, missed } = judge(loud, causes);
-  const whispered = judge(diagnosis.findings, causes).missed;
+  const { missed: unnamed } = judge(diagnosis.findings, causes);
   const remarks = [...truth.accepted, ...ofTheServer];
   // A trap is narrower than what is accepted of all tables.
   const trapOf = (finding: Finding) => truth.traps.find((trap) => fits(finding, trap));
@@ -70,15 +67,7 @@ export function judgeCorpus({ name, truth }: CorpusDatabase, diagnosis: Diagnosi
       const trap = trapOf(finding)?.why;
       return { id: finding.id, title: finding.title, ...(trap && { trap }) };
     }),
-    missed: missed.map(({ check, table, columns, why }) => ({
-      check,
-      table,
-      ...(columns && { columns }),
-      why,
-      onlyInfo: !whispered.some(
-        (cause) => cause.check === check && cause.table === table && cause.why === why,
-      ),
-    })),
+    missed: missed.map((cause) => ({ ...cause, onlyInfo: !unnamed.includes(cause) })),
     accepted: wrong.filter(isAccepted).map(({ id }) => id),
     precision: share(right.length, right.length + falseOnes.length),
     recall: share(causes.length - missed.length, causes.length),

@@ -30,11 +30,19 @@ export interface ForeignDatabase {
   truth: Judged[];
 }
 
-/** The finding is about the judged cause: the check, the table and every column that was named. */
-export const isAbout = (finding: Finding, { check, or = [], table, columns = [] }: Judged): boolean =>
-  (finding.check === check || or.includes(finding.check)) &&
-  finding.objects[0]?.table === table &&
-  columns.every((column) => finding.objects[0]?.columns?.includes(column));
+/** The finding is of one of the checks, and of the table and every column that are named. */
+export const isOf = (
+  { check, objects: [first] }: Finding,
+  checks: readonly string[],
+  { table, columns = [] }: { table?: string; columns?: string[] },
+): boolean =>
+  checks.includes(check) &&
+  (table === undefined || first?.table === table) &&
+  columns.every((column) => first?.columns?.includes(column));
+
+/** The finding is about the judged cause. */
+const isAbout = (finding: Finding, cause: Judged): boolean =>
+  isOf(finding, [cause.check, ...(cause.or ?? [])], cause);
 
 export interface Verdict {
   /** Findings of severity warning or above that are true. */
