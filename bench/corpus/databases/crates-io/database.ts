@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -47,8 +48,7 @@ export const database: CorpusDatabase = {
       'categories.category': "'category ' || {i}",
       'versions.num': "'1.' || {i} || '.0'",
       'versions.num_no_build': "'1.' || {i} || '.0'",
-      'versions.license':
-        "(ARRAY['MIT OR Apache-2.0','MIT','Apache-2.0','GPL-3.0-only'])[1 + floor(power({u}, 2) * 4)::int]",
+      'versions.license': oneOf(['MIT OR Apache-2.0', 'MIT', 'Apache-2.0', 'GPL-3.0-only'], 'power({u}, 2)'),
       'versions.semver_ord_v2': "decode(lpad(to_hex({i}), 8, '0'), 'hex')",
       'versions.tar_sha256': "decode(md5({i}::text) || md5('tar' || {i}), 'hex')",
       'versions.zip_sha256': 'NULL',
@@ -57,7 +57,7 @@ export const database: CorpusDatabase = {
       'versions.linecounts': 'NULL',
       'versions.trustpub_data': 'NULL',
       'versions.links': 'NULL',
-      'versions.edition': "(ARRAY['2018','2021','2024'])[1 + floor({u} * 3)::int]",
+      'versions.edition': oneOf(['2018', '2021', '2024']),
       'versions.rust_version': "CASE WHEN {u} < 0.5 THEN '1.' || (60 + floor({u:v} * 30)) END",
       'dependencies.req': "'^' || floor({u} * 3) || '.' || floor({u:b} * 20)",
       'dependencies.kind': 'floor(power({u}, 3) * 3)::int',

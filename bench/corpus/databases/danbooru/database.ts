@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone, orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -41,12 +42,12 @@ export const database: CorpusDatabase = {
     columns: {
       'posts.tag_string':
         "{own:tags.name} || ' ' || {word:a} || ' ' || {word:b} || ' ' || {word:c} || '_' || {word:d}",
-      'posts.rating': "(ARRAY['g','s','q','e'])[1 + floor({u} * 4)::int]",
+      'posts.rating': oneOf(['g', 's', 'q', 'e']),
       'posts.parent_id': 'CASE WHEN {u} < 0.05 AND {i} > 1 THEN {i} - 1 END',
       'posts.score': 'floor(power({u}, 5) * 900) - 10',
       'posts.pixiv_id': 'CASE WHEN {u} < 0.4 THEN 20000000 + {i} * 37 END',
       'post_versions.tags': "{word:a} || ' ' || {word:b} || ' ' || {word:c} || ' ' || {word:d}",
-      'post_versions.rating': "(ARRAY['g','s','q','e'])[1 + floor({u} * 4)::int]",
+      'post_versions.rating': oneOf(['g', 's', 'q', 'e']),
       'post_versions.added_tags': 'ARRAY[{word:a}, {word:b}]',
       'post_versions.updater_id': '{ref:users.id}',
       'tags.name': "{word} || '_' || {i}",
@@ -61,7 +62,7 @@ export const database: CorpusDatabase = {
       'schema_migrations.version': '(20100204211522 + {i} * 1000000)::text',
       'user_events.login_session_id': 'NULL',
       'user_events.user_agent': "'Mozilla/5.0 (X11; rv:' || floor({u} * 40) || ') Gecko'",
-      'mod_actions.subject_type': "(ARRAY['Post','User','Comment'])[1 + floor({u} * 3)::int]",
+      'mod_actions.subject_type': oneOf(['Post', 'User', 'Comment']),
       'good_jobs.batch_id': 'NULL',
       'good_jobs.locked_by_id': 'NULL',
     },

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone, orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -55,8 +56,7 @@ export const database: CorpusDatabase = {
       'Envelope.folderId': 'NULL',
       'Envelope.templateId': 'NULL',
       'Envelope.type': "(CASE WHEN {u} < 0.95 THEN 'DOCUMENT' ELSE 'TEMPLATE' END)::\"EnvelopeType\"",
-      'Envelope.status':
-        "(ARRAY['COMPLETED','PENDING','DRAFT'])[1 + floor(power({u}, 2) * 3)::int]::\"DocumentStatus\"",
+      'Envelope.status': `${oneOf(['COMPLETED', 'PENDING', 'DRAFT'], 'power({u}, 2)')}::"DocumentStatus"`,
       'DocumentMeta.emailId': 'NULL',
       'DocumentData.type': "'S3_PATH'",
       'DocumentData.data': "'documents/' || md5({i}::text) || '/file.pdf'",
@@ -78,8 +78,12 @@ export const database: CorpusDatabase = {
       'Signature.recipientId': '{own:Field.recipientId}',
       'Signature.signatureImageAsBase64': 'NULL',
       'DocumentAuditLog.envelopeId': '{ref:Envelope.id}',
-      'DocumentAuditLog.type':
-        "(ARRAY['DOCUMENT_OPENED','DOCUMENT_SENT','DOCUMENT_RECIPIENT_COMPLETED','FIELD_CREATED'])[1 + floor({u} * 4)::int]",
+      'DocumentAuditLog.type': oneOf([
+        'DOCUMENT_OPENED',
+        'DOCUMENT_SENT',
+        'DOCUMENT_RECIPIENT_COMPLETED',
+        'FIELD_CREATED',
+      ]),
       'DocumentAuditLog.userAgent': "'Mozilla/5.0'",
       'UserSecurityAuditLog.userAgent': "'Mozilla/5.0'",
       'Session.sessionToken': "md5('session' || {i})",

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -58,7 +59,7 @@ export const database: CorpusDatabase = {
       'Response.contactAttributes': "jsonb_build_object('plan', {word})",
       'Response.data': "jsonb_build_object('q1', floor({u} * 10), 'q2', {sentence})",
       'Response.endingId': 'NULL',
-      'Response.language': "(ARRAY['en','de','default'])[1 + floor(power({u}, 2) * 3)::int]",
+      'Response.language': oneOf(['en', 'de', 'default'], 'power({u}, 2)'),
       'Webhook.triggers': "'{}'",
       'Webhook.surveyIds': "'{}'",
       'ActionClass.key': "'key' || {i}",

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
 
@@ -62,14 +63,15 @@ export const database: CorpusDatabase = {
       '*.account_record_id': ofAccount.record,
       '*.search_key1': ofAccount.record,
       '*.search_key2': '1',
-      '*.currency': "(ARRAY['USD','EUR'])[1 + floor(power({u}, 2) * 2)::int]",
+      '*.currency': oneOf(['USD', 'EUR'], 'power({u}, 2)'),
       '*.processed_currency': "'USD'",
-      '*.created_by':
-        "(ARRAY['admin','SubscriptionBaseTransition','PaymentRequestProcessor'])[1 + floor({u} * 3)::int]",
-      '*.updated_by': "(ARRAY['admin','SubscriptionBaseTransition'])[1 + floor({u} * 2)::int]",
-      '*.change_type': "(ARRAY['INSERT','UPDATE'])[1 + floor({u} * 2)::int]",
-      '*.class_name':
-        "(ARRAY['org.killbill.billing.invoice.notification.NextBillingDateNotificationKey','org.killbill.billing.ovedue.OverdueCheckNotificationKey'])[1 + floor({u} * 2)::int]",
+      '*.created_by': oneOf(['admin', 'SubscriptionBaseTransition', 'PaymentRequestProcessor']),
+      '*.updated_by': oneOf(['admin', 'SubscriptionBaseTransition']),
+      '*.change_type': oneOf(['INSERT', 'UPDATE']),
+      '*.class_name': oneOf([
+        'org.killbill.billing.invoice.notification.NextBillingDateNotificationKey',
+        'org.killbill.billing.ovedue.OverdueCheckNotificationKey',
+      ]),
       '*.event_json': '\'{"uuidKey":"\' || md5({i}::text) || \'","type":"\' || {word} || \'"}\'',
       '*.external_key': "'key-' || {i}",
       'notifications.creating_owner': "'Basil'",
@@ -93,17 +95,16 @@ export const database: CorpusDatabase = {
       'invoice_payments.linked_invoice_payment_id': 'NULL',
       'payments.payment_method_id': '{ref:payment_methods.id}',
       'payment_transactions.payment_id': '{ref:payments.id}',
-      'payment_transactions.transaction_status':
-        "(ARRAY['SUCCESS','SUCCESS','PAYMENT_FAILURE','PENDING'])[1 + floor({u} * 4)::int]",
+      'payment_transactions.transaction_status': oneOf(['SUCCESS', 'SUCCESS', 'PAYMENT_FAILURE', 'PENDING']),
       'subscriptions.bundle_id': '{ref:bundles.id}',
       'subscription_events.subscription_id': '{ref:subscriptions.id}',
       'blocking_states.blockable_id': '{ref:subscriptions.id}',
       'custom_fields.object_id': '{ref:accounts.id}',
       'custom_fields.object_type': "'ACCOUNT'",
-      'custom_fields.field_name': "(ARRAY['crm','segment','tier','sales'])[1 + floor({u} * 4)::int]",
+      'custom_fields.field_name': oneOf(['crm', 'segment', 'tier', 'sales']),
       'tags.object_id': '{ref:accounts.id}',
       'tags.tag_definition_id': '{ref:tag_definitions.id}',
-      'audit_log.table_name': "(ARRAY['ACCOUNT_HISTORY','INVOICES','PAYMENTS'])[1 + floor({u} * 3)::int]",
+      'audit_log.table_name': oneOf(['ACCOUNT_HISTORY', 'INVOICES', 'PAYMENTS']),
       'audit_log.target_record_id': '{ref:accounts.record_id}',
       'notifications_history.processing_state': "'PROCESSED'",
       'bus_events_history.processing_state': "'PROCESSED'",

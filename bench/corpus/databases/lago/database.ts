@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -39,7 +40,7 @@ export const database: CorpusDatabase = {
     columns: {
       '*.organization_id': '{ref:organizations.id/organization}',
       '*.billing_entity_id': '{ref:billing_entities.id/organization}',
-      '*.currency': "(ARRAY['USD','EUR'])[1 + floor(power({u}, 2) * 2)::int]",
+      '*.currency': oneOf(['USD', 'EUR'], 'power({u}, 2)'),
       '*.amount_currency': "'USD'",
       '*.payment_method_id': 'NULL',
       '*.parent_id': 'NULL',
@@ -114,8 +115,7 @@ export const database: CorpusDatabase = {
       'daily_usages.usage': "jsonb_build_object('amount', floor({u} * 1000), 'units', {u:n})",
       'webhooks.object_id': '{own:invoices.id}',
       'webhooks.object_type': "'Invoice'",
-      'webhooks.webhook_type':
-        "(ARRAY['invoice.created','fee.created','payment.failed'])[1 + floor({u} * 3)::int]",
+      'webhooks.webhook_type': oneOf(['invoice.created', 'fee.created', 'payment.failed']),
       'webhooks.payload': "json_build_object('text', {text})",
       'credit_notes.number': "'CN-' || {i}",
     },

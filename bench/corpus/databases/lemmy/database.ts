@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone, orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -53,7 +54,7 @@ export const database: CorpusDatabase = {
       '*.deleted': '{u} < 0.02',
       'instance.domain': "{word} || {i} || '.example'",
       'instance.version': "'0.19.' || floor({u} * 12)",
-      'instance.software': "(ARRAY['lemmy','mastodon','piefed'])[1 + floor({u} * 3)::int]",
+      'instance.software': oneOf(['lemmy', 'mastodon', 'piefed']),
       'person.name': '{word} || {i}',
       'person.local': '{i} <= 15000',
       'community.name': '{word} || {i}',

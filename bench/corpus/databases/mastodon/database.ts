@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -66,17 +67,16 @@ export const database: CorpusDatabase = {
       'statuses.application_id': 'NULL',
       'statuses.poll_id': 'NULL',
       'statuses.visibility': 'floor(power({u}, 3) * 4)::int',
-      'statuses.language': "(ARRAY['en','de','ja','fr'])[1 + floor(power({u}, 2) * 4)::int]",
+      'statuses.language': oneOf(['en', 'de', 'ja', 'fr'], 'power({u}, 2)'),
       'statuses.local': '{u} < 0.2',
       'conversations.uri': 'NULL',
       'conversations.parent_status_id': 'NULL',
       'media_attachments.shortcode': 'NULL',
       'media_attachments.scheduled_status_id': 'NULL',
       'media_attachments.file_meta': 'NULL',
-      'notifications.activity_type':
-        "(ARRAY['Favourite','Mention','Follow','Status'])[1 + floor({u} * 4)::int]",
+      'notifications.activity_type': oneOf(['Favourite', 'Mention', 'Follow', 'Status']),
       'notifications.activity_id': '1 + floor({u} * 100000)::bigint',
-      'notifications.type': "(ARRAY['favourite','mention','follow','reblog'])[1 + floor({u} * 4)::int]",
+      'notifications.type': oneOf(['favourite', 'mention', 'follow', 'reblog']),
       'notifications.group_key': 'NULL',
       'notifications.from_account_id': '{ref:accounts.id}',
       'session_activations.access_token_id': 'NULL',

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -94,8 +95,7 @@ export const database: CorpusDatabase = {
       'medium.position': '1 + ({i} - 1) / {n:release}',
       'track.medium': '1 + ({i} - 1) % {n:medium}',
       'track.position': '1 + ({i} - 1) / {n:medium}',
-      'track.number':
-        "CASE WHEN {u} < 0.2 THEN (ARRAY['A','B'])[1 + floor({u:side} * 2)::int] ELSE '' END || (1 + ({i} - 1) / {n:medium})",
+      'track.number': `CASE WHEN {u} < 0.2 THEN ${oneOf(['A', 'B'], '{u:side}')} ELSE '' END || (1 + ({i} - 1) / {n:medium})`,
       'track.length': '1000 + floor({u} * 400000)::int',
       'track.is_data_track': 'false',
       'isrc.isrc': "'USABC' || lpad({i}::text, 7, '0')",
@@ -119,7 +119,7 @@ export const database: CorpusDatabase = {
       'edit.status': 'CASE WHEN {i} > {n} * 0.98 THEN 1 ELSE 2 END',
       'edit.autoedit': '0',
       'edit.quality': '1',
-      'edit.type': '(ARRAY[1,20,51,71,90])[1 + floor({u} * 5)::int]',
+      'edit.type': oneOf([1, 20, 51, 71, 90]),
       'edit.language': 'NULL',
       'edit.open_time': '{at}',
       'edit.close_time': "{at} + interval '7 days'",

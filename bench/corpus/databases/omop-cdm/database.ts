@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -87,7 +88,7 @@ export const database: CorpusDatabase = {
       'person.birth_datetime': 'NULL',
       'person.person_source_value': "'P' || md5({i}::text)",
       'person.gender_concept_id': '1 + floor({u} * 2)::int',
-      'person.gender_source_value': "(ARRAY['M','F'])[1 + floor({u} * 2)::int]",
+      'person.gender_source_value': oneOf(['M', 'F']),
       'condition_occurrence.condition_source_value':
         "chr(65 + floor({u:a} * 26)::int) || lpad(floor({u:b} * 99)::text, 2, '0') || '.' || floor({u:c} * 9)",
       'condition_occurrence.stop_reason': 'NULL',

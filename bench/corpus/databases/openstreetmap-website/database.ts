@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -55,7 +56,7 @@ export const database: CorpusDatabase = {
       'notes.latitude': place.latitude,
       'notes.longitude': place.longitude,
       'notes.tile': 'floor({u} * 4000000000)::bigint',
-      'notes.status': "(ARRAY['open','closed','closed','hidden'])[1 + floor({u} * 4)::int]::note_status_enum",
+      'notes.status': `${oneOf(['open', 'closed', 'closed', 'hidden'])}::note_status_enum`,
       'notes.closed_at': 'NULL',
       'gps_points.latitude': place.latitude,
       'gps_points.longitude': place.longitude,
@@ -65,13 +66,11 @@ export const database: CorpusDatabase = {
       'changesets.min_lon': place.longitude,
       'changesets.max_lon': place.longitude,
       'changesets.num_changes': 'floor(power({u}, 6) * 900)::int',
-      '*.k':
-        "(ARRAY['highway','name','source','building','surface','created_by','comment'])[1 + floor({u} * 7)::int]",
+      '*.k': oneOf(['highway', 'name', 'source', 'building', 'surface', 'created_by', 'comment']),
       'current_way_nodes.sequence_id': '{i}',
       'users.auth_provider': 'NULL',
       'users.auth_uid': 'NULL',
-      'users.status':
-        "(ARRAY['active','active','confirmed','pending'])[1 + floor({u} * 4)::int]::user_status_enum",
+      'users.status': `${oneOf(['active', 'active', 'confirmed', 'pending'])}::user_status_enum`,
       'users.languages': "'en-GB'",
       'messages.from_user_visible': '{u} < 0.95',
       'messages.to_user_visible': '{u} < 0.95',

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone, orphans } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -66,11 +67,11 @@ export const database: CorpusDatabase = {
       'http_session.user_agent': "'Mozilla/5.0'",
       'audit_log.archived_at': 'CASE WHEN {i} < {n} * 0.98 THEN {at} END',
       'audit_log.profile_id': '{ref:profile.id}',
-      'audit_log.name': "(ARRAY['login','update-file','create-file','navigate'])[1 + floor({u} * 4)::int]",
+      'audit_log.name': oneOf(['login', 'update-file', 'create-file', 'navigate']),
       'audit_log.type': "'action'",
       'task.status': "CASE WHEN {i} < {n} * 0.999 THEN 'completed' ELSE 'new' END",
       'task.queue': "'default'",
-      'task.name': "(ARRAY['sendmail','file-gc','delete-object'])[1 + floor({u} * 3)::int]",
+      'task.name': oneOf(['sendmail', 'file-gc', 'delete-object']),
       'webhook_delivery.created_at': '{at}',
       'server_error_report.content': "jsonb_build_object('hint', {sentence})",
     },

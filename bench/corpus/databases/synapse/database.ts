@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -70,8 +71,10 @@ export const database: CorpusDatabase = {
       'events.topological_ordering': '{i}',
       'events.stream_ordering': '{i}',
       'events.depth': '{i}',
-      'events.type':
-        "(ARRAY['m.room.message','m.room.encrypted','m.room.member','m.reaction'])[1 + floor(power({u}, 2) * 4)::int]",
+      'events.type': oneOf(
+        ['m.room.message', 'm.room.encrypted', 'm.room.member', 'm.reaction'],
+        'power({u}, 2)',
+      ),
       'events.state_key': 'NULL',
       'events.content': 'NULL',
       'events.unrecognized_keys': 'NULL',
@@ -86,14 +89,16 @@ export const database: CorpusDatabase = {
       'event_edges.prev_event_id': event,
       'event_auth.auth_id': event,
       'room_memberships.event_id': '{own:events.event_id}',
-      'room_memberships.membership': "(ARRAY['join','leave','invite'])[1 + floor(power({u}, 2) * 3)::int]",
+      'room_memberships.membership': oneOf(['join', 'leave', 'invite'], 'power({u}, 2)'),
       'current_state_events.event_id': '{own:events.event_id}',
       'current_state_events.type': "'m.room.member'",
       'current_state_events.state_key': user,
       'current_state_events.membership': "'join'",
       'state_groups_state.state_group': '{ref:state_groups.id}',
-      'state_groups_state.type':
-        "(ARRAY['m.room.member','m.room.power_levels','m.room.name'])[1 + floor(power({u}, 2) * 3)::int]",
+      'state_groups_state.type': oneOf(
+        ['m.room.member', 'm.room.power_levels', 'm.room.name'],
+        'power({u}, 2)',
+      ),
       'state_groups_state.state_key': user,
       'receipts_linearized.receipt_type': "'m.read'",
       'receipts_linearized.thread_id': 'NULL',

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -63,7 +64,7 @@ export const database: CorpusDatabase = {
       '*.version': '1',
       '*.entity_type': "'DEVICE'",
       'device.name': "'Sensor ' || {word} || ' ' || {i}",
-      'device.type': "(ARRAY['thermometer','gateway','meter','pump'])[1 + floor(power({u}, 2) * 4)::int]",
+      'device.type': oneOf(['thermometer', 'gateway', 'meter', 'pump'], 'power({u}, 2)'),
       'device.firmware_id': 'NULL',
       'device.software_id': 'NULL',
       'device.device_profile_id': '{ref:device_profile.id}',
@@ -100,8 +101,8 @@ export const database: CorpusDatabase = {
       'ts_kv_latest.json_v': 'NULL',
       'alarm.originator_id': '{ref:device.id/device}',
       'alarm.originator_type': '5',
-      'alarm.severity': "(ARRAY['CRITICAL','MAJOR','WARNING'])[1 + floor({u} * 3)::int]",
-      'alarm.type': "(ARRAY['High temperature','Low battery','Offline'])[1 + floor({u} * 3)::int]",
+      'alarm.severity': oneOf(['CRITICAL', 'MAJOR', 'WARNING']),
+      'alarm.type': oneOf(['High temperature', 'Low battery', 'Offline']),
       'alarm.propagate_relation_types': 'NULL',
       'alarm.assignee_id': 'NULL',
       'alarm.clear_ts': '0',
@@ -112,14 +113,13 @@ export const database: CorpusDatabase = {
       'relation.to_id': '{ref:device.id}',
       'relation.to_type': "'DEVICE'",
       'relation.relation_type_group': "'COMMON'",
-      'relation.relation_type': "(ARRAY['Contains','Manages'])[1 + floor({u} * 2)::int]",
-      'audit_log.action_type':
-        "(ARRAY['LOGIN','UPDATED','ADDED','ATTRIBUTES_UPDATED'])[1 + floor({u} * 4)::int]",
+      'relation.relation_type': oneOf(['Contains', 'Manages']),
+      'audit_log.action_type': oneOf(['LOGIN', 'UPDATED', 'ADDED', 'ATTRIBUTES_UPDATED']),
       'audit_log.user_id': '{ref:tb_user.id}',
       'audit_log.user_name': '{ref:tb_user.email}',
       'audit_log.action_failure_details': 'NULL',
       'notification.recipient_id': '{ref:tb_user.id}',
-      'notification.status': "(ARRAY['READ','SENT'])[1 + floor({u} * 2)::int]",
+      'notification.status': oneOf(['READ', 'SENT']),
       'notification.delivery_method': "'WEB'",
       'notification.additional_config': 'NULL',
     },

@@ -1,4 +1,5 @@
 import type { CorpusDatabase } from '../../corpusDatabase.ts';
+import { oneOf } from '../../oneOf.ts';
 import { leftAlone } from '../../plants.ts';
 import { truth } from './truth.ts';
 import { workload } from './workload.ts';
@@ -38,11 +39,11 @@ export const database: CorpusDatabase = {
       '*.distinct_id': 'NULL',
       'website.website_id': '{uuid}',
       'website.user_id': '{ref:user.user_id}',
-      'session.browser': "(ARRAY['chrome','safari','firefox','edge'])[1 + floor(power({u}, 2) * 4)::int]",
-      'session.os': "(ARRAY['Windows 10','iOS','Android OS','Linux'])[1 + floor(power({u}, 1.5) * 4)::int]",
-      'session.device': "(ARRAY['desktop','mobile','tablet'])[1 + floor(power({u}, 2) * 3)::int]",
-      'session.screen': "(ARRAY['1920x1080','390x844','1536x864','412x915'])[1 + floor({u} * 4)::int]",
-      'session.language': "(ARRAY['en-US','de-DE','fr-FR'])[1 + floor(power({u}, 2) * 3)::int]",
+      'session.browser': oneOf(['chrome', 'safari', 'firefox', 'edge'], 'power({u}, 2)'),
+      'session.os': oneOf(['Windows 10', 'iOS', 'Android OS', 'Linux'], 'power({u}, 1.5)'),
+      'session.device': oneOf(['desktop', 'mobile', 'tablet'], 'power({u}, 2)'),
+      'session.screen': oneOf(['1920x1080', '390x844', '1536x864', '412x915']),
+      'session.language': oneOf(['en-US', 'de-DE', 'fr-FR'], 'power({u}, 2)'),
       'session.city': 'initcap({word})',
       'website_event.session_id': '{ref:session.session_id}',
       'website_event.visit_id': "md5('visit' || floor({u} * 90000))::uuid",
@@ -50,12 +51,10 @@ export const database: CorpusDatabase = {
       'website_event.url_query': 'NULL',
       'website_event.referrer_path': "CASE WHEN {u} < 0.3 THEN '/' END",
       'website_event.referrer_query': 'NULL',
-      'website_event.referrer_domain':
-        "CASE WHEN {u} < 0.3 THEN (ARRAY['google.com','bing.com','news.example'])[1 + floor({u:d} * 3)::int] END",
+      'website_event.referrer_domain': `CASE WHEN {u} < 0.3 THEN ${oneOf(['google.com', 'bing.com', 'news.example'], '{u:d}')} END`,
       'website_event.page_title': 'initcap({words})',
       'website_event.event_type': 'CASE WHEN {u} < 0.8 THEN 1 ELSE 2 END',
-      'website_event.event_name':
-        "CASE WHEN {u} < 0.2 THEN (ARRAY['signup','buy','download'])[1 + floor({u:e} * 3)::int] END",
+      'website_event.event_name': `CASE WHEN {u} < 0.2 THEN ${oneOf(['signup', 'buy', 'download'], '{u:e}')} END`,
       'website_event.hostname': "'www.example'",
       'website_event.tag': 'NULL',
       'event_data.website_event_id': '{ref:website_event.event_id}',
