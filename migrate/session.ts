@@ -97,3 +97,31 @@ export async function openSession(
 /** For what only reads: directly, or through any pooler. */
 export const openReader = (url: string, settings: Settings = {}): Promise<ReadOnlyClient> =>
   openReadOnly({ url, applicationName: APPLICATION_NAME, settings: { ...SETTINGS, ...settings } });
+
+/** The same for as long as `work` takes. */
+export async function withReader<Result>(
+  url: string,
+  settings: Settings,
+  work: (client: ReadOnlyClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await openReader(url, settings);
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** A transaction that only reads, in a session that may change things. @param setting for this transaction */
+export async function reading<Result>(
+  client: pg.ClientBase,
+  setting: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await client.query(`BEGIN READ ONLY; SET LOCAL ${setting}`);
+  try {
+    return await work();
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}

@@ -1,7 +1,7 @@
 import { type Phase, phaseIndex, type Reached } from './mapping.ts';
 import { migrationOf } from './mappingMigration.ts';
 import type { MigrationOptions, Step } from './migration.ts';
-import { openReader } from './session.ts';
+import { openReader, withReader } from './session.ts';
 import { type Cursor, readState } from './state.ts';
 import type { Verification } from './verify.ts';
 
@@ -75,12 +75,9 @@ export async function verifyMigration(
   options: Pick<MigrationOptions, 'url' | 'mapping' | 'signal'>,
 ): Promise<Verification> {
   const migration = migrationOf(options.mapping);
-  const client = await openReader(options.url, migration.comparing);
-  try {
-    return await migration.verify(client, options.signal ? { signal: options.signal } : {});
-  } finally {
-    await client.end().catch(() => {});
-  }
+  return withReader(options.url, migration.comparing, (client) =>
+    migration.verify(client, options.signal ? { signal: options.signal } : {}),
+  );
 }
 
 export interface MigrationPlan {

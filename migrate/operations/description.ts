@@ -167,6 +167,10 @@ export interface TableDescription {
 export const isOwn = ({ table }: TableDescription, key: IncomingKey): boolean =>
   key.schema === table.schema && key.table === table.name;
 
+/** Columns with their types. */
+export const typed = (d: TableDescription, columns: readonly string[]): { name: string; type: string }[] =>
+  columns.map((name) => ({ name, type: d.columns.find((each) => each.name === name)?.type ?? 'text' }));
+
 /** Settings under which the catalogue prints every name with its schema. */
 export const READING = { search_path: 'pg_catalog' };
 

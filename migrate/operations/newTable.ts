@@ -9,6 +9,10 @@ import { valuesOf } from './sync.ts';
 export const stored = ({ table }: TableDescription) =>
   `${table.options ? ` WITH (${table.options.join(', ')})` : ''}${table.tablespace ? ` TABLESPACE ${id(table.tablespace)}` : ''}`;
 
+/** `CREATE TABLE` of what has the rows, unlogged where the old table is. */
+export const createTable = ({ table }: TableDescription): string =>
+  `CREATE ${table.persistence === 'u' ? 'UNLOGGED ' : ''}TABLE`;
+
 /** All but rows, constraints of other tables and indexes. */
 export const LIKE = 'INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS';
 

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { OperationError } from '../../lib/pg/errors.ts';
 import { literal } from '../../lib/pg/quote.ts';
 import { type Migration, type Step, VERIFY } from '../migration.ts';
+import { reading } from '../session.ts';
 import type { Undo } from '../state.ts';
 import { compareTables, comparingIn } from './compare.ts';
 import { copyRows } from './copy.ts';
@@ -41,13 +42,7 @@ function undoOf(declared: Plan, { undo, work }: DeclaredStep): Undo {
 
 /** @throws OperationError when the table is no longer what the plan was made for */
 async function refuseChanged(client: pg.ClientBase, { table, definition }: Plan): Promise<void> {
-  const now = await client.query('BEGIN READ ONLY; SET LOCAL search_path = pg_catalog').then(async () => {
-    try {
-      return await fingerprintOf(client, table.oid);
-    } finally {
-      await client.query('ROLLBACK');
-    }
-  });
+  const now = await reading(client, 'search_path = pg_catalog', () => fingerprintOf(client, table.oid));
   const changed = Object.keys(definition).filter((part) => now[part] !== definition[part]);
   if (changed.length > 0)
     throw new OperationError(

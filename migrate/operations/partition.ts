@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openReader } from '../session.ts';
+import { withReader } from '../session.ts';
 import type { PartitionOptions } from './choices.ts';
 import type { DeclaredMigration } from './declared.ts';
 import { describeTable, fingerprintOf, isOwn, READING } from './description.ts';
@@ -19,14 +19,8 @@ import { keysOf } from './refusals.ts';
  *
  * @throws OperationError with every reason why it cannot be done as asked, and what to do
  */
-export async function planPartition(url: string, options: PartitionOptions): Promise<DeclaredMigration> {
-  const client = await openReader(url, READING);
-  try {
-    return await planIn(client, options);
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
+export const planPartition = (url: string, options: PartitionOptions): Promise<DeclaredMigration> =>
+  withReader(url, READING, (client) => planIn(client, options));
 
 async function planIn(client: pg.ClientBase, options: PartitionOptions): Promise<DeclaredMigration> {
   const d = await describeTable(client, options.table);

@@ -5,7 +5,7 @@ import type { TableDescription, TableIndex } from './description.ts';
 import type { Range } from './intervals.ts';
 import type { Layout, Renamed } from './layout.ts';
 import type { FreeNames } from './names.ts';
-import { foreignKeys, indexComments, LIKE, restOfTable, stored } from './newTable.ts';
+import { createTable, foreignKeys, indexComments, LIKE, restOfTable, stored } from './newTable.ts';
 
 export interface Partition {
   name: string;
@@ -49,12 +49,11 @@ export function partitionedTable(
   by: string,
 ): string {
   const { fresh, schema } = layout;
-  const unlogged = d.table.persistence === 'u' ? 'UNLOGGED ' : '';
   const lines = [
     `CREATE TABLE ${fresh} (LIKE ${layout.table} ${LIKE}) PARTITION BY RANGE (${id(by)});`,
     ...partitions.map(
       ({ name, range }) =>
-        `CREATE ${unlogged}TABLE ${id(schema, name)} PARTITION OF ${fresh} ${
+        `${createTable(d)} ${id(schema, name)} PARTITION OF ${fresh} ${
           range ? `FOR VALUES FROM (${literal(range.lower)}) TO (${literal(range.upper)})` : 'DEFAULT'
         }${stored(d)};`,
     ),

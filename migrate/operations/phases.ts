@@ -25,15 +25,23 @@ export interface Rebuild {
   cutover?: { there: string[]; back: string[] };
 }
 
-const lines = (...all: (string | undefined)[]) => all.filter((line) => line).join('\n');
+/** Statements of one step. */
+export const lines = (...all: (string | undefined | readonly string[])[]): string =>
+  all
+    .flat()
+    .filter((line) => line)
+    .join('\n');
+
+/** Steps that are taken on a condition. */
+export const when = (condition: unknown, ...steps: DeclaredStep[]): DeclaredStep[] =>
+  condition ? steps : [];
 
 /** A table that is rebuilt in another shape under its name, while it is written to. */
 export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
   const { d, layout, definition, kept, conversion } = rebuild;
   const { table, fresh, old, forward, reverse } = layout;
   const cutover = { kept, definition, ...rebuild.cutover };
-  const conflicts = forward.conflicts && id(layout.schema, forward.conflicts);
-  const when = (condition: unknown, ...steps: DeclaredStep[]) => (condition ? steps : []);
+  const filled = forward.conflicts ? [fresh, id(layout.schema, forward.conflicts)] : [fresh];
   return [
     {
       phase: 'expand',
@@ -66,7 +74,7 @@ export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
         {
           name: 'new table is kept in step',
           lock: 'none',
-          undo: `TRUNCATE ${lines(fresh, conflicts).replace('\n', ', ')};`,
+          undo: `TRUNCATE ${filled.join(', ')};`,
         },
         {
           name: `triggers on ${d.table.name}`,

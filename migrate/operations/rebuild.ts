@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { DeclaredMigration } from './declared.ts';
-import type { TableDescription } from './description.ts';
+import { type TableDescription, typed } from './description.ts';
 import { phasesOf, type Rebuild } from './phases.ts';
 import { carryRefusals, rebuildRefusals, refusalOf } from './refusals.ts';
 
@@ -50,10 +50,7 @@ export function declare(
       oldName: layout.names.oldName,
       copied: layout.copied,
       compared: d.columns.map((each) => each.name),
-      key: layout.key.map((each) => ({
-        name: each,
-        type: d.columns.find(({ name: of }) => of === each)?.type ?? 'text',
-      })),
+      key: typed(d, layout.key),
       newKey: layout.newKey,
       ...(converted
         ? {

@@ -2,8 +2,14 @@ import type pg from 'pg';
 import { OperationError } from '../../lib/pg/errors.ts';
 import { quote as id, literal } from '../../lib/pg/quote.ts';
 import type { ReadOnlyClient } from '../../lib/pg/transaction.ts';
-import { openReader } from '../session.ts';
-import { type ConversionWanted, conversionsFor, isWidening, wrongOptions } from './conversion.ts';
+import { withReader } from '../session.ts';
+import {
+  type Conversion,
+  type ConversionWanted,
+  conversionsFor,
+  isWidening,
+  wrongOptions,
+} from './conversion.ts';
 import type { DeclaredMigration } from './declared.ts';
 import { describeTable, fingerprintOf, READING } from './description.ts';
 import { layoutOf } from './layout.ts';
@@ -57,21 +63,12 @@ const SETTINGS = {
  *
  * @throws OperationError with every reason why it cannot be done as asked, and what to do
  */
-export async function planRetype(url: string, options: RetypeOptions): Promise<DeclaredMigration> {
-  const asking = await openReader(url);
-  let monetary = 'C';
-  try {
-    monetary = (await asking.query("SELECT current_setting('lc_monetary') AS it")).rows[0].it;
-  } finally {
-    await asking.end().catch(() => {});
-  }
-  const settings = { ...SETTINGS, lc_monetary: monetary };
-  const client = await openReader(url, { ...READING, ...settings });
-  try {
-    return await planIn(client, options, settings);
-  } finally {
-    await client.end().catch(() => {});
-  }
+export const planRetype = (url: string, options: RetypeOptions): Promise<DeclaredMigration> =>
+  withReader(url, { ...READING, ...SETTINGS }, (client) => planIn(client, options));
+
+async function monetaryOf(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<{ it: string }>("SELECT current_setting('lc_monetary') AS it");
+  return rows[0]?.it ?? 'C';
 }
 
 /** @throws OperationError for what is no name of a column */
@@ -157,11 +154,7 @@ async function defaultsOf(
   return found;
 }
 
-async function planIn(
-  client: ReadOnlyClient,
-  options: RetypeOptions,
-  settings: Record<string, string>,
-): Promise<DeclaredMigration> {
+async function planIn(client: ReadOnlyClient, options: RetypeOptions): Promise<DeclaredMigration> {
   const { table, column } = await parse(client, options.target);
   const d = await describeTable(client, table);
   const { schema, name, oid } = d.table;
@@ -174,7 +167,7 @@ async function planIn(
       return { column: each.slice(0, at).trim(), type: each.slice(at + 1).trim() };
     }),
   ];
-  const columns: (Retyped & { wanted: ConversionWanted })[] = [];
+  const columns: (Retyped & { conversions: Conversion[] })[] = [];
   const types: string[] = [];
   for (const each of asked) {
     const to = await typeOf(client, each.type);
@@ -195,11 +188,12 @@ async function planIn(
     };
     const wrong = wrongOptions(wanted);
     if (wrong) types.push(wrong);
-    const [first] = conversionsFor(wanted);
+    const conversions = conversionsFor(wanted);
+    const [first] = conversions;
     if (!first) continue;
     const widening =
       isWidening(from, to) && described.type === from && using === undefined && minorUnits === undefined;
-    columns.push({ column: each.column, described, from, to, widening, conversion: first, wanted });
+    columns.push({ column: each.column, described, from, to, widening, conversion: first, conversions });
   }
   const keys = keysOf(d).filter((each) =>
     each.every((one) => columns.every((of) => of.column !== one || of.widening)),
@@ -223,7 +217,7 @@ async function planIn(
         to: each.to,
         notNull: each.described.notNull,
       },
-      conversionsFor(each.wanted),
+      each.conversions,
       d.size.heapBytes,
     ).catch((error) => {
       throw new OperationError(
@@ -272,7 +266,12 @@ async function planIn(
     {
       key,
       newKey: key,
-      converting: { ...converters, settings, mayFail: narrow.length > 0 },
+      converting: {
+        ...converters,
+        // As the session has it, in which the values were proven.
+        settings: { ...SETTINGS, lc_monetary: await monetaryOf(client) },
+        mayFail: narrow.length > 0,
+      },
     },
     free,
   );

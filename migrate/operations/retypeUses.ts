@@ -78,7 +78,7 @@ export async function usesOf(
 }
 
 /** The table as it would be, as a query. */
-export function shadowOf(d: TableDescription, columns: readonly Retyped[]): string {
+function shadowOf(d: TableDescription, columns: readonly Retyped[]): string {
   const list = d.columns.map(({ name }) => {
     const retyped = columns.find(({ column }) => column === name);
     const value = `s.${id(name)}`;

@@ -5,8 +5,18 @@ import type { DeclaredStep } from './declared.ts';
 import type { TableDescription } from './description.ts';
 import { inSettings } from './functionSettings.ts';
 import type { Layout } from './layout.ts';
-import { foreignKeys, indexComments, LIKE, restOfTable, statisticsSql, stored, trial } from './newTable.ts';
+import {
+  createTable,
+  foreignKeys,
+  indexComments,
+  LIKE,
+  restOfTable,
+  statisticsSql,
+  stored,
+  trial,
+} from './newTable.ts';
 import { noDefaultGrants } from './objects.ts';
+import { when } from './phases.ts';
 import type { Retyped } from './retyped.ts';
 import { copyFunction } from './sync.ts';
 
@@ -21,9 +31,7 @@ export function retypedTable(
   defaults: Defaults,
 ): string {
   const { fresh } = layout;
-  const lines = [
-    `CREATE ${d.table.persistence === 'u' ? 'UNLOGGED ' : ''}TABLE ${fresh} (LIKE ${layout.table} ${LIKE})${stored(d)};`,
-  ];
+  const lines = [`${createTable(d)} ${fresh} (LIKE ${layout.table} ${LIKE})${stored(d)};`];
   for (const { column, to } of columns) {
     const alter = `ALTER TABLE ${fresh} ALTER COLUMN ${id(column)}`;
     const value = defaults.get(column);
@@ -74,9 +82,8 @@ export function indexesAndKeys(d: TableDescription, layout: Layout): DeclaredSte
     ...(clustered ? [`ALTER TABLE ${layout.fresh} CLUSTER ON ${id(clustered.newName)};`] : []),
   ].join('\n');
   const keys = foreignKeys(d, layout, [layout.names.newName]);
-  const step = (condition: boolean, ...steps: DeclaredStep[]) => (condition ? steps : []);
   return [
-    ...step(later.length > 0, {
+    ...when(later.length > 0, {
       name: 'indexes',
       lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on (CONCURRENTLY)',
       indexes: later.map((index) => ({
@@ -84,12 +91,12 @@ export function indexesAndKeys(d: TableDescription, layout: Layout): DeclaredSte
         sql: createIndex(layout, index, ' CONCURRENTLY'),
       })),
     }),
-    ...step(about !== '', {
+    ...when(about !== '', {
       name: 'what is said of the indexes',
       lock: `SHARE UPDATE EXCLUSIVE on the new table, ${SHORT_LOCK}`,
       sql: about,
     }),
-    ...step(
+    ...when(
       keys.own.length > 0,
       {
         name: 'foreign keys, for new rows',

@@ -3,6 +3,7 @@ import { OperationError } from '../../../lib/pg/errors.ts';
 import { quote as id } from '../../../lib/pg/quote.ts';
 import type { Phase } from '../../mapping.ts';
 import type { Progress, Running } from '../../migration.ts';
+import { reading } from '../../session.ts';
 import { names } from '../refusals.ts';
 import type { MovedMigration } from './declared.ts';
 
@@ -69,43 +70,38 @@ interface Calls {
   hidden: number;
 }
 
-/** Statements that name the table and a column, as the session's own role sees them. */
+/** Statements that name the table and a column, as the role of the transaction sees them. */
 async function statementsNaming(
   client: pg.ClientBase,
   table: string,
   columns: readonly string[],
 ): Promise<Calls> {
-  await client.query('BEGIN READ ONLY; SET LOCAL ROLE NONE');
-  try {
-    const { rows: extensions } = await client.query<{ schema: string }>(
-      `SELECT n.nspname AS schema FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'`,
-    );
-    const [extension] = extensions;
-    if (!extension) return { hidden: 0 };
-    const { rows } = await client.query<{ id: string; calls: number; query: string; hidden: boolean }>(
-      `SELECT userid || '/' || coalesce(queryid::text, 'hidden') AS id, sum(calls)::float8 AS calls, min(query) AS query, bool_or(queryid IS NULL) AS hidden
-         FROM ${id(extension.schema)}.pg_stat_statements /* sqltrail */
-        WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND toplevel AND strpos(query, 'sqltrail') = 0
-          AND (queryid IS NULL OR query ~* '^\\s*((/\\*.*?\\*/|--[^\\n]*\\n)\\s*)*(select|insert|update|delete|merge|with|declare)\\y'
-               AND strpos(lower(query), lower($1)) > 0 AND EXISTS (SELECT FROM unnest($2::text[]) AS c WHERE strpos(lower(query), lower(c)) > 0))
-        GROUP BY 1`,
-      [table, columns],
-    );
-    const seen = rows.filter(
-      ({ query, hidden }) => !hidden && names(query, table) && columns.some((column) => names(query, column)),
-    );
-    return {
-      calls: Object.fromEntries(
-        seen.map(({ id: of, calls, query }) => [
-          of,
-          { calls, query: query.replaceAll(/\s+/g, ' ').slice(0, 120) },
-        ]),
-      ),
-      hidden: rows.filter(({ hidden }) => hidden).length,
-    };
-  } finally {
-    await client.query('ROLLBACK');
-  }
+  const { rows: extensions } = await client.query<{ schema: string }>(
+    `SELECT n.nspname AS schema FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'`,
+  );
+  const [extension] = extensions;
+  if (!extension) return { hidden: 0 };
+  const { rows } = await client.query<{ id: string; calls: number; query: string; hidden: boolean }>(
+    `SELECT userid || '/' || coalesce(queryid::text, 'hidden') AS id, sum(calls)::float8 AS calls, min(query) AS query, bool_or(queryid IS NULL) AS hidden
+       FROM ${id(extension.schema)}.pg_stat_statements /* sqltrail */
+      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND toplevel AND strpos(query, 'sqltrail') = 0
+        AND (queryid IS NULL OR query ~* '^\\s*((/\\*.*?\\*/|--[^\\n]*\\n)\\s*)*(select|insert|update|delete|merge|with|declare)\\y'
+             AND strpos(lower(query), lower($1)) > 0 AND EXISTS (SELECT FROM unnest($2::text[]) AS c WHERE strpos(lower(query), lower(c)) > 0))
+      GROUP BY 1`,
+    [table, columns],
+  );
+  const seen = rows.filter(
+    ({ query, hidden }) => !hidden && names(query, table) && columns.some((column) => names(query, column)),
+  );
+  return {
+    calls: Object.fromEntries(
+      seen.map(({ id: of, calls, query }) => [
+        of,
+        { calls, query: query.replaceAll(/\s+/g, ' ').slice(0, 120) },
+      ]),
+    ),
+    hidden: rows.filter(({ hidden }) => hidden).length,
+  };
 }
 
 const EVENT = 'statements';
@@ -123,21 +119,18 @@ export async function* unused(
 ): AsyncGenerator<Progress> {
   const { client } = run;
   const { columns } = moved;
-  await client.query('BEGIN READ ONLY; SET LOCAL search_path = pg_catalog');
-  let objects: string[];
-  let functions: string[];
-  try {
-    objects = (await usesOf(client, table.oid, columns)).map(({ what }) => what);
-    functions = await functionsNaming(client, { table: table.name, columns, except: moved.functions });
-  } finally {
-    await client.query('ROLLBACK');
-  }
+  const { uses, functions } = await reading(client, 'search_path = pg_catalog', async () => ({
+    uses: await usesOf(client, table.oid, columns),
+    functions: await functionsNaming(client, { table: table.name, columns, except: moved.functions }),
+  }));
   const { rows: before } = await client.query<{ at: string; calls: Calls['calls'] }>(
     `SELECT at::text, detail -> 'calls' AS calls FROM sqltrail.migration_journal WHERE migration = $1 AND event = $2 ORDER BY id DESC LIMIT 1`,
     [name, EVENT],
   );
   const [last] = before;
-  const { calls, hidden } = await statementsNaming(client, table.name, columns);
+  const { calls, hidden } = await reading(client, 'ROLE NONE', () =>
+    statementsNaming(client, table.name, columns),
+  );
   const since = last ? `since ${last.at}` : 'at some time';
   const statements = Object.entries(calls ?? {})
     .filter(([of, now]) => now.calls > (last?.calls?.[of]?.calls ?? 0))
@@ -155,7 +148,7 @@ export async function* unused(
             ]
           : []),
       ];
-  const found = [...objects, ...guessed];
+  const found = [...uses.map(({ what }) => what), ...guessed];
   if (found.length === 0) return;
   throw new OperationError(
     `${columns.map((column) => `${table.schema}.${table.name}.${column}`).join(', ')} cannot go yet, because of:\n${found.map((each) => `  ${each}`).join('\n')}\n` +

@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { openReader } from '../../session.ts';
-import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
+import { withReader } from '../../session.ts';
+import { describeTable, fingerprintOf, READING, type TableDescription, typed } from '../description.ts';
 import { searchPathOf } from '../functionSettings.ts';
 import { FreeNames } from '../names.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
@@ -40,14 +40,8 @@ interface Content {
  *
  * @throws OperationError with every reason why it cannot be done as asked, and what to do
  */
-export async function planExtract(url: string, options: ExtractOptions): Promise<MovedMigration> {
-  const client = await openReader(url, READING);
-  try {
-    return await planIn(client, options);
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
+export const planExtract = (url: string, options: ExtractOptions): Promise<MovedMigration> =>
+  withReader(url, READING, (client) => planIn(client, options));
 
 async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<MovedMigration> {
   const d = await describeTable(client, options.table);
@@ -116,7 +110,7 @@ async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<M
       notNull: known(column)?.notNull ?? false,
       default: known(column)?.default ?? null,
     })),
-    identity: identity.map((each) => ({ name: each, type: known(each)?.type ?? 'text' })),
+    identity: typed(d, identity),
     rule: resolve ?? { kind: 'most-frequent' },
     searchPath: searchPathOf(d),
     fn: {

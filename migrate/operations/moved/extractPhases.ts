@@ -2,7 +2,9 @@ import { quote as id } from '../../../lib/pg/quote.ts';
 import { LEDGER_COMPLETE, MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
 import { unchanged } from '../cutover.ts';
 import type { TableDescription } from '../description.ts';
+import { createTable } from '../newTable.ts';
 import { noTableGrants } from '../objects.ts';
+import { lines } from '../phases.ts';
 import { noSyncTriggers, syncTriggers } from '../sync.ts';
 import { givesAccess, noPolicies, policies } from './access.ts';
 import type { MovedMigration } from './declared.ts';
@@ -40,12 +42,9 @@ export function phasesOf(
   const forward = { ...note, fn: e.fn.forward };
   const reverse = { direction: 'reverse', schema, from: e.into, fn: e.fn.reverse } as const;
   const sees = `EXISTS (SELECT FROM ${table} AS t WHERE t.${key} = ${fresh}.${key})`;
-  const lines = (...all: (string | readonly string[])[]) => all.flat().join('\n');
   const { indexes: _, ...withoutIndexes } = definition;
-  const drain = {
-    lock: `the rows of a batch of the new table, for about 200 ms; nothing on ${table}`,
-    work: 'drain',
-  } as const;
+  const batch = `the rows of a batch of the new table, for about 200 ms; nothing on ${table}`;
+  const drain = { lock: batch, work: 'drain' } as const;
   return [
     {
       phase: 'expand',
@@ -53,11 +52,7 @@ export function phasesOf(
         {
           name: 'new table',
           lock: `ACCESS SHARE on ${table}`,
-          sql: lines(
-            newTablesSql(e, d.table.persistence === 'u'),
-            noTableGrants(d, fresh),
-            noTableGrants(d, ledger),
-          ),
+          sql: lines(newTablesSql(e, createTable(d)), noTableGrants(d, fresh), noTableGrants(d, ledger)),
           undo: noNewTablesSql(e),
         },
         ...(index
@@ -96,11 +91,7 @@ export function phasesOf(
     {
       phase: 'backfill',
       steps: [
-        {
-          name: 'keys',
-          lock: `the rows of a batch of the new table, for about 200 ms; nothing on ${table}`,
-          work: 'copy',
-        },
+        { name: 'keys', lock: batch, work: 'copy' },
         { name: 'keys that changed since', ...drain },
         {
           name: 'statistics',

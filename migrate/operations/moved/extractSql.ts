@@ -75,9 +75,9 @@ export const keepSql = (e: Extract, replaced: string): string =>
 export const assign = (e: Extract, from: string) =>
   `(${quoteList(namesOf(e))}) = ROW(${quoteList(namesOf(e), from)})`;
 
-export function newTablesSql(e: Extract, unlogged: boolean): string {
+/** @param create `CREATE TABLE`, or of an unlogged one */
+export function newTablesSql(e: Extract, create: string): string {
   const { from, to, ledger, queue } = tablesOf(e);
-  const create = `CREATE ${unlogged ? 'UNLOGGED ' : ''}TABLE`;
   return [
     `${create} ${to} AS SELECT ${quoteList([e.key.name, ...namesOf(e)])} FROM ${from} WITH NO DATA;`,
     `ALTER TABLE ${to} ADD PRIMARY KEY (${id(e.key.name)});`,

@@ -1,12 +1,14 @@
 import type pg from 'pg';
 import { quote as id, quoteList } from '../../../lib/pg/quote.ts';
 import { MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
-import { openReader } from '../../session.ts';
+import { withReader } from '../../session.ts';
 import { unchanged } from '../cutover.ts';
-import { describeTable, fingerprintOf, READING, type TableDescription } from '../description.ts';
+import { describeTable, fingerprintOf, READING, type TableDescription, typed } from '../description.ts';
 import { searchPathOf } from '../functionSettings.ts';
 import { FreeNames } from '../names.ts';
+import { createTable } from '../newTable.ts';
 import { noTableGrants } from '../objects.ts';
+import { lines } from '../phases.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { noSyncTriggers, syncTriggers } from '../sync.ts';
 import { accessNotes, givesAccess, noPolicies, policies } from './access.ts';
@@ -36,14 +38,8 @@ import {
  *
  * @throws OperationError with every reason why it cannot be done as asked, and what to do
  */
-export async function planSplitList(url: string, options: SplitListOptions): Promise<MovedMigration> {
-  const client = await openReader(url, READING);
-  try {
-    return await planIn(client, options);
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
+export const planSplitList = (url: string, options: SplitListOptions): Promise<MovedMigration> =>
+  withReader(url, READING, (client) => planIn(client, options));
 
 async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise<MovedMigration> {
   const d = await describeTable(client, options.table);
@@ -93,10 +89,9 @@ async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise
         : form.array
           ? `'{}'::${column.type}`
           : "''",
-    key: key.map((each) => ({
-      name: each,
-      newName: each === 'id' ? unlike(`${name}_id`) : each,
-      type: d.columns.find(({ name: of }) => of === each)?.type ?? 'text',
+    key: typed(d, key).map((each) => ({
+      ...each,
+      newName: each.name === 'id' ? unlike(`${name}_id`) : each.name,
     })),
     position: unlike('position'),
     value: unlike('value'),
@@ -174,7 +169,6 @@ function phasesOf(
   const forward = { direction: 'forward', schema, from: l.table, fn: l.fn.forward } as const;
   const reverse = { direction: 'reverse', schema, from: l.into, fn: l.fn.reverse } as const;
   const sees = `EXISTS (SELECT FROM ${table} AS t WHERE ${l.key.map(({ name, newName }) => `t.${id(name)} = ${fresh}.${id(newName)}`).join(' AND ')})`;
-  const lines = (...all: (string | readonly string[])[]) => all.flat().join('\n');
   return [
     {
       phase: 'expand',
@@ -182,7 +176,7 @@ function phasesOf(
         {
           name: 'new table',
           lock: `ACCESS SHARE on ${table}`,
-          sql: lines(newTableSql(l, d.table.persistence === 'u'), noTableGrants(d, fresh)),
+          sql: lines(newTableSql(l, createTable(d)), noTableGrants(d, fresh)),
           undo: `DROP TABLE ${fresh};`,
         },
         {
@@ -264,7 +258,7 @@ function phasesOf(
             noSyncTriggers(reverse),
             noFunctions(l, 'forward'),
             noFunctions(l, 'reverse'),
-            l.separator === undefined ? [] : `ALTER TABLE ${fresh} DROP CONSTRAINT ${CHECK};`,
+            l.separator === undefined ? undefined : `ALTER TABLE ${fresh} DROP CONSTRAINT ${CHECK};`,
             `ALTER TABLE ${table} DROP COLUMN ${id(l.column)};`,
             `ALTER TABLE ${fresh} ADD CONSTRAINT ${id(foreignKey)} FOREIGN KEY (${quoteList(l.key.map(({ newName }) => newName))})
   REFERENCES ${table} (${quoteList(l.key.map(({ name }) => name))}) ON UPDATE CASCADE ON DELETE CASCADE NOT VALID;`,

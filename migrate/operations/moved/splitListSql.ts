@@ -60,11 +60,12 @@ const joined = (l: SplitList, alias: string) =>
 const saidNew = (l: SplitList, list: string) =>
   `coalesce(${list}::text, ${l.separator === undefined ? "'{}'" : "''"}) COLLATE "C"`;
 
-export function newTableSql(l: SplitList, unlogged: boolean): string {
+/** @param create `CREATE TABLE`, or of an unlogged one */
+export function newTableSql(l: SplitList, create: string): string {
   const { from, to } = tables(l);
   const value = l.separator === undefined ? `(t.${id(l.column)})[1]` : `t.${id(l.column)}::${l.entry}`;
   return [
-    `CREATE ${unlogged ? 'UNLOGGED ' : ''}TABLE ${to} AS
+    `${create} ${to} AS
   SELECT ${l.key.map(({ name, newName }) => `t.${id(name)} AS ${id(newName)}`).join(', ')}, 1::integer AS ${id(l.position)}, ${value} AS ${id(l.value)}
     FROM ${from} AS t WITH NO DATA;`,
     `ALTER TABLE ${to} ADD PRIMARY KEY (${quoteList([...newKeys(l), l.position])});`,
