@@ -1,12 +1,12 @@
-import { stringify } from 'yaml';
 import type { Config } from '../config/schema.ts';
 import { catalogueFor, kpiOf } from '../kpis/catalogue.ts';
+import { yaml } from '../lib/yaml.ts';
 import { alertmanagerConfig } from './alertmanager.ts';
 import { type AlertDefinition, guardedBy } from './definition.ts';
 import { alertsFor } from './definitions.ts';
 
 const HEADER = '# Made by sqltrail from sqltrail.yaml and alerts/definitions/: change those.\n';
-const yaml = (value: unknown) => HEADER + stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+const generated = (value: unknown) => HEADER + yaml(value);
 
 /** Where the runbook of an alert is. */
 const runbookOf = ({ urls }: Config, alert: string) =>
@@ -27,7 +27,7 @@ export function rulesFor(config: Config): string {
       runbook_url: runbookOf(config, alert),
     },
   }));
-  return yaml({ groups: [{ name: 'sqltrail', interval: config.interval, rules }] });
+  return generated({ groups: [{ name: 'sqltrail', interval: config.interval, rules }] });
 }
 
 /** promtool's test file of one alert: it fires on the one input, and stays silent on the other. */
@@ -69,14 +69,14 @@ export const testsFor = (config: Config, rules: string): Record<string, string> 
   Object.fromEntries(
     alertsFor(config).map((definition) => [
       definition.alert,
-      yaml(promtoolTest(definition, rules, guardedBy(config).pace.sample)),
+      generated(promtoolTest(definition, rules, guardedBy(config).pace.sample)),
     ]),
   );
 
 /** The files under alerts/, by path relative to it. */
 export const buildAlertFiles = (config: Config): Record<string, string> => ({
   'rules/alerts.yaml': rulesFor(config),
-  'alertmanager.yml': yaml(alertmanagerConfig(config)),
+  'alertmanager.yml': generated(alertmanagerConfig(config)),
   ...Object.fromEntries(
     Object.entries(testsFor(config, '../rules/alerts.yaml')).map(([alert, text]) => [
       `tests/${alert}.yaml`,

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import { queriesFile } from '../collector/build.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCode } from '../lib/errors.ts';
+import { yaml } from '../lib/yaml.ts';
 import { OnlyInClone } from './notHere.ts';
 import { partFiles, under } from './partFiles.ts';
 
@@ -152,7 +153,7 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
   const compose = parse(text, { merge: true }) as Compose;
   const there = placed(config);
   return {
-    'compose.yaml': `# Made by sqltrail from sqltrail.yaml and docker-compose.yml: change those.\n${stringify(
+    'compose.yaml': `# Made by sqltrail from sqltrail.yaml and docker-compose.yml: change those.\n${yaml(
       {
         name: 'sqltrail-observe',
         services: services(compose, there),
@@ -165,9 +166,9 @@ export async function composeFiles(config: Config): Promise<Record<string, strin
         ),
       },
       // Compose reads YAML 1.1, where a plain no or 0:0 is something else.
-      { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' },
+      '1.1',
     )}`,
-    [`${FOLDER}/sqltrail.yaml`]: stringify(there, { lineWidth: 0, aliasDuplicateObjects: false }),
+    [`${FOLDER}/sqltrail.yaml`]: yaml(there),
     ...under(FOLDER, partFiles(there, 'alertmanager:9093')),
   };
 }

@@ -1,10 +1,11 @@
 import type { IPrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import { rulesFor } from '../alerts/build.ts';
 import { buildQueries, queriesFile } from '../collector/build.ts';
 import { pipelines, tempoPipelines } from '../collector/fragment.ts';
 import type { Config } from '../config/schema.ts';
 import { ConfigurationError } from '../lib/errors.ts';
+import { yaml } from '../lib/yaml.ts';
 import {
   COLLECTOR,
   CONSOLE,
@@ -140,7 +141,7 @@ function page(config: Config): Manifest[] {
     },
   };
   return [
-    configMap(CONSOLE, { 'sqltrail.yaml': yaml(config) }),
+    configMap(CONSOLE, { 'sqltrail.yaml': yaml(config, '1.1') }),
     volume(CONSOLE, '1Gi'),
     deployment(CONSOLE, container),
     service(CONSOLE, container.ports),
@@ -189,10 +190,6 @@ async function dashboards(config: Config): Promise<Manifest[]> {
   );
 }
 
-/** kubectl reads YAML 1.1, where a plain no or 0:0 is something else. */
-const yaml = (value: unknown) =>
-  stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' });
-
 /**
  * What `kubectl apply` takes in a cluster with the Prometheus operator and Grafana's sidecar for dashboards.
  *
@@ -213,7 +210,7 @@ export async function kubernetesFiles(config: Config): Promise<Record<string, st
       .filter(([, manifests]) => manifests.length > 0)
       .map(([name, manifests]) => [
         `kubernetes/${name}.yaml`,
-        `# Made by sqltrail from sqltrail.yaml: change that.\n${manifests.map(yaml).join('---\n')}`,
+        `# Made by sqltrail from sqltrail.yaml: change that.\n${manifests.map((each) => yaml(each, '1.1')).join('---\n')}`,
       ]),
   );
 }

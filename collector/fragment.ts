@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import type { Config } from '../config/schema.ts';
+import { yaml } from '../lib/yaml.ts';
 
 /** Components by name, as far as they are changed here. */
 interface Collector {
@@ -97,5 +98,5 @@ export async function collectorFragment(config: Config): Promise<string> {
 # It needs a receiver called otlp, the components span_metrics, transform, filter, tail_sampling and
 # prometheus_remote_write (otelcol-contrib has them), and a Prometheus with --web.enable-remote-write-receiver and
 # --enable-feature=exemplar-storage.
-${stringify(fragment, { lineWidth: 0, aliasDuplicateObjects: false })}`;
+${yaml(fragment)}`;
 }

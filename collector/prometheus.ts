@@ -1,8 +1,6 @@
-import { stringify } from 'yaml';
 import { type Job, jobsOf } from '../config/jobs.ts';
 import type { Config } from '../config/schema.ts';
-
-const yaml = (value: unknown) => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+import { yaml } from '../lib/yaml.ts';
 
 /** Lets a scrape end before the next one. */
 const scraping = ({ interval }: Config) => ({
