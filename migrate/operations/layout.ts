@@ -1,7 +1,7 @@
 import { quote as id } from '../../lib/pg/quote.ts';
 import type { Settings } from '../../lib/pg/transaction.ts';
 import type { TableDescription, TableIndex } from './description.ts';
-import { searchPathOf } from './functionSettings.ts';
+import { searchPathOf } from './functions.ts';
 import type { FreeNames } from './names.ts';
 import type { Sync } from './sync.ts';
 

@@ -1,6 +1,6 @@
 import { quote as id, literal, quoteList } from '../../lib/pg/quote.ts';
 import type { TableDescription } from './description.ts';
-import { inSettings } from './functionSettings.ts';
+import { inSettings } from './functions.ts';
 import type { Layout } from './layout.ts';
 import { comment } from './objects.ts';
 import { valuesOf } from './sync.ts';

@@ -3,7 +3,7 @@ import { SHORT_LOCK } from '../migration.ts';
 import { type Conversion, isWidening } from './conversion.ts';
 import type { DeclaredStep } from './declared.ts';
 import type { TableDescription } from './description.ts';
-import { inSettings } from './functionSettings.ts';
+import { functionSql, inSettings } from './functions.ts';
 import type { Layout } from './layout.ts';
 import {
   createTable,
@@ -119,21 +119,22 @@ function converter(
   there: Conversion['there'],
   back: Conversion['back'] | undefined,
 ): string {
-  return `CREATE FUNCTION ${name}(v ${from}) RETURNS ${to} LANGUAGE plpgsql STABLE STRICT AS $sqltrail$
-#variable_conflict use_column
-DECLARE
+  return functionSql(
+    name,
+    { takes: `v ${from}`, returns: to, settings: 'STABLE STRICT' },
+    `DECLARE
   made  ${to} := ${there('v')};
 BEGIN${
-    back
-      ? `
+      back
+        ? `
   IF (${back('made')})::text IS DISTINCT FROM v::text THEN
     RAISE data_exception USING MESSAGE = 'the value is another one after the way back';
   END IF;`
-      : ''
-  }
+        : ''
+    }
   RETURN made;
-END $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${name}(${from}) FROM PUBLIC;`;
+END`,
+  );
 }
 
 export interface Converters {

@@ -1,6 +1,6 @@
 import { quote as id, quoteList } from '../../lib/pg/quote.ts';
 import { TRIGGER_PREFIX } from './descriptionSql.ts';
-import { definerSettingsOf, type Environment, settingsOf } from './functionSettings.ts';
+import { definerFunction, type Environment, functionSql, settingsOf } from './functions.ts';
 
 export interface Sync extends Required<Environment> {
   /** `forward` before the cutover, `reverse` after it. */
@@ -118,10 +118,11 @@ export function syncFunction(sync: Sync): string {
     sync.set.length === 0
       ? 'DO NOTHING'
       : `DO UPDATE SET (${quoteList(sync.set)}) = ROW(${quoteList(sync.set, 'EXCLUDED')})`;
-  return `CREATE FUNCTION ${id(sync.schema, sync.fn)}() RETURNS trigger LANGUAGE plpgsql
-  ${definerSettingsOf(sync, { indexed: true })} AS $sqltrail$
-#variable_conflict use_column
-${declaredFor(sync)}BEGIN
+  return definerFunction(
+    sync,
+    sync.fn,
+    { returns: 'trigger', indexed: true },
+    `${declaredFor(sync)}BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     TRUNCATE ${to}${sync.conflicts ? `, ${id(sync.schema, sync.conflicts)}` : ''};
     RETURN NULL;
@@ -136,18 +137,16 @@ ${declaredFor(sync)}BEGIN
   END IF;
   ${put(sync, { from: `new_rows AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}`, alias: 's' }, conflict)}
   RETURN NULL;
-END $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${id(sync.schema, sync.fn)}() FROM PUBLIC;`;
+END`,
+  );
 }
 
 /** Copies the rows between two places of the old table, and returns how many; where rows may have no place in the new one. */
-export const copyFunction = (
-  sync: Sync,
-  fn: string,
-): string => `CREATE FUNCTION ${id(sync.schema, fn)}(tid, tid) RETURNS bigint LANGUAGE plpgsql
-  ${settingsOf(sync)} AS $sqltrail$
-#variable_conflict use_column
-${declaredFor(sync)}BEGIN
+export const copyFunction = (sync: Sync, fn: string): string =>
+  functionSql(
+    id(sync.schema, fn),
+    { takes: 'tid, tid', returns: 'bigint', settings: settingsOf(sync) },
+    `${declaredFor(sync)}BEGIN
   ${put(
     sync,
     {
@@ -157,8 +156,8 @@ ${declaredFor(sync)}BEGIN
     'DO NOTHING',
   )}
   RETURN done;
-END $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${id(sync.schema, fn)}(tid, tid) FROM PUBLIC;`;
+END`,
+  );
 
 const TRANSITION = {
   INSERT: ' REFERENCING NEW TABLE AS new_rows',

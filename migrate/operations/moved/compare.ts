@@ -4,13 +4,12 @@ import type { ComparedChunk, Verification, VerifyOptions } from '../../verify.ts
 import { CHUNK, compareRanges } from '../ranges.ts';
 import { triggerName } from '../sync.ts';
 import type { MovedMigration } from './declared.ts';
-
-type Key = readonly { name: string; type: string }[];
+import { columnsOf, type Key } from './keySets.ts';
 
 /** The key in the text array of a parameter. */
 const parameter = (key: Key, at: number) =>
   key.map(({ type }, place) => `($${at}::text[])[${place + 1}]::${type}`).join(', ');
-const columns = (key: Key, alias: string) => key.map(({ name }) => `${alias}.${id(name)}`).join(', ');
+const columns = (key: Key, alias: string) => columnsOf(key, alias).join(', ');
 const after = (key: Key, alias: string) =>
   `($1::text[] IS NULL OR (${columns(key, alias)}) > (${parameter(key, 1)}))`;
 

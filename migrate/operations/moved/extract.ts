@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { withReader } from '../../session.ts';
 import { describeTable, fingerprintOf, READING, type TableDescription, typed } from '../description.ts';
-import { searchPathOf } from '../functionSettings.ts';
+import { searchPathOf } from '../functions.ts';
 import { FreeNames } from '../names.ts';
 import { keysOf, noKey, reasons, refusalOf } from '../refusals.ts';
 import { accessNotes } from './access.ts';

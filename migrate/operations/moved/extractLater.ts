@@ -1,24 +1,25 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
+import { definerFunction } from '../functions.ts';
 import {
   assign,
+  chosenSql,
   type Extract,
   FILL,
-  functionSql,
   image,
   keepSql,
+  keysType,
   LEFT,
+  latest,
   namesOf,
   noting,
   ROLLED_BACK,
   tablesOf,
   unfolded,
 } from './extractSql.ts';
+import { collected, columnsOf, equal, givenKeys, handedTo, keyTypes, named } from './keySets.ts';
 
 /** A change of the new table that comes from the old columns is not sent back to them; for the transaction only. */
 const GUARD = 'sqltrail.moved';
-
-const identityTypes = (e: Extract) => e.identity.map(({ type }) => `${type}[]`).join(', ');
-const keyType = (e: Extract) => `${e.key.type}[]`;
 
 /**
  * What a statement wrote into the old columns counts from then on; what it replaced is kept in the ledger. A key that
@@ -28,24 +29,18 @@ function written(e: Extract): string {
   const { from, to } = tablesOf(e);
   const key = id(e.key.name);
   const columns = quoteList([e.key.name, ...namesOf(e)]);
-  const latest = e.rule.kind === 'latest-by' ? `t.${id(e.rule.column)} AS latest, ` : '';
-  const given = `unnest(${e.identity.map((_, at) => `$${at + 1}`).join(', ')}) AS c (${e.identity.map((_, at) => `k${at}`).join(', ')})
-      JOIN ${from} AS t ON ${e.identity.map(({ name }, at) => `t.${id(name)} = c.k${at}`).join(' AND ')}`;
+  const given = `${givenKeys(e.identity)}
+      JOIN ${from} AS t ON ${equal(columnsOf(e.identity, 't'), 'c')}`;
   const chosen = `wrote AS MATERIALIZED (
-    SELECT t.${key} AS key, t.ctid AS place, ${latest}${image(e, 't')} AS image FROM ${given} WHERE t.${key} IS NOT NULL),
+    SELECT t.${key} AS key, t.ctid AS place, ${latest(e, 't')}${image(e, 't')} AS image FROM ${given} WHERE t.${key} IS NOT NULL),
   differing AS MATERIALIZED (
     SELECT w.*, CASE WHEN n.${key} IS NOT NULL THEN ${image(e, 'n')} END AS was
       FROM wrote AS w LEFT JOIN ${to} AS n ON n.${key} = w.key WHERE n.${key} IS NULL OR ${image(e, 'n')} <> w.image),
-  chosen AS MATERIALIZED (
-    ${
-      e.rule.kind === 'latest-by'
-        ? 'SELECT DISTINCT ON (key) key, place, image, was FROM differing ORDER BY key, latest DESC NULLS LAST, image, place'
-        : 'SELECT DISTINCT ON (key) key, place, image, was FROM (SELECT key, image, was, count(*) AS n, min(place) AS place FROM differing GROUP BY key, image, was) AS d ORDER BY key, n DESC, image'
-    })`;
-  return functionSql(
+  ${chosenSql(e, 'differing', ', was')}`;
+  return definerFunction(
     e,
     e.fn.written,
-    { takes: identityTypes(e), returns: 'void', indexed: true },
+    { takes: keyTypes(e.identity), returns: 'void', indexed: true },
     `BEGIN
   PERFORM set_config(${literal(GUARD)}, ${literal(e.into)}, true);
   WITH ${chosen}
@@ -68,15 +63,13 @@ export function forwardSql(e: Extract): string {
   const { to, queue } = tablesOf(e);
   const key = id(e.key.name);
   const rows = (of: string) =>
-    `SELECT ${e.identity.map(({ name }, at) => `r.${id(name)} AS k${at}`).join(', ')}, r.${key}::text COLLATE "C" AS key, ${image(e, 'r')} AS image FROM ${of} AS r`;
-  const collected = (query: string) => `
-    SELECT ${e.identity.map((_, at) => `array_agg(d.k${at}) AS k${at}`).join(', ')} INTO c FROM (${query}) AS d;
-    IF c.k0 IS NOT NULL THEN
-      PERFORM ${id(e.schema, e.fn.written)}(${e.identity.map((_, at) => `c.k${at}`).join(', ')});
-    END IF;`;
+    `SELECT ${named(columnsOf(e.identity, 'r'))}, r.${key}::text COLLATE "C" AS key, ${image(e, 'r')} AS image FROM ${of} AS r`;
+  const handOver = (query: string) => `
+    ${collected(e.identity, query)}
+    ${handedTo(e.identity, id(e.schema, e.fn.written))}`;
   return [
     written(e),
-    functionSql(
+    definerFunction(
       e,
       e.fn.forward,
       { returns: 'trigger', indexed: false },
@@ -84,8 +77,8 @@ export function forwardSql(e: Extract): string {
   c  record;
 BEGIN
 ${noting(e, `INSERT INTO ${queue} (key) SELECT n.${key} FROM ${to} AS n;`, {
-  INSERT: collected(rows('new_rows')),
-  UPDATE: collected(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`),
+  INSERT: handOver(rows('new_rows')),
+  UPDATE: handOver(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`),
 })}
   RETURN NULL;
 END`,
@@ -97,7 +90,7 @@ export const noForwardSql = (e: Extract): string =>
   `DROP TRIGGER ${FILL} ON ${tablesOf(e).from};
 DROP FUNCTION ${id(e.schema, e.fn.fill)}();
 DROP FUNCTION ${id(e.schema, e.fn.forward)}();
-DROP FUNCTION ${id(e.schema, e.fn.written)}(${identityTypes(e)});`;
+DROP FUNCTION ${id(e.schema, e.fn.written)}(${keyTypes(e.identity)});`;
 
 /** Whether a row says nothing of its own in the old columns, as one from an application that no longer knows them. */
 export const silent = (e: Extract, alias: string): string =>
@@ -114,7 +107,7 @@ function fill(e: Extract): string {
   const key = id(e.key.name);
   const name = id(e.schema, e.fn.fill);
   return [
-    functionSql(
+    definerFunction(
       e,
       e.fn.fill,
       { returns: 'trigger', indexed: true },
@@ -147,13 +140,13 @@ export function reverseSql(e: Extract): string {
   const { from, to, queue } = tablesOf(e);
   const key = id(e.key.name);
   const refers = `RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = ${literal(`rows of ${e.table} still refer to what would go from ${e.into}`)};`;
-  const collected = (query: string) => `SELECT array_agg(d.key) AS keys INTO c FROM (${query}) AS d;`;
+  const keysIn = (query: string) => `SELECT array_agg(d.key) AS keys INTO c FROM (${query}) AS d;`;
   const keys = (of: string) => `SELECT r.${key} AS key FROM ${of} AS r`;
   return [
-    functionSql(
+    definerFunction(
       e,
       e.fn.back,
-      { takes: keyType(e), returns: 'void', indexed: true },
+      { takes: keysType(e), returns: 'void', indexed: true },
       `BEGIN
   -- As the foreign key will, which comes with complete.
   IF EXISTS (SELECT FROM unnest($1) AS g (key) WHERE NOT EXISTS (SELECT FROM ${to} AS n WHERE n.${key} = g.key) AND EXISTS (SELECT FROM ${from} AS t WHERE t.${key} = g.key)) THEN
@@ -164,7 +157,7 @@ export function reverseSql(e: Extract): string {
    WHERE t.${key} = g.key AND ${image(e, 't')} <> ${image(e, 'n')};
 END`,
     ),
-    functionSql(
+    definerFunction(
       e,
       e.fn.reverse,
       { returns: 'trigger', indexed: false },
@@ -179,12 +172,12 @@ BEGIN
     END IF;
     RETURN NULL;
   ELSIF TG_OP = 'INSERT' THEN
-    ${collected(keys('new_rows'))}
+    ${keysIn(keys('new_rows'))}
   ELSIF TG_OP = 'DELETE' THEN
-    ${collected(keys('old_rows'))}
+    ${keysIn(keys('old_rows'))}
   ELSE
     ${keepSql(e, `SELECT o.${key} AS key, ${image(e, 'o')} AS was, ${image(e, 'n')} AS now FROM old_rows AS o JOIN new_rows AS n ON n.${key} = o.${key}`)};
-    ${collected(`${keys('new_rows')} UNION ${keys('old_rows')}`)}
+    ${keysIn(`${keys('new_rows')} UNION ${keys('old_rows')}`)}
   END IF;
   IF c.keys IS NOT NULL THEN
     PERFORM ${id(e.schema, e.fn.back)}(c.keys);
@@ -204,7 +197,7 @@ SELECT n.${key}, u.name, '[]', u.value, ${literal(ROLLED_BACK)} FROM ${to} AS n 
 };
 export const noReverseSql = (e: Extract): string =>
   `DROP FUNCTION ${id(e.schema, e.fn.reverse)}();
-DROP FUNCTION ${id(e.schema, e.fn.back)}(${keyType(e)});`;
+DROP FUNCTION ${id(e.schema, e.fn.back)}(${keysType(e)});`;
 
 /** Whether the ledger has a value that a copy has. */
 export const noted = (

@@ -1,7 +1,7 @@
 import { nameOf } from '../../../lib/pg/names.ts';
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
 import { TRIGGER_PREFIX } from '../descriptionSql.ts';
-import { definerSettingsOf } from '../functionSettings.ts';
+import { definerFunction } from '../functions.ts';
 
 /** How one row is chosen where the copies of a key contradict. */
 export type Rule = { kind: 'most-frequent' } | { kind: 'latest-by'; column: string };
@@ -115,30 +115,33 @@ export const emptySql = (e: Extract): string => {
   return `TRUNCATE ${to}, ${queue};\nDELETE FROM ${ledger} WHERE rule <> ${literal(ROLLED_BACK)};`;
 };
 
-const argument = (e: Extract) => `${e.key.type}[]`;
-export const functionSql = (
-  e: Extract,
-  name: string,
-  { takes = '', returns, indexed }: { takes?: string; returns: string; indexed: boolean },
-  body: string,
-) => `CREATE FUNCTION ${id(e.schema, name)}(${takes}) RETURNS ${returns} LANGUAGE plpgsql ${definerSettingsOf(e, { indexed })} AS $sqltrail$
-#variable_conflict use_column
-${body} $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${id(e.schema, name)}(${takes}) FROM PUBLIC;`;
+/** Type of a parameter for keys. */
+export const keysType = (e: Extract) => `${e.key.type}[]`;
+/** Of a row, what the rule chooses by, for a list of columns. */
+export const latest = (e: Extract, alias: string): string =>
+  e.rule.kind === 'latest-by' ? `${alias}.${id(e.rule.column)} AS latest, ` : '';
+
+/**
+ * The row of each key that the rule chooses.
+ *
+ * @param from rows with `key`, `place`, `image`, `latest` where the rule has it, and the columns `more`
+ */
+export const chosenSql = (e: Extract, from: string, more = ''): string =>
+  `chosen AS MATERIALIZED (
+    ${
+      e.rule.kind === 'latest-by'
+        ? `SELECT DISTINCT ON (key) key, place, image${more} FROM ${from} ORDER BY key, latest DESC NULLS LAST, image, place`
+        : `SELECT DISTINCT ON (key) key, place, image${more} FROM (SELECT key, image${more}, count(*) AS n, min(place) AS place FROM ${from} GROUP BY key, image${more}) AS c ORDER BY key, n DESC, image`
+    })`;
 
 /** Rows of some keys with what is needed to choose one. */
 const rowsOf = (e: Extract) => {
   const { from } = tablesOf(e);
   return `given AS MATERIALIZED (SELECT DISTINCT u.key FROM unnest($1) AS u (key) WHERE u.key IS NOT NULL),
   found AS MATERIALIZED (
-    SELECT g.key, t.ctid AS place, ${e.rule.kind === 'latest-by' ? `t.${id(e.rule.column)} AS latest, ` : ''}${image(e, 't')} AS image
+    SELECT g.key, t.ctid AS place, ${latest(e, 't')}${image(e, 't')} AS image
       FROM given AS g JOIN ${from} AS t ON t.${id(e.key.name)} = g.key),
-  chosen AS MATERIALIZED (
-    ${
-      e.rule.kind === 'latest-by'
-        ? 'SELECT DISTINCT ON (key) key, place, image FROM found ORDER BY key, latest DESC NULLS LAST, image, place'
-        : 'SELECT DISTINCT ON (key) key, place, image FROM (SELECT key, image, count(*) AS n, min(place) AS place FROM found GROUP BY key, image) AS c ORDER BY key, n DESC, image'
-    })`;
+  ${chosenSql(e, 'found')}`;
 };
 
 /** Whether the new table counts already: then it keeps what no row refers to, and the ledger what is replaced. */
@@ -150,10 +153,10 @@ function put(e: Extract): string {
   const { from, to, ledger } = tablesOf(e);
   const key = id(e.key.name);
   const rule = literal(ruleText(e.rule));
-  return functionSql(
+  return definerFunction(
     e,
     e.fn.put,
-    { takes: argument(e), returns: 'void', indexed: true },
+    { takes: keysType(e), returns: 'void', indexed: true },
     `BEGIN
   IF ${counts(e)} THEN
     -- Whoever writes to the old columns now changes the new row too. What that says is seen only once the row is ours:
@@ -219,7 +222,7 @@ export function noting(
 export const noteSql = (e: Extract): string =>
   [
     put(e),
-    functionSql(
+    definerFunction(
       e,
       e.fn.note,
       { returns: 'trigger', indexed: false },
@@ -232,7 +235,7 @@ END`,
 
 export const noNoteSql = (e: Extract): string =>
   `DROP FUNCTION ${id(e.schema, e.fn.note)}();
-DROP FUNCTION ${id(e.schema, e.fn.put)}(${argument(e)});`;
+DROP FUNCTION ${id(e.schema, e.fn.put)}(${keysType(e)});`;
 
 /** Carries over the keys that the rows between two places have, and that are not there yet. */
 export const copySql = (e: Extract): string => {

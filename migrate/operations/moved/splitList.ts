@@ -4,7 +4,7 @@ import { MODELS_EQUAL, SHORT_LOCK, UNUSED } from '../../migration.ts';
 import { withReader } from '../../session.ts';
 import { unchanged } from '../cutover.ts';
 import { describeTable, fingerprintOf, READING, type TableDescription, typed } from '../description.ts';
-import { searchPathOf } from '../functionSettings.ts';
+import { searchPathOf } from '../functions.ts';
 import { FreeNames } from '../names.ts';
 import { createTable } from '../newTable.ts';
 import { noTableGrants } from '../objects.ts';

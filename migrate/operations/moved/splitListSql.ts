@@ -1,6 +1,7 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
-import { definerSettingsOf } from '../functionSettings.ts';
+import { definerFunction } from '../functions.ts';
 import { boundSql, inRange } from './compare.ts';
+import { collected, columnsOf, equal, givenKeys, handedTo, keyColumns, keyTypes, named } from './keySets.ts';
 
 /** A list in a column, and the table that its entries move to. */
 export interface SplitList {
@@ -31,14 +32,9 @@ export const CHECK = id('sqltrail_separator');
 
 const tables = (l: SplitList) => ({ from: id(l.schema, l.table), to: id(l.schema, l.into) });
 const newKeys = (l: SplitList) => l.key.map(({ newName }) => newName);
-/** The key in rows of our own, whose columns have other names than those of any table. */
-const ks = (l: SplitList, alias?: string) =>
-  l.key.map((_, at) => `${alias ? `${alias}.` : ''}k${at}`).join(', ');
-const oldKeys = (l: SplitList, alias: string) => l.key.map(({ name }) => `${alias}.${id(name)}`);
-const freshKeys = (l: SplitList, alias: string) => l.key.map(({ newName }) => `${alias}.${id(newName)}`);
-const named = (of: readonly string[]) => of.map((each, at) => `${each} AS k${at}`).join(', ');
-const equal = (of: readonly string[], alias: string) =>
-  of.map((each, at) => `${each} = ${alias}.k${at}`).join(' AND ');
+const newKey = (l: SplitList) => l.key.map(({ newName, type }) => ({ name: newName, type }));
+const oldKeys = (l: SplitList, alias: string) => columnsOf(l.key, alias);
+const freshKeys = (l: SplitList, alias: string) => columnsOf(newKey(l), alias);
 
 /** The entries, as an array; null or empty where there is none. */
 const entriesOf = (l: SplitList, alias: string) =>
@@ -79,10 +75,6 @@ export function newTableSql(l: SplitList, create: string): string {
   ].join('\n');
 }
 
-const types = (l: SplitList) => l.key.map(({ type }) => `${type}[]`).join(', ');
-/** `unnest` of the parameters, as rows. */
-const given = (l: SplitList) => `unnest(${l.key.map((_, at) => `$${at + 1}`).join(', ')}) AS c (${ks(l)})`;
-
 /**
  * Makes the new table say what the column says, for some keys. What says it already is left alone, so that both
  * directions together come to rest, and entries keep their positions.
@@ -92,14 +84,15 @@ const given = (l: SplitList) => `unnest(${l.key.map((_, at) => `$${at + 1}`).joi
  */
 function there(l: SplitList): string {
   const { from, to } = tables(l);
-  const name = id(l.schema, l.fn.there);
-  return `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${definerSettingsOf(l, { indexed: true })} AS $sqltrail$
-#variable_conflict use_column
-BEGIN
+  return definerFunction(
+    l,
+    l.fn.there,
+    { takes: keyTypes(l.key), returns: 'void', indexed: true },
+    `BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     BEGIN
       INSERT INTO ${to} (${quoteList([...newKeys(l), l.position, l.value])})
-      SELECT ${ks(l, 'c')}, 1, ${l.separator === undefined ? 'NULL' : "''"} FROM ${given(l)}
+      SELECT ${keyColumns(l.key, 'c')}, 1, ${l.separator === undefined ? 'NULL' : "''"} FROM ${givenKeys(l.key)}
       ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO NOTHING;
       RAISE EXCEPTION USING ERRCODE = 'SQT01';
     EXCEPTION WHEN SQLSTATE 'SQT01' THEN
@@ -107,43 +100,36 @@ BEGIN
     END;
   END IF;
   WITH stale AS MATERIALIZED (
-    SELECT ${ks(l, 'c')}, ${entriesOf(l, 't')} AS list
-      FROM ${given(l)} LEFT JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')}
+    SELECT ${keyColumns(l.key, 'c')}, ${entriesOf(l, 't')} AS list
+      FROM ${givenKeys(l.key)} LEFT JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')}
      WHERE ${oldKeys(l, 't')[0]} IS NULL
         OR ${saidBy(l, 't')} <> ${saidNew(l, `(SELECT ${joined(l, 'n')} FROM ${to} AS n WHERE ${equal(freshKeys(l, 'n'), 'c')})`)}),
   gone AS (
     DELETE FROM ${to} AS n USING stale AS s
      WHERE ${equal(freshKeys(l, 'n'), 's')} AND n.${id(l.position)} NOT BETWEEN 1 AND coalesce(cardinality(s.list), 0))
   INSERT INTO ${to} AS n (${quoteList([...newKeys(l), l.position, l.value])})
-  SELECT ${ks(l, 's')}, e.position, ${entryOf(l, 'e')}
+  SELECT ${keyColumns(l.key, 's')}, e.position, ${entryOf(l, 'e')}
     FROM stale AS s CROSS JOIN LATERAL unnest(s.list) WITH ORDINALITY AS e (value, position)
   ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO UPDATE SET ${id(l.value)} = EXCLUDED.${id(l.value)}
     WHERE n.${id(l.value)}::text COLLATE "C" IS DISTINCT FROM EXCLUDED.${id(l.value)}::text COLLATE "C";
-END $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${name}(${types(l)}) FROM PUBLIC;`;
+END`,
+  );
 }
 
-/** Keys as arrays, one for each column, from a query that gives them. */
-const collected = (l: SplitList, query: string) =>
-  `SELECT ${l.key.map((_, at) => `array_agg(d.k${at}) AS k${at}`).join(', ')} INTO c FROM (${query}) AS d;`;
-const call = (l: SplitList, fn: string) =>
-  `IF c.k0 IS NOT NULL THEN
-    PERFORM ${id(l.schema, fn)}(${l.key.map((_, at) => `c.k${at}`).join(', ')});
-  END IF;`;
-
-const trigger = (
-  l: SplitList,
-  fn: string,
-  body: string,
-) => `CREATE FUNCTION ${id(l.schema, fn)}() RETURNS trigger LANGUAGE plpgsql ${definerSettingsOf(l, { indexed: false })} AS $sqltrail$
-#variable_conflict use_column
-DECLARE
+/** Calls a function with the keys of the rows that a statement concerned. */
+const trigger = (l: SplitList, { fn, calls }: { fn: string; calls: string }, body: string): string =>
+  definerFunction(
+    l,
+    fn,
+    { returns: 'trigger', indexed: false },
+    `DECLARE
   c  record;
 BEGIN
 ${body}
+  ${handedTo(l.key, id(l.schema, calls))}
   RETURN NULL;
-END $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${id(l.schema, fn)}() FROM PUBLIC;`;
+END`,
+  );
 
 /**
  * What one statement did to the column is done to the new table, and the function that does it. Rows whose list did not
@@ -156,18 +142,17 @@ export function forwardSql(l: SplitList): string {
     there(l),
     trigger(
       l,
-      l.fn.forward,
+      { fn: l.fn.forward, calls: l.fn.there },
       `  IF TG_OP = 'TRUNCATE' THEN
     TRUNCATE ${to};
     RETURN NULL;
   ELSIF TG_OP = 'INSERT' THEN
-    ${collected(l, rows('new_rows'))}
+    ${collected(l.key, rows('new_rows'))}
   ELSIF TG_OP = 'DELETE' THEN
-    ${collected(l, rows('old_rows'))}
+    ${collected(l.key, rows('old_rows'))}
   ELSE
-    ${collected(l, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
-  END IF;
-  ${call(l, l.fn.there)}`,
+    ${collected(l.key, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
+  END IF;`,
     ),
   ].join('\n');
 }
@@ -178,43 +163,43 @@ export function forwardSql(l: SplitList): string {
  */
 export function reverseSql(l: SplitList): string {
   const { from, to } = tables(l);
-  const name = id(l.schema, l.fn.back);
   const rows = (of: string, select = 'SELECT') => `${select} ${named(freshKeys(l, 'r'))} FROM ${of} AS r`;
   return [
-    `CREATE FUNCTION ${name}(${types(l)}) RETURNS void LANGUAGE plpgsql ${definerSettingsOf(l, { indexed: true })} AS $sqltrail$
-#variable_conflict use_column
-BEGIN
-  PERFORM FROM ${given(l)} JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')} ORDER BY ${ks(l, 'c')} FOR NO KEY UPDATE OF t;
+    definerFunction(
+      l,
+      l.fn.back,
+      { takes: keyTypes(l.key), returns: 'void', indexed: true },
+      `BEGIN
+  PERFORM FROM ${givenKeys(l.key)} JOIN ${from} AS t ON ${equal(oldKeys(l, 't'), 'c')} ORDER BY ${keyColumns(l.key, 'c')} FOR NO KEY UPDATE OF t;
   -- As the foreign key will, which comes with complete: until then TRUNCATE of the old table works as before.
-  IF EXISTS (SELECT FROM ${given(l)} JOIN ${to} AS n ON ${equal(freshKeys(l, 'n'), 'c')} WHERE NOT EXISTS (SELECT FROM ${from} AS t WHERE ${equal(oldKeys(l, 't'), 'c')})) THEN
+  IF EXISTS (SELECT FROM ${givenKeys(l.key)} JOIN ${to} AS n ON ${equal(freshKeys(l, 'n'), 'c')} WHERE NOT EXISTS (SELECT FROM ${from} AS t WHERE ${equal(oldKeys(l, 't'), 'c')})) THEN
     RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = ${literal(`an entry in ${l.into} belongs to no row of ${l.table}`)};
   END IF;
   UPDATE ${from} AS t SET ${id(l.column)} = coalesce(w.list, ${l.empty})
-    FROM (SELECT c.*, (SELECT ${joined(l, 'n')} FROM ${to} AS n WHERE ${equal(freshKeys(l, 'n'), 'c')}) AS list FROM ${given(l)}) AS w
+    FROM (SELECT c.*, (SELECT ${joined(l, 'n')} FROM ${to} AS n WHERE ${equal(freshKeys(l, 'n'), 'c')}) AS list FROM ${givenKeys(l.key)}) AS w
    WHERE ${equal(oldKeys(l, 't'), 'w')} AND ${saidBy(l, 't')} <> ${saidNew(l, 'w.list')};
-END $sqltrail$;
-REVOKE EXECUTE ON FUNCTION ${name}(${types(l)}) FROM PUBLIC;`,
+END`,
+    ),
     trigger(
       l,
-      l.fn.reverse,
+      { fn: l.fn.reverse, calls: l.fn.back },
       `  IF TG_OP = 'TRUNCATE' THEN
     UPDATE ${from} AS t SET ${id(l.column)} = ${l.empty} WHERE ${saidBy(l, 't')} <> ${saidNew(l, 'NULL')};
     RETURN NULL;
   ELSIF TG_OP = 'DELETE' THEN
-    ${collected(l, rows('old_rows', 'SELECT DISTINCT'))}
+    ${collected(l.key, rows('old_rows', 'SELECT DISTINCT'))}
   ELSIF TG_OP = 'INSERT' THEN
-    ${collected(l, rows('new_rows', 'SELECT DISTINCT'))}
+    ${collected(l.key, rows('new_rows', 'SELECT DISTINCT'))}
   ELSE
-    ${collected(l, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
-  END IF;
-  ${call(l, l.fn.back)}`,
+    ${collected(l.key, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
+  END IF;`,
     ),
   ].join('\n');
 }
 
 export const noFunctions = (l: SplitList, trigger: 'forward' | 'reverse'): string =>
   `DROP FUNCTION ${id(l.schema, l.fn[trigger])}();
-DROP FUNCTION ${id(l.schema, trigger === 'forward' ? l.fn.there : l.fn.back)}(${types(l)});`;
+DROP FUNCTION ${id(l.schema, trigger === 'forward' ? l.fn.there : l.fn.back)}(${keyTypes(l.key)});`;
 
 /** Carries over the rows between two places; they are held, so that what is copied is what they say. */
 export const copySql = (l: SplitList): string => {
@@ -228,7 +213,6 @@ ON CONFLICT (${quoteList([...newKeys(l), l.position])}) DO NOTHING`;
 
 export function compareSql(l: SplitList): { bound: string; before: string } {
   const { from, to } = tables(l);
-  const newKey = l.key.map(({ newName, type }) => ({ name: newName, type }));
   return {
     bound: boundSql(from, l.key),
     before: `SELECT count(o.here)::int AS "legacyRows", coalesce(sum(f.entries), 0)::int AS "rebuiltRows", /* sqltrail */
@@ -238,6 +222,6 @@ export function compareSql(l: SplitList): { bound: string; before: string } {
   FROM (SELECT true AS here, ${named(oldKeys(l, 't'))}, ROW(${oldKeys(l, 't').join(', ')})::text AS key, ${saidBy(l, 't')} AS said
           FROM ${from} AS t WHERE ${inRange(l.key, 't')}) AS o
   FULL JOIN (SELECT ${named(freshKeys(l, 'n'))}, ROW(${freshKeys(l, 'n').join(', ')})::text AS key, count(*) AS entries, ${joined(l, 'n')} AS list
-          FROM ${to} AS n WHERE ${inRange(newKey, 'n')} GROUP BY ${freshKeys(l, 'n').join(', ')}) AS f ON ${l.key.map((_, at) => `f.k${at} = o.k${at}`).join(' AND ')}`,
+          FROM ${to} AS n WHERE ${inRange(newKey(l), 'n')} GROUP BY ${freshKeys(l, 'n').join(', ')}) AS f ON ${l.key.map((_, at) => `f.k${at} = o.k${at}`).join(' AND ')}`,
   };
 }

@@ -33,11 +33,30 @@ export const settingsOf = (environment: Environment): string =>
     .map((each) => `SET ${each}`)
     .join(' ');
 
-/**
- * Of functions that are called by triggers. Where it is so wanted, every statement goes through the indexes of the keys,
- * whatever the planner made of the sizes when it was planned first.
- */
-export const definerSettingsOf = (environment: Environment, { indexed }: { indexed: boolean }): string =>
+const definerSettingsOf = (environment: Environment, indexed: boolean): string =>
   `SECURITY DEFINER ${settingsOf(environment)} SET jit = off${
     indexed ? ' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off' : ''
   }`;
+
+/** A function that nobody may call but its owner. @param name quoted @param body from DECLARE or BEGIN to END */
+export const functionSql = (
+  name: string,
+  { takes = '', returns, settings }: { takes?: string; returns: string; settings: string },
+  body: string,
+): string => `CREATE FUNCTION ${name}(${takes}) RETURNS ${returns} LANGUAGE plpgsql
+  ${settings} AS $sqltrail$
+#variable_conflict use_column
+${body} $sqltrail$;
+REVOKE EXECUTE ON FUNCTION ${name}(${takes}) FROM PUBLIC;`;
+
+/**
+ * One that is called by triggers. Where it is so wanted (`indexed`), every statement goes through the indexes of the
+ * keys, whatever the planner made of the sizes when it was planned first.
+ */
+export const definerFunction = (
+  { schema, ...environment }: Environment & { schema: string },
+  fn: string,
+  { indexed, ...signature }: { takes?: string; returns: string; indexed: boolean },
+  body: string,
+): string =>
+  functionSql(id(schema, fn), { ...signature, settings: definerSettingsOf(environment, indexed) }, body);
