@@ -44,7 +44,7 @@ export const examples: Record<string, string[]> = {
 };
 
 /** The examples of a command as its help has them; empty where there are none. */
-export const exampleText = (command: string): string =>
-  (examples[command] ?? [])
-    .map((line, index) => `${index === 0 ? '\nExamples:\n' : ''}  sqltrail ${line}`)
-    .join('\n');
+export function exampleText(command: string): string {
+  const lines = examples[command];
+  return lines ? ['\nExamples:', ...lines.map((line) => `  sqltrail ${line}`)].join('\n') : '';
+}

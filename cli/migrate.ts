@@ -27,6 +27,7 @@ import {
   showProgress,
   startOperation,
   verifyOperation,
+  write,
   writeSteps,
 } from './migrateOperation.ts';
 import { type OperationFlags, operationArguments, operationOptions, planOperation } from './migratePlan.ts';
@@ -52,7 +53,6 @@ type PlanFlags = Pick<Flags, 'duty' | 'productionSize' | 'recording'>;
 const ownerUrl = (given: string | undefined) => databaseUrl(given, 'migrate plan postgres://owner');
 
 const WITHOUT_FILE = 'Without an operation or a file, the sample shop’s refactored model is meant.';
-const write = (text: string) => process.stdout.write(`${text}\n`);
 
 const UNITS: Record<string, number> = { MB: 1e6, GB: 1e9, TB: 1e12 };
 
@@ -175,11 +175,7 @@ export function migrateCommand(signal: AbortSignal): Command {
   const withFile = (name: string, description: string) =>
     command(name, description).argument('[file]', 'the plan of an operation; the shop’s model without one');
   const operation = (given: string | undefined, file: string, flags: Flags) =>
-    operationAt(ownerUrl(given), file, {
-      signal,
-      acceptUse: flags.acceptUse ?? false,
-      ...(flags.duty === undefined ? {} : { dutyCycle: flags.duty }),
-    });
+    operationAt(ownerUrl(given), file, signal, flags);
   const planOptions = (to: Command) =>
     to
       .option('--duty <share>', 'share of the time in which the backfill works', share, 0.5)

@@ -49,13 +49,24 @@ export interface At {
 export async function operationAt(
   url: string,
   file: string,
-  more: Pick<MigrationOptions, 'signal' | 'dutyCycle' | 'acceptUse'>,
+  signal: AbortSignal,
+  { duty, acceptUse = false }: { duty?: number; acceptUse?: boolean },
 ): Promise<At> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new ConfigurationError(`${file} could not be read: ${(error as Error).message}`);
   });
   const declared = readPlan(text, file);
-  return { declared, file, options: { url, mapping: operationOf(declared), ...more } };
+  return {
+    declared,
+    file,
+    options: {
+      url,
+      mapping: operationOf(declared),
+      signal,
+      acceptUse,
+      ...(duty === undefined ? {} : { dutyCycle: duty }),
+    },
+  };
 }
 
 export const NOTHING = '\nNothing was changed. Run it again with --yes to do this.';

@@ -54,15 +54,7 @@ const verbsOf =
               `Give the file of a plan: sqltrail migrate ${name} URL FILE. sqltrail migrate plan makes one.`,
             );
           const url = databaseUrl(given, `migrate ${name} postgres://owner`);
-          const { duty, acceptUse = false } = flags;
-          await work(
-            await operationAt(url, file, {
-              signal,
-              acceptUse,
-              ...(duty === undefined ? {} : { dutyCycle: duty }),
-            }),
-            flags,
-          );
+          await work(await operationAt(url, file, signal, flags), flags);
         }),
       );
 

@@ -22,22 +22,21 @@ interface Component {
   releases: string;
 }
 
-const PROMETHEUS = 'https://github.com/prometheus/prometheus/releases';
-const ALERTMANAGER = 'https://github.com/prometheus/alertmanager/releases';
+/** promtool and amtool come with the servers, of the same release. */
+const PROMETHEUS = { release: '3.15.0', releases: 'https://github.com/prometheus/prometheus/releases' };
+const ALERTMANAGER = { release: '0.31.1', releases: 'https://github.com/prometheus/alertmanager/releases' };
 
 /** The pinned Go modules under collector/build/ and what is built from them. */
 export const components = {
   prometheus: {
     source: 'github.com/prometheus/prometheus/cmd/prometheus',
     tags: 'remove_all_sd,netgo',
-    release: '3.15.0',
-    releases: PROMETHEUS,
+    ...PROMETHEUS,
   },
   alertmanager: {
     source: 'github.com/prometheus/alertmanager/cmd/alertmanager',
     tags: 'netgo',
-    release: '0.31.1',
-    releases: ALERTMANAGER,
+    ...ALERTMANAGER,
   },
   postgres_exporter: {
     source: 'github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter',
@@ -55,14 +54,12 @@ export const components = {
   promtool: {
     source: 'github.com/prometheus/prometheus/cmd/promtool',
     tags: 'remove_all_sd,netgo',
-    release: '3.15.0',
-    releases: PROMETHEUS,
+    ...PROMETHEUS,
   },
   amtool: {
     source: 'github.com/prometheus/alertmanager/cmd/amtool',
     tags: 'netgo',
-    release: '0.31.1',
-    releases: ALERTMANAGER,
+    ...ALERTMANAGER,
   },
 } as const satisfies Record<string, Component>;
 

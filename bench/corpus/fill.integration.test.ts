@@ -43,7 +43,7 @@ async function filled({ url }: TestDatabase, how: Filling): Promise<pg.Client> {
   }
 }
 
-it('keeps every constraint, also of keys of several columns, and goes on with the sequences', async () => {
+it('keeps every constraint, also of keys of several columns, and continues sequences after the last row', async () => {
   const [database] = made as [TestDatabase];
   const client = await filled(database, filling);
   const { rows } = await client.query(`

@@ -11,6 +11,11 @@ const sizeOf = ({ schema, name, estimatedRows, totalBytes }: Table) => ({
   bytes: totalBytes,
 });
 
+/** Columns by which rows of a table can be told apart; none of a table that is not migrated. */
+const keysOf = ({ kind, fixedColumns, primaryKey, uniqueKeys }: Table): string[][] =>
+  kind === 'table' && !fixedColumns ? [primaryKey, ...uniqueKeys].filter(({ length }) => length > 0) : [];
+const keyed = (table: Table) => keysOf(table).length > 0;
+
 const INTEGER = /^(smallint|integer|bigint)$/;
 
 /**
@@ -24,8 +29,8 @@ export function retypeOf(
   columns: readonly { column: string; type: string }[],
   format?: string,
 ): OperationOf<'retype'>[] {
-  const keys = [table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length > 0);
-  if (table.kind !== 'table' || table.fixedColumns || keys.length === 0) return [];
+  const keys = keysOf(table);
+  if (keys.length === 0) return [];
   const possible = columns.filter(
     ({ column, type }) => INTEGER.test(type) || keys.some((key) => !key.includes(column)),
   );
@@ -44,20 +49,13 @@ export function retypeOf(
 /** A large table whose rows have their date in a column that is never null. */
 export function partitionOf(table: Table, by: string): OperationOf<'partition'>[] {
   const column = table.columns.find(({ name }) => name === by);
-  const keys = [table.primaryKey, ...table.uniqueKeys].filter(({ length }) => length > 0);
-  return table.kind === 'table' &&
-    !table.fixedColumns &&
+  return keyed(table) &&
     table.estimatedRows >= LARGE_ROWS &&
-    keys.length > 0 &&
     column?.notNull &&
     /^(date|timestamp(\(\d\))? with(out)? time zone)$/.test(column.type)
     ? [{ operation: 'partition', ...sizeOf(table), by, interval: 'month' }]
     : [];
 }
-
-/** Whether rows of a table of its own can be told from those of others in it. */
-const keyed = ({ kind, fixedColumns, primaryKey, uniqueKeys }: Table) =>
-  kind === 'table' && !fixedColumns && (primaryKey.length > 0 || uniqueKeys.length > 0);
 
 /** A list that `sqltrail migrate plan ... split-list` can move to a table of its own. */
 export const splitListOf = (

@@ -1,11 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../../lib/waitFor.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { killedRuns } from '../../test/support/killedRuns.ts';
 import { type Operated, onHostile } from '../../test/support/operated.ts';
 import {
   differing,
@@ -15,7 +12,6 @@ import {
   type Writers,
 } from '../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../test/support/patience.ts';
-import { startNode } from '../../test/support/process.ts';
 import { runMigration } from '../engine.ts';
 import type { Phase, Reached } from '../mapping.ts';
 
@@ -151,49 +147,27 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
 
   it('goes on after kill -9 at any moment, there and back', async () => {
     const it = await plan(database.url);
-    const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-operate-'));
-    const file = path.join(dir, 'plan.yaml');
-    await writeFile(file, it.file);
+    await using runs = await killedRuns(database.url, it.file);
     writers = startWriters(database.url, WRITERS, statementOf('READ COMMITTED'));
-    const killed = async (direction: 'to' | 'back', phase: string) => {
-      const child = startNode(['test/support/operate.ts', direction, phase], {
-        TEST_URL: database.url,
-        TEST_PLAN: file,
-      });
-      let ended = false;
-      void child.exited.then(() => {
-        ended = true;
-      });
-      await waitFor('the run to begin', () => ended || child.output() !== '', {
-        deadlineMs: PATIENCE_MS,
-        everyMs: 5,
-      });
-      await sleep(Math.random() * 600);
-      await child.stop('SIGKILL');
-    };
-    try {
-      for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
-        await killed('to', phase);
-      await it.run('cutover-writes');
-      await written();
-      await expectEqual(it, 'cutover');
-      await killed('back', 'none');
-      await killed('back', 'none');
-      await it.back('none');
-      await written();
-      await killed('to', 'cutover-writes');
-      await it.run('cutover-writes');
-      await expectEqual(it, 'again');
-      await killed('to', 'contract');
-      await it.run('contract');
-      await written();
-      await writers.stop();
-      expect(writers.failures).toEqual([]);
-      expect(
-        (await client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows,
-      ).toEqual([]);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
+    for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
+      await runs.kill('to', phase);
+    await it.run('cutover-writes');
+    await written();
+    await expectEqual(it, 'cutover');
+    await runs.kill('back', 'none');
+    await runs.kill('back', 'none');
+    await it.back('none');
+    await written();
+    await runs.kill('to', 'cutover-writes');
+    await it.run('cutover-writes');
+    await expectEqual(it, 'again');
+    await runs.kill('to', 'contract');
+    await it.run('contract');
+    await written();
+    await writers.stop();
+    expect(writers.failures).toEqual([]);
+    expect((await client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows).toEqual(
+      [],
+    );
   });
 });

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { roleSql } from './operationCase.ts';
 
 /** Bookings that copy what they say of a guest, as strangers keep them; the copies of some contradict. */
 export const BOOKINGS = '"Дом"."Брони"';
@@ -6,9 +7,7 @@ export const GUESTS = '"Дом"."Гости"';
 export const LEDGER = '"Дом"."Гости_contradictions"';
 export const bookings = `
 CREATE SCHEMA "Дом";
-DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'case_writer') THEN CREATE ROLE case_writer; END IF;
-END $$;
+${roleSql('case_writer')}
 GRANT USAGE ON SCHEMA "Дом" TO case_writer;
 CREATE TABLE ${BOOKINGS} (
   id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

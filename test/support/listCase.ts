@@ -1,13 +1,12 @@
 import type pg from 'pg';
+import { roleSql } from './operationCase.ts';
 
 /** Articles with lists as strangers keep them: quoted names, a composite key, triggers that change the list again. */
 export const ARTICLES = '"Дом"."Статьи"';
 export const articles = `
 CREATE SCHEMA "Дом";
 CREATE SCHEMA ext;
-DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'case_writer') THEN CREATE ROLE case_writer; END IF;
-END $$;
+${roleSql('case_writer')}
 GRANT USAGE ON SCHEMA "Дом" TO case_writer;
 CREATE DOMAIN ext.place AS text CHECK (VALUE <> 'nowhere');
 CREATE TABLE ${ARTICLES} (

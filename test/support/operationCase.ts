@@ -1,5 +1,9 @@
 import pg from 'pg';
 
+/** @param name quoted where it needs quotes; roles belong to the server, on which other tests make them at the same time */
+export const roleSql = (name: string): string =>
+  `DO $$ BEGIN CREATE ROLE ${name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;`;
+
 /**
  * A shop's tables as strangers make them: foreign keys both ways, a view on a view, triggers, identity, row-level
  * security, comments, rights, statistics, storage options, quoted names and names in other scripts.
@@ -7,9 +11,8 @@ import pg from 'pg';
 export const hostileTables = `
 CREATE SCHEMA "Лавка";
 CREATE SCHEMA ext;
--- Roles belong to the server, on which other tests make them at the same time.
-DO $$ BEGIN CREATE ROLE case_writer; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
-DO $$ BEGIN CREATE ROLE "case reader"; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+${roleSql('case_writer')}
+${roleSql('"case reader"')}
 GRANT USAGE ON SCHEMA "Лавка" TO case_writer, "case reader";
 CREATE TYPE ext.mood AS ENUM ('sad', 'ok', 'happy');
 CREATE DOMAIN ext.money AS numeric(12, 2) CHECK (VALUE >= 0);
