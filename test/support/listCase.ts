@@ -52,7 +52,11 @@ export async function wrongLists(
     `SELECT ROW(${given.keys})::text AS key, ${given.column} AS list FROM ${given.table}`,
   );
   const entries = await client.query<{ key: string; value: string | null }>(
-    `SELECT ROW(${given.newKeys})::text AS key, ${given.value ?? 'value'}::text AS value FROM ${given.into} ORDER BY ${given.newKeys}, ${given.position ?? 'position'}`,
+    // Not ORDER BY of the statement itself, where a key called “value” would mean the output of that name.
+    `SELECT key, value FROM (
+       SELECT ROW(${given.newKeys})::text AS key, ${given.value ?? 'value'}::text AS value,
+              row_number() OVER (ORDER BY ${given.newKeys}, ${given.position ?? 'position'}) AS place
+         FROM ${given.into}) AS entries ORDER BY place`,
   );
   await client.query('COMMIT');
   const found = Map.groupBy(entries.rows, ({ key }) => key);
