@@ -1,4 +1,5 @@
 import { type DiagnosisOptions, defaultDiagnosis } from '../../diagnosis/run.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /**
  * A diagnosis that has time: with less it looks at less, and what tests ask is what it finds. Judged by all that was
@@ -9,8 +10,9 @@ export const unhurried = (url: string, more: Partial<DiagnosisOptions> = {}): Di
   url,
   observeMs: 0,
   dutyCycle: 1,
-  deadlineMs: 120_000,
-  budgetMs: 100_000,
+  statementTimeoutMs: PATIENCE_MS,
+  deadlineMs: 4 * PATIENCE_MS,
+  budgetMs: 4 * PATIENCE_MS,
   signal: new AbortController().signal,
   ...more,
 });
