@@ -1,3 +1,4 @@
+/** Of a statement that reads many rows: it goes to the server alone, and lets a few others go first. */
 export interface QueryLimits {
   /**
    * Wall-clock time for the statement and the rest that follows it, milliseconds: the server cancels it so early that
@@ -5,6 +6,9 @@ export interface QueryLimits {
    */
   withinMs: number;
 }
+
+/** As long as any statement may take. */
+export const READS_MUCH: QueryLimits = { withinMs: Number.POSITIVE_INFINITY };
 
 /** Read-only access with a budget. Every call is inside a READ ONLY transaction with its own timeouts. */
 export interface Session {

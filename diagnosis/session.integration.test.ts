@@ -2,6 +2,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createTestDatabase } from '../test/support/database.ts';
 import { readCapabilities, readStatements } from './catalogue.ts';
+import { READS_MUCH } from './readSession.ts';
 import { ConnectionFailed, NoTimeLeft, openSession } from './session.ts';
 
 const options = { statementTimeoutMs: 5_000, lockTimeoutMs: 500, budgetMs: 60_000, dutyCycle: 1 };
@@ -68,7 +69,10 @@ it('its own statements are no workload, whatever role it runs as', async () => {
   const texts = statements.map(({ text }) => text);
   expect(texts).toContain('SELECT a + a AS served FROM t');
   expect(
-    texts.filter((text) => /diagnosed|EXPLAIN|set_config|pg_extension/.test(text) && !/CREATE/.test(text)),
+    texts.filter(
+      (text) =>
+        /diagnosed|EXPLAIN|set_config|pg_extension|transaction_timestamp/.test(text) && !/CREATE/.test(text),
+    ),
   ).toEqual([]);
   await session.close();
   await owner.end();
@@ -182,6 +186,40 @@ it('statements of callers that do not wait for each other do not mix', async () 
       ).toEqual([{ path: `s${i}`, read_only: 'on' }]);
   });
   await Promise.all(asked);
+  await session.close();
+  await database.drop();
+});
+
+it('what reads many rows lets a few others go first, and then has its turn', async () => {
+  const database = await createTestDatabase();
+  const session = await openSession({ ...options, url: database.url });
+  const ended: string[] = [];
+  const ask = async (name: string, limits?: typeof READS_MUCH) => {
+    // Settings of their own: none of them can go together.
+    await session.withSettings({ search_path: name }).query('SELECT 1', [], limits);
+    ended.push(name);
+  };
+  await Promise.all([
+    ask('first'),
+    ask('long', READS_MUCH),
+    ...Array.from({ length: 6 }, (_, i) => ask(`short_${i}`)),
+  ]);
+  expect(ended).toEqual(['first', 'short_0', 'short_1', 'short_2', 'long', 'short_3', 'short_4', 'short_5']);
+  await session.close();
+  await database.drop();
+});
+
+it('counts the time of the server, not that of a client that does not take its answer', async () => {
+  const database = await createTestDatabase();
+  const session = await openSession({ ...options, url: database.url });
+  const asked = session.query('SELECT 1');
+  const heldUpMs = 2_000;
+  // The statement is on its way when this process is held up.
+  setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, heldUpMs));
+  await asked;
+  expect(session.ownLoad().busyMs).toBeLessThan(heldUpMs);
+  await session.query('SELECT pg_sleep(0.5)');
+  expect(session.ownLoad().busyMs).toBeGreaterThanOrEqual(500);
   await session.close();
   await database.drop();
 });

@@ -22,7 +22,14 @@ export interface SessionOptions {
    * statement it rests long enough. 1 never rests. See {@link OpenSession.besides} for a server that has much to do.
    */
   dutyCycle: number;
+  /** On whose account a statement goes that is asked for now; asked within the caller's asynchronous context. */
+  account?: () => Account | undefined;
   signal?: AbortSignal;
+}
+
+/** Takes the wall-clock milliseconds of statements; those that went together share theirs alike. */
+export interface Account {
+  busyMs: number;
 }
 
 /** The run has used the database time it was given; findings so far stay valid, the rest is marked partial. */
@@ -52,6 +59,18 @@ const MIN_TIMEOUT_MS = 100;
  * trip waits for the processor, on both sides. Not more, so that the rest that follows them comes soon.
  */
 const MAX_TOGETHER = 8;
+
+/**
+ * How long the transaction took so far by the server's clock. Neither the way there and back is in it, nor a client that
+ * waits for a processor, which are no work of the server's. Milliseconds.
+ */
+const SERVER_MS: pg.QueryConfig = {
+  text: `SELECT 1000 * extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp())::float8 AS ms
+${OWN_STATEMENT}`,
+};
+
+/** So often others go before a statement that reads many rows, and then it has its turn. */
+const MOST_PASSED_OVER = 4;
 
 /**
  * What the diagnosis may take from the statements that run beside it (0..1): with n of them, and with itself busy for a
@@ -152,6 +171,7 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
     settings: Settings;
     /** Statements with the same one can go together; without it, alone. */
     company: string | undefined;
+    account: Account | undefined;
     resolve(rows: object[]): void;
     reject(reason: unknown): void;
   }
@@ -172,16 +192,23 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
   };
   const tagged = ({ statements }: Work) =>
     statements.map((statement) => ({ ...statement, text: `${statement.text}\n${OWN_STATEMENT}` }));
+  /** @returns the results, and for how long the server was at them where its own clock says so, milliseconds */
   const transact = async (
     together: readonly [Waiting, ...Waiting[]],
-  ): Promise<PromiseSettledResult<pg.QueryResult>[]> => {
+  ): Promise<{ results: PromiseSettledResult<pg.QueryResult>[]; serverMs?: number }> => {
     const [{ work, settings }] = together;
-    if (together.length > 1)
-      return readOnlyEach(client, {
+    if (!pooled && work.statements.length === 1 && work.cleanUp === undefined) {
+      const results = await readOnlyEach(client, {
         settings,
-        statements: together.flatMap((each) => tagged(each.work)) as [pg.QueryConfig],
+        statements: [...together.flatMap((each) => tagged(each.work)), SERVER_MS] as [pg.QueryConfig],
         tag: OWN_STATEMENT,
       });
+      const last = results.pop();
+      return {
+        results,
+        ...(last?.status === 'fulfilled' ? { serverMs: last.value.rows[0]?.ms } : {}),
+      };
+    }
     const result = readOnlyTransaction(client, {
       settings,
       statements: tagged(work) as [pg.QueryConfig],
@@ -189,15 +216,23 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       tag: OWN_STATEMENT,
       readOnlySession: !pooled,
     });
-    return Promise.allSettled([result]);
+    return { results: await Promise.allSettled([result]) };
   };
   let { dutyCycle } = options;
   const waiting: Waiting[] = [];
   let serving = false;
+  let passedOver = 0;
   const serve = async () => {
     if (serving) return;
     serving = true;
-    for (let first = waiting.shift(); first; first = waiting.shift()) {
+    while (waiting.length > 0) {
+      // What reads many rows would have the others wait for it, and for the rest after it.
+      const short = waiting.findIndex(({ work }) => work.limits === undefined);
+      const long = waiting.findIndex(({ work }) => work.limits !== undefined);
+      const longsTurn = short < 0 || (long >= 0 && passedOver >= MOST_PASSED_OVER);
+      passedOver = long < 0 || longsTurn ? 0 : passedOver + 1;
+      const [first] = waiting.splice(longsTurn ? long : short, 1);
+      if (!first) break;
       const { company } = first;
       const together: [Waiting, ...Waiting[]] = [first];
       while (company !== undefined && together.length < MAX_TOGETHER) {
@@ -211,19 +246,25 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
         continue;
       }
       const started = performance.now();
+      let serverMs: number | undefined;
       try {
-        const results = await transact(together);
+        const answer = await transact(together);
+        ({ serverMs } = answer);
+        const { results } = answer;
         for (const [at, result] of results.entries())
           if (result.status === 'fulfilled') together[at]?.resolve(result.value.rows);
           else together[at]?.reject(whyFailed(result.reason));
       } catch (error) {
         for (const { reject } of together) reject(whyFailed(error));
       }
-      const busyMs = performance.now() - started;
+      const tookMs = performance.now() - started;
+      const busyMs = Math.min(serverMs ?? tookMs, tookMs);
       load.statements += together.length;
       load.busyMs += busyMs;
-      // What was asked goes on meanwhile: it takes none of the server's time. Nor does the rest keep the process from its end.
-      const rest = restMs(busyMs, dutyCycle);
+      for (const { account } of together) if (account) account.busyMs += busyMs / together.length;
+      // What was asked is worked on meanwhile: it takes none of the server's time, as the way there did not. Nor does the
+      // rest keep the process from its end.
+      const rest = restMs(busyMs, dutyCycle) - (tookMs - busyMs);
       if (rest >= 1) await new Promise((resolve) => setTimeout(resolve, rest).unref());
     }
     serving = false;
@@ -249,7 +290,14 @@ export async function openSession(options: SessionOptions): Promise<OpenSession>
       pooled || work.statements.length > 1 || work.cleanUp !== undefined || work.limits !== undefined;
     const company = alone ? undefined : JSON.stringify(settings);
     return new Promise<Row[]>((resolve, reject) => {
-      waiting.push({ work, settings, company, resolve: (rows) => resolve(rows as Row[]), reject });
+      waiting.push({
+        work,
+        settings,
+        company,
+        account: options.account?.(),
+        resolve: (rows) => resolve(rows as Row[]),
+        reject,
+      });
       // Whoever asks at the same moment comes along.
       queueMicrotask(() => void serve());
     });

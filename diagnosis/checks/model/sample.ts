@@ -1,4 +1,5 @@
 import type { CheckContext } from '../../check.ts';
+import { READS_MUCH } from '../../readSession.ts';
 import type { Column, Table } from '../../relations.ts';
 import { endIfOver } from '../shared.ts';
 
@@ -17,7 +18,7 @@ const MAX_COLUMNS = 80;
 const MAX_VALUE = 400;
 const MIN_ROWS = 20;
 /** Of the time that is left, for reading samples. */
-const SAMPLING_SHARE = 0.3;
+const SAMPLING_SHARE = 0.2;
 /** With fewer rows a sample of a large table shows no repetition; so many are read however slow the server is. */
 const FEWEST_ROWS = 1_500;
 /** Fewer values tell of the way to the server and back, not of how fast it reads. */
@@ -111,6 +112,8 @@ async function readOne(context: CheckContext, table: Table, most: number): Promi
                FROM ${context.session.quote(table.schema, table.name)}${
                  whole ? '' : ` TABLESAMPLE SYSTEM (${percent.toFixed(6)})`
                } LIMIT ${most}) AS sampled`,
+    [],
+    READS_MUCH,
   );
   return {
     table,

@@ -1,4 +1,5 @@
 import type { CheckContext } from '../../check.ts';
+import { READS_MUCH } from '../../readSession.ts';
 import type { Table } from '../../relations.ts';
 import { endIfOver } from '../shared.ts';
 import { type Ages, referenceTo } from './rowAge.ts';
@@ -71,6 +72,7 @@ export async function stillInUse(
                           WHERE random() < $2 OFFSET 0) AS sampled
                    JOIN ${session.quote(parent.table.schema, parent.table.name)} AS p ON p.${session.quote(key)} = sampled.reference) AS pairs`,
         [coldDays, thinned],
+        READS_MUCH,
       );
       if (!row || row.pairs === 0) continue;
       if (row.together >= row.pairs * TOGETHER_SHARE) together.push([child.table, parent.table]);
