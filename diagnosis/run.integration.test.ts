@@ -188,7 +188,7 @@ describe('other databases', () => {
     const diagnosis = await diagnose(
       unhurried(database.url, {
         onProgress: ({ at }) => {
-          if (at !== 12) return;
+          if (at < 12) return;
           killed ??= owner.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-diagnose' AND datname = current_database()",
           );
@@ -198,7 +198,7 @@ describe('other databases', () => {
     await killed;
     expect(diagnosis.partial).toBe(true);
     expect(notesOf(diagnosis).join(' ')).toMatch(/cut/);
-    expect(notesOf(diagnosis).join(' ')).toMatch(/not run: .*functional-dependency/);
+    expect(notesOf(diagnosis).join(' ')).toMatch(/not run: .*growth/);
     await owner.end();
     await database.drop();
   });

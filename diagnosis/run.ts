@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describeStatement } from '../instrumentation/statement.ts';
 import { describeTarget } from '../lib/pg/connect.ts';
 import { attribute, MAX_STATEMENTS, type StatementTime } from './attribution.ts';
@@ -5,11 +6,11 @@ import { readCapabilities, readSettings, readStatements, readTables } from './ca
 import type { Check, CheckContext, SpanSource } from './check.ts';
 import { allChecks } from './checks/index.ts';
 import { shortly } from './checks/shared.ts';
-import { type Blind, type CheckRun, type Diagnosis, rank } from './diagnosis.ts';
+import { type Blind, type Diagnosis, rank } from './diagnosis.ts';
 import type { Finding } from './finding.ts';
 import { observe } from './observe.ts';
-import { verifyFix } from './proposals/verify.ts';
 import type { Statement } from './relations.ts';
+import { type Accounts, runChecks } from './runChecks.ts';
 import { BudgetExceeded, ConnectionFailed, openSession } from './session.ts';
 import { readWorkload } from './workload.ts';
 import type { WorkloadEntry } from './workloadEntry.ts';
@@ -57,9 +58,6 @@ export const defaultDiagnosis = {
 /** Less database time than this is an idle database. Milliseconds for each second. */
 const IDLE_MS_PER_SECOND = 5;
 
-/** Those that read whole samples come last, so that the others are done when the workload is known. */
-const WHILE_OBSERVING: readonly Check['group'][] = ['set-up', 'indexes', 'queries', 'size', 'model'];
-
 /** @throws Error naming the wrong id and those that exist. */
 export function chooseChecks(only: readonly string[] = [], skip: readonly string[] = []): Check[] {
   const known = new Set(allChecks.flatMap(({ id, group }) => [id, group]));
@@ -93,15 +91,14 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   // It takes whole numbers only.
   const deadline = AbortSignal.timeout(Math.ceil(options.deadlineMs));
   const signal = AbortSignal.any([options.signal, deadline]);
-  const session = await openSession({ ...options, signal });
+  const accounts: Accounts = new AsyncLocalStorage();
+  const session = await openSession({ ...options, signal, account: () => accounts.getStore() });
   const notes: string[] = [];
   if (session.pooled)
     notes.push(
       'connected through a connection pooler: the diagnosis leaves nothing on its connections, but to apply a fix, archive or migrate, give the URL of the Postgres server itself',
     );
   const blind: Blind[] = [];
-  const runs = new Map<Check, CheckRun>();
-  const findings = new Map<Check, Finding[]>();
   let partial = false;
   const reason = (error: unknown) =>
     deadline.aborted
@@ -115,12 +112,31 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       readSettings(session),
     ]);
     const { statements } = counted;
-    let workload: Promise<readonly WorkloadEntry[]> | undefined;
-    let current = '';
     let now: { statements: Statement[]; windowSeconds: number | undefined } = counted;
-    let observing = false;
+    let observing = options.observeMs > 0 && !capabilities.statementsUnreadable;
+    const watch = async (): Promise<void> => {
+      options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
+      try {
+        const seen = await observe(session, capabilities, statements, options.observeMs, signal, (running) =>
+          session.besides(running),
+        );
+        const busyMs = seen.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
+        // Where nothing goes on now, what went on before is looked at.
+        if (busyMs / seen.seconds >= IDLE_MS_PER_SECOND || statements.length === 0)
+          now = { statements: seen.statements, windowSeconds: seen.seconds };
+      } catch (error) {
+        options.signal.throwIfAborted();
+        partial = true;
+        notes.push(
+          `the workload of now: ${reason(error)}; statements are judged by all since the statistics were reset`,
+        );
+      }
+      observing = false;
+    };
+    let workload: Promise<readonly WorkloadEntry[]> | undefined;
     const observed = () => {
-      if (observing) throw new Error(`${current} asks for the workload before it was observed`);
+      if (observing)
+        throw new Error(`${accounts.getStore()?.check.id} asks for the workload before it was observed`);
       return now;
     };
     const context: CheckContext = {
@@ -137,7 +153,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       spans: options.spans,
       sampleRows: options.sampleRows,
       diskBytes: options.diskBytes,
-      blind: (entry) => blind.push({ check: current, ...entry }),
+      blind: (entry) => blind.push({ check: accounts.getStore()?.check.id ?? '', ...entry }),
       remainingMs: () => Math.max(0, started + options.deadlineMs - Date.now()),
       signal,
       workload() {
@@ -145,80 +161,27 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
         return workload;
       },
     };
-    let ended = false;
-    const run = async (check: Check): Promise<void> => {
-      current = check.id;
-      const found: Finding[] = [];
-      options.onProgress?.({
-        check: check.title,
-        at: runs.size,
-        of: checks.length,
-        findings: [...findings.values()].flat().length,
-      });
-      findings.set(check, found);
-      const busyBefore = session.ownLoad().busyMs;
-      let problem: string | undefined;
-      try {
-        signal.throwIfAborted();
-        await runCheck(check, context, (finding) => found.push(finding));
-      } catch (error) {
-        options.signal.throwIfAborted();
-        problem = reason(error);
-        partial = true;
-        ended =
-          session.lost ||
-          error instanceof ConnectionFailed ||
-          error instanceof BudgetExceeded ||
-          deadline.aborted;
-      } finally {
-        runs.set(check, {
-          id: check.id,
-          outcome: problem === undefined ? 'complete' : 'failed',
-          findings: found.length,
-          busyMs: Math.round(session.ownLoad().busyMs - busyBefore),
-          ...(problem ? { problem } : {}),
-        });
-      }
-    };
-    const runEarly = async () => {
-      const early = checks
-        .filter(({ whileObserving }) => whileObserving)
-        .sort((a, b) => WHILE_OBSERVING.indexOf(a.group) - WHILE_OBSERVING.indexOf(b.group));
-      for (const check of early) if (observing && !ended) await run(check);
-    };
-    if (options.observeMs > 0 && !capabilities.statementsUnreadable) {
-      options.onProgress?.({ check: 'the workload of now', at: 0, of: checks.length, findings: 0 });
-      observing = true;
-      const watched = observe(session, capabilities, statements, options.observeMs, signal, (running) =>
-        session.besides(running),
-      ).finally(() => {
-        observing = false;
-      });
-      const [seen, early] = await Promise.allSettled([watched, runEarly()]);
-      if (early.status === 'rejected') throw early.reason;
-      if (seen.status === 'fulfilled') {
-        const busyMs = seen.value.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
-        // Where nothing goes on now, what went on before is looked at.
-        if (busyMs / seen.value.seconds >= IDLE_MS_PER_SECOND || statements.length === 0)
-          now = { statements: seen.value.statements, windowSeconds: seen.value.seconds };
-      } else {
+    const ran = await runChecks(checks, {
+      context,
+      accounts,
+      observation: observing ? watch() : undefined,
+      onProgress: options.onProgress,
+      failed(error) {
         options.signal.throwIfAborted();
         partial = true;
-        notes.push(
-          `the workload of now: ${reason(seen.reason)}; statements are judged by all since the statistics were reset`,
-        );
-      }
-    }
+        const ends = error instanceof ConnectionFailed || error instanceof BudgetExceeded;
+        return { problem: reason(error), ends: ends || session.lost || deadline.aborted };
+      },
+    });
     if (capabilities.statementsUnreadable) {
       partial = true;
       notes.push(`the workload: ${capabilities.statementsUnreadable}`);
     }
     const total = context.statements.reduce((sum, { totalMs }) => sum + totalMs, 0);
     const msPerSecond = context.windowSeconds ? total / context.windowSeconds : undefined;
-    for (const check of checks) if (!ended && !runs.has(check)) await run(check);
     const judged = await workload?.catch(() => undefined);
     if (judged) options.onWorkload?.(judged, statements);
-    const found = checks.flatMap((check) => findings.get(check) ?? []);
+    const found = checks.flatMap((check) => ran.get(check)?.findings ?? []);
     await addTraces(found, judged, options.spans, notes);
     return {
       format: 2,
@@ -239,43 +202,13 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
           blind.findIndex((other) => other.what === entry.what && other.remedy === entry.remedy) === at,
       ),
       checks: checks.map(
-        (check) => runs.get(check) ?? { id: check.id, outcome: 'not run', findings: 0, busyMs: 0 },
+        (check) => ran.get(check)?.run ?? { id: check.id, outcome: 'not run', findings: 0, busyMs: 0 },
       ),
       findings: rank(found, msPerSecond),
     };
   } finally {
     await session.close();
   }
-}
-
-/**
- * The findings of a check, in its order; they are verified side by side, so that this takes few round trips. What was
- * found before an error stays.
- *
- * @param keep takes each finding
- * @throws what ended the check, or the verification of one of its findings
- */
-async function runCheck(
-  check: Check,
-  context: CheckContext,
-  keep: (finding: Finding) => void,
-): Promise<void> {
-  const verifying: Promise<Finding>[] = [];
-  let failed: { error: unknown } | undefined;
-  try {
-    for await (const finding of check.run(context)) {
-      const verified = verifyFix(context, finding);
-      // It is waited for below; until then its failure is nobody's.
-      verified.catch(() => {});
-      verifying.push(verified);
-    }
-  } catch (error) {
-    failed = { error };
-  }
-  for (const result of await Promise.allSettled(verifying))
-    if (result.status === 'fulfilled') keep(result.value);
-    else failed ??= { error: result.reason };
-  if (failed) throw failed.error;
 }
 
 /** Longer texts are cut off: the queryid leads to the whole of it. */

@@ -35,21 +35,22 @@ export interface Names {
 export async function readNames(
   session: Session,
   tables: readonly Table[],
-  texts: readonly string[],
+  texts: PromiseLike<readonly string[]>,
 ): Promise<Names> {
-  const settings = await session.query<{ role: string | null; here: boolean; value: string }>(
+  const askSettings = session.query<{ role: string | null; here: boolean; value: string }>(
     `SELECT r.rolname::text AS role, s.setdatabase <> 0 AS here, substr(entry, length('search_path=') + 1) AS value
        FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) AS entry
       WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND entry LIKE 'search_path=%'`,
   );
-  const [server] = await session.query<{ path: string; own: string }>(
+  const askServer = session.query<{ path: string; own: string }>(
     "SELECT reset_val AS path, session_user::text AS own FROM pg_settings WHERE name = 'search_path'",
   );
-  const other = await session.query<{ schema: string; name: string; temporary: boolean; view: boolean }>(
+  const askOther = session.query<{ schema: string; name: string; temporary: boolean; view: boolean }>(
     `SELECT n.nspname::text AS schema, c.relname::text AS name, c.relpersistence = 't' AS temporary, c.relkind = 'v' AS view
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE (c.relkind IN ('v', 'f') OR c.relpersistence = 't' AND c.relkind IN ('r', 'p')) AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
   );
+  const [settings, [server], other, written] = await Promise.all([askSettings, askServer, askOther, texts]);
   const places = new Map<string, Set<string>>();
   const tableAt = new Set<string>();
   const tableNames = new Set(tables.map(({ name }) => name));
@@ -66,7 +67,7 @@ export async function readNames(
   }
   const temporary = new Set([
     ...other.filter((each) => each.temporary).map(({ name }) => name),
-    ...texts.flatMap((text) => temporaryIn(text) ?? []),
+    ...written.flatMap((text) => temporaryIn(text) ?? []),
   ]);
   const schemas = [...new Set(tables.map(({ schema }) => schema))].sort(
     (a, b) => Number(b === 'public') - Number(a === 'public') || a.localeCompare(b, 'en'),

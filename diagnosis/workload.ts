@@ -39,7 +39,7 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
   const byName = new Map(
     tables.map((table) => [`${table.schema}\0${table.name}`, new Set(table.columns.map(({ name }) => name))]),
   );
-  const names = await readNames(session, tables, await temporaryTables(context));
+  const names = await readNames(session, tables, temporaryTables(context));
   const totalMs = statements.reduce((sum, { totalMs: ms }) => sum + ms, 0);
   let unplanned = 0;
   const read = async (statement: Statement, at: number): Promise<WorkloadEntry> => {

@@ -49,10 +49,11 @@ async function verified(context: CheckContext, fix: Fix): Promise<{ fix: Fix; ne
       };
     }
     case 'setting': {
-      const needs: Needs = [];
-      for (const extension of fix.extensions) needs.push(...(await available(context, extension)));
-      for (const setting of fix.settings) needs.push(...(await settable(context, setting)));
-      return { fix, needs };
+      const needs = await Promise.all([
+        ...fix.extensions.map((extension) => available(context, extension)),
+        ...fix.settings.map((setting) => settable(context, setting)),
+      ]);
+      return { fix, needs: needs.flat() };
     }
     case 'maintenance': {
       if (fix.vacuum && tableNamed(context, fix.vacuum).kind === 'partitioned' && fix.storage.length > 0)

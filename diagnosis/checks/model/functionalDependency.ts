@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { bytesText, count } from '../../../lib/units/format.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import type { Finding } from '../../finding.ts';
@@ -19,7 +20,7 @@ const MIN_SUPPORTING_ROWS = 100;
 /** Rows of whole groups that confirm a dependency. */
 const CONFIRMED_ROWS = 30_000;
 /** Of the time that is left, for confirming in the database what the sample shows. */
-const CONFIRMING_SHARE = 0.6;
+const CONFIRMING_SHARE = 0.4;
 /** Rows after which a pair of columns that does not go together is given up, and the share that shows it. */
 const GLANCE_ROWS = 1_000;
 const HOPELESS_G3 = 0.5;
@@ -204,14 +205,23 @@ export const check: Check = {
     'Columns that another column determines although it is no key (a missing normal form), found by measuring g3, not by names; with the bytes of the copies and the copies that contradict each other.',
   async *run(context) {
     const total = context.tables.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
-    const proposed = (await readSamples(context))
-      .toSorted(bySize)
-      .flatMap((sample) => candidatesOf(sample).map((found) => ({ sample, found })));
+    const proposed: { sample: Sample; found: Found }[] = [];
+    for (const sample of (await readSamples(context)).toSorted(bySize)) {
+      proposed.push(...candidatesOf(sample).map((found) => ({ sample, found })));
+      // Each takes the processor for a while; checks beside this one take up their answers in between.
+      await setImmediate();
+    }
+    const relations = Promise.all(
+      proposed.map(({ sample: { table }, found }) => relationFor(context, table, found)),
+    );
+    // It is waited for below; until then its failure is nobody's.
+    relations.catch(() => {});
     const within = askWithin(context, CONFIRMING_SHARE);
     const unconfirmed = new Map<string, string[]>();
-    for (const { sample, found } of proposed) {
+    for (const [at, { sample, found }] of proposed.entries()) {
       context.signal.throwIfAborted();
-      const finding = await confirm(context, sample, found, total, within, unconfirmed);
+      const relation = async () => (await relations)[at] as Relation;
+      const finding = await confirm(context, sample, found, { total, within, unconfirmed, relation });
       if (finding) yield finding;
     }
     for (const [reason, dependencies] of unconfirmed)
@@ -221,6 +231,31 @@ export const check: Check = {
       });
   },
 };
+
+/** What the columns belong to: the table that is named after the determinant, or else a new one. */
+interface Relation {
+  name: string;
+  parent?: Table;
+}
+
+async function relationFor(
+  context: CheckContext,
+  { schema, name }: Table,
+  { determinant, dependents }: Found,
+): Promise<Relation> {
+  const of = stem(determinant);
+  const parent = context.tables.find(
+    (other) =>
+      other.schema === schema && other.primaryKey.length === 1 && [of, `${of}s`].includes(other.name),
+  );
+  if (parent) return { name: parent.name, parent };
+  const free = await freeName(context, {
+    schema,
+    name: `${of}${/s$/.test(of) ? '' : 's'}`,
+    definition: `${name}: ${determinant} determines ${dependents.join(', ')}`,
+  });
+  return { name: free };
+}
 
 /** The same on the rows of the sample, for when the server is too busy to be asked. */
 function measureSample({ columns, rows }: Sample, { determinant, dependents }: Found) {
@@ -241,9 +276,17 @@ async function confirm(
   context: CheckContext,
   sample: Sample,
   found: Found,
-  total: number,
-  within: ReturnType<typeof askWithin>,
-  unconfirmed: Map<string, string[]>,
+  {
+    total,
+    within,
+    unconfirmed,
+    relation: relationOf,
+  }: {
+    total: number;
+    within: ReturnType<typeof askWithin>;
+    unconfirmed: Map<string, string[]>;
+    relation: () => Promise<Relation>;
+  },
 ): Promise<Finding | undefined> {
   const { table } = sample;
   const { determinant, dependents } = found;
@@ -292,19 +335,7 @@ async function confirm(
   const notable = bytes >= NOTABLE_BYTES && bytes >= total * NOTABLE_SHARE;
   const quote = (name: string) => context.session.quote(name);
   const target = context.session.quote(table.schema, table.name);
-  const parent = context.tables.find(
-    ({ name, schema, primaryKey }) =>
-      schema === table.schema &&
-      primaryKey.length === 1 &&
-      [stem(determinant), `${stem(determinant)}s`].includes(name),
-  );
-  const relation =
-    parent?.name ??
-    (await freeName(context, {
-      schema: table.schema,
-      name: `${stem(determinant)}${/s$/.test(stem(determinant)) ? '' : 's'}`,
-      definition: `${table.name}: ${determinant} determines ${columns.join(', ')}`,
-    }));
+  const { name: relation, parent } = await relationOf();
   const relations = synthesise(
     table.columns.map(({ name }) => name),
     [

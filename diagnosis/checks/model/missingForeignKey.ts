@@ -51,7 +51,7 @@ interface Reference extends Omit<Candidate, 'keys'>, Key {
   missing: number;
 }
 
-const valuesOf = ({ sample, column }: Candidate) =>
+const valuesOf = (sample: Sample, column: Column) =>
   [...new Set(sample.columns.get(column.name))].filter((value) => value !== null).slice(0, MAX_VALUES);
 
 /** How many of the values are no keys of the parent. */
@@ -76,17 +76,14 @@ export const check: Check = {
     'Columns whose values are the keys of another table (inclusion, measured) without a foreign key; rows that refer to nothing are counted.',
   async *run(context) {
     const { session } = context;
-    const references: Reference[] = [];
-    for (const candidate of candidates(context, await readSamples(context))) {
-      const values = valuesOf(candidate);
-      if (values.length < 2) continue;
-      const { sample, column, keys } = candidate;
+    const referenceOf = async ({ sample, column, keys }: Candidate): Promise<Reference | undefined> => {
+      const values = valuesOf(sample, column);
+      if (values.length < 2) return undefined;
       for (const each of keys) {
         try {
           const missing = await missingOf(context, each, values);
-          if (missing > values.length * LARGEST_ORPHAN_SHARE) continue;
-          references.push({ sample, column, ...each, values: values.length, missing });
-          break;
+          if (missing <= values.length * LARGEST_ORPHAN_SHARE)
+            return { sample, column, ...each, values: values.length, missing };
         } catch (error) {
           endIfOver(context, error);
           const { parent } = each;
@@ -96,11 +93,29 @@ export const check: Check = {
           });
         }
       }
-    }
+      return undefined;
+    };
+    // Together, so that they need few round trips.
+    const references = (
+      await Promise.all(candidates(context, await readSamples(context)).map(referenceOf))
+    ).filter((reference) => reference !== undefined);
     references.sort((a, b) => bySize(a.sample, b.sample));
     const within = askWithin(context, COUNTING_SHARE);
     const uncounted = new Map<string, string[]>();
-    for (const { sample, column, parent, key, values, missing } of references) {
+    const names = Promise.all(
+      references.map(({ sample: { table }, column, parent, key }) =>
+        freeName(context, {
+          schema: table.schema,
+          name: `${table.name}_${column.name}`,
+          suffix: '_fkey',
+          definition: `${column.name} to ${parent.schema}.${parent.name}.${key}`,
+          constraintOf: table.oid,
+        }),
+      ),
+    );
+    // It is waited for below; until then its failure is nobody's.
+    names.catch(() => {});
+    for (const [at, { sample, column, parent, key, values, missing }] of references.entries()) {
       const { table } = sample;
       const [child, other] = [
         session.quote(table.schema, table.name),
@@ -119,20 +134,13 @@ export const check: Check = {
         const { message } = error as Error;
         uncounted.set(message, [...(uncounted.get(message) ?? []), `${table.name}.${column.name}`]);
       }
-      const name = await freeName(context, {
-        schema: table.schema,
-        name: `${table.name}_${column.name}`,
-        suffix: '_fkey',
-        definition: `${column.name} to ${parent.schema}.${parent.name}.${key}`,
-        constraintOf: table.oid,
-      });
       const atOnce = table.kind === 'partitioned' && context.capabilities.version < NOT_VALID_ON_PARTITIONED;
       // With rows that refer to nothing a foreign key that is not validated keeps new ones out.
       const foreignKey = {
         change: 'add foreign key' as const,
         schema: table.schema,
         table: table.name,
-        constraint: name,
+        constraint: (await names)[at] as string,
         column: column.name,
         references: { schema: parent.schema, table: parent.name, column: key },
         validate: atOnce ? ('at once' as const) : orphans === 0 ? ('then' as const) : ('later' as const),

@@ -73,32 +73,36 @@ export const check: Check = {
     'Policies on tables where row-level security is off, tables that every role may write, and SECURITY DEFINER functions for everybody that run with the caller’s search_path (splinter, and the manual on writing such functions safely).',
   whileObserving: true,
   async *run(context) {
-    yield* await one(context, POLICIES, (found) => ({
-      id: 'access-too-wide:policies',
-      severity: 'warning',
-      title: `Policies of ${named(found)} are without effect`,
-      explanation:
-        'The tables have policies, but row-level security was not switched on, so every role with a right on the table sees and changes all rows.',
-      remedy: 'ALTER TABLE … ENABLE ROW LEVEL SECURITY, or drop the policies',
-      risk: 'From then on a role sees only what a policy lets it see; test as each role first.',
-    }));
-    yield* await one(context, WRITABLE, (found) => ({
-      id: 'access-too-wide:public',
-      severity: 'info',
-      title: `Every role may write ${named(found)}`,
-      explanation: 'PUBLIC has the right to change rows, also roles that are made later for something else.',
-      remedy: 'REVOKE it from PUBLIC, and GRANT it to the roles that write',
-      risk: 'A role that relied on it is refused; grant first.',
-    }));
-    yield* await one(context, DEFINERS, (found) => ({
-      id: 'access-too-wide:definers',
-      severity: 'info',
-      title: `${named(found)} ${found.length === 1 ? 'runs' : 'run'} with the owner’s rights and the caller’s search_path`,
-      explanation:
-        'Who calls such a function decides which tables and operators its names mean, and so can have them run with the owner’s rights.',
-      remedy:
-        'ALTER FUNCTION … SET search_path = …, and REVOKE EXECUTE from PUBLIC where not everybody has to call it',
-      risk: 'Names that were found by the caller’s path have to be on the new one.',
-    }));
+    const found = await Promise.all([
+      one(context, POLICIES, (found) => ({
+        id: 'access-too-wide:policies',
+        severity: 'warning',
+        title: `Policies of ${named(found)} are without effect`,
+        explanation:
+          'The tables have policies, but row-level security was not switched on, so every role with a right on the table sees and changes all rows.',
+        remedy: 'ALTER TABLE … ENABLE ROW LEVEL SECURITY, or drop the policies',
+        risk: 'From then on a role sees only what a policy lets it see; test as each role first.',
+      })),
+      one(context, WRITABLE, (found) => ({
+        id: 'access-too-wide:public',
+        severity: 'info',
+        title: `Every role may write ${named(found)}`,
+        explanation:
+          'PUBLIC has the right to change rows, also roles that are made later for something else.',
+        remedy: 'REVOKE it from PUBLIC, and GRANT it to the roles that write',
+        risk: 'A role that relied on it is refused; grant first.',
+      })),
+      one(context, DEFINERS, (found) => ({
+        id: 'access-too-wide:definers',
+        severity: 'info',
+        title: `${named(found)} ${found.length === 1 ? 'runs' : 'run'} with the owner’s rights and the caller’s search_path`,
+        explanation:
+          'Who calls such a function decides which tables and operators its names mean, and so can have them run with the owner’s rights.',
+        remedy:
+          'ALTER FUNCTION … SET search_path = …, and REVOKE EXECUTE from PUBLIC where not everybody has to call it',
+        risk: 'Names that were found by the caller’s path have to be on the new one.',
+      })),
+    ]);
+    yield* found.flat();
   },
 };

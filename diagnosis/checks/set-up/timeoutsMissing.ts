@@ -21,16 +21,21 @@ export const check: Check = {
     'statement_timeout, lock_timeout and idle_in_transaction_session_timeout, at the server, the database or a role.',
   async *run(context) {
     // The diagnosis sets its own for its session, so the server's value is read from where it would come without that.
-    const [reset] = await context.session.query<{ own: string; values: Record<string, string> }>(
+    const askReset = context.session.query<{ own: string; values: Record<string, string> }>(
       `SELECT session_user::text AS own, json_object_agg(name, reset_val) AS values FROM pg_settings WHERE name = ANY($1)`,
       [TIMEOUTS],
     );
-    const unset = TIMEOUTS.filter((name) => (reset?.values[name] ?? '0') === '0');
-    if (unset.length === 0) return;
-    const rows = await context.session.query<{ role: string | null; config: string[] }>(
+    const askRows = context.session.query<{ role: string | null; config: string[] }>(
       `SELECT r.rolname::text AS role, s.setconfig AS config FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
         WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`,
     );
+    const askDatabase = context.session.query<{ name: string; longest: number | null }>(
+      `SELECT current_database() AS name, (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8
+         FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS longest`,
+    );
+    const [[reset], rows, [database]] = await Promise.all([askReset, askRows, askDatabase]);
+    const unset = TIMEOUTS.filter((name) => (reset?.values[name] ?? '0') === '0');
+    if (unset.length === 0) return;
     const sets = (role: string | null, name: string) =>
       rows.some((row) => row.role === role && row.config.some((entry) => entry.startsWith(`${name}=`)));
     const roles = await rolesAtWork(context, reset?.own ?? '');
@@ -41,10 +46,6 @@ export const check: Check = {
     if (missing.length === 0) return;
     const lacking = new Set(missing.flatMap(without));
     const some = lacking.size < roles.length ? [...lacking].sort() : [];
-    const [database] = await context.session.query<{ name: string; longest: number | null }>(
-      `SELECT current_database() AS name, (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8
-         FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS longest`,
-    );
     const longest = database?.longest ?? 0;
     const suggested: Record<string, string> = {
       statement_timeout: '30s',
