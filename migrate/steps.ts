@@ -226,7 +226,7 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
     steps.push({
       phase: 'backfill',
       name: table.table,
-      lock: 'the rows of a batch, FOR SHARE, about 100 ms; backs off after 300 ms of waiting',
+      lock: 'the rows of a batch, FOR SHARE, for about 200 ms; backs off after 300 ms of waiting',
       work: { kind: 'run', run: (run, { phase }) => backfill(run, mapping, table, phase) },
       undo: {
         kind: 'transaction',
