@@ -103,7 +103,7 @@ describe('sqltrail archive', () => {
     const restore = { url, directory, segment: segment?.id as number, holdDays: 30, reason: 'claim 17' };
     expect(await restoreArchive({ ...restore, keys })).toBe(3);
     expect(await all()).toEqual(before);
-    await expect(restoreArchive({ ...restore, keys })).rejects.toThrow(/restored already/);
+    await expect(restoreArchive({ ...restore, keys })).rejects.toThrow(/already restored/);
     // Held: they do not go again.
     expect((await runArchive(options({ only: ['closed-orders'] })))[0]?.units).toBe(0);
     expect(await restoreArchive(restore)).toBe((segment?.units as number) - 3);
@@ -200,7 +200,7 @@ describe('sqltrail archive', () => {
     expect(verdicts.filter(({ problem }) => problem).map((each) => each.file)).toEqual([damaged]);
     const restore = { url, segment: again?.id as number, holdDays: 1, reason: 'test' };
     await expect(restoreArchive({ ...restore, directory })).rejects.toThrow(
-      /not what was written; nothing was restored/,
+      /differs from what was written; nothing was restored/,
     );
     expect(await restoreArchive({ ...restore, directory: copy })).toBe(again?.units);
   });
@@ -224,7 +224,7 @@ describe('sqltrail archive', () => {
     await locker.query('BEGIN; SELECT FROM carts FOR UPDATE');
     const running = runArchive(options({ only: ['carts'] }));
     await expect.poll(() => sessions()).toBe(1);
-    await expect(runArchive(options())).rejects.toThrow(/Another archival is at work/);
+    await expect(runArchive(options())).rejects.toThrow(/Another archival is running/);
     expect(await countOf('carts')).toBe(before);
     await locker.query('ROLLBACK');
     await locker.end();

@@ -120,7 +120,7 @@ export async function expireArchive(options: ExpireOptions): Promise<number[]> {
   } catch (error) {
     if (!(error as NodeJS.ErrnoException).syscall) throw error;
     throw new OperationError(
-      `Not all files could be deleted: ${(error as Error).message}. No query reads them any more; mend it and run it again.`,
+      `Not all files could be deleted: ${(error as Error).message}. No query reads them any more; correct the problem and run it again.`,
       { cause: error },
     );
   } finally {

@@ -178,7 +178,7 @@ export async function exportSegment(
       );
       if (!said[0].readable)
         throw new OperationError(
-          `${tableName(part.table)} has a value that Postgres writes and cannot read back (${await unreadableValue(reader, part.columns, quote, part.rows)}); a restore could not be done. Correct it, or hold its unit in the policy. Nothing was removed from the database.`,
+          `${tableName(part.table)} has a value that Postgres can write but not read back (${await unreadableValue(reader, part.columns, quote, part.rows)}), so it could not be restored. Correct it, or hold its unit in the policy. Nothing was removed from the database.`,
         );
       const [written] = await rowsOf<{ rows: number; content: string }>(
         duck.connection,
@@ -186,7 +186,7 @@ export async function exportSegment(
       );
       if (!written || written.rows !== said[0].rows || written.content !== said[0].content)
         throw new OperationError(
-          `The file of ${tableName(part.table)} does not say what the table says (${written?.rows ?? 0} rows of ${said[0].rows}). Nothing was removed from the database.`,
+          `The file of ${tableName(part.table)} differs from the table (${written?.rows ?? 0} rows of ${said[0].rows}). Nothing was removed from the database.`,
         );
       const called = named(part.table);
       files.push({

@@ -36,7 +36,7 @@ export function explained(
     return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (isConnectionLost(error))
-    return new OperationError(`${describeTarget(url)}: the connection was cut. ${nothing}; run it again.`, {
+    return new OperationError(`${describeTarget(url)}: the connection was lost. ${nothing}; run it again.`, {
       cause: error,
     });
   const cause = code === undefined ? undefined : causes[code];
@@ -52,7 +52,7 @@ export function explained(
     )
   )
     return new OperationError(
-      `${nothing}: ${error.message.split('\n')[0]} sqltrail archive verify tells which files are not as they were written.`,
+      `${nothing}: ${error.message.split('\n')[0]} sqltrail archive verify shows which files have changed since they were written.`,
       { cause: error },
     );
   return error;

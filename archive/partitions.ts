@@ -111,7 +111,7 @@ async function rangeType(client: pg.ClientBase, table: Named, column?: string): 
   const [key] = rows;
   if (!key || (column !== undefined && key.column !== column))
     throw new OperationError(
-      `${textName(table)} is not partitioned by ranges of ${column ?? 'one column'}, so that its partitions do not tell how old their rows are; leave "partition: detach" out of the policy, and rows leave by themselves.`,
+      `${textName(table)} is not partitioned by ranges of ${column ?? 'one column'}, so its partitions do not show how old their rows are. Remove "partition: detach" from the policy to archive rows one by one.`,
     );
   return key.type;
 }

@@ -99,7 +99,7 @@ async function linkFiles(
 ): Promise<Map<string, string>> {
   if (!duck.scratch)
     throw new OperationError(
-      'No temporary directory could be made, which a query needs. Set TMPDIR to one that can be written to.',
+      'A query needs a temporary directory, which could not be created. Set TMPDIR to a writable directory.',
     );
   const place = path.join(duck.scratch, 'files');
   await mkdir(place, { mode: 0o700 });
@@ -220,7 +220,7 @@ export async function queryArchive(options: QueryOptions): Promise<QueryResult> 
     if (error instanceof OperationError) throw error;
     if (late)
       throw new OperationError(
-        `The query had no answer within ${timeoutSeconds} s and was ended. Narrow it, or give it longer with --timeout.`,
+        `The query did not finish within ${timeoutSeconds} s and was cancelled. Narrow it, or allow more time with --timeout.`,
         { cause: error },
       );
     let { message } = error as Error;

@@ -90,7 +90,7 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     const segment = segments.find(({ id: each }) => each === wanted);
     if (!segment)
       throw new OperationError(
-        `There is no segment ${wanted}; sqltrail archive list shows them${segments.length > 0 ? ` (${segments[0]?.id} to ${segments.at(-1)?.id})` : ''}.`,
+        `There is no segment ${wanted}; sqltrail archive list shows all segments${segments.length > 0 ? ` (${segments[0]?.id} to ${segments.at(-1)?.id})` : ''}.`,
       );
     if (segment.state !== 'archived')
       throw new OperationError(
@@ -102,7 +102,7 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     for (const { file, sha256 } of files)
       if ((await sha256Of(path.join(directory, file)).catch(() => '')) !== sha256)
         throw new OperationError(
-          `${path.join(directory, file)} is missing or not what was written; nothing was restored. Put back an intact copy (--copy-dir keeps them), then run it again.`,
+          `${path.join(directory, file)} is missing, or differs from what was written; nothing was restored. Put back an intact copy (--copy-dir keeps them), then run it again.`,
         );
     const excluded = (await readExcluded(client)).get(wanted) ?? [];
     const parent = files[0] as SegmentFile;
@@ -119,10 +119,10 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
     const missing = keys?.filter((each) => !units.some((unit) => unit.key === each)) ?? [];
     if (missing.length > 0)
       throw new OperationError(
-        `Not in segment ${wanted}, or restored already: ${missing.join(', ')}. sqltrail archive query finds where a unit is.`,
+        `Not in segment ${wanted}, or already restored: ${missing.join(', ')}. Use sqltrail archive query to find a unit.`,
       );
     if (units.length === 0)
-      throw new OperationError(`Segment ${wanted} holds nothing that is not restored yet.`);
+      throw new OperationError(`Segment ${wanted} has already been restored completely.`);
     const chosen = keys
       ? `sqltrail_unit IN (${units.map(({ unit }) => unit).join(', ')})`
       : inForce(segment, excluded);
@@ -165,7 +165,7 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
       );
       if (rows[0].rows !== said?.rows || rows[0].content !== said?.content)
         throw new OperationError(
-          `${table} does not take the rows as they were (${rows[0].rows} of ${said?.rows} there); nothing was restored. Look for rows of the same keys${tables.firing.length > 0 ? `, and for triggers that only the owner of their table can disable: ${tables.firing.join(', ')}` : ''}.`,
+          `${table} does not accept the rows unchanged (${rows[0].rows} of ${said?.rows} there); nothing was restored. Look for rows with the same keys${tables.firing.length > 0 ? `, and for triggers that only the owner of their table can disable: ${tables.firing.join(', ')}` : ''}.`,
         );
     }
     await tables.asBefore();

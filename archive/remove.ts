@@ -44,7 +44,7 @@ export async function removeSegment(
         return noneOf(unit.name);
       }
       throw new OperationError(
-        `${archival.at(file)} has changed since it was written, and ${segment.removed} units are in it alone. Put back an intact copy, then run it again.`,
+        `${archival.at(file)} has changed since it was written, and it is the only place with ${segment.removed} units. Put back an intact copy, then run it again.`,
       );
     }
   const units = await readUnitRows(archival, segment);
@@ -77,10 +77,10 @@ export async function removeSegment(
         locked += 1;
         if (locked === LOCKED_UNITS)
           throw new OperationError(
-            `Rows of ${unit.name} have been locked by others for too long. Everything removed so far is in the files; look for long transactions in pg_stat_activity, then run it again.`,
+            `Rows of ${unit.name} have been locked by other sessions for too long. Everything removed so far is in the files. Look for long transactions in pg_stat_activity, then run it again.`,
             { cause: error },
           );
-        refused = { unit: done, reason: 'locked', why: 'others keep them locked' };
+        refused = { unit: done, reason: 'locked', why: 'other sessions keep them locked' };
       } else {
         const why = refusal(error);
         if (why === undefined) throw error;

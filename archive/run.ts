@@ -154,7 +154,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
         nothing: 'The run has stopped, and every row is in exactly one place',
       });
     throw new OperationError(
-      `${describeTarget(options.url)}: the connection was cut. Every row is in exactly one place; run it again, and it goes on.`,
+      `${describeTarget(options.url)}: the connection was lost. Every row is in exactly one place; run it again to continue.`,
       { cause: error },
     );
   } finally {

@@ -111,7 +111,7 @@ describe('a statement is refused before DuckDB binds it', () => {
   ])('%s', async (_, sql) => {
     const said = await prepare(sql()).catch((error: Error) => error);
     expect(said).toBeInstanceOf(OperationError);
-    expect((said as Error).message).toMatch(/takes one SELECT|The SQL is wrong/);
+    expect((said as Error).message).toMatch(/runs one SELECT|The SQL is wrong/);
   });
 
   it('whatever case and quotes its names are written in', async () => {

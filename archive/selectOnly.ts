@@ -38,7 +38,7 @@ function nodesOf(tree: unknown): Node[] {
 
 const refuse = (why: string) =>
   new OperationError(
-    `${why} archive query takes one SELECT over the archived tables, and changes nothing. SHOW TABLES names them.`,
+    `${why} archive query runs one SELECT over the archived tables, and changes nothing. SHOW TABLES lists them.`,
   );
 
 /**
@@ -63,7 +63,7 @@ export async function prepareSelect(
   };
   if (parsed.error && parsed.error_type !== 'not implemented')
     throw new OperationError(`The SQL is wrong: ${parsed.error_message}`);
-  if (parsed.error || !parsed.statements) throw refuse('This is no SELECT.');
+  if (parsed.error || !parsed.statements) throw refuse('This is not a SELECT.');
   const [statement, ...more] = parsed.statements;
   if (!statement || more.length > 0) throw refuse('Give one statement.');
   if (statement.named_param_map.length > 0)
@@ -80,7 +80,7 @@ export async function prepareSelect(
   const extracted = await connection.extractStatements(sql);
   if (extracted.count !== 1) throw refuse('Give one statement.');
   const prepared = await extracted.prepare(0);
-  if (prepared.statementType !== StatementType.SELECT) throw refuse('This is no SELECT.');
+  if (prepared.statementType !== StatementType.SELECT) throw refuse('This is not a SELECT.');
   return prepared;
 }
 

@@ -110,7 +110,7 @@ export async function openArchive(url: string, purpose: 'change' | 'copy' | 'rea
       const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [ADVISORY_LOCK]);
       if (!rows[0].mine)
         throw new OperationError(
-          'Another archival is at work on this database. Wait for it, or end it first.',
+          'Another archival is running on this database. Wait for it, or stop it first.',
         );
     }
     return client;

@@ -135,6 +135,6 @@ export async function formOf(
 export function checkKeyForm(form: Form, type: string | undefined, table: string): void {
   if (form === 'escaped' && type && keyType(type) === 'text')
     throw new OperationError(
-      `${table} has text that is not UTF-8, in a database with the encoding SQL_ASCII, and a key of text. Give a whole number or a uuid as its key in the policy. Nothing was removed from the database.`,
+      `${table} has a text key, and text that is not UTF-8 in a database with the encoding SQL_ASCII. Give a whole number or a uuid as its key in the policy. Nothing was removed from the database.`,
     );
 }

@@ -107,19 +107,19 @@ async function tightened(...directories: string[]): Promise<void> {
 /** `sqltrail archive`: plan, run, list, verify, query, restore, expire. */
 export function archiveCommand(signal: AbortSignal): Command {
   const archive = new Command('archive').description(
-    'move closed and old rows to Parquet files by a policy, search them there, bring them back',
+    'move closed and old rows to Parquet files by a policy, search them, restore them',
   );
   const database = (command: Command) =>
-    command.argument('[url]', 'the owner of the tables; or set DATABASE_URL');
+    command.argument('[url]', 'URL with the owner of the tables; or set DATABASE_URL');
   const directory = (command: Command) =>
-    command.option('--dir <directory>', 'where the files are', 'archive');
+    command.option('--dir <directory>', 'directory with the files', 'archive');
   const policy = (command: Command) =>
     command
-      .requiredOption('--policy <file>', 'what may leave, and when (docs/archival.md)')
-      .option('--only <unit...>', 'these units only');
+      .requiredOption('--policy <file>', 'what may be archived, and when (docs/archival.md)')
+      .option('--only <unit...>', 'only these units');
 
   policy(
-    database(archive.command('plan').description('what the policy would move today; changes nothing')),
+    database(archive.command('plan').description('show what the policy would move today; changes nothing')),
   ).action((given: string | undefined, flags: { policy: string; only?: string[] }) =>
     reported(async () => {
       const plans = await planPolicy({
@@ -131,15 +131,15 @@ export function archiveCommand(signal: AbortSignal): Command {
     }),
   );
 
-  directory(policy(database(archive.command('run').description('move it; a killed run is gone on with'))))
+  directory(policy(database(archive.command('run').description('move it; resumes a run that was killed'))))
     .option(
       '--copy-dir <directory>',
-      'a further directory, on another disk, for a copy; may be repeated',
+      'another directory, on another disk, for a copy; may be repeated',
       collected,
     )
     .option(
       '--duty <share>',
-      'share of the time in which files are made and rows deleted',
+      'share of the time to spend writing files and deleting rows',
       (text) => {
         const value = Number(text);
         if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
@@ -147,7 +147,7 @@ export function archiveCommand(signal: AbortSignal): Command {
       },
       0.25,
     )
-    .option('--every <hours>', 'do it again after so many hours, until it is ended (Ctrl-C)', hours)
+    .option('--every <hours>', 'repeat after this many hours, until stopped (Ctrl-C)', hours)
     .option('--yes', 'do it', false)
     .action(
       (
@@ -196,7 +196,7 @@ export function archiveCommand(signal: AbortSignal): Command {
             });
             for (const { unit, units, rows, bytes, kept, left, problems } of results) {
               write(
-                `${unit}: ${count(units)} units (${count(rows)} rows) are in ${bytesText(bytes)} of files${kept > 0 ? `; ${count(kept)} stayed where they are` : ''}`,
+                `${unit}: ${count(units)} units (${count(rows)} rows) are archived in ${bytesText(bytes)} of files${kept > 0 ? `; ${count(kept)} stayed in the database` : ''}`,
               );
               for (const { reason, units: staying } of left) write(`  ${count(staying)} stay: ${reason}`);
               for (const problem of problems) process.stderr.write(`${unit}: ${problem}\n`);
@@ -215,7 +215,7 @@ export function archiveCommand(signal: AbortSignal): Command {
     );
 
   database(
-    archive.command('list').description('what is archived, and how long its files are to be kept'),
+    archive.command('list').description('list what is archived, and how long its files are to be kept'),
   ).action((given: string | undefined) =>
     reported(async () => {
       const segments = await listArchive({ url: ownerUrl(given) });
@@ -243,7 +243,7 @@ export function archiveCommand(signal: AbortSignal): Command {
     database(
       archive
         .command('verify')
-        .description('read all files, compare them with what was written; exit code 1 when one differs'),
+        .description('read all files and compare them with what was written; exit code 1 if one differs'),
     ),
   ).action((given: string | undefined, flags: { dir: string }) =>
     reported(async () => {
@@ -266,11 +266,11 @@ export function archiveCommand(signal: AbortSignal): Command {
       archive
         .command('expire')
         .description(
-          'delete files whose retention is over; the later of the policy and of what was in force when they were written',
+          'delete files whose retention is over, by today’s policy or the one in force when they were written, whichever is longer',
         ),
     ),
   )
-    .requiredOption('--policy <file>', 'what may leave, and when (docs/archival.md)')
+    .requiredOption('--policy <file>', 'what may be archived, and when (docs/archival.md)')
     .option('--copy-dir <directory>', 'a directory with a copy; may be repeated', collected)
     .option('--yes', 'do it', false)
     .action(
@@ -309,15 +309,13 @@ export function archiveCommand(signal: AbortSignal): Command {
   directory(
     archive
       .command('query')
-      .description("one SELECT over what is archived (DuckDB's dialect); SHOW TABLES names the tables")
+      .description("run one SELECT over the archived tables (DuckDB's dialect); SHOW TABLES lists them")
       .argument('<sql>', "for example: SELECT id, total FROM orders WHERE customer_email = 'a@example.org'")
-      .argument('[url]', 'the database that it was archived from; or set DATABASE_URL'),
+      .argument('[url]', 'URL of the database that the rows were archived from; or set DATABASE_URL'),
   )
-    .addOption(
-      new Option('--format <format>', 'how to write the answer').choices(['table', 'json']).default('table'),
-    )
-    .option('--max-rows <n>', 'of the answer; it says when there are more', whole, 100_000)
-    .option('--timeout <seconds>', 'end a query that takes longer', whole, 600)
+    .addOption(new Option('--format <format>', 'output format').choices(['table', 'json']).default('table'))
+    .option('--max-rows <n>', 'maximum rows of the result; more are reported', whole, 100_000)
+    .option('--timeout <seconds>', 'maximum time of the query', whole, 600)
     .action(
       (
         sql: string,
@@ -343,11 +341,11 @@ export function archiveCommand(signal: AbortSignal): Command {
     );
 
   directory(
-    database(archive.command('restore').description('bring a segment, or units of it, back to the tables'))
-      .requiredOption('--segment <n>', 'its number in sqltrail archive list', whole)
-      .option('--keys <key...>', 'these units only')
-      .option('--hold-days <n>', 'do not archive them again for so long', whole, 90)
-      .option('--reason <text>', 'why, for the record', 'restored by hand')
+    database(archive.command('restore').description('restore a segment, or units of it, to the tables'))
+      .requiredOption('--segment <n>', 'number of the segment, as in sqltrail archive list', whole)
+      .option('--keys <key...>', 'only these units')
+      .option('--hold-days <n>', 'days before the restored units may be archived again', whole, 90)
+      .option('--reason <text>', 'reason for the journal', 'restored by hand')
       .option('--yes', 'do it', false),
   ).action(
     (

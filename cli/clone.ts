@@ -18,7 +18,7 @@ await runProgram({
     program
       .command('demo', { isDefault: true })
       .description(
-        'the sample shop, start to end: ordinary load, the peak, alerts, the trace and SQL behind them, diagnosis, short-term fixes, archival, a new data model, report',
+        'run the demo on the sample shop: ordinary load, the peak, alerts, the trace and SQL behind them, diagnosis, short-term fixes, archival, a new data model, report',
       )
       .addOption(
         new Option('--scale <name>', 'how much data; default is about 1 GB')
@@ -27,13 +27,13 @@ await runProgram({
       )
       .option('--seed <n>', 'same seed, same data', wholeNumber(0), 1)
       .option('--ordinary <seconds>', 'length of the ordinary load', wholeNumber(10), 75)
-      .option('--peak <seconds>', 'longest length of the peak', wholeNumber(10), 120)
+      .option('--peak <seconds>', 'maximum length of the peak', wholeNumber(10), 120)
       .addOption(
-        new Option('--until <stage>', 'how far it goes: about 4, 10 and 30 minutes')
+        new Option('--until <stage>', 'the last stage to run; they take about 4, 10 and 30 minutes')
           .choices([...stages])
           .default('medium-term'),
       )
-      .option('--out <directory>', 'where the recording goes', 'out')
+      .option('--out <directory>', 'directory for the recording and documents', 'out')
       .option('--exit', 'end after the verdict instead of leaving the console open', false)
       .action(
         async (options: {

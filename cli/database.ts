@@ -17,7 +17,7 @@ export function databaseUrl(given: string | undefined, example: string): string 
     );
   if (!isDatabaseUrl(url))
     throw new ConfigurationError(
-      `The database’s address is no URL such as ${example.slice(example.indexOf('postgres://'))}@localhost:5432/app.`,
+      `The address of the database is not a URL such as ${example.slice(example.indexOf('postgres://'))}@localhost:5432/app.`,
     );
   return url;
 }

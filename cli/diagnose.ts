@@ -64,38 +64,38 @@ interface Options {
 export function diagnoseCommand(signal: AbortSignal): Command {
   return new Command('diagnose')
     .description(
-      'find why a Postgres hurts: read-only, within a budget, on any database of version 14 or newer',
+      'find out why a Postgres database is slow or at risk: read-only, within a budget, on version 14 or newer',
     )
     .argument(
       '[url]',
       'postgres://user@host:port/database; or set DATABASE_URL; the password may come from PGPASSWORD',
     )
-    .addOption(new Option('--format <format>', 'how to print').choices(Object.keys(formats)).default('text'))
-    .option('--output <file>', 'write there instead of to the terminal')
-    .option('--only <check...>', 'these checks or groups only (model, indexes, queries, size, set-up)')
+    .addOption(new Option('--format <format>', 'output format').choices(Object.keys(formats)).default('text'))
+    .option('--output <file>', 'write to this file instead of the terminal')
+    .option('--only <check...>', 'run only these checks or groups (model, indexes, queries, size, set-up)')
     .option('--skip <check...>', 'not these')
-    .option('--console <url>', 'sqltrail’s console, for N+1 and for traces of findings')
+    .option('--console <url>', 'URL of the sqltrail console, for N+1 and for traces of findings')
     .addOption(
       new Option(
         '--observe <seconds>',
-        'judge the workload of this time; 0 for all since the statistics began',
+        'how long to observe the workload; 0 uses all statistics since their last reset',
       )
         .argParser(seconds(0))
         .default(defaultDiagnosis.observeMs, String(defaultDiagnosis.observeMs / 1000)),
     )
     .addOption(
-      new Option('--deadline <seconds>', 'wall-clock time for all')
+      new Option('--deadline <seconds>', 'maximum wall-clock time')
         .argParser(seconds(1))
         .default(defaultDiagnosis.deadlineMs, String(defaultDiagnosis.deadlineMs / 1000)),
     )
     .addOption(
-      new Option('--budget <seconds>', 'database time for all')
+      new Option('--budget <seconds>', 'maximum database time')
         .argParser(seconds(0.1))
         .default(defaultDiagnosis.budgetMs, String(defaultDiagnosis.budgetMs / 1000)),
     )
     .option(
       '--duty <share>',
-      'share of the time in which the server may be kept busy, 0 to 1',
+      'maximum share of the time to keep the server busy, 0 to 1',
       (text) => {
         const value = Number(text);
         if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Give a number above 0, at most 1.');
@@ -103,14 +103,14 @@ export function diagnoseCommand(signal: AbortSignal): Command {
       },
       defaultDiagnosis.dutyCycle,
     )
-    .option('--disk-bytes <size>', 'size of the server’s disk, for the day when it is full', bytes)
+    .option('--disk-bytes <size>', 'size of the server’s disk, to predict when it is full', bytes)
     .addOption(
-      new Option('--fail-on <severity>', 'exit with 1 for a finding at least so severe')
+      new Option('--fail-on <severity>', 'exit with 1 if a finding has at least this severity')
         .choices(['never', 'info', 'warning', 'critical'])
         .default('never'),
     )
-    .option('--verbose', 'all findings with all evidence', false)
-    .option('--list', 'list the checks and end', false)
+    .option('--verbose', 'show all findings with all evidence', false)
+    .option('--list', 'list the checks and exit', false)
     .addHelpText(
       'after',
       '\nExit code: 0; 1 when a finding reaches --fail-on; 2 for wrong input or no connection; 3 when the result is partial.',
@@ -123,7 +123,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
       }
       const url = databaseUrl(given, 'diagnose postgres://reader');
       if (options.console !== undefined && !/^https?:\/\//.test(options.console))
-        throw new ConfigurationError('--console: give an address such as http://127.0.0.1:8088.');
+        throw new ConfigurationError('--console: give a URL such as http://127.0.0.1:8088.');
       try {
         chooseChecks(options.only, options.skip);
       } catch (error) {

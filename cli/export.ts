@@ -11,11 +11,11 @@ import { writeOwned } from './ownedFiles.ts';
 /** `sqltrail export`. */
 export function exportCommand(): Command {
   return new Command('export')
-    .description('write files for a Prometheus, Grafana and collector that you run already')
+    .description('write configuration files for the Prometheus, Grafana and collector that you already run')
     .addArgument(new Argument('[what...]', 'which files; all without it').choices(Object.keys(kinds)))
-    .option('--config <file>', `what is observed; ${CONFIG_FILE} by default`)
+    .option('--config <file>', `configuration file (default: ${CONFIG_FILE})`)
     .option('--out <directory>', 'where to write', 'sqltrail-export')
-    .option('--force', 'overwrite files that were changed, or that somebody else made', false)
+    .option('--force', 'overwrite files that were changed, or that sqltrail did not create', false)
     .addHelpText(
       'after',
       `\n${Object.entries(kinds)

@@ -217,8 +217,8 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
 });
 
 it.each([
-  [['--prometheus', 'http://127.0.0.1:9090'], /--prometheus shows the shop’s customers.*--shop/],
-  [['--shop', 'http://127.0.0.1:3000', '--prometheus', 'nonsense'], /--prometheus is no address/],
+  [['--prometheus', 'http://127.0.0.1:9090'], /--prometheus is only used together with --shop/],
+  [['--shop', 'http://127.0.0.1:3000', '--prometheus', 'nonsense'], /--prometheus is not a URL/],
 ])('%j is refused before anything is done', async (flags, message) => {
   await expect(fix('apply', ...flags)).rejects.toThrow(message);
 });

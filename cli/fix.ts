@@ -23,7 +23,7 @@ const write = (text: string) => process.stdout.write(`${text}\n`);
 
 const SHOP_OPTION = [
   '--shop <url>',
-  'the running sample shop, whose statements and pool are exchanged as well (token in SQLTRAIL_TOKEN)',
+  'URL of the running sample shop, to change its statements and pool as well (token in SQLTRAIL_TOKEN)',
 ] as const;
 
 const isAddress = (url: string) => /^https?:\/\//.test(url) && URL.canParse(url);
@@ -32,7 +32,7 @@ const isAddress = (url: string) => /^https?:\/\//.test(url) && URL.canParse(url)
 function shopTarget(url: string | undefined): ShopTarget | undefined {
   if (url === undefined) return undefined;
   const token = process.env['SQLTRAIL_TOKEN'];
-  if (!isAddress(url)) throw new ConfigurationError('--shop is no address such as http://127.0.0.1:3000.');
+  if (!isAddress(url)) throw new ConfigurationError('--shop is not a URL such as http://127.0.0.1:3000.');
   if (!token) throw new ConfigurationError('--shop needs the shop’s token in SQLTRAIL_TOKEN.');
   return { shop: url.replace(/\/$/, ''), token };
 }
@@ -57,9 +57,9 @@ function applicationOf(flags: Pick<PlanFlags, 'shop' | 'prometheus'>): Applicati
   const { shop, prometheus } = flags;
   const target = shopTarget(shop);
   if (prometheus !== undefined && !isAddress(prometheus))
-    throw new ConfigurationError('--prometheus is no address such as http://127.0.0.1:9090.');
+    throw new ConfigurationError('--prometheus is not a URL such as http://127.0.0.1:9090.');
   if (prometheus !== undefined && !target)
-    throw new ConfigurationError('--prometheus shows the shop’s customers: give the shop too (--shop).');
+    throw new ConfigurationError('--prometheus is only used together with --shop: give the shop too.');
   return target && shopApplication(prometheus ? { ...target, prometheus } : target);
 }
 
@@ -159,25 +159,30 @@ function writeMediumTerm(planned: readonly MediumTerm[]): void {
 /** The options that a plan and its application share. */
 const planOptions = (command: Command): Command =>
   command
-    .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
-    .option('--only <id...>', 'these actions or kinds only (index, settings, maintenance, query, pool)')
+    .argument('[url]', 'URL with a role that owns the tables; or set DATABASE_URL')
+    .option('--only <id...>', 'only these actions or kinds (index, settings, maintenance, query, pool)')
     .option('--skip <id...>', 'not these')
     .option(...SHOP_OPTION)
-    .option('--read-url <url>', 'a role with pg_monitor, for diagnosis and measurement')
-    .option('--console <url>', 'sqltrail’s console, for traces')
+    .option('--read-url <url>', 'URL with a role that has pg_monitor, for diagnosis and measurement')
+    .option('--console <url>', 'URL of the sqltrail console, for traces')
     .option(
       '--prometheus <url>',
-      'with --shop: the Prometheus of its customers’ page times, by which its statements and its pool are measured',
+      'with --shop: the Prometheus that has its customers’ page times, to measure changes of its statements and pool',
     )
     .option(
       '--rounds <n>',
-      'diagnose again after the mitigation, which lets other statements through',
+      'maximum rounds of diagnosis and fixes; the first fixes let other statements through',
       wholeNumber(1),
       3,
     )
-    .option('--windows <n>', 'windows measured before and after each action; 0 for none', wholeNumber(0), 3)
+    .option(
+      '--windows <n>',
+      'windows to measure before and after each action; 0 measures nothing',
+      wholeNumber(0),
+      3,
+    )
     .option('--window <seconds>', 'length of a window', wholeNumber(1), 5)
-    .option('--review-days <n>', 'temporary indexes are to be reviewed after these days', wholeNumber(1), 30)
+    .option('--review-days <n>', 'days until temporary indexes are due for review', wholeNumber(1), 30)
     .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.');
 
 /** Diagnoses, shows the plan and, with --yes, applies it; again for what the first round lets through. */
@@ -245,30 +250,32 @@ const planAndApply =
 
 /** `sqltrail fix plan | apply | list | revert`. */
 export function fixCommand(signal: AbortSignal): Command {
-  const fix = new Command('fix').description('apply what the diagnosis found, measured and reversible');
+  const fix = new Command('fix').description(
+    'fix what the diagnosis found; each change is measured and reversible',
+  );
   planOptions(
     fix
       .command('plan')
       .description(
-        'diagnose, and show each action with its reason, SQL, lock, risk and time, and what migrate does online; changes nothing',
+        'diagnose, and show each action with its reason, SQL, lock, risk and time, and the operations for migrate; changes nothing',
       ),
   )
-    .option('--json', 'the plan as JSON, and nothing else', false)
+    .option('--json', 'print only the plan, as JSON', false)
     .action(planAndApply(signal));
   planOptions(
     fix
       .command('apply')
       .description(
-        'carry the plan out on the live database, measuring each action; one that does not help is reverted',
+        'apply the plan to the live database, measure each action, and revert actions that do not help',
       ),
   )
-    .option('--yes', 'do it; without it the plan is shown, and nothing is changed', false)
+    .option('--yes', 'apply it; without this option, only show the plan', false)
     .action(planAndApply(signal));
   fix
     .command('list')
-    .description('what was changed, its effect, and what is due for review')
-    .argument('[url]', 'the database; or set DATABASE_URL')
-    .option('--json', 'the journal as JSON', false)
+    .description('list what was changed, its effect, and what is due for review')
+    .argument('[url]', 'URL of the database; or set DATABASE_URL')
+    .option('--json', 'print the journal as JSON', false)
     .action((given: string | undefined, { json }: { json: boolean }) =>
       reported(async () => {
         const entries = await readJournal(ownerUrl(given));
@@ -293,8 +300,8 @@ export function fixCommand(signal: AbortSignal): Command {
   fix
     .command('revert')
     .description('undo actions, the last one first')
-    .argument('[url]', 'a role that owns the tables; or set DATABASE_URL')
-    .option('--only <id...>', 'these actions; all in force without it')
+    .argument('[url]', 'URL with a role that owns the tables; or set DATABASE_URL')
+    .option('--only <id...>', 'only these actions (default: all in force)')
     .option(...SHOP_OPTION)
     .option('--yes', 'do it', false)
     .action(

@@ -17,7 +17,7 @@ export function describeAction(action: Action, at: number): string {
     ...(action.steps ?? action.sql).map((sql) => `     SQL:  ${sql};`),
     `     Lock: ${action.lock}`,
     `     Risk: ${action.risk}`,
-    `     Time: ${action.time ? timeText(action.time) : 'not known: a sample of its table could not be timed'}`,
+    `     Time: ${action.time ? timeText(action.time) : 'unknown: a sample of its table could not be timed'}`,
     ...(action.bytes === null ? [] : [`     Disk: about ${bytesText(action.bytes)}`]),
     ...(action.undo.length > 0 ? [`     Undo: ${action.undo.join('; ')};`] : []),
   ].join('\n');
@@ -33,7 +33,7 @@ function whatOf(operation: Operation): string {
     case 'extract':
       return `move ${operation.columns.join(', ')} of ${name} to a table ${operation.into}, once for each ${operation.key}`;
     default:
-      return `give ${operation.columns.map(({ column, type }) => `${name}.${column} the type ${type}`).join(', ')}`;
+      return `change ${operation.columns.map(({ column, type }) => `${name}.${column} to ${type}`).join(', ')}`;
   }
 }
 
@@ -43,10 +43,10 @@ export function describeMediumTerm({ operation, findings, severity, seconds, byt
   return [
     `  – ${whatOf(operation)}   [${severity}]`,
     `     Why:  ${findings.join('; ')}`,
-    `     Size: ${rows < 0 ? 'not known: the table was never analysed' : `${count(rows)} rows`}, ${bytesText(bytes)} with indexes`,
-    `     Time: ${seconds === null ? 'not known' : `of the order of ${durationText(seconds)} (${count(ROWS_PER_SECOND)} rows a second, as measured on two busy cores; migrate status shows your own)`}`,
+    `     Size: ${rows < 0 ? 'unknown: the table was never analysed' : `${count(rows)} rows`}, ${bytesText(bytes)} with indexes`,
+    `     Time: ${seconds === null ? 'unknown' : `about ${durationText(seconds)} (${count(ROWS_PER_SECOND)} rows a second, as measured on two busy cores; migrate status shows your own)`}`,
     `     Disk: about ${bytesText(bytes)} until it is complete`,
-    '     Lock: ACCESS EXCLUSIVE for milliseconds, when the tables change places or the old columns go; reads and writes go on',
+    '     Lock: ACCESS EXCLUSIVE for milliseconds, when the tables swap names or the old columns are dropped; otherwise reads and writes continue',
     `     Plan: ${operationCommand(operation)}`,
   ].join('\n');
 }

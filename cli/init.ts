@@ -82,7 +82,7 @@ async function makeRole(url: string, role: MonitorRole): Promise<void> {
   const password = process.env[PASSWORD];
   if (!password)
     throw new ConfigurationError(
-      `--create-role needs the new role's password in ${PASSWORD}, for example: ${PASSWORD}="$(openssl rand -base64 24)". It is on no command line and in no file.`,
+      `--create-role needs the new role's password in ${PASSWORD}, for example: ${PASSWORD}="$(openssl rand -base64 24)". The password is never on a command line or in a file.`,
     );
   const client = await openDirect({ url, applicationName: 'sqltrail-init', what: '--create-role' });
   try {
@@ -94,7 +94,7 @@ async function makeRole(url: string, role: MonitorRole): Promise<void> {
     );
   } catch (error) {
     throw new ConfigurationError(
-      `The role could not be made (${(error as Error).message}). Nothing was changed in the database. It takes CREATEROLE, and the right to grant pg_monitor: a superuser, or the provider's administrator.`,
+      `The role could not be created (${(error as Error).message}). Nothing was changed in the database. This needs CREATEROLE and the right to grant pg_monitor, as a superuser or the provider's administrator has.`,
       { cause: error },
     );
   } finally {
@@ -119,19 +119,27 @@ export function initCommand(signal: AbortSignal): Command {
       `read a database, and write a first ${CONFIG_FILE} for it; changes nothing in it unless asked`,
     )
     .argument('[url]', 'postgres://user@host:port/database; or set DATABASE_URL')
-    .option('--service <name>', 'service.name of a service on it; may be repeated', collected, [])
-    .option('--metrics <host:port>', 'where that service has its metrics; may be repeated', collected, [])
-    .option('--collector <url>', 'where a collector takes OTLP over HTTP, such as http://127.0.0.1:4318')
+    .option(
+      '--service <name>',
+      'service.name of a service that uses the database; may be repeated',
+      collected,
+      [],
+    )
+    .option('--metrics <host:port>', 'where Prometheus scrapes that service; may be repeated', collected, [])
+    .option(
+      '--collector <url>',
+      'URL of a collector that accepts OTLP over HTTP, such as http://127.0.0.1:4318',
+    )
     .option('--out <file>', 'the file to write', CONFIG_FILE)
     .option('--force', 'overwrite the file', false)
-    .option('--role <name>', 'the role that monitors', 'sqltrail_monitor')
-    .option('--create-role', `make that role, with the password that ${PASSWORD} holds`, false)
-    .option('--yes', 'do so, instead of showing the statements', false)
+    .option('--role <name>', 'name of the monitoring role', 'sqltrail_monitor')
+    .option('--create-role', `create that role with the password in ${PASSWORD}`, false)
+    .option('--yes', 'with --create-role: do it, instead of only showing the statements', false)
     .action(async (given: string | undefined, options: Options) => {
       const url = databaseUrl(given, 'init postgres://owner');
       if (existsSync(options.out) && !options.force)
         throw new ConfigurationError(
-          `${options.out} is there already, and stays as it is. Name another file with --out, or overwrite it with --force.`,
+          `${options.out} exists already and was not changed. Name another file with --out, or overwrite it with --force.`,
         );
       const facts = await readFacts(url, signal);
       const services = await servicesOf(options);

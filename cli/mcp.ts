@@ -19,12 +19,12 @@ export function mcpCommand(signal: AbortSignal): Command {
     .description(
       'an MCP server on stdin and stdout for an assistant: findings, statements, traces, KPIs and a plan of fixes, read-only',
     )
-    .argument('[url]', 'one database; without it those of the configuration')
-    .option('--config <file>', `what is observed; ${CONFIG_FILE} by default`)
-    .option('--console <url>', 'where traces are; the configuration’s by default')
-    .option('--prometheus <url>', 'where KPIs are; the configuration’s by default')
-    .option('--dir <directory>', 'that of sqltrail up, with the history of findings', '.sqltrail-up')
-    .option('--deadline <seconds>', 'a diagnosis ends after that', wholeNumber(1), 28)
+    .argument('[url]', 'URL of one database (default: those of the configuration)')
+    .option('--config <file>', `configuration file (default: ${CONFIG_FILE})`)
+    .option('--console <url>', 'URL of the console, for traces (default: from the configuration)')
+    .option('--prometheus <url>', 'URL of Prometheus, for KPIs (default: from the configuration)')
+    .option('--dir <directory>', 'directory of sqltrail up, with the history of findings', '.sqltrail-up')
+    .option('--deadline <seconds>', 'maximum time of a diagnosis', wholeNumber(1), 28)
     .action(
       async (
         url: string | undefined,

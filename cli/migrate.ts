@@ -153,32 +153,35 @@ async function writePlan(at: At, plan: MigrationPlan, flags: PlanFlags, until: P
   writeSteps(plan, until);
 }
 
-const NEXT = 'sqltrail migrate status shows how far it is.';
+const NEXT = 'sqltrail migrate status shows the progress.';
 
 /** `sqltrail migrate plan | start | status | verify | rollback | complete | ahead`. */
 export function migrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
     .description(
-      'change large tables online, in phases with a way back: partition any table or give its columns other types, or carry the sample shop to its refactored model',
+      'change large tables online, in reversible phases: partition any table, change the types of its columns, or migrate the sample shop to its refactored model',
     )
     .addHelpText('after', `${EXAMPLES}\n${WITHOUT_FILE}`);
   const command = (name: string, description: string) =>
     migrate
       .command(name)
       .description(description)
-      .argument('[url]', 'the owner of the tables, or a superuser; or set DATABASE_URL')
+      .argument('[url]', 'URL with the owner of the tables, or a superuser; or set DATABASE_URL')
       .addHelpText('after', `${EXAMPLES}\n${WITHOUT_FILE}`)
       .option(
         '--time-zone <name>',
-        'the zone of midnight for ranges and of times without one (UTC without it), or of the shop’s dates kept as text (that of the sessions without it)',
+        'time zone of range boundaries and of times without a zone (default: UTC), or of the shop’s dates stored as text (default: that of the sessions)',
       );
   const withFile = (name: string, description: string) =>
-    command(name, description).argument('[file]', 'the plan of an operation; the shop’s model without one');
+    command(name, description).argument(
+      '[file]',
+      'the plan of an operation; without it, the shop’s migration',
+    );
   const operation = (given: string | undefined, file: string, flags: Flags) =>
     operationAt(ownerUrl(given), file, signal, flags);
   const planOptions = (to: Command) =>
     to
-      .option('--duty <share>', 'share of the time in which the backfill works', share, 0.5)
+      .option('--duty <share>', 'share of the time to spend on the backfill', share, 0.5)
       .option(
         '--production-size <size>',
         'extrapolate the durations to tables of this size, such as 800GB',
@@ -186,14 +189,14 @@ export function migrateCommand(signal: AbortSignal): Command {
       )
       .option(
         '--recording <file>',
-        'a recording of the demo whose measured rates are used',
+        'recording of the demo to take measured rates from',
         'out/recording.json',
       );
   const changing = (to: Command) =>
     to
-      .option('--shop <url>', 'the shop, to exchange its store at the cutover (token in SQLTRAIL_TOKEN)')
+      .option('--shop <url>', 'URL of the shop, to switch its store at the cutover (token in SQLTRAIL_TOKEN)')
       .option('--previous-store <name>', 'the store in use before the migration', 'legacy')
-      .option('--yes', 'do it; without it only the plan is shown', false);
+      .option('--yes', 'do it; without this option, only show the plan', false);
   const optionsOf = (at: At, flags: Flags): MigrationOptions => ({
     ...at,
     ...switcher(flags.shop),
@@ -208,7 +211,7 @@ export function migrateCommand(signal: AbortSignal): Command {
       planOptions(
         command(
           'plan',
-          'what will be done: an operation on a table as a file; the shop’s phases and steps without one',
+          'write the plan of an operation on a table to a file; without an operation, show the phases and steps of the shop’s migration',
         ),
       ),
     ),
@@ -229,16 +232,18 @@ export function migrateCommand(signal: AbortSignal): Command {
   );
 
   changing(
-    planOptions(withFile('start', 'carry it out up to a phase, or resume it where it was stopped or killed')),
+    planOptions(
+      withFile('start', 'carry out the migration up to a phase, or resume it if it was stopped or killed'),
+    ),
   )
     .addOption(
-      new Option('--until <phase>', 'the last phase of this run; sqltrail migrate complete has the contract')
+      new Option('--until <phase>', 'the last phase to run; the contract is run by sqltrail migrate complete')
         .choices(phases.filter((phase) => phase !== 'contract'))
         .default('verify'),
     )
     .option(
       '--accept-set-aside',
-      'go on although some rows cannot be held by the new model; they stay in the legacy tables and in the ledger',
+      'continue even if the new model cannot hold some rows; they stay in the legacy tables and in the ledger',
       false,
     )
     .action((first: string | undefined, second: string | undefined, flags: Flags) =>
@@ -257,7 +262,7 @@ export function migrateCommand(signal: AbortSignal): Command {
       }),
     );
 
-  planOptions(withFile('status', 'how far it is, and how long the rest takes')).action(
+  planOptions(withFile('status', 'show the progress, and how long the rest will take')).action(
     (first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
         const [given, file] = shifted(first, second);
@@ -277,7 +282,7 @@ export function migrateCommand(signal: AbortSignal): Command {
       }),
   );
 
-  withFile('verify', 'compare both models; exit code 1 when they differ').action(
+  withFile('verify', 'compare both models; exit code 1 if they differ').action(
     (first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
         const [given, file] = shifted(first, second);
@@ -303,7 +308,9 @@ export function migrateCommand(signal: AbortSignal): Command {
         const at = await target(given, flags.timeZone);
         const options = optionsOf(at, flags);
         const { phase } = await planMigration(options);
-        write(`It is at ${phase}; everything after ${flags.to} would be undone, the last step first.`);
+        write(
+          `The current phase is ${phase}; everything after ${flags.to} would be undone, the last step first.`,
+        );
         if (!flags.yes) {
           write(NOTHING);
           return;
@@ -317,7 +324,7 @@ export function migrateCommand(signal: AbortSignal): Command {
     changing(
       withFile(
         'complete',
-        'drop the legacy tables or columns (the phase contract), after which there is no way back',
+        'drop the legacy tables or columns (the contract phase); this cannot be rolled back',
       ),
     ),
   ).action((first: string | undefined, second: string | undefined, flags: Flags) =>

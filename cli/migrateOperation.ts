@@ -143,9 +143,7 @@ export async function verifyOperation({ options }: At): Promise<void> {
   const verification = await verifyMigration(options).catch((error) => {
     // undefined_table
     if ((error as { code?: string }).code === '42P01')
-      throw new OperationError(
-        'There are no two tables to compare: the migration has not begun, or is complete.',
-      );
+      throw new OperationError('There is nothing to compare: the migration has not begun, or is complete.');
     throw error;
   });
   const [table] = verification.tables;

@@ -102,54 +102,59 @@ export const operationOptions = (to: Command): Command =>
         .choices([...intervals])
         .default('month'),
     )
-    .option('--ahead <count>', 'partition: ranges made ahead of the present one', wholeNumber(0), 3)
+    .option(
+      '--ahead <count>',
+      'partition: number of ranges to create ahead of the current one',
+      wholeNumber(0),
+      3,
+    )
     .option(
       '--retain <count>',
-      'partition: ranges after which one may leave; noted for archive',
+      'partition: number of ranges to keep; noted in the plan for archive',
       wholeNumber(1),
     )
-    .option('--from <date>', 'partition: rows before it stay in the default partition', (text) => {
+    .option('--from <date>', 'partition: older rows stay in the default partition', (text) => {
       if (!DATE.test(text)) throw new InvalidArgumentError('Give a date, such as 2020-01-01.');
       return text;
     })
-    .option('--extend-keys', 'partition: keys that lack the column get it', false)
-    .option('--drop-foreign-keys', 'partition: drop foreign keys that refer to a key which changes', false)
-    .option('--accept-triggers', 'keep triggers that name the column', false)
+    .option('--extend-keys', 'partition: add the column to keys that lack it', false)
+    .option('--drop-foreign-keys', 'partition: drop foreign keys that refer to a changed key', false)
+    .option('--accept-triggers', 'keep triggers that mention the column', false)
     .option(
       '--format <pattern>',
-      'retype: of dates in text, such as DD.MM.YYYY (ISO 8601 without it); of numbers: seconds or milliseconds since 1970',
+      'retype: format of dates in text, such as DD.MM.YYYY (default: ISO 8601); for numbers: seconds or milliseconds since 1970',
     )
     .option(
       '--minor-units <decimals>',
-      'retype: amounts become whole numbers of the smallest unit, such as 2 for cents',
+      'retype: convert amounts to whole numbers of the smallest unit, such as 2 for cents',
       wholeNumber(0),
     )
-    .option('--using <sql>', 'retype: the value in the new type, over the column’s name')
-    .option('--back <sql>', 'retype: the way back of --using')
+    .option('--using <sql>', 'retype: SQL expression over the column’s name that gives the new value')
+    .option('--back <sql>', 'retype: SQL expression that reverses --using')
     .option('--default <sql>', 'retype: the column’s default in the new type')
-    .option('--also <column=type>', 'retype: a further column of the table; may be repeated', collect, [])
+    .option('--also <column=type>', 'retype: another column of the table; may be repeated', collect, [])
     .option(
       '--accept-changes',
-      'retype: convert values that would be others after a rollback, as 1.5 comes back as 1.50',
+      'retype: also convert values that differ after a rollback, such as 1.5, which comes back as 1.50',
       false,
     )
-    .option('--separator <text>', 'split-list: what is between the entries of a text', ',')
+    .option('--separator <text>', 'split-list: separator between the entries of a text', ',')
     .option(
       '--into <name>',
-      'split-list, extract: name of the new table; split-list calls it TABLE_COLUMN without it',
+      'split-list, extract: name of the new table (default for split-list: TABLE_COLUMN)',
     )
-    .option('--accept-quotes', 'split-list: quotes and backslashes are ordinary characters', false)
-    .option('--merge-empty', 'split-list: no list and an empty one become the same', false)
-    .option('--columns <names>', 'extract: the copies, such as guest_name,guest_city', (text) =>
+    .option('--accept-quotes', 'split-list: treat quotes and backslashes as ordinary characters', false)
+    .option('--merge-empty', 'split-list: treat a missing list and an empty one alike', false)
+    .option('--columns <names>', 'extract: the copied columns, such as guest_name,guest_city', (text) =>
       text.split(',').map((column) => column.trim()),
     )
     .option('--key <column>', 'extract: the column that determines them')
     .option(
       '--resolve <rule>',
-      'extract: which copy counts where they contradict: most-frequent, or "latest-by COLUMN"',
+      'extract: which of contradicting copies to use: most-frequent, or "latest-by COLUMN"',
       ruleOf,
     )
-    .option('--out <file>', 'file that the plan is written to; migration-TABLE.yaml without it');
+    .option('--out <file>', 'file to write the plan to (default: migration-TABLE.yaml)');
 
 /** Plans an operation and writes it to a file. @throws OperationError with every reason why it cannot be done */
 export async function planOperation(
@@ -161,7 +166,7 @@ export async function planOperation(
   const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
   if (!known)
     throw new ConfigurationError(
-      `There is no operation ${operation}; there are ${Object.keys(operations).join(', ')}.`,
+      `There is no operation ${operation}. Operations: ${Object.keys(operations).join(', ')}.`,
     );
   const planned = known.plan(url, given, flags);
   if (!planned)
@@ -172,7 +177,7 @@ export async function planOperation(
   const file = flags.out ?? `migration-${declared.table.name.replaceAll(/[^\p{L}\p{N}_-]/gu, '_')}.yaml`;
   await writeFile(file, writePlan(declared), { flag: 'wx' }).catch((error) => {
     if (errorCode(error) === 'EEXIST')
-      throw new ConfigurationError(`${file} is there already. Remove it, or name another file with --out.`);
+      throw new ConfigurationError(`${file} exists already. Remove it, or name another file with --out.`);
     throw new ConfigurationError(`${file} could not be written: ${(error as Error).message}`);
   });
   for (const note of declared.notes) write(`- ${note}`);

@@ -37,7 +37,7 @@ const ofTable = (migrate: Command, name: string, description: string): Command =
   migrate
     .command(name)
     .description(description)
-    .argument('[url]', 'the owner of the table, or a superuser; or set DATABASE_URL')
+    .argument('[url]', 'URL with the owner of the table, or a superuser; or set DATABASE_URL')
     .addHelpText('after', EXAMPLES);
 
 /** Adds commands that take the file of a plan. */
@@ -51,47 +51,47 @@ const verbsOf =
           const [given, file] = shifted(first, second);
           if (!file)
             throw new ConfigurationError(
-              `Give the file of a plan: sqltrail migrate ${name} URL FILE. sqltrail migrate plan makes one.`,
+              `Give the file of a plan: sqltrail migrate ${name} URL FILE. sqltrail migrate plan creates one.`,
             );
           const url = databaseUrl(given, `migrate ${name} postgres://owner`);
           await work(await operationAt(url, file, signal, flags), flags);
         }),
       );
 
-const yes = (to: Command) => to.option('--yes', 'do it; without it only what would be done is shown', false);
+const yes = (to: Command) =>
+  to.option('--yes', 'do it; without this option, only show what would be done', false);
 
 /** Of `complete`, where columns go. */
 export const acceptUse = (to: Command): Command =>
-  to.option('--accept-use', 'drop old columns although functions or statements have their names', false);
+  to.option('--accept-use', 'drop old columns even if functions or statements contain their names', false);
 
 /** `sqltrail migrate ahead`, which is the same in a clone. */
 export function aheadCommand(migrate: Command, signal: AbortSignal): void {
   yes(
     verbsOf(migrate, signal)(
       'ahead',
-      'make partitions ahead for a table that was partitioned here; for a weekly job',
+      'create future partitions of a table that sqltrail partitioned; for a weekly job',
       (at, flags) => partitionsAhead(at, flags.ahead, flags.yes),
     ),
-  ).option('--ahead <count>', 'ranges ahead of the present one', wholeNumber(0), 3);
+  ).option('--ahead <count>', 'number of ranges ahead of the current one', wholeNumber(0), 3);
 }
 
 /** `sqltrail migrate` for tables of any database; in a clone, migrate.ts has the demo's model too. */
 export function tableMigrateCommand(signal: AbortSignal): Command {
   const migrate = new Command('migrate')
     .description(
-      'change large tables online, in phases with a way back: partition a table, give a column another type, or move columns to a table of their own',
+      'change large tables online, in reversible phases: partition a table, change the type of a column, or move columns to a table of their own',
     )
     .addHelpText('after', EXAMPLES);
   const verb = verbsOf(migrate, signal);
-  const duty = (to: Command) =>
-    to.option('--duty <share>', 'share of the time in which the copy works', share, 0.5);
+  const duty = (to: Command) => to.option('--duty <share>', 'share of the time to spend copying', share, 0.5);
 
   operationOptions(
     operationArguments(
-      ofTable(migrate, 'plan', 'what will be done, as a file with all SQL; refuses with the reasons'),
+      ofTable(migrate, 'plan', 'write a plan with all SQL to a file, or refuse with the reasons'),
     ),
   )
-    .option('--time-zone <name>', 'the zone of midnight for ranges, and of times without one', 'UTC')
+    .option('--time-zone <name>', 'time zone of range boundaries, and of times without a zone', 'UTC')
     .action(
       (
         first: string | undefined,
@@ -107,17 +107,19 @@ export function tableMigrateCommand(signal: AbortSignal): Command {
     );
   yes(
     duty(
-      verb('start', 'carry it out up to a phase, or resume it where it was stopped or killed', (at, flags) =>
-        startOperation(at, flags.until, flags.yes),
+      verb(
+        'start',
+        'carry out the migration up to a phase, or resume it if it was stopped or killed',
+        (at, flags) => startOperation(at, flags.until, flags.yes),
       ),
     ),
   ).addOption(
-    new Option('--until <phase>', 'the last phase of this run; sqltrail migrate complete has the contract')
+    new Option('--until <phase>', 'the last phase to run; the contract is run by sqltrail migrate complete')
       .choices(operationPhases.filter((phase) => phase !== 'contract'))
       .default('verify'),
   );
-  verb('status', 'how far it is', operationStatus);
-  verb('verify', 'compare both tables; exit code 1 when they differ', verifyOperation);
+  verb('status', 'show the progress', operationStatus);
+  verb('verify', 'compare both tables; exit code 1 if they differ', verifyOperation);
   yes(
     verb('rollback', 'undo phases, the last step first; no write is lost', (at, flags) =>
       rollbackOperation(at, flags.to, flags.yes),

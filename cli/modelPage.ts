@@ -43,13 +43,13 @@ function page(legacy: DataModel, refactored: DataModel): string {
   ];
   return `# The two data models
 
-Drawn from the catalogue of a database (\`pg_catalog\`) that has \`sample-shop/schema/legacy.sql\` and \`refactored.sql\`, by \`npm run docs\`; a test holds this page and its pictures to what the catalogue says. For any database of yours: \`npm run sqltrail -- model postgres://reader@host/db --schema public --format svg --output model.svg\`.
+\`npm run docs\` generates this page and its diagrams from the catalogue (\`pg_catalog\`) of a database with \`sample-shop/schema/legacy.sql\` and \`refactored.sql\`; a test checks that they are up to date. To draw your own database, run \`npm run sqltrail -- schema postgres://reader@host/db --schema public --format svg --output schema.svg\`.
 
 |                                       | legacy | refactored |
 | ------------------------------------- | -----: | ---------: |
 ${rows.map(([label, key]) => `| ${label.padEnd(37)} | ${String(before[key]).padStart(6)} | ${String(after[key]).padStart(10)} |`).join('\n')}
 
-Bold: primary key. ∅: may be NULL. Crow's foot: many rows; two bars: exactly one; bar and circle: one or none. Dashed: a column is named after another table, and nothing in the database says or checks that its values are there. Green: partitioned; partitions are made by month and not drawn.
+Bold: primary key. ∅: may be NULL. Crow's foot: many rows; two bars: exactly one; bar and circle: one or none. Dashed: a column is named after another table, but no foreign key declares the reference. Green: partitioned by month; the partitions are not drawn.
 
 ## Legacy
 
@@ -57,7 +57,7 @@ Bold: primary key. ∅: may be NULL. Crow's foot: many rows; two bars: exactly o
 
 ## Refactored
 
-What each order said of buyer, address and goods is kept in \`contacts\`, \`addresses\` and \`product_versions\`, whose rows never change; prices at the time of sale are in the lines. The reasons are in the comments of \`sample-shop/schema/refactored.sql\`, how the shop is carried there in [medium-term.md](medium-term.md).
+The buyer, address and goods of each order are kept as they were in \`contacts\`, \`addresses\` and \`product_versions\`, whose rows never change; prices at the time of sale are in the order lines. The comments in \`sample-shop/schema/refactored.sql\` give the reasons; [medium-term.md](medium-term.md) describes the migration.
 
 ![The refactored model](models/refactored.svg)
 

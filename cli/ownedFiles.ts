@@ -50,7 +50,7 @@ export async function writeOwned(
     }
     if (others.length > 0 && !force)
       throw new ConfigurationError(
-        `${others.map((file) => path.join(directory, file)).join(', ')}: not written by sqltrail, or changed since. Nothing was written. Name another directory with --out, or overwrite with --force.`,
+        `${others.map((file) => path.join(directory, file)).join(', ')}: not written by sqltrail, or changed since then. Nothing was written. Name another directory with --out, or overwrite with --force.`,
       );
     for (const [file, text] of Object.entries(files)) {
       const target = path.join(directory, file);

@@ -65,12 +65,12 @@ export async function runProgram({
   const signal = abortBySignal();
   reportFaults();
   const program = new Command('sqltrail')
-    .description('From alert to trace to SQL to cause to fix to proof, for services on PostgreSQL.')
+    .description('From alert to trace, SQL, cause, fix and proof, for services on PostgreSQL.')
     .showHelpAfterError();
   always(program, signal);
   const given = process.argv.slice(2);
   const words = today(given);
-  if (words !== given) process.stderr.write(`This is now: sqltrail ${words.join(' ')}\n`);
+  if (words !== given) process.stderr.write(`The new name of this command is: sqltrail ${words.join(' ')}\n`);
   const [asked = ''] = words;
   try {
     const load = Object.hasOwn(commands, asked) ? commands[asked] : undefined;

@@ -16,12 +16,15 @@ interface Flags {
 /** `sqltrail report`: report, deck and messages from a recording. */
 export function reportCommand(): Command {
   return new Command('report')
-    .description('summary, evidence report, five-minute deck and messages, from recorded figures only')
-    .argument('[recording]', 'recording.json of a story', 'out/recording.json')
-    .option('--out <directory>', 'where to write; beside the recording without it')
-    .option('--assumptions <file>', 'your own assumptions of the impact model (see report/assumptions.yaml)')
-    .option('--check', 'write nothing; exit with 1 when a file is not what the recording gives', false)
-    .option('--no-pdf', 'no PDF files')
+    .description('write summary, evidence report, five-minute deck and messages, from recorded figures only')
+    .argument('[recording]', 'recording.json of the demo', 'out/recording.json')
+    .option('--out <directory>', 'where to write (default: beside the recording)')
+    .option(
+      '--assumptions <file>',
+      'file with your own assumptions for the impact model (see report/assumptions.yaml)',
+    )
+    .option('--check', 'write nothing; exit with 1 if a file differs from what the recording gives', false)
+    .option('--no-pdf', 'do not write PDF files')
     .action(async (recording: string, { out, assumptions, check, pdf }: Flags) => {
       const directory = path.resolve(out ?? path.dirname(recording));
       try {

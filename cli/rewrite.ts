@@ -7,12 +7,12 @@ import { describeRewrite } from './rewriteText.ts';
 export function rewriteCommand(signal: AbortSignal): Command {
   return new Command('rewrite')
     .description(
-      'statements that can be replaced by faster ones, with all that their equality rests on; changes nothing',
+      'show statements that can be replaced by faster ones, with the conditions for their equivalence; changes nothing',
     )
-    .argument('[url]', 'a role that may read the tables and pg_stat_statements; or set DATABASE_URL')
+    .argument('[url]', 'URL with a role that may read the tables and pg_stat_statements; or set DATABASE_URL')
     .option(
       '--search-path <schema...>',
-      'where the application looks for its tables; needed where two schemas have one of the same name',
+      'schemas in which the application looks for its tables; needed if two schemas have a table of the same name',
     )
     .action((given: string | undefined, { searchPath = [] }: { searchPath?: string[] }) =>
       reported(async () => {

@@ -12,15 +12,15 @@ export function conditionText(condition: Condition): string {
       const table = `${condition.schema}.${condition.table}`;
       if (condition.by === 'qualified') return `the statement names its table with its schema, ${table}`;
       return condition.by === 'unique'
-        ? `the table is ${table}, the only one of its name, unless a session makes a temporary one`
-        : `the table is ${table}, by the search path that was given, unless a session makes a temporary one`;
+        ? `the table is ${table}, the only table of that name, unless a session creates a temporary one`
+        : `the table is ${table}, by the given search path, unless a session creates a temporary one`;
     }
     case 'plain table':
       return `${condition.table} is a table without row-level security, child tables, foreign partitions or virtual columns`;
     case 'columns only':
       return 'it has no grouping, window, set-returning or volatile function, lock or data-modifying part; its output is columns or one count';
     case 'built-in':
-      return `its ${condition.names.join(', ')} are those of the server: no user-defined one has their names`;
+      return `${condition.names.join(', ')} are the built-in ones: no user-defined one has the same name`;
     case 'no error':
       return `no row makes its other conditions raise an error: ${condition.where.map(oneLine).join('; ')}`;
     case 'not null':
@@ -40,15 +40,15 @@ export function conditionText(condition: Condition): string {
         ? `rows that are equal in ${condition.sort.join(', ')} come in no fixed order, before and after`
         : 'its rows come in no fixed order, before and after';
     case 'parameter type':
-      return `$${condition.parameter} is passed as ${condition.type}, which is what the server takes where the type is left open`;
+      return `$${condition.parameter} is passed as ${condition.type}, which is what the server infers if the type is not given`;
     case 'any value':
       return condition.form === 'number'
-        ? `any text may be passed for $${condition.parameter}: what is no number written as the server writes it finds nothing, as before`
+        ? `any text may be passed for $${condition.parameter}: text that is not a number as the server writes it finds nothing, as before`
         : `any ${condition.form} may be passed for $${condition.parameter}, also with a fraction of a second, infinite or before Christ`;
     case 'values of the row before':
-      return `${parametersText(condition.parameters)} ${condition.parameters.length === 1 ? 'is' : 'are'} ${condition.columns.join(', ')} of the last row of the page before, unchanged and in full (no fraction cut off); the first page has its own statement`;
+      return `${parametersText(condition.parameters)} ${condition.parameters.length === 1 ? 'is' : 'are'} ${condition.columns.join(', ')} of the last row of the previous page, unchanged and in full (no fraction cut off); the first page has its own statement`;
     case 'unchanged between pages':
-      return 'no row is added, changed or removed between two pages; where one is, OFFSET skips or repeats rows and the rewritten statement does not';
+      return 'no row is added, changed or removed between two pages; if one is, OFFSET skips or repeats rows, but the rewritten statement does not';
     case 'date style':
       return `sessions print dates with DateStyle ISO, or pass ${parametersText(condition.parameters)} in binary form`;
   }
@@ -62,71 +62,71 @@ export function refusalText(refusal: Refusal): string {
     case 'several statements':
       return 'it is not one statement';
     case 'no SELECT':
-      return 'it is no SELECT';
+      return 'it is not a SELECT';
     case 'shortened list':
-      return 'pg_stat_statements has cut its list of values off';
+      return 'pg_stat_statements has shortened its list of values';
     case 'clause':
       return `it has ${refusal.clause}`;
     case 'ties':
-      return 'FETCH FIRST … WITH TIES returns as many rows as are equal';
+      return 'FETCH FIRST … WITH TIES also returns all rows that tie with the last one';
     case 'not one table':
-      return 'it reads something else than one table';
+      return 'it reads something other than a single table';
     case 'no such table':
       return `there is no ${refusal.table}`;
     case 'ambiguous table':
-      return `${refusal.table} is there in ${refusal.schemas.join(', ')}: give the application's schemas with --search-path`;
+      return `${refusal.table} exists in ${refusal.schemas.join(', ')}: give the application's schemas with --search-path`;
     case 'table':
       return refusal.has === 'no table'
-        ? `${refusal.table} is no table but a view, a foreign or a temporary one`
+        ? `${refusal.table} is not an ordinary table but a view, a foreign table or a temporary one`
         : `${refusal.table} has ${refusal.has}`;
     case 'user-defined':
-      return `names of the server may have another meaning here: ${refusal.names.join(', ')}`;
+      return `these built-in names may mean something else here: ${refusal.names.join(', ')}`;
     case 'select list':
-      return `its output has ${oneLine(refusal.expression)}, which is no plain column: it could return several rows, change from call to call or raise an error`;
+      return `its output has ${oneLine(refusal.expression)}, which is not a plain column: it could return several rows, change from call to call or raise an error`;
     case 'where':
       return refusal.raises === 'error'
-        ? `${oneLine(refusal.expression)} can raise an error (a pattern that ends in an escape, or is no pattern), and another plan reads other rows`
-        : `it is not known that ${oneLine(refusal.expression)} never raises an error; only comparisons of a column with a value are`;
+        ? `${oneLine(refusal.expression)} can raise an error (a pattern that ends in an escape or is invalid), and another plan reads other rows`
+        : `${oneLine(refusal.expression)} may raise an error; only comparisons of a column with a value are known not to`;
     case 'repeated parameter':
-      return `$${refusal.parameter} is there more than once, so its type is not known from one place`;
+      return `$${refusal.parameter} is used more than once, so its type cannot be determined`;
     case 'limit':
       return `its LIMIT or OFFSET is an expression: ${oneLine(refusal.expression)}`;
     case 'order by':
-      return `it is ordered by ${oneLine(refusal.expression)}, which is no plain column`;
+      return `it is ordered by ${oneLine(refusal.expression)}, which is not a plain column`;
     case 'output name':
-      return `in its ORDER BY, ${refusal.column} is the name of another column of the output`;
+      return `${refusal.column} in its ORDER BY is the name of another output column`;
     case 'order not total':
-      return `${refusal.sort.length > 0 ? `rows that are equal in ${refusal.sort.join(', ')}` : 'its rows'} come in no fixed order, so which rows it returns is left to chance and nothing can be equal to it${refusal.keys.length > 0 ? `; add a unique key to its ORDER BY first: ${refusal.keys.map((columns) => columns.join(', ')).join(' or ')}` : '; its table has no unique key that would make the order total'}`;
+      return `${refusal.sort.length > 0 ? `rows that are equal in ${refusal.sort.join(', ')}` : 'its rows'} come in no fixed order, so it returns rows by chance and cannot have an equivalent${refusal.keys.length > 0 ? `; add a unique key to its ORDER BY first: ${refusal.keys.map((columns) => columns.join(', ')).join(' or ')}` : '; its table has no unique key that would make the order total'}`;
     case 'no order':
-      return 'it has no ORDER BY, so its pages have no order that could be kept';
+      return 'it has no ORDER BY, so its pages have no order to preserve';
     case 'both directions':
-      return 'its ORDER BY goes up and down at once';
+      return 'its ORDER BY mixes ascending and descending order';
     case 'nullable key':
-      return `${refusal.column} may be NULL, which a comparison leaves out: it has no NOT NULL constraint`;
+      return `${refusal.column} may be NULL, which a comparison would skip: it has no NOT NULL constraint`;
     case 'key type':
-      return `${refusal.column} is of type ${refusal.type}, whose values may not come back as they went out`;
+      return `${refusal.column} is of type ${refusal.type}, whose values may change when they are passed back`;
     case 'key not selected':
-      return `its output does not have ${refusal.columns.join(', ')} under that name, after which the next page begins`;
+      return `its output lacks ${refusal.columns.join(', ')} under that name, which the next page needs`;
     case 'aggregate':
-      return 'its output is a count, which has no pages and no order';
+      return 'its output is a count, which has neither pages nor an order';
     case 'collation':
-      return `the collation ${refusal.collation} of ${refusal.column} may order or equate texts otherwise`;
+      return `the collation ${refusal.collation} of ${refusal.column} may sort or compare texts differently`;
     case 'no check':
-      return `nothing makes sure that every ${refusal.column} is a date written as ${FORMS[refusal.form]}; where one is not, the cast raises an error. With this constraint, validated, it can be rewritten: ${refusal.remedy}`;
+      return `nothing ensures that every ${refusal.column} is a date written as ${FORMS[refusal.form]}; if one is not, the cast raises an error. With this validated constraint, it can be rewritten: ${refusal.remedy}`;
     case 'parameter type':
-      return `the server takes $${refusal.parameter} as ${refusal.type}, not as ${refusal.expected}`;
+      return `the server infers $${refusal.parameter} to be ${refusal.type}, not ${refusal.expected}`;
     case 'date style':
       return 'the server, the database or a role prints dates with another DateStyle than ISO, which may not be read back';
     case 'nothing to rewrite':
-      return 'it has neither OFFSET nor a cast on a column that could go';
+      return 'it has neither OFFSET nor a removable cast on a column';
     case 'no text':
-      return 'its tree has no text that is read back as the same';
+      return 'its syntax tree cannot be converted back to the same statement';
     case 'not carried out':
-      return `the server does not take the rewritten statement: ${refusal.message}`;
+      return `the server does not accept the rewritten statement: ${refusal.message}`;
     case 'not compared':
       return `it could not be compared on the data: ${refusal.message}`;
     case 'differs':
-      return `on the data both statements differ, with the values ${refusal.values.map((value) => (value === null ? 'NULL' : `'${value}'`)).join(', ')}`;
+      return `on the data, the two statements give different results with the values ${refusal.values.map((value) => (value === null ? 'NULL' : `'${value}'`)).join(', ')}`;
   }
 }
 
@@ -148,14 +148,14 @@ export function describeRewrite(answer: RewriteAnswer): string {
     ...(firstPage ? [`     First:   ${oneLine(firstPage)}`] : []),
     ...(keys.length > 0
       ? [
-          `     Pass:    ${keys.map(({ parameter, column }) => `$${parameter}: ${column}`).join(', ')} of the last row of the page before`,
+          `     Pass:    ${keys.map(({ parameter, column }) => `$${parameter}: ${column}`).join(', ')} of the last row of the previous page`,
         ]
       : []),
-    '     Equal, because of its form and (checked):',
+    '     Equivalent, by its form and these checked conditions:',
     ...bullets(checked),
-    ...(own.length > 0 ? ['     as long as the application sees to it that:', ...bullets(own)] : []),
+    ...(own.length > 0 ? ['     as long as the application ensures that:', ...bullets(own)] : []),
     comparison.cases > 0
       ? `     Compared: the same in ${comparison.cases} ${comparison.cases === 1 ? 'case' : 'cases'} on the data, ${comparison.rows} rows.`
-      : '     Compared: the data has no second page, so it was planned only.',
+      : '     Compared: only the plan, because the data has no second page.',
   ].join('\n');
 }

@@ -14,8 +14,10 @@ export function schemaCommand(signal: AbortSignal): Command {
     )
     .argument('[url]', 'postgres://user@host:port/database; or set DATABASE_URL')
     .option('--schema <name>', 'which schema', 'public')
-    .addOption(new Option('--format <format>', 'how to draw').choices(['mermaid', 'svg']).default('mermaid'))
-    .option('--output <file>', 'write there instead of to the terminal')
+    .addOption(
+      new Option('--format <format>', 'output format').choices(['mermaid', 'svg']).default('mermaid'),
+    )
+    .option('--output <file>', 'write to this file instead of the terminal')
     .action(
       async (
         given: string | undefined,

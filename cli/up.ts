@@ -51,16 +51,16 @@ export function upCommand(signal: AbortSignal): Command {
     .description(
       'observe your services: collector, Prometheus, Alertmanager, an exporter for each database, and the console, until Ctrl-C',
     )
-    .option('--config <file>', `what is observed; ${CONFIG_FILE} by default`)
+    .option('--config <file>', `configuration file (default: ${CONFIG_FILE})`)
     .option('--dir <directory>', 'where data, logs and configuration are kept', '.sqltrail-up')
-    .option('--prometheus <url>', 'one that runs already, and takes remote writes')
-    .option('--alertmanager <url>', 'one that runs already')
-    .option('--tempo <url>', 'one that runs already, where older traces are looked up')
+    .option('--prometheus <url>', 'URL of a Prometheus that you already run; it has to accept remote writes')
+    .option('--alertmanager <url>', 'URL of an Alertmanager that you already run')
+    .option('--tempo <url>', 'URL of a Tempo that you already run, to look up older traces')
     .addHelpText(
       'after',
       `
 prometheus, alertmanager, postgres_exporter and otelcol-contrib are taken from SQLTRAIL_BIN_DIR or PATH, or else built
-once with Go into ~/.cache/sqltrail, which takes some four minutes. SQLTRAIL_PORT_<PART> gives a part another port.`,
+once with Go into ~/.cache/sqltrail, which takes about four minutes. SQLTRAIL_PORT_<PART> changes the port of a part.`,
     )
     .action(async (options: Options) => {
       const file = configFile(options.config);

@@ -21,9 +21,7 @@ const kindOf = ({ type, const: only, enum: choices, anyOf, items }: Described): 
   return type === 'object' ? 'mapping' : (type ?? '');
 };
 
-const cell = (text: string) => text.replaceAll('|', '\\|');
-
-/** A line for each key below the schema, depth first. */
+/** A list entry for each key below the schema, depth first. */
 function lines(schema: Described, prefix = ''): string[] {
   const inner = schema.items ?? schema;
   const required = new Set(inner.required ?? []);
@@ -33,25 +31,26 @@ function lines(schema: Described, prefix = ''): string[] {
       value.default === undefined
         ? required.has(key)
           ? 'required'
-          : ''
-        : `\`${JSON.stringify(value.default)}\``;
-    const example = value.examples?.[0] === undefined ? '' : `\`${JSON.stringify(value.examples[0])}\``;
-    const line = `| \`${name}\` | ${kindOf(value)} | ${cell(value.description ?? '')} | ${standard} | ${cell(example)} |`;
+          : 'optional'
+        : `default \`${JSON.stringify(value.default)}\``;
+    const example =
+      value.examples?.[0] === undefined ? '' : ` Example: \`${JSON.stringify(value.examples[0])}\``;
+    const line = `- \`${name}\` (${kindOf(value)}, ${standard}): ${value.description ?? ''}${example}`;
     return [line, ...lines(value, `${name}${value.type === 'array' ? '[]' : ''}.`)];
   });
   return [...own, ...(schema.anyOf ?? []).flatMap((choice) => lines(choice, prefix))];
 }
 
-/** docs/configuration.md, made from the schema. */
+/** docs/configuration.md. */
 export const configurationPage = (): string => `# Configuration
 
-\`sqltrail.yaml\` names what is observed. \`sqltrail init\` writes one from your database; the demo has [its own](../sample-shop/sqltrail.yaml). Rules, promtool tests, dashboards, exporter queries and scrape jobs are made from it: \`sqltrail export rules|tests|alertmanager|dashboards|collector|queries|scrape|compose|kubernetes --out dir\`. What a configuration does not have (a business transaction, something that measures customers, dated tables) is left out of them, and \`sqltrail export\` names it.
+\`sqltrail.yaml\` says what is observed. \`sqltrail init\` writes a first one from your database; the demo has [its own](../sample-shop/sqltrail.yaml).
 
-A command takes the file that \`--config\` or \`SQLTRAIL_CONFIG\` names, or \`sqltrail.yaml\` where it is started. An error names the line and gives an example. Editors check the file by its [JSON schema](../config/sqltrail.schema.json): \`# yaml-language-server: $schema=…\` in the first line.
+Rules, promtool tests, dashboards, exporter queries and scrape jobs are generated from it: \`sqltrail export rules|tests|alertmanager|dashboards|collector|queries|scrape|compose|kubernetes --out dir\`. Parts that need something the configuration lacks (a business transaction, customer measurements, dated tables) are left out, and \`sqltrail export\` lists them.
 
-Made from \`config/schema.ts\` by \`npm run docs\`; change that, not this page.
+A command reads the file given by \`--config\` or \`SQLTRAIL_CONFIG\`, or else \`sqltrail.yaml\` in the current directory. An error message names the line and gives an example. To let your editor check the file with its [JSON schema](../config/sqltrail.schema.json), put \`# yaml-language-server: $schema=…\` in the first line.
 
-| key | what | meaning | default | example |
-| --- | --- | --- | --- | --- |
+This page is generated from \`config/schema.ts\` by \`npm run docs\`; change that file, not this page.
+
 ${lines(jsonSchema() as Described).join('\n')}
 `;

@@ -33,7 +33,7 @@ describe('a configuration', () => {
     ['an unknown key', 'version: 1\nservice: []\n', 'sqltrail.yaml:2: service is not known'],
     ['a key that is missing', 'version: 1\nservices:\n  - metrics: []\n', ':3: services[0].name is missing'],
     ['a wrong type', `${LEAST}window: 5\n`, ':4: window is not right'],
-    ['a wrong value', `${LEAST}urls: { console: nowhere }\n`, ':4: urls.console is no http address'],
+    ['a wrong value', `${LEAST}urls: { console: nowhere }\n`, ':4: urls.console is not an http address'],
     ['an interval that is too long', `${LEAST}interval: 2m\n`, ':4: interval 2m is more than a quarter'],
     ['no services', 'version: 1\nservices: []\n', ':2: services names no service'],
     [
@@ -62,11 +62,19 @@ describe('a configuration', () => {
       LIBRARY.replace('page: desk', 'page: disk'),
       'no receiver is called disk',
     ],
-    ['what Alertmanager has not', LIBRARY.replace('email_configs', 'email_config'), 'none of Alertmanager’s'],
-    ['no YAML', 'version: 1\nservices: [\n', 'this is no YAML'],
+    [
+      'what Alertmanager has not',
+      LIBRARY.replace('email_configs', 'email_config'),
+      'that Alertmanager does not know',
+    ],
+    ['no YAML', 'version: 1\nservices: [\n', 'this is not YAML'],
     ['nothing', '', ':1: '],
     ['a list', '- 1\n', ':1: '],
-    ['a quote in a label', LIBRARY.replace('"/loans/:id"', `'/loans"'`), 'business.route may have no quote'],
+    [
+      'a quote in a label',
+      LIBRARY.replace('"/loans/:id"', `'/loans"'`),
+      'business.route must not contain a quote',
+    ],
   ])('%s is refused with its line', (_name, text, says) => {
     expect(complaint(text)).toContain(says);
   });

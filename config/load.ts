@@ -76,14 +76,14 @@ function faultsOfShape(error: z.ZodError): Fault[] {
     // What a pattern or a check says continues a sentence about the value.
     const own =
       ['invalid_format', 'custom', 'too_small'].includes(issue.code) && /^[a-z]/.test(issue.message);
-    return [{ path: at, text: `${inWords(at)} ${own ? issue.message : `is not right: ${issue.message}`}` }];
+    return [{ path: at, text: `${inWords(at)} ${own ? issue.message : `is invalid: ${issue.message}`}` }];
   });
 }
 
 const twice = (names: readonly string[], at: (index: number) => Path): Fault[] =>
   names.flatMap((name, index) =>
     names.indexOf(name) < index
-      ? [{ path: at(index), text: `${inWords(at(index))}: ${name} is named twice` }]
+      ? [{ path: at(index), text: `${inWords(at(index))}: ${name} is listed twice` }]
       : [],
   );
 
@@ -129,12 +129,12 @@ function faultsOfReference(config: Config): Fault[] {
       if (given !== undefined && !Object.hasOwn(retention, given))
         faults.push({
           path: [...at, 'retention'],
-          text: `retention class ${given} is not there; there are: ${Object.keys(retention).join(', ') || 'none'}`,
+          text: `retention class ${given} does not exist; classes: ${Object.keys(retention).join(', ') || 'none'}`,
         });
       if (dated_by !== undefined && date === undefined)
         faults.push({
           path: [...at, 'dated_by'],
-          text: `${table} says no date: name the column of ${dated_by}`,
+          text: `${table} has no date: name the column of ${dated_by}`,
         });
     }
   for (const severity of ['page', 'ticket'] as const) {
@@ -157,7 +157,7 @@ export function parseConfig(text: string, file: string): Config {
   const [broken] = document.errors;
   if (broken)
     throw new ConfigurationError(
-      `${file}:${broken.linePos?.[0].line ?? 1}: this is no YAML: ${broken.message.split('\n')[0]}`,
+      `${file}:${broken.linePos?.[0].line ?? 1}: this is not YAML: ${broken.message.split('\n')[0]}`,
     );
   const lineOf = lineFinder(document, lines);
   const refuse = (faults: Fault[]) =>

@@ -21,17 +21,17 @@ export type Currency = (typeof currencies)[number];
 const name = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'may have letters, digits, and _ . - only')
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'may only contain letters, digits, and _ . -')
     .meta({ description: what, examples: [example] });
 const metric = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, 'is no name of a metric')
+    .regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, 'is not a metric name')
     .meta({ description: what, examples: [example] });
 const label = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'is no name of a label')
+    .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'is not a label name')
     .meta({ description: what, examples: [example] });
 const text = (what: string, example: string) =>
   z
@@ -42,43 +42,43 @@ const text = (what: string, example: string) =>
 const labelValue = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[^"\\\n]+$/, 'may have no quote, backslash or line break')
+    .regex(/^[^"\\\n]+$/, 'must not contain a quote, backslash or line break')
     .meta({ description: what, examples: [example] });
 const target = (what: string, example: string) =>
   z
     .string()
-    .regex(/^(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'is no host:port')
+    .regex(/^(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'is not host:port')
     .meta({ description: what, examples: [example] });
 const duration = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[1-9]\d{0,4}[smh]$/, 'is no duration in s, m or h')
+    .regex(/^[1-9]\d{0,4}[smh]$/, 'is not a duration in s, m or h')
     .meta({ description: what, examples: [example] });
 const url = (what: string, example: string) =>
   z
     .string()
-    .regex(/^https?:\/\/[^\s"]*[^\s"/]$/, 'is no http address without a slash at its end')
+    .regex(/^https?:\/\/[^\s"]*[^\s"/]$/, 'is not an http address without a trailing slash')
     .meta({ description: what, examples: [example] });
 const tableName = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[^.\s'"]+\.[^.\s'"]+$/, 'is no schema.table')
+    .regex(/^[^.\s'"]+\.[^.\s'"]+$/, 'is not schema.table')
     .meta({ description: what, examples: [example] });
 
 const columnName = (what: string, example: string) =>
   z
     .string()
-    .regex(/^[^\s'"\\]+$/, 'may have no blank, quote or backslash')
+    .regex(/^[^\s'"\\]+$/, 'must not contain a blank, quote or backslash')
     .meta({ description: what, examples: [example] });
 
 const service = z.strictObject({
-  name: name('`service.name` of its spans; also the name of its scrape job.', 'tickets-api'),
+  name: name('`service.name` of the service’s spans; also the name of its scrape job.', 'tickets-api'),
   metrics: z
     .array(target('', 'tickets-api:9464'))
     .default([])
     .meta({
       description:
-        'Where Prometheus scrapes it: pools, timeouts, lost spans. Without it those KPIs are left out.',
+        'Where Prometheus scrapes the service, for pools, timeouts and lost spans. Without it, those KPIs are left out.',
       examples: [['tickets-api:9464']],
     }),
 });
@@ -86,44 +86,48 @@ const service = z.strictObject({
 const table = z.strictObject({
   table: tableName('The table, with its schema.', 'public.tickets'),
   date: columnName(
-    'The column that says how old a row is. None for a table partitioned by time.',
+    'The column that gives the age of a row. Not needed for a table partitioned by time.',
     'sold_at',
   ).optional(),
   dated_by: tableName(
-    'A table that has the date, where this one belongs to it and is as old.',
+    'A parent table that has the date, if rows of this table are as old as the rows they belong to.',
     'public.tickets',
   ).optional(),
-  retention: name('The retention class. Without one, rows never become cold.', 'tickets').optional(),
+  retention: name('The retention class. Without it, rows never become cold.', 'tickets').optional(),
   copy_of: tableName(
-    'While this other table is there, both hold the same rows, and growth is counted in that one only.',
+    'Another table that holds the same rows. While it exists, growth is only counted there.',
     'public.tickets',
   ).optional(),
 });
 
 const database = z.strictObject({
-  name: name('What the database is called, on every metric of it as the label `database`.', 'tickets'),
+  name: name('Name of the database; the label `database` on all of its metrics.', 'tickets'),
   url_env: z
     .string()
-    .regex(/^[A-Z_][A-Z0-9_]*$/, 'is no name of an environment variable')
+    .regex(/^[A-Z_][A-Z0-9_]*$/, 'is not the name of an environment variable')
     .default('DATABASE_URL')
     .meta({
       description:
-        'The environment variable that holds its address, for the monitoring role. The file never holds a password.',
+        'The environment variable that holds the URL of the database, with the monitoring role. The file never contains a password.',
       examples: ['TICKETS_DATABASE_URL'],
     }),
-  exporter: target('Where Prometheus scrapes its postgres_exporter.', 'postgres-exporter:9187').optional(),
+  exporter: target(
+    'Where Prometheus scrapes the postgres_exporter of the database.',
+    'postgres-exporter:9187',
+  ).optional(),
   pools: z
     .array(labelValue('', 'db'))
     .default([])
     .meta({
-      description: 'Connection pools of the services on it, as `db.client.connection.pool.name` has them.',
+      description:
+        'Connection pools of the services on this database, as in `db.client.connection.pool.name`.',
       examples: [['db']],
     }),
   tables: z
     .array(table)
     .default([])
     .meta({
-      description: 'Tables whose rows have an age: how much is cold, and how fast they grow.',
+      description: 'Tables with dated rows, to measure how much of them is cold and how fast they grow.',
       examples: [[{ table: 'public.tickets', date: 'sold_at', retention: 'tickets' }]],
     }),
 });
@@ -132,13 +136,13 @@ const counted = (what: string, example: string, completed: string) =>
   z
     .strictObject({
       metric: metric('The counter.', example),
-      label: label('Its label that says how it ended.', 'outcome').default('outcome'),
-      completed: labelValue('The value of that label when it ended well.', completed),
+      label: label('Label of the counter with the outcome.', 'outcome').default('outcome'),
+      completed: labelValue('Value of that label for success.', completed),
     })
     .meta({ description: what, examples: [{ metric: example, completed }] });
 
 const business = z.strictObject({
-  name: text('What is done, in one word with a capital; texts add an s for several.', 'Purchase'),
+  name: text('Name of the transaction, one capitalised word; texts add an s for the plural.', 'Purchase'),
   route: labelValue('`http.route` of the request that earns money.', '/tickets'),
   method: z
     .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
@@ -150,73 +154,80 @@ const business = z.strictObject({
   currency: z
     .enum(currencies)
     .default('EUR')
-    .meta({ description: 'In which the value is counted.', examples: ['EUR'] }),
+    .meta({ description: 'Currency of the value.', examples: ['EUR'] }),
   value: z
     .union([
       z.strictObject({
         fixed: z
           .number()
           .positive()
-          .meta({ description: 'Mean value of one, in the currency.', examples: [48.5] }),
+          .meta({ description: 'Mean value of one transaction, in the currency.', examples: [48.5] }),
       }),
       z.strictObject({
         lost: metric(
-          'A counter of the value of those that failed, in the currency.',
+          'A counter of the value of failed transactions, in the currency.',
           'lost_ticket_value_total',
         ),
       }),
     ])
     .optional()
     .meta({
-      description: 'What one is worth. Without it the KPI of lost value is left out.',
+      description: 'Value of one transaction. Without it, the KPI of lost value is left out.',
       examples: [{ fixed: 48.5 }],
     }),
   attempts: counted(
-    'A counter of attempts as customers saw them, where one exists. Without it, the requests of the route are counted from their spans.',
+    'A counter of attempts as customers saw them, if there is one. Without it, requests of the route are counted from spans.',
     'ticket_attempts_total',
     'completed',
   ).optional(),
-  placed: counted('A counter of the service itself, where it has one.', 'tickets_total', 'placed').optional(),
+  placed: counted(
+    'A counter of completed transactions that the service exports itself, if it has one.',
+    'tickets_total',
+    'placed',
+  ).optional(),
 });
 
 const customers = z.strictObject({
-  job: name('Its scrape job: a load generator, a probe, a load balancer.', 'probe'),
+  job: name(
+    'Scrape job of whatever measures customers: a load generator, a probe, a load balancer.',
+    'probe',
+  ),
   metrics: z
     .array(target('', 'probe:9465'))
     .default([])
-    .meta({ description: 'Where Prometheus scrapes it.', examples: [['probe:9465']] }),
+    .meta({ description: 'Where Prometheus scrapes that job.', examples: [['probe:9465']] }),
   duration: metric(
-    'Histogram of what customers waited, in seconds, with a bucket at 0.5.',
+    'Histogram of how long customers waited, in seconds, with a bucket at 0.5.',
     'page_duration_seconds',
   ),
-  requests: metric('Counter of their requests.', 'page_requests_total'),
-  outcome: label('Label of both that says how it ended.', 'outcome').default('outcome'),
-  ok: labelValue('The value of that label when it ended well.', 'ok').default('ok'),
-  by: label('Label of both that says which kind of request it was.', 'page').default('page'),
+  requests: metric('Counter of customers’ requests.', 'page_requests_total'),
+  outcome: label('Label of both metrics with the outcome of a request.', 'outcome').default('outcome'),
+  ok: labelValue('Value of that label for success.', 'ok').default('ok'),
+  by: label('Label of both metrics with the kind of request.', 'page').default('page'),
 });
 
 const receiver = z
-  .looseObject({ name: text('Its name.', 'on-call') })
+  .looseObject({ name: text('Name of the receiver.', 'on-call') })
   .refine(
     (given) =>
       Object.entries(given).every(
         ([key, value]) => key === 'name' || (/_configs$/.test(key) && Array.isArray(value)),
       ),
-    'has a key that is none of Alertmanager’s, such as webhook_configs, email_configs, slack_configs',
+    'has a key that Alertmanager does not know; it knows keys such as webhook_configs, email_configs, slack_configs',
   );
 
 export const configSchema = z
   .strictObject({
-    version: z.literal(1).meta({ description: 'Of this format.', examples: [1] }),
-    system: text('What people call the whole, in titles and texts.', 'ticket office').default('service'),
+    version: z.literal(1).meta({ description: 'Version of this file format.', examples: [1] }),
+    system: text('Name of the whole system, used in titles and texts.', 'ticket office').default('service'),
     window: z
       .string()
-      .regex(/^[1-5]?\d?m$/, 'is no whole number of minutes below an hour')
-      .refine((given) => Number.parseInt(given, 10) > 0, 'is no whole number of minutes below an hour')
+      .regex(/^[1-5]?\d?m$/, 'is not a whole number of minutes below an hour')
+      .refine((given) => Number.parseInt(given, 10) > 0, 'is not a whole number of minutes below an hour')
       .default('5m')
       .meta({
         description:
-          'Over which rates are taken. Waits of alerts grow with it: at 1m an alert fires within half a minute, on a single statement timeout too; at 5m it takes minutes.',
+          'Window of all rates. The waits of alerts grow with it: with 1m, an alert fires within half a minute, even on a single statement timeout; with 5m, it takes minutes.',
         examples: ['5m'],
       }),
     interval: duration(
@@ -227,21 +238,22 @@ export const configSchema = z
       .array(service)
       .min(1, 'names no service')
       .meta({
-        description: 'The services that are observed.',
+        description: 'The services to observe.',
         examples: [[{ name: 'tickets-api', metrics: ['tickets-api:9464'] }]],
       }),
     databases: z
       .array(database)
       .min(1, 'names no database')
       .meta({
-        description: 'The databases that they use.',
+        description: 'The databases that the services use.',
         examples: [[{ name: 'tickets', url_env: 'DATABASE_URL', pools: ['db'] }]],
       }),
     retention: z
       .record(z.string(), z.int().positive().max(36_500))
       .default({})
       .meta({
-        description: 'Retention classes: after how many days nobody writes or lists such rows any more.',
+        description:
+          'Retention classes, each with the number of days after which nobody writes or lists such rows any more.',
         examples: [{ tickets: 365, logs: 90 }],
       }),
     objectives: z
@@ -249,7 +261,7 @@ export const configSchema = z
       .default({})
       .meta({
         description:
-          'Objectives that differ from the catalogue’s (docs/kpis.md), by id of the KPI, in its base unit.',
+          'Objectives that differ from those of the catalogue (docs/kpis.md), by KPI id, in the base unit of the KPI.',
         examples: [{ 'request-latency-p95': 0.3 }],
       }),
     phases: z
@@ -257,29 +269,29 @@ export const configSchema = z
       .default(false)
       .meta({
         description:
-          'Whether somebody sets phases in the console, as the demo does: panels then compare them.',
+          'Whether phases are set in the console, as the demo does. Panels then compare the phases.',
         examples: [true],
       }),
     customers: customers.optional().meta({
       description:
-        'What is measured outside the services. Without it, KPIs of customers come from the services’ spans or are left out.',
+        'Measurements from outside the services. Without them, customer KPIs come from the services’ spans or are left out.',
       examples: [{ job: 'probe', duration: 'page_duration_seconds', requests: 'page_requests_total' }],
     }),
     business: business.optional().meta({
-      description: 'The transaction that earns money. Without it there is no business page.',
+      description: 'The transaction that earns money. Without it, there is no business page.',
       examples: [{ name: 'Ticket', route: '/tickets', method: 'POST', value: { fixed: 48.5 } }],
     }),
     diagnosis: z
       .strictObject({
-        every: duration('Between the beginnings of two runs; a minute or more.', '15m')
+        every: duration('Time between the starts of two runs; a minute or more.', '15m')
           .refine((given) => secondsOf(given) >= 60, 'is less than a minute')
           .default('15m'),
-        budget: duration('Database time that a run may take of each database.', '20s').default('20s'),
+        budget: duration('Maximum database time of a run on each database.', '20s').default('20s'),
       })
       .optional()
       .meta({
         description:
-          'The console diagnoses each database on a schedule, keeps the findings with their history, and exports them as metrics. Without it there is no schedule, and alerts on findings are left out.',
+          'The console diagnoses each database on a schedule, keeps the findings with their history, and exports them as metrics. Without it, there is no schedule, and alerts on findings are left out.',
         examples: [{ every: '15m' }],
       }),
     receivers: z
@@ -292,40 +304,41 @@ export const configSchema = z
     routes: z
       .strictObject({
         page: text(
-          'The receiver of alerts that wake somebody; the first one by default.',
+          'Receiver of alerts that page somebody (default: the first receiver).',
           'on-call',
         ).optional(),
-        ticket: text('The receiver of all others; the first one by default.', 'on-call').optional(),
-      })
-      .default({})
-      .meta({ description: 'Who receives what.', examples: [{ page: 'on-call', ticket: 'team' }] }),
-    parts: z
-      .strictObject({
-        collector: target('Of the collector.', 'otelcol:8888').optional(),
-        console: target('Of the console.', 'console:8088').optional(),
-        prometheus: target('Of Prometheus.', 'prometheus:9090').optional(),
+        ticket: text('Receiver of all other alerts (default: the first receiver).', 'on-call').optional(),
       })
       .default({})
       .meta({
-        description: 'Where Prometheus scrapes the metrics of collector, console and itself.',
+        description: 'Which receiver gets which alerts.',
+        examples: [{ page: 'on-call', ticket: 'team' }],
+      }),
+    parts: z
+      .strictObject({
+        collector: target('The collector.', 'otelcol:8888').optional(),
+        console: target('The console.', 'console:8088').optional(),
+        prometheus: target('Prometheus itself.', 'prometheus:9090').optional(),
+      })
+      .default({})
+      .meta({
+        description: 'Where Prometheus scrapes the metrics of the collector, the console and itself.',
         examples: [{ collector: 'otelcol:8888' }],
       }),
     urls: z
       .strictObject({
-        prometheus: url('Where Prometheus answers.', 'http://prometheus:9090').default(
-          'http://127.0.0.1:9090',
-        ),
-        console: url('Where the console answers; links lead there.', 'http://127.0.0.1:8088').default(
+        prometheus: url('Prometheus.', 'http://prometheus:9090').default('http://127.0.0.1:9090'),
+        console: url('The console; links lead there.', 'http://127.0.0.1:8088').default(
           'http://127.0.0.1:8088',
         ),
-        tempo: url('Where Tempo takes OTLP/HTTP, if there is one.', 'http://tempo:4318').optional(),
+        tempo: url('Tempo’s endpoint for OTLP/HTTP, if there is one.', 'http://tempo:4318').optional(),
         runbooks: text(
-          'Where an alert’s runbook is; `{alert}` stands for its name. The console’s by default.',
+          'Where runbooks are; `{alert}` stands for the name of the alert (default: in the console).',
           'https://wiki.example/runbooks/{alert}',
         ).optional(),
       })
       .prefault({})
-      .meta({ description: 'Addresses.', examples: [{ console: 'http://127.0.0.1:8088' }] }),
+      .meta({ description: 'Base URLs.', examples: [{ console: 'http://127.0.0.1:8088' }] }),
   })
   .meta({ title: 'sqltrail.yaml', description: 'What sqltrail observes.' });
 

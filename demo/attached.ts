@@ -17,7 +17,7 @@ export function attachedTargets(env: NodeJS.ProcessEnv): StoryTargets | undefine
   const missing = Object.values(names).filter((name) => !given.includes(name));
   if (missing.length > 0)
     throw new ConfigurationError(
-      `To tell the story on a running stack set ${missing.join(', ')} as well; without SHOP_URL and LOAD_URL a native one is started.`,
+      `To run the demo on a running stack, also set ${missing.join(', ')}; without SHOP_URL and LOAD_URL, a native stack is started.`,
     );
   const targets = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, env[name]]));
   const consolePage = env['CONSOLE_PUBLIC_URL'];
@@ -70,9 +70,9 @@ export async function assertUntreated(databases: StoryDatabases): Promise<void> 
   }
   throw new ConfigurationError(
     [
-      'This shop has been treated already (its database has a schema sqltrail), and the story begins with an untreated one.',
-      'Fresh data, all orders lost: docker compose run --rm data node sample-shop/data/main.ts --yes && docker compose restart shop load',
-      'Only the breakdown, on the shop as it is: story --until breakdown',
+      'This shop has been changed by an earlier run (its database has a schema sqltrail), but the demo needs a fresh one.',
+      'To reset it, which deletes all orders: docker compose run --rm data node sample-shop/data/main.ts --yes && docker compose restart shop load',
+      'To show only the breakdown, on the shop as it is: story --until breakdown',
     ].join('\n'),
   );
 }

@@ -205,7 +205,7 @@ async function leaveTuned(targets: ShopTarget, signal: AbortSignal): Promise<voi
       if (!(error instanceof ErrorAnswer && error.status === 503)) throw error;
       if (performance.now() > end)
         throw new OperationError(
-          `The shop uses the store ${store}, but after ${MAX_DRAIN_MS / 1000} s a request still needs what is to be dropped. Look for long statements in pg_stat_activity, then run this again.`,
+          `The shop uses the store ${store}, but after ${MAX_DRAIN_MS / 1000} s a request still uses what is to be dropped. Look for long statements in pg_stat_activity, then run this again.`,
           { cause: error },
         );
       await sleep(ASK_AGAIN_MS, undefined, { signal });
@@ -218,7 +218,7 @@ async function refuseNewModel(targets: ShopTarget): Promise<void> {
   const now = await storeInForce(targets);
   if (now !== 'legacy' && now !== 'tuned')
     throw new OperationError(
-      `the shop uses the store ${now}, of the new data model, whose statements need no rewriting; leave this out (--skip ${TUNED}).`,
+      `the shop uses the store ${now}, of the new data model, whose statements need no rewriting; skip this action (--skip ${TUNED}).`,
     );
 }
 

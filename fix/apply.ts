@@ -66,7 +66,7 @@ export async function applyActions(options: ApplyOptions): Promise<JournalEntry[
     if (signal.aborted) throw signal.reason;
     if (!isConnectionLost(error)) throw error;
     throw new OperationError(
-      `${describeTarget(url)}: the connection was cut. What was on its way is in the journal: run this again, and it is resumed.`,
+      `${describeTarget(url)}: the connection was lost. Unfinished work is in the journal: run this again to resume it.`,
       { cause: error },
     );
   } finally {

@@ -69,7 +69,7 @@ export async function signatureOf(
     await client.query(`CREATE ${unique ? 'UNIQUE ' : ''}INDEX ON ${quote(schema, copy)}${rest}`);
     const relation = await relationOf(client, { schema, name: copy });
     const [index] = await indexesNow(client, { relation: relation?.oid ?? 0 });
-    if (!index) throw new OperationError(`Postgres made no index of: ${rest}`);
+    if (!index) throw new OperationError(`Postgres did not create an index for: ${rest}`);
     return index.signature;
   } finally {
     await client.query('ROLLBACK').catch(() => {});
@@ -346,7 +346,7 @@ export async function buildIndex(
 ): Promise<{ built: boolean; note?: string }> {
   const { client, changes } = work;
   const statement = indexStatement(options.sql);
-  if (!statement) throw new OperationError(`no CREATE INDEX: ${options.sql}`);
+  if (!statement) throw new OperationError(`not a CREATE INDEX statement: ${options.sql}`);
   const relation = await relationOf(client, statement.table);
   const why = whyNoIndex(relation, statement.table.name);
   if (!relation || why) throw new OperationError(`${why}.`);
@@ -408,11 +408,12 @@ export async function undoIndex(work: Work, change: IndexChange): Promise<string
     ],
   );
   const { use, attached = [] } = rows[0] ?? {};
-  if (use) throw new OperationError(`the index ${found.name} stays: ${use}, by the owner since.`);
+  if (use)
+    throw new OperationError(`the index ${found.name} stays: ${use}, which the owner added since then.`);
   // What Postgres made with the partition has the age of its attachment; what the owner had is older.
   if (change.parent && attached.length > 0)
     throw new OperationError(
-      `the index ${found.name} stays: with it would go ${attached.join(', ')}, which the owner made and which Postgres attached to it since. Detach or drop the partition's index first, or keep it.`,
+      `the index ${found.name} stays: dropping it would also drop ${attached.join(', ')}, which the owner created and Postgres attached to it since then. Detach or drop the partition's index first, or keep it.`,
     );
   await withLockRetries(
     client,

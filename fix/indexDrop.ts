@@ -91,7 +91,7 @@ export async function dropIndex(work: Work, index: Named): Promise<void> {
   );
   if (!facts || (begun && begun.oid !== facts.oid)) {
     if (begun) return;
-    throw new OperationError(`the index ${index.name} is not there.`);
+    throw new OperationError(`the index ${index.name} does not exist.`);
   }
   const why = whyNot(facts);
   if (why) throw new OperationError(`${why}.`);

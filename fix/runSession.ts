@@ -26,5 +26,5 @@ export async function takeTurn(client: pg.Client): Promise<void> {
     ADVISORY_LOCK,
   ]);
   if (!rows[0]?.mine)
-    throw new OperationError('another run of sqltrail fix works on this database; wait until it has ended.');
+    throw new OperationError('another run of sqltrail fix is active on this database; wait until it ends.');
 }

@@ -183,7 +183,7 @@ async function held(run: Running, phase: Phase, step: string, left: string[]): P
   );
   const [oldest] = rows;
   return new OperationError(
-    `${phase}, ${step}: ${left.length} parts could not be made within ${ATTEMPTS} attempts, ${left[0]} to ${left.at(-1)}. ` +
+    `${phase}, ${step}: ${left.length} parts could not be copied within ${ATTEMPTS} attempts, ${left[0]} to ${left.at(-1)}. ` +
       'Something changes their rows all the time; ' +
       (oldest
         ? `the oldest open transaction is that of process ${oldest.pid} (${oldest.name}), since ${oldest.since}. `

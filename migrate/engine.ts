@@ -96,7 +96,7 @@ export async function* rollbackMigration(
     if (!state) return;
     if (state.steps.some(({ phase, step }) => phase === 'contract' && !isHarmless(step)))
       throw new OperationError(
-        'The contract has begun: the legacy tables are no longer complete, and there is no way back.',
+        'The contract has begun: the legacy tables are no longer complete, so it cannot be rolled back.',
       );
     for (const phase of [...phases].reverse()) {
       if (phaseIndex(phase) <= phaseIndex(options.to)) break;

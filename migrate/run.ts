@@ -158,12 +158,12 @@ export class Run implements Running {
     yield { phase, step, event: 'compared', detail: { ...verification } };
     if (found.length > 0)
       throw new OperationError(
-        `The models are not equal:\n${found.map((line) => `  ${line}`).join('\n')}\nThe legacy tables are what is true; nothing was switched.`,
+        `The models are not equal:\n${found.map((line) => `  ${line}`).join('\n')}\nThe legacy tables are correct; nothing was switched.`,
       );
     if (verification.setAside > 0 && !this.options.acceptSetAside)
       throw new OperationError(
-        `${verification.setAside} units cannot be held by the new model and are kept in the ledger only ` +
-          "(SELECT * FROM sqltrail.migration_resolution WHERE kind = 'set aside'). Correct them, or accept that with --accept-set-aside.",
+        `${verification.setAside} units do not fit the new model and are only kept in the ledger ` +
+          "(SELECT * FROM sqltrail.migration_resolution WHERE kind = 'set aside'). Correct them, or accept this with --accept-set-aside.",
       );
   }
 
@@ -171,7 +171,7 @@ export class Run implements Running {
     const { switchStore } = this.options;
     if (!switchStore)
       throw new OperationError(
-        `The shop has to be switched to the store ${store}, but no way to do that was given (--shop <url>, and its token in SQLTRAIL_TOKEN).`,
+        `The shop has to be switched to the store ${store}. Give its URL with --shop, and its token in SQLTRAIL_TOKEN.`,
       );
     await switchStore(store);
   }

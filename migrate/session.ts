@@ -83,7 +83,7 @@ export async function openSession(
       if (rows[0].mine) break;
       if (Date.now() > deadline)
         throw new OperationError(
-          `Another run of the migration ${name} is at work. Wait for it, or end it first.`,
+          `The migration ${name} is already running in another session. Wait for it, or stop it first.`,
         );
       await sleep(100);
     }

@@ -66,7 +66,7 @@ export async function readFacts(client: pg.ClientBase, mapping: Mapping): Promis
     const fact = found.get(table);
     if (!fact)
       throw new OperationError(
-        `The table ${mapping.legacySchema}.${table} is not there. Is this the right database, or has the migration been completed?`,
+        `The table ${mapping.legacySchema}.${table} does not exist. Is this the right database, or has the migration been completed?`,
       );
     const all = addKey && !fact.columns.includes(key) ? [...fact.columns, key] : fact.columns;
     if (!all.includes(key))
@@ -81,7 +81,7 @@ export async function readFacts(client: pg.ClientBase, mapping: Mapping): Promis
       [legacyTable, legacyColumn],
     );
     if (!rows[0]?.sequence)
-      throw new OperationError(`${legacyTable}.${legacyColumn} takes its numbers from no sequence.`);
+      throw new OperationError(`${legacyTable}.${legacyColumn} does not use a sequence.`);
     sequences.set(legacyTable, rows[0].sequence);
   }
   const units = new Map<string, number>();

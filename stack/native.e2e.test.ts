@@ -274,7 +274,7 @@ describe('starting', () => {
   it('refuses a second stack on the same directory, and a port that is taken, by name', async () => {
     await expect(
       startNative({ dir: stack.directory, scale: 'tiny', seed: 1, ports: await freePorts() }),
-    ).rejects.toThrow(/already runs.*SQLTRAIL_DIR/s);
+    ).rejects.toThrow(/already running.*SQLTRAIL_DIR/s);
     const ports = { ...(await freePorts()), shop: stack.ports.shop };
     await expect(
       startNative({ dir: path.join(dir, 'other'), scale: 'tiny', seed: 1, ports }),

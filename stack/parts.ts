@@ -84,7 +84,7 @@ export class Parts {
       ...(options.signal ? { signal: options.signal } : {}),
       onWait: ({ pid }) => {
         throw new ConfigurationError(
-          `A stack already runs in ${dir.path} (pid ${pid}): end it first, or set SQLTRAIL_DIR to another directory.`,
+          `A stack is already running in ${dir.path} (pid ${pid}): stop it first, or set SQLTRAIL_DIR to another directory.`,
         );
       },
     });

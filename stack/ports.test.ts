@@ -9,13 +9,13 @@ it('takes a port from the environment, and names the variable whose value is non
   expect(resolvePorts({ SQLTRAIL_PORT_SHOP: '3100' }).shop).toBe(3100);
   for (const value of ['eighty', '0', '70000'])
     expect(() => resolvePorts({ SQLTRAIL_PORT_SHOP: value })).toThrow(
-      `SQLTRAIL_PORT_SHOP=${value} is no TCP port`,
+      `SQLTRAIL_PORT_SHOP=${value} is not a TCP port`,
     );
 });
 
 it('names both parts that were given one port', () => {
   expect(() => resolvePorts({ SQLTRAIL_PORT_SHOP: '9090' })).toThrow(
-    /9090 is given to both shop and prometheus.*SQLTRAIL_PORT_SHOP/,
+    /9090 is configured for both shop and prometheus.*SQLTRAIL_PORT_SHOP/,
   );
 });
 

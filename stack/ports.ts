@@ -38,7 +38,7 @@ export function resolvePorts(env: NodeJS.ProcessEnv = process.env, overrides: Pa
     const parsed = portNumber.safeParse(text);
     if (!parsed.success)
       throw new ConfigurationError(
-        `${portVariable(name)}=${text} is no TCP port: give a number from 1 to 65535, for example ${portVariable(name)}=${defaultPorts[name]}.`,
+        `${portVariable(name)}=${text} is not a TCP port: give a number from 1 to 65535, for example ${portVariable(name)}=${defaultPorts[name]}.`,
       );
     ports[name] = parsed.data;
   }
@@ -69,7 +69,7 @@ export function assertDistinct(needs: readonly PortNeed[]): void {
     const other = needs.slice(0, index).find((earlier) => earlier.port === port);
     if (other)
       throw new ConfigurationError(
-        `Port ${port} is given to both ${other.part} and ${part}: change ${other.variable} or ${variable}.`,
+        `Port ${port} is configured for both ${other.part} and ${part}: change ${other.variable} or ${variable}.`,
       );
   }
 }

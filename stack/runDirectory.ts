@@ -160,7 +160,7 @@ export class RunDirectory {
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined;
       throw new ConfigurationError(
-        `${this.file('run.json')} is damaged: end what still runs by hand (ps), then remove the file.`,
+        `${this.file('run.json')} is damaged: stop processes that still run by hand (see ps), then remove the file.`,
         { cause: error },
       );
     }

@@ -26,9 +26,9 @@ async function currentPhase(consoleUrl: string): Promise<string | undefined> {
 /** `sqltrail screenshots`: pictures for those who were not there, named by phase. */
 export function screenshotsCommand(signal: AbortSignal): Command {
   return new Command('screenshots')
-    .description('pictures of every dashboard in each phase of a recording, and of the console as it is now')
-    .option('--recording <file>', 'recording.json of a story', 'out/recording.json')
-    .option('--out <directory>', 'where to write; screenshots/ beside the recording without it')
+    .description('take pictures of every dashboard in each phase of a recording, and of the running console')
+    .option('--recording <file>', 'recording.json of the demo', 'out/recording.json')
+    .option('--out <directory>', 'where to write (default: screenshots/ beside the recording)')
     .action(async ({ recording: file, out }: Flags) => {
       const ports = resolvePorts();
       const consoleUrl = urlOf('CONSOLE_URL', ports.console);
@@ -40,9 +40,9 @@ export function screenshotsCommand(signal: AbortSignal): Command {
         if (!(error instanceof RecordingError)) throw error;
         if (!phase)
           throw new ConfigurationError(
-            `${error.message}. And no console answers at ${consoleUrl}: start one with npm start, or name it in CONSOLE_URL.`,
+            `${error.message}. No console answers at ${consoleUrl} either: start one with npm start, or set CONSOLE_URL.`,
           );
-        process.stdout.write(`${error.message}; only the console is taken.\n`);
+        process.stdout.write(`${error.message}; only pictures of the console are taken.\n`);
       }
       const directory = path.resolve(out ?? path.join(path.dirname(file), 'screenshots'));
       let camera: Camera;

@@ -538,7 +538,7 @@ it('both statements and all that their equality rests on are shown', async () =>
     '$2, $4 are at, id of the last row of the page before',
     '$1 is passed as text',
     'any text may be passed for $1',
-    'the only one of its name',
+    'the only table of that name',
     'Not rewritten: it reads something else than one table.',
     'Compared: the same in',
   ])

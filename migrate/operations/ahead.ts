@@ -41,7 +41,7 @@ export async function aheadOf(url: string, declared: DeclaredMigration, ahead: n
   const { schema, name } = declared.table;
   if (declared.operation !== 'partition')
     throw new OperationError(
-      `The plan of ${schema}.${name} makes no partitions: it is one of ${declared.operation}.`,
+      `The plan of ${schema}.${name} makes no partitions: its operation is ${declared.operation}.`,
     );
   const table = id(schema, name);
   const by = String(declared.choices['by']);
@@ -57,7 +57,7 @@ export async function aheadOf(url: string, declared: DeclaredMigration, ahead: n
     );
     if (!done[0]?.complete)
       throw new OperationError(
-        `${declared.name} is not complete: its plan has the partitions that it needs until then.`,
+        `${declared.name} is not complete yet. Until then, the partitions of its plan are enough.`,
       );
     const ranges = await rangesFor(client, {
       schema,

@@ -84,12 +84,12 @@ export const writeYaml = (declared: object): string =>
 export function readAs<T>(schema: (document: unknown) => z.ZodType<T>, text: string, file: string): T {
   const document = parseDocument(text);
   const [error] = document.errors;
-  if (error) throw new ConfigurationError(`${file} is no YAML: ${error.message}`);
+  if (error) throw new ConfigurationError(`${file} is not YAML: ${error.message}`);
   const content: unknown = document.toJS();
   const result = schema(content).safeParse(content);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new ConfigurationError(
-    `${file} is no migration that this version can run: ${issue?.path.join('.') || 'the file'}: ${issue?.message}. Make it again with sqltrail migrate plan.`,
+    `${file} is not a migration plan that this version can run: ${issue?.path.join('.') || 'the file'}: ${issue?.message}. Create it again with sqltrail migrate plan.`,
   );
 }

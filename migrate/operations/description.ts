@@ -192,7 +192,7 @@ export async function describeTable(client: pg.ClientBase, name: string): Promis
   const oid = found[0]?.oid;
   if (!oid)
     throw new OperationError(
-      `There is no table ${name} in this database. Give its schema too, and quote what is not lower case: app."Event".`,
+      `There is no table ${name} in this database. Give its schema too, and quote names that are not lower case: app."Event".`,
     );
   const { rows } = await client.query<{ description: TableDescription }>(describeSql(oid));
   return (rows[0] as { description: TableDescription }).description;

@@ -79,7 +79,7 @@ export async function rangesFor(client: pg.ClientBase, wanted: RangesWanted): Pr
   if (rows.length > MAX_PARTITIONS)
     throw new OperationError(
       `From the oldest row (${rows[0]?.lower}) to the newest there would be ${rows[0]?.total} partitions, more than ${MAX_PARTITIONS}. ` +
-        'Choose a longer --interval, or with --from the first date that gets a partition: older rows go to the default partition.',
+        'Choose a longer --interval, or give the first date that gets a partition with --from: older rows go to the default partition.',
     );
   return rows.map(({ lower, upper, label }) => ({ lower, upper, label }));
 }

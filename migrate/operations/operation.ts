@@ -46,7 +46,7 @@ async function refuseChanged(client: pg.ClientBase, { table, definition }: Plan)
   const changed = Object.keys(definition).filter((part) => now[part] !== definition[part]);
   if (changed.length > 0)
     throw new OperationError(
-      `${table.schema}.${table.name} has changed since the plan was made (${Object.keys(now).length === 0 ? 'it is not there' : changed.join(', ')}). Plan it again; nothing was changed.`,
+      `${table.schema}.${table.name} has changed since the plan was made (${Object.keys(now).length === 0 ? 'it does not exist' : changed.join(', ')}). Plan it again; nothing was changed.`,
     );
 }
 

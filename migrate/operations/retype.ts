@@ -80,7 +80,7 @@ async function parse(client: pg.ClientBase, target: string): Promise<{ table: st
   const column = parts.at(-1);
   if (column === undefined || parts.length < 2 || parts.length > 3)
     throw new OperationError(
-      `${target} names no column of a table: give TABLE.COLUMN as SQL writes it, such as app.orders.placed_at.`,
+      `${target} is not a column of a table: give TABLE.COLUMN as in SQL, such as app.orders.placed_at.`,
     );
   return { table: id(...parts.slice(0, -1)), column };
 }
@@ -89,7 +89,7 @@ async function parse(client: pg.ClientBase, target: string): Promise<{ table: st
 async function typeOf(client: pg.ClientBase, type: string): Promise<string> {
   const { fields } = await client.query({ text: `SELECT NULL::${type} AS t`, values: [] }).catch((error) => {
     throw new OperationError(
-      `There is no type ${type} (${(error as Error).message}). A type of your own needs its schema.`,
+      `There is no type ${type} (${(error as Error).message}). Give a user-defined type with its schema.`,
     );
   });
   const [field] = fields;
@@ -132,7 +132,7 @@ async function defaultsOf(
         : expression;
     if (!asked && !isConstant && !widening)
       throw new OperationError(
-        `The default of ${column}, ${expression}, is no constant. Say what it is in the new type with --default, such as --default 'now()'.`,
+        `The default of ${column}, ${expression}, is not a constant. Give the default in the new type with --default, such as --default 'now()'.`,
       );
     const { rows } = await client
       .query<{ value: string | null }>(
@@ -142,7 +142,7 @@ async function defaultsOf(
       )
       .catch((error) => {
         throw new OperationError(
-          `The default of ${column}, ${asked ? given : expression}, is no ${to} (${(error as Error).message}). Say what it is in the new type with --default.`,
+          `The default of ${column}, ${asked ? given : expression}, is not valid as ${to} (${(error as Error).message}). Give the default in the new type with --default.`,
         );
       });
     const value = rows[0]?.value;
@@ -221,7 +221,7 @@ async function planIn(client: ReadOnlyClient, options: RetypeOptions): Promise<D
       d.size.heapBytes,
     ).catch((error) => {
       throw new OperationError(
-        `${each.column} cannot be converted from ${each.from} to ${each.to}: ${(error as Error).message}. Say how with --using and --back.`,
+        `${each.column} cannot be converted from ${each.from} to ${each.to}: ${(error as Error).message}. Give the conversion with --using and --back.`,
       );
     });
     Object.assign(each, proven);

@@ -21,7 +21,7 @@ const KEYED = `CREATE TABLE t (id int PRIMARY KEY, at text, n text, x varchar(20
   INSERT INTO t SELECT i, to_char(date '2024-01-01' + i, 'YYYY-MM-DD'), i || '.50', 'x', i FROM generate_series(1, 50) AS i`;
 
 it.each<[string, string, string, string, RegExp, Partial<RetypeOptions>?]>([
-  ['no column', KEYED, 't', 'date', /names no column of a table/],
+  ['no column', KEYED, 't', 'date', /is not a column of a table/],
   ['no such column', KEYED, 't.gone', 'date', /has no column gone/],
   ['no such type', KEYED, 't.at', 'dat', /There is no type dat /],
   ['the type that it has', KEYED, 't.at', 'text', /is of type text already/],
@@ -149,7 +149,7 @@ it.each<[string, string, string, string, RegExp, Partial<RetypeOptions>?]>([
     `${KEYED}; ALTER TABLE t ALTER at SET DEFAULT now()::text`,
     't.at',
     'date',
-    /no constant.*--default/,
+    /not a constant.*--default/,
   ],
   [
     'a trigger',

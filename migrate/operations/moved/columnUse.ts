@@ -151,10 +151,10 @@ export async function* unused(
   const found = [...uses.map(({ what }) => what), ...guessed];
   if (found.length === 0) return;
   throw new OperationError(
-    `${columns.map((column) => `${table.schema}.${table.name}.${column}`).join(', ')} cannot go yet, because of:\n${found.map((each) => `  ${each}`).join('\n')}\n` +
+    `${columns.map((column) => `${table.schema}.${table.name}.${column}`).join(', ')} cannot be dropped yet, because of:\n${found.map((each) => `  ${each}`).join('\n')}\n` +
       `Drop or change them to use ${table.schema}.${moved.into}.${
         statements.length > 0
-          ? ' Statements that run no more are forgotten with the next complete: run it again when each job of the application has run once.'
+          ? ' The next complete ignores statements that no longer run: repeat it when each job of the application has run once.'
           : ''
       }${guessed.length > 0 ? ' Where a name is there by chance, --accept-use goes on.' : ''} Nothing was dropped.`,
   );
