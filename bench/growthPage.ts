@@ -176,7 +176,7 @@ export async function growthPages(file = RECORDING): Promise<Map<string, string>
   const [fewest, most] = [Math.min(...windows), Math.max(...windows)];
   const page = `# Growth
 
-What the shop’s operations take with ${settings.sizes.join(', ')} times the data on each data model, measured through the real stores; how that grows; and when each model reaches its limit. Everything here is computed from [measured/growth.json](measured/growth.json) by \`npm run docs\`; a test holds the page to it. To measure again (about half an hour on two cores; killed at any moment, it goes on where it was):
+This page shows how long the shop’s operations take with ${settings.sizes.join(', ')} times the data on each data model, how that grows, and when each model reaches its limit. It was measured through the real stores. \`npm run docs\` computes the page from [measured/growth.json](measured/growth.json), and a test checks that it is up to date. To measure again (about half an hour on two cores; a killed run resumes):
 
 \`\`\`sh
 npx node bench/growth.ts prepare   # the databases; the refactored ones by the migration engine
@@ -184,11 +184,11 @@ npx node bench/growth.ts           # the readings, into docs/measured/growth.jso
 npm run docs
 \`\`\`
 
-Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} with ${settings.postgres['shared_buffers']} of buffers, Node ${machine.node.slice(1)}. Size 1 is the scale \`${settings.base}\` (${digits(sizes[0]?.orders ?? 0, 6)} orders); the rows of every table grow alike. ${settings.customers} customers at a time, each without a pause (closed loop): search, product page, cart, checkout, own orders, that order, and the sales report of 30 days at every fourth visit. A window is ${settings.visits} visits; ${fewest === most ? fewest : `${fewest} to ${most}`} windows a cell in up to ${settings.rounds} rounds over all cells, each after a window that is not counted. p95 by nearest rank in each window; below are the mean of the windows and, from ${MIN_WINDOWS} windows or more, its 95 % interval (bootstrap).
+Measured on ${measuredOn}, ${machine.cores} cores, Postgres ${machine.postgres} with ${settings.postgres['shared_buffers']} of buffers, Node ${machine.node.slice(1)}. Size 1 is the scale \`${settings.base}\` (${digits(sizes[0]?.orders ?? 0, 6)} orders); the rows of every table grow by the same factor. There are ${settings.customers} customers at a time, each without a pause (closed loop), and their operations are search, product page, cart, checkout, own orders, that order, and the sales report of 30 days at every fourth visit. A window is ${settings.visits} visits; ${fewest === most ? fewest : `${fewest} to ${most}`} windows for each combination of model and size, in up to ${settings.rounds} rounds over all of them, each after a window that is not counted. The p95 of a window is by nearest rank. The tables show the mean of the windows and, from ${MIN_WINDOWS} windows or more, its 95 % interval (bootstrap).
 
 ${notes.map((note) => `${note}\n\n`).join('')}- **legacy**: the tables and statements as they were.
-- **tuned**: the same tables with the indexes of the short-term fixes, statements rewritten.
-- **refactored**: the new model, filled and switched to by \`migrate\`.
+- **tuned**: the same tables with the indexes of the short-term fixes, and with rewritten statements.
+- **refactored**: the new model, filled by \`migrate\` up to the cutover.
 
 ## Checkout
 
@@ -206,11 +206,11 @@ ${table(
   ],
 )}
 
-The gateway’s time is the same on every model and hides growth, so the curves are fitted without it.
+The payment gateway takes the same time on every model, which would hide growth, so the curves are fitted without it.
 
 ## All operations
 
-Fitted: p95 = a · size^b, least squares of the logarithms; b with its 95 % interval where each size has ${MIN_WINDOWS} windows or more. b = 0 does not grow, b = 1 grows as the data does. “Miss” is the farthest that the curve is from a size’s mean: a power law is a description, not a law, and where it misses much, believe the points.
+The curve p95 = a · size^b is fitted by least squares of the logarithms; b has a 95 % interval if each size has ${MIN_WINDOWS} windows or more. With b = 0 an operation does not grow; with b = 1 it grows in proportion to the data. “Miss” is the largest distance between the curve and the mean of a size. If it is large, trust the measured points rather than the curve.
 
 ${table(
   [
@@ -245,10 +245,10 @@ ${operations
 
 ## When each model reaches its limit
 
-The limit is the objective of the shop’s requests, p95 within ${digits(objective)} ms (KPI \`request-latency-p95\`), for the first page of the shop to reach it under this load. Today is the shop at its critical size, the scale \`default\` with ${digits(ordersToday, 6)} orders, ${digits(today)} times size 1: the curves are continued to there and on. Growth a day by the dates of the rows (check \`growth\` of the diagnosis): ${growth.map(({ days, sharePerDay }) => `${digits(sharePerDay * 100)} % of all bytes over the last ${days} days`).join(', ')}; the bytes a day are taken to stay what they are. Earliest and latest join the interval of the curve with the fastest and slowest growth.
+The limit is the objective of the shop’s requests, p95 within ${digits(objective)} ms (KPI \`request-latency-p95\`), and a model reaches it when the first page of the shop does, under this load. “Today” is the shop at its critical size, the scale \`default\` with ${digits(ordersToday, 6)} orders, ${digits(today)} times size 1; the curves are extrapolated to this size and beyond. The daily growth, from the dates of the rows (check \`growth\` of the diagnosis): ${growth.map(({ days, sharePerDay }) => `${digits(sharePerDay * 100)} % of all bytes over the last ${days} days`).join(', ')}; the bytes a day are assumed to stay constant. The earliest and latest dates combine the interval of the curve with the fastest and slowest growth.
 
 ${table(
-  ['Model', 'First to reach it', 'At so many times size 1', 'Earliest', 'Likely', 'Latest'],
+  ['Model', 'First to reach it', 'At this multiple of size 1', 'Earliest', 'Likely', 'Latest'],
   limits.map((curve) => [
     curve.model,
     curve.operation,
@@ -260,7 +260,7 @@ ${table(
 )}
 
 ${table(
-  ['Sales report, for the staff', 'At so many times size 1', 'Earliest', 'Likely', 'Latest'],
+  ['Sales report, for the staff', 'At this multiple of size 1', 'Earliest', 'Likely', 'Latest'],
   models
     .map((model) => of(model, 'report'))
     .map(({ model, reach: at }) => [
@@ -270,7 +270,7 @@ ${table(
     ]),
 )}
 
-When this was measured, the refactored model summed up the lines of those 30 days at each report. Since then it keeps the sums of closed days, as the tuned store does; what that gains is in [medium-term.md](medium-term.md).
+When this was measured, the refactored model summed up the lines of those 30 days for each report. Since then it keeps the sums of past days, as the tuned store does; [medium-term.md](medium-term.md) shows the gain.
 
 ## Size of the database
 
@@ -283,7 +283,7 @@ ${table(
   ]),
 )}
 
-The whole database with its indexes, before archival. The new model is not smaller by itself: it has keys and indexes that the legacy tables lack, and 60 months of partitions; what makes it small is that closed months can leave. What is not shown here: more customers at a time than ${settings.customers}, a server whose memory is full, and disks slower than this machine’s.
+These sizes are those of the whole database with its indexes, before archival. The new model is not smaller by itself: it has keys and indexes that the legacy tables lack, and 60 months of partitions. It becomes small because closed months can be archived. Not measured: more than ${settings.customers} customers at a time, a server whose memory is full, and disks slower than those of this machine.
 `;
   const charts = operations.map((operation): [string, string] => [
     `growth/${operation}.svg`,

@@ -134,7 +134,7 @@ export function sizing(measured: Measured, assumed: Assumptions): Size[] {
       'Active series',
       series,
       'series',
-      'shops, Postgres servers and gateways, each with its own, and the others',
+      'series of all shops, Postgres servers and gateways, and the others',
     ),
     size('samples', 'Samples', samples, 'samples/s', 'series / scrape interval'),
     size(
@@ -142,7 +142,7 @@ export function sizing(measured: Measured, assumed: Assumptions): Size[] {
       `Memory of an ingester (as many as replicas: ${assumed.replication})`,
       ingesterMemory,
       'bytes',
-      'series x memory a series x headroom; each of so few ingesters holds all series',
+      'series x memory a series x headroom; with so few ingesters, each one holds all series',
     ),
     size(
       'metric-storage',
@@ -165,9 +165,9 @@ export function sizingPage(measured: Measured, assumed: Assumptions): string {
   const rows = sizing(measured, assumed).map((size) => `| ${size.what} | ${sizeText(size)} | ${size.how} |`);
   return `# Sizing of the telemetry
 
-For [deploy.md](deploy.md); made by \`npm run docs\` from \`deploy/measured.json\` and \`deploy/assumptions.yaml\`, whose values are to be replaced by yours.
+This page belongs to [deploy.md](deploy.md). \`npm run docs\` generates it from \`deploy/measured.json\` and \`deploy/assumptions.yaml\`; replace the assumptions by your own.
 
-Measured on ${measured.measuredOn} by \`${measured.command}\` (${measured.cores} cores, the sample shop under ordinary load): ${measured.bytesPerSpan} bytes a span in OTLP and ${measured.wireBytesPerSpan} on the wire, ${measured.spansPerRequest} spans a request, of which ${three(measured.keptShare * 100)} % are kept by the tail sampling; ${measured.seriesPerShop} series a shop, ${measured.seriesPerPostgres} a Postgres server, ${measured.seriesOfSpans} made from spans; ${three(measured.memoryPerSeries)} bytes of Prometheus a series (at ${three(measured.headSeries)} series mostly its fixed part, so an upper bound).
+Measured on ${measured.measuredOn} by \`${measured.command}\` (${measured.cores} cores, the sample shop under ordinary load): ${measured.bytesPerSpan} bytes for each span in OTLP and ${measured.wireBytesPerSpan} on the wire; ${measured.spansPerRequest} spans for each request, of which tail sampling keeps ${three(measured.keptShare * 100)} %; ${measured.seriesPerShop} series for each shop, ${measured.seriesPerPostgres} for each Postgres server, and ${measured.seriesOfSpans} made from spans; ${three(measured.memoryPerSeries)} bytes of memory in Prometheus for each series (an upper bound: with ${three(measured.headSeries)} series, most of it is Prometheus itself).
 
 | What | Size | How |
 | --- | ---: | --- |

@@ -22,13 +22,13 @@ export function roadmapPage({ recording, figures, assumptions, calendar }: Case)
   const when = recording.startedAt.slice(0, 10);
   return `# Roadmap
 
-Made by \`sqltrail report\` from a run of ${when} (${recording.mode}, scale ${recording.scale ?? 'of the running stack'}) and the assumptions; every duration is measured there or follows from what was. What was not measured is called so.
+Made by \`sqltrail report\` from a run of ${when} (${recording.mode}, scale ${recording.scale ?? 'of the running stack'}) and the assumptions. Every duration was measured in that run or is computed from measurements; steps without a measurement say so.
 
 ${mermaid(calendar)}
 
-Calendar days with review, gate and watching, from the day of the run; they are the plan's own, and to be changed. What the machine itself takes is in the tables. Until the last bar each step can be reverted.
+The bars are calendar days from the day of the run, with review, gate and watching. They are a proposal, so adapt them. The tables have the time that the machine itself takes. Every step before the last bar can be reverted.
 
-The plan keeps clear of the freeze periods of the assumptions (${assumptions.freezePeriods.map(({ from, to, reason }) => `${from} to ${to}: ${reason}`).join('; ') || 'none'}); the short-term fixes do not wait, because they end a running incident and each can be reverted.
+The plan avoids the freeze periods of the assumptions (${assumptions.freezePeriods.map(({ from, to, reason }) => `${from} to ${to}: ${reason}`).join('; ') || 'none'}); the short-term fixes do not wait for them, because they end a running incident and each one can be reverted.
 
 ## ${stageTitles.short}
 
@@ -36,7 +36,7 @@ The plan keeps clear of the freeze periods of the assumptions (${assumptions.fre
 | --- | --- | --- |
 ${recording.actions.map(({ action, state }) => `| ${plain(action.title)} | ${state} | ${f(`action:${action.id}:gain`)} |`).join('\n') || '| none | | |'}
 
-Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is reverted. Way back: \`sqltrail fix revert\`.
+Owner: engineer on call. Gate: KPIs within their objectives under the same load; what does not help is reverted. Rollback: \`sqltrail fix revert\`.
 
 ## ${stageTitles.archival}
 
@@ -44,11 +44,11 @@ Owner: engineer on call. Gate: KPIs within their objectives under the same load;
 | --- | --- | --- |
 ${recording.archival?.units.map(({ unit }) => `| ${unit} | ${f(`archival:${unit}:rows`)} rows | ${f(`archival:${unit}:bytes`)} |`).join('\n') || '| not measured | | |'}
 
-Owner: database engineer; the policy is signed by whoever answers for retention. Gate: files read back and equal. Way back: \`sqltrail archive restore\`. It took ${f('archival:seconds')}.
+Owner: database engineer; the policy is signed by whoever is responsible for retention. Gate: files read back and equal. Rollback: \`sqltrail archive restore\`. It took ${f('archival:seconds')}.
 
 ## ${stageTitles.medium}
 
-| Phase | Owner | Gate to the next | Risk | Way back | Measured | At production size (low – likely – high) |
+| Phase | Owner | Gate to the next | Risk | Rollback | Measured | At production size (low – likely – high) |
 | --- | --- | --- | --- | --- | --- | --- |
 ${roadmap
   .map(
@@ -57,10 +57,10 @@ ${roadmap
   )
   .join('\n')}
 
-Production size: ${assumptions.productionTimesData.low}, ${assumptions.productionTimesData.likely} and ${assumptions.productionTimesData.high} times the recorded one (${assumptions.productionTimesData.source}). Between \`cutover-writes\` and \`contract\` a full cycle of the business passes. The database was ${f('size:before')} before and ${f('size:after')} after.
+Production size: ${assumptions.productionTimesData.low}, ${assumptions.productionTimesData.likely} and ${assumptions.productionTimesData.high} times the recorded one (${assumptions.productionTimesData.source}). Between \`cutover-writes\` and \`contract\` a full business cycle passes. The database was ${f('size:before')} before and ${f('size:after')} after.
 
-## From then on
+## Afterwards
 
-Partitions are made three months ahead; the archival runs by its policy every night; the KPIs and their alerts stay ([KPIs](kpis.md)).
+Partitions are created three months ahead, the archival runs by its policy every night, and the KPIs and their alerts stay ([KPIs](kpis.md)).
 `;
 }
