@@ -69,7 +69,7 @@ export function mcpServer(options: McpOptions): McpServer {
     .describe(`One of: ${names.join(', ')}. ${names[0]} without it.`);
   const named = (name = names[0]) => {
     const found = databases.find((each) => each.name === name);
-    if (!found) throw new Error(`There is no database ${name}; there are: ${names.join(', ')}.`);
+    if (!found) throw new Error(`There is no database ${name}. Databases: ${names.join(', ')}.`);
     return found;
   };
 

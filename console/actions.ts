@@ -197,13 +197,10 @@ export class ActionService {
         403,
       );
     const { actions } = await this.read();
-    if (this.#running) throw new BadRequest(`Another change is under way: ${this.#running.id}.`, 409);
+    if (this.#running) throw new BadRequest(`Another change is running: ${this.#running.id}.`, 409);
     const found = actions.find((entry) => entry.action.id === id && entry.can === verb);
     if (!found)
-      throw new BadRequest(
-        `There is no action ${id} that could be ${verb === 'apply' ? 'applied' : 'undone'} now.`,
-        404,
-      );
+      throw new BadRequest(`There is no action ${id} to ${verb === 'apply' ? 'apply' : 'undo'} now.`, 404);
     this.#running = { id, verb, text: verb === 'apply' ? 'beginning' : 'undoing' };
     this.#failure = null;
     onChange();

@@ -16,7 +16,7 @@ export class Answers {
       const body = Buffer.from(JSON.stringify(value));
       if (this.#leaving + body.length > MAX_BYTES_LEAVING) {
         response.set('Retry-After', '5');
-        throw new BadRequest('Other readers have not taken their answers yet; ask again.', 503);
+        throw new BadRequest('Other clients have not read their responses yet; try again.', 503);
       }
       this.#leaving += body.length;
       response.once('close', () => {

@@ -160,7 +160,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     const found = name === undefined ? first : databases.find((database) => database.name === name);
     if (!found)
       throw new BadRequest(
-        `There is no database ${name} here; there are: ${databases.map((each) => each.name).join(', ')}.`,
+        `There is no database ${name}. Databases: ${databases.map((each) => each.name).join(', ')}.`,
         404,
       );
     return found;
@@ -252,7 +252,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   const intake = new Gate('The console', 1, 10_000);
   app.post('/v1/traces', bodies.raw(largeJson), async (request, response) => {
     if (!request.is('application/json'))
-      throw new BadRequest('Only OTLP/JSON is taken; set `encoding: json` on the exporter.', 415);
+      throw new BadRequest('Only OTLP/JSON is accepted; set `encoding: json` on the exporter.', 415);
     const { rejected, reason } = await intake.run(() => takeSpans(request.body, traces));
     response.json(
       rejected > 0 ? { partialSuccess: { rejectedSpans: String(rejected), errorMessage: reason } } : {},
@@ -283,7 +283,10 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     const grant = () => response.json({ token: sessions.start() });
     if (code !== undefined && sessions.redeem(code)) return grant();
     if (code !== undefined && bearerOf(request) === undefined)
-      throw new BadRequest('The link has been used, or is older than an hour; give the token instead.', 401);
+      throw new BadRequest(
+        'The link was already used, or is older than an hour; enter the token instead.',
+        401,
+      );
     return byToken(request, response, (error?: unknown) => (error ? next(error) : grant()));
   });
 
@@ -373,7 +376,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
       : options.tempoUrl && (await readTempoTrace(options.tempoUrl, traceId, closing.signal));
     if (!spans)
       throw new BadRequest(
-        `There is no trace ${traceId} here: it was sampled out, has made room for newer ones, or has not arrived yet.`,
+        `There is no trace ${traceId}: it was not sampled, was removed to make room for newer ones, or has not arrived yet.`,
         404,
       );
     const answer: TraceReading = {

@@ -123,7 +123,7 @@ export class Bodies {
       const size = compressed ? limits.bytes : Math.min(declared || 0, limits.bytes);
       if (this.#held + size > MAX_BYTES_HELD) {
         response.set('Retry-After', '1');
-        throw new BadRequest('Too many large requests arrive at the same time; send it again.', 503);
+        throw new BadRequest('Too many large requests are arriving at the same time; try again.', 503);
       }
       const charset = /;\s*charset="?([\w-]{1,40})/i.exec(request.get('content-type') ?? '')?.[1];
       if (charset && !/^utf-?8$/i.test(charset))

@@ -183,7 +183,8 @@ export class DiagnosisService {
 
   /** Begins; the reading tells how it goes on. @throws BadRequest while one runs */
   start({ part }: z.infer<typeof diagnosisRequest>): void {
-    if (this.#running) throw new BadRequest('A diagnosis runs already; its findings come in a moment.', 409);
+    if (this.#running)
+      throw new BadRequest('A diagnosis is already running; its findings will appear in a moment.', 409);
     const startedAt = new Date().toISOString();
     this.#running = { startedAt, check: 'connecting', at: 0, of: 0, findings: 0 };
     this.#failure = null;

@@ -80,7 +80,7 @@ export class Feed<Name extends string> {
   /** @throws BadRequest when too many look on */
   readonly handler = (request: IncomingMessage, response: ServerResponse): void => {
     if (this.#closed || this.#readers.size >= MAX_READERS)
-      throw new BadRequest(`${MAX_READERS} pages look on already; close one of them.`, 503);
+      throw new BadRequest(`${MAX_READERS} pages are already open; close one of them.`, 503);
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.flushHeaders();
     const reader: Reader = { response, leaving: undefined, leavingSince: 0, waiting: new Map() };
@@ -153,7 +153,7 @@ export class Feed<Name extends string> {
     try {
       bytes = frameOf({ data: await this.#topics[name].read() });
       if (bytes.length > MAX_EVENT_BYTES)
-        throw new BadRequest(`It has ${bytes.length} bytes, which is more than a page can be sent.`, 413);
+        throw new BadRequest(`It has ${bytes.length} bytes, which is more than can be sent to a page.`, 413);
     } catch (error) {
       const fault = toProblem(error);
       if (fault.status === 500) this.#log(String((error as Error)?.stack ?? error));

@@ -135,7 +135,7 @@ it('an alert goes from Prometheus through Alertmanager onto the open page, and a
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await post('/v1/traces', slowRequest(traceId, Date.now() - 10_000));
   await page.goto(base);
-  await page.getByText('None is firing').waitFor();
+  await page.getByText('No alerts are firing').waitFor();
   await post('/api/phase', { phase: 'peak' });
   await page.getByText('SELECT orders is slow').first().waitFor();
   await page.getByText('SlowStatements fires (page)').waitFor();

@@ -142,12 +142,12 @@ describe('from the alert to the fix and back', () => {
     await alert.getByRole('link', { name: /^Slowest trace/ }).click();
     await page.getByRole('heading', { name: 'GET /customers/:id/orders' }).waitFor();
 
-    // SQL and plan: the scan costs most; estimated against counted rows.
+    // SQL and plan: the most expensive scan; estimated against counted rows.
     expect((await page.locator('#sql').textContent())?.toLowerCase()).toContain('lower(customer_email)');
     const dear = page.locator('#plan .node.dear');
     await dear.waitFor();
-    expect(await dear.textContent()).toMatch(/Seq Scan on orders.*costs most/s);
-    await page.locator('#plan').getByText('rows actual, mean of its calls').waitFor();
+    expect(await dear.textContent()).toMatch(/Seq Scan on orders.*most expensive/s);
+    await page.locator('#plan').getByText('actual rows, mean over all calls').waitFor();
     expect(await dear.textContent()).toContain('rows in the table, all read');
 
     // Nothing is known of the cause yet; the diagnosis needs the token once.
@@ -204,7 +204,7 @@ describe('from the alert to the fix and back', () => {
     await page.locator('header').getByText('Proof').waitFor();
     await page.getByText('Proof begins').waitFor();
     const [alert] = telemetry.alerts.splice(0);
-    await page.getByText('None is firing').waitFor();
+    await page.getByText('No alerts are firing').waitFor();
     await page.getByText('SlowStatements is resolved').waitFor();
     if (alert) telemetry.alerts.push(alert);
     await page.getByText('1 firing').waitFor();
@@ -219,7 +219,7 @@ describe('from the alert to the fix and back', () => {
     expect(page.url()).not.toContain(code);
     const again = await open();
     await again.page.goto(`${served.base}/#/unlock/${code}`);
-    await again.page.getByText('The link has been used').waitFor();
+    await again.page.getByText('The link was already used').waitFor();
     await again.page.close();
     await page.close();
   });
@@ -343,7 +343,7 @@ describe('bad input and outages', () => {
   it('an expired trace, an unknown page and a statement that nobody knows say so', async () => {
     const { page } = await open();
     await page.goto(`${served.base}/#/traces/${'f'.repeat(32)}`);
-    await page.getByText('has made room for newer ones').waitFor();
+    await page.getByText('was removed to make room for newer ones').waitFor();
     await page.goto(`${served.base}/#/nowhere`);
     await page.getByText('There is no such page').waitFor();
     await page.goto(`${served.base}/#/statements/unknown`);

@@ -18,7 +18,7 @@ describe('attachedTargets', () => {
       console: all.CONSOLE_URL,
       consolePage: 'http://127.0.0.1:8088',
     });
-    expect(() => attachedTargets({ ...all, CONSOLE_URL: '' })).toThrow(/set CONSOLE_URL as well/);
+    expect(() => attachedTargets({ ...all, CONSOLE_URL: '' })).toThrow(/also set CONSOLE_URL/);
   });
 });
 

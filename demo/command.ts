@@ -97,9 +97,9 @@ async function report(out: string, pdf: boolean): Promise<void> {
     line(`\nFiles, in ${path.relative('.', out) || '.'}/:`);
     const both = problem ? '' : ', .pdf';
     for (const [name, what] of [
-      [`summary.html${both}`, 'one page for those who decide; start here'],
+      [`summary.html${both}`, 'one page for decision makers; start here'],
       [`report.html${both}`, 'the evidence; appendix.html has the source of each figure'],
-      [`deck.html${both}`, 'five minutes for a meeting; deck-notes.md is what to say'],
+      [`deck.html${both}`, 'a five-minute presentation; deck-notes.md has the speaker notes'],
       ['messages/', 'for engineers, management, support; status updates; questions and answers'],
       ['roadmap.md', 'phases with owner, gate, way back and measured time'],
       ['recording.json', 'the raw data; figures.json leads from each figure to it'],
@@ -135,7 +135,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
     line(`Console: ${targets.consolePage ?? targets.console}`);
     if (stack && !command.exit)
       line(
-        `  to diagnose, apply and undo from it, open (works once, within an hour): ${await unlockLink(targets)}`,
+        `  to diagnose, apply and undo from the console, open this link (works once, within an hour): ${await unlockLink(targets)}`,
       );
     const say = (text: string) => {
       status('');
@@ -174,7 +174,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
     if (stack)
       line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
     if (!command.exit && !attached) {
-      line(`\nThe console stays open at ${targets.console}. Ctrl-C ends everything.`);
+      line(`\nThe console stays open at ${targets.console}. Ctrl-C stops everything.`);
       await new Promise<void>((resolve) => {
         const keepAlive = setInterval(() => {}, 60_000);
         command.signal.addEventListener('abort', () => {

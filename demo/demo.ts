@@ -311,11 +311,11 @@ class Story {
   async mediumTerm(options: MediumTermOptions): Promise<void> {
     const { say } = options;
     const { recording } = this;
-    say(heading('Archival: closed orders, dead carts and the old log leave the live database'));
+    say(heading('Archival: closed orders, abandoned carts and old log entries leave the live database'));
     await this.during('archival', 'ordinary', () => archivalStage(options));
     await this.#quiet();
     const before = await countOrders(options);
-    say(heading('Medium term: a new data model, while the peak goes on'));
+    say(heading('Medium term: a new data model, during the peak'));
     const moved = await this.during('medium-term', 'peak', () => migrateUnderLoad(options, 'peak'));
     if (moved) {
       say(heading('Proof: the same peak on the new model'));
@@ -329,9 +329,7 @@ class Story {
         found: after.found - before.found,
       };
       const { acknowledged, found } = recording.migration.orders;
-      say(
-        `  Orders that the load generator has an answer for: ${acknowledged}; orders that are there: ${found}.`,
-      );
+      say(`  Orders acknowledged to the load generator: ${acknowledged}; orders in the database: ${found}.`);
     }
     if (moved) {
       await noteLedger(options);
@@ -348,7 +346,7 @@ class Story {
     const { recording } = this;
     if (!recording.diagnosis) return;
     await deliverDiagnosis(this.#options.targets, recording.diagnosis).catch((error: Error) => {
-      this.#options.say(`  The console did not take the findings: ${error.message}`);
+      this.#options.say(`  The console did not accept the findings: ${error.message}`);
     });
   }
 
@@ -389,7 +387,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
     for (const id of ['customer-latency-p95', 'request-failure-ratio', 'queries-per-request'])
       say(`  ${kpiById(id).name}: ${formatKpi(kpiOf(recording, 'ordinary', id), id)}`);
 
-    say(heading('The peak comes'));
+    say(heading('The peak begins'));
     let settledAt = Number.POSITIVE_INFINITY;
     const peakStartedMs = Date.now();
     const seen = new Map<string, ActiveAlert>();
@@ -421,7 +419,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
         const sql = formatDialect(trail.sql, { dialect: postgresql, keywordCase: 'upper' });
         say(`\n${styleText('cyan', sql.replaceAll(/^/gm, '  '))}`);
       }
-    } else say('  No alert named a statement whose trace was kept.');
+    } else say('  No alert led to a statement with a stored trace.');
     const { databases } = options;
     if (databases && options.until !== 'breakdown') {
       const mediumTerm: MediumTermOptions = {
@@ -443,18 +441,18 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
         status: options.status,
         signal,
       };
-      say(heading('Diagnosis, while the peak goes on'));
+      say(heading('Diagnosis, during the peak'));
       const diagnosis = await story.during('diagnosis', 'peak', () => diagnosisStage(mitigation));
       await story.showFindings();
       recording.causeTraces = await traceCauses(targets, diagnosis.findings).catch((error: Error) => {
         recording.notes.push(`The traces of the causes could not be read: ${error.message}`);
         return [];
       });
-      say(heading('Mitigation, while the peak goes on'));
+      say(heading('Mitigation, during the peak'));
       await story.during('short-term', 'peak', () => mitigationStage(mitigation, diagnosis));
       say(heading('Proof: the same peak again'));
       await story.proof();
-      say(heading('The data model below it'));
+      say(heading('The underlying data model'));
       await modelStage(mitigation);
       await story.showFindings();
       if (options.until === 'medium-term') await story.mediumTerm(mediumTerm);
@@ -468,7 +466,7 @@ export async function tellStory(options: StoryOptions): Promise<boolean> {
     recording.notes.push(...missing);
     recording.outcome = missing.length === 0 ? 'complete' : 'partial';
     await file.save();
-    say(heading(recording.outcome === 'complete' ? 'Verdict' : 'Verdict on a run that is not complete'));
+    say(heading(recording.outcome === 'complete' ? 'Verdict' : 'Verdict on an incomplete run'));
     const told = caseOf(recording, await readAssumptions(DEFAULT_ASSUMPTIONS));
     for (const line of verdict(told)) say(`  ${line}`);
     for (const line of stepVerdict(recording)) say(`  ${line}`);

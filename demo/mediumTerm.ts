@@ -167,7 +167,7 @@ export async function noteLedger({ url, targets, recording, say }: MediumTermOpt
   const compared = await compareLedger(targets.load, url);
   began(recording).ledgerOfOrders = compared;
   say(
-    `  ${number.format(compared.acknowledged)} acknowledged order numbers: ${compared.missingInLegacy} missing in the legacy tables, ${compared.missingInNew} in the new model, ${compared.doubled} doubled.`,
+    `  ${number.format(compared.acknowledged)} acknowledged order numbers: ${compared.missingInLegacy} missing in the legacy tables, ${compared.missingInNew} in the new model, ${compared.doubled} duplicated.`,
   );
 }
 

@@ -35,7 +35,7 @@ it('a whole run falls short of nothing; what is missing, damaged or lost is said
   expect(shortfalls({ ...recording, silentAfterSeconds: null }).join()).toContain('still active');
   expect(shortfalls({ ...recording, migration: null, archival: null })).toEqual([
     'Nothing was archived.',
-    'The new data model was not brought in: the migration reached nothing.',
+    'The new data model was not introduced: the migration reached nothing.',
   ]);
   const lost = structuredClone(recording);
   if (lost.migration?.orders) lost.migration.orders.found = lost.migration.orders.acknowledged - 2;

@@ -55,7 +55,10 @@ function explain(trail: RecordedTrail): string {
   if (trail.plan === null) return 'Its plan was not captured in this run; the SQL is above.';
   if (scans.length === 0) return 'Its plan has no sequential scan: it waits or returns a great deal.';
   return scans
-    .map(({ table, filter }) => `It reads all of ${table}${filter ? `: no index serves ${filter}` : ''}.`)
+    .map(
+      ({ table, filter }) =>
+        `It reads the whole table ${table}${filter ? `: no index supports ${filter}` : ''}.`,
+    )
     .join(' ');
 }
 
@@ -85,7 +88,7 @@ export function shortfalls(recording: Recording): string[] {
       !archival && 'Nothing was archived.',
       archival !== null && archival.damaged > 0 && `Archive files that are damaged: ${archival.damaged}.`,
       migration?.reached !== 'contract' &&
-        `The new data model was not brought in: the migration reached ${migration?.reached ?? 'nothing'}.`,
+        `The new data model was not introduced: the migration reached ${migration?.reached ?? 'nothing'}.`,
       migration?.verification?.equal === false && 'The two data models differ.',
       migration?.orders !== null &&
         migration?.orders !== undefined &&

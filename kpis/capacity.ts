@@ -56,7 +56,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       collection: {
         source: 'postgres_exporter',
         how: 'pg_database_size, effective_cache_size',
-        withoutHistory: 'known at once',
+        withoutHistory: 'available at once',
       },
     },
     {
@@ -69,7 +69,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       objective: {
         comparison: '>=',
         value: 90,
-        rationale: 'A quarter: what planning and carrying out an archival takes.',
+        rationale: 'A quarter of a year, which is how long it takes to plan and carry out an archival.',
       },
       justification: 'Turns growth into a date on which somebody can act.',
       meaning: 'When the growth of the last month hits the wall.',
@@ -77,7 +77,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       collection: {
         source: 'postgres_exporter',
         how: 'what the rows dated within the last 30 days weigh, by the planner’s histograms and the bounds of partitions; the size itself also moves with archival, migration and bloat, and an hour of it is no trend',
-        withoutHistory: 'from the rows themselves, known at once',
+        withoutHistory: 'available at once, from the rows themselves',
       },
     },
     {
@@ -90,7 +90,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       objective: {
         comparison: '<=',
         value: 0.3,
-        rationale: 'What is never read should not be scanned, vacuumed and backed up daily.',
+        rationale: 'Data that nobody reads should not be scanned, vacuumed and backed up daily.',
       },
       justification: 'Says how much archival would relieve every scan, before anything is archived.',
       meaning: 'Most of what the database carries nobody has asked for in a year.',
@@ -98,7 +98,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       collection: {
         source: 'postgres_exporter',
         how: 'planner’s histograms of the dates of the configured tables; bounds of partitions',
-        withoutHistory: 'from the rows themselves, known at once',
+        withoutHistory: 'available at once, from the rows themselves',
       },
     },
     {
@@ -122,7 +122,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       objective: {
         comparison: '>=',
         value: 0.99,
-        rationale: 'The peers’ threshold for a transactional database.',
+        rationale: 'The common threshold for a transactional database.',
       },
       justification: 'Falls when the hot set no longer fits, long before a disk is full.',
       meaning: 'The database has to go to disk for what it needs.',
@@ -150,7 +150,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       objective: {
         comparison: '<=',
         value: 0.2,
-        rationale: 'autovacuum_vacuum_scale_factor’s default: above it vacuum is behind.',
+        rationale: 'The default of autovacuum_vacuum_scale_factor; above it, vacuum does not keep up.',
       },
       justification: 'Bloat makes every scan longer without a single new row.',
       meaning: 'Housekeeping cannot keep up.',
@@ -158,7 +158,7 @@ export const capacity = (observed: Observed): Kpi[] => {
       collection: {
         source: 'postgres_exporter',
         how: 'pg_stat_user_tables.n_dead_tup',
-        withoutHistory: 'known at once',
+        withoutHistory: 'available at once',
       },
     },
   ];

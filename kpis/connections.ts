@@ -26,7 +26,7 @@ export const connections = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 0.85,
-      rationale: 'Warn at 70 %, act at 85 %: peers’ thresholds for connection saturation.',
+      rationale: 'Warn at 70 %, act at 85 %: common thresholds for connection saturation.',
     },
     justification:
       'The pool is where slow statements become failed requests: each one holds a connection longer.',
@@ -51,7 +51,11 @@ export const connections = (observed: Observed): Kpi[] => [
         legend: 'p95 {{db_client_connection_pool_name}}',
       },
     ],
-    objective: { comparison: '<=', value: 0.05, rationale: 'A tenth of the request’s half second.' },
+    objective: {
+      comparison: '<=',
+      value: 0.05,
+      rationale: 'A tenth of the half second that a request may take.',
+    },
     justification: 'A sampled count of waiting requests misses bursts; each wait is measured here.',
     meaning: 'Requests queue before they even reach the database.',
     causes: ['pool-size', 'inefficient-query'],
@@ -113,7 +117,7 @@ export const connections = (observed: Observed): Kpi[] => [
     collection: {
       source: 'postgres_exporter',
       how: 'pg_stat_activity over max_connections',
-      withoutHistory: 'known at once',
+      withoutHistory: 'available at once',
     },
   },
   {
@@ -133,7 +137,7 @@ export const connections = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 1,
-      rationale: 'Two that meet on one row are normal; a queue is not.',
+      rationale: 'Two sessions that meet on one row are normal; a queue is not.',
     },
     justification:
       'Tells a slow statement from one that merely waits: more hardware would not help the second.',
@@ -142,7 +146,7 @@ export const connections = (observed: Observed): Kpi[] => [
     collection: {
       source: 'postgres_exporter',
       how: 'wait_event_type Lock in pg_stat_activity',
-      withoutHistory: 'known at once, sampled',
+      withoutHistory: 'available at once, by sampling',
     },
   },
 ];

@@ -21,7 +21,7 @@ export const findings = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 0,
-      rationale: 'Critical is what explains lost time now or endangers data.',
+      rationale: 'A critical finding explains time that is lost now, or endangers data.',
     },
     justification:
       'Causes, not symptoms: a cause that is found before the peak never becomes an alert at night.',
@@ -30,7 +30,7 @@ export const findings = (observed: Observed): Kpi[] => [
     collection: {
       source: 'console',
       how: 'the diagnosis on its schedule, read-only and within its budget',
-      withoutHistory: 'the first run names what is there',
+      withoutHistory: 'available after the first run',
     },
   },
   {
@@ -48,7 +48,7 @@ export const findings = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 2,
-      rationale: 'As for the slowdown of statements: below a doubling it may be chance.',
+      rationale: 'As for the slowdown of statements, less than a doubling may be chance.',
     },
     justification:
       'Tells a changed plan from load and from grown data, which look the same in a statement’s duration.',
@@ -57,7 +57,7 @@ export const findings = (observed: Observed): Kpi[] => [
     collection: {
       source: 'console',
       how: 'generic plans of the most expensive statements, and their mean times in pg_stat_statements between two runs',
-      withoutHistory: 'starts with the second plan that a statement is seen with',
+      withoutHistory: 'starts with the second plan of a statement',
     },
   },
 ];

@@ -66,7 +66,7 @@ export const queries = (observed: Observed): Kpi[] => [
     collection: {
       source: 'service',
       how: 'SQLSTATE 57014 on query spans, counted by summary',
-      withoutHistory: 'without logs nothing counts them: rollbacks in pg_stat_database only hint at it',
+      withoutHistory: 'not counted without logs; rollbacks in pg_stat_database only hint at them',
     },
   },
   {
@@ -85,7 +85,7 @@ export const queries = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 6,
-      rationale: 'A page needs at most six kinds of facts; more means a statement a row.',
+      rationale: 'A page needs at most six kinds of facts; more means one statement for each row.',
     },
     justification: 'The one figure that shows N+1: each statement is quick, so no slow-query list has it.',
     meaning: 'Pages ask the database row by row instead of once.',
@@ -140,7 +140,7 @@ export const queries = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 10_000,
-      rationale: 'A page shows a few dozen rows; reading a thousand times as many is reading tables.',
+      rationale: 'A page shows a few dozen rows; reading a thousand times as many means scanning tables.',
     },
     justification:
       'Scanning is the direct trace of an index that is not there, or that a cast or a wildcard keeps from being used.',
@@ -149,7 +149,7 @@ export const queries = (observed: Observed): Kpi[] => [
     collection: {
       source: 'postgres_exporter',
       how: 'pg_stat_user_tables.seq_tup_read',
-      withoutHistory: 'cumulative since the reset: which table is scanned is known at once',
+      withoutHistory: 'cumulative since the reset; shows at once which tables are scanned',
     },
   },
   {
@@ -168,7 +168,7 @@ export const queries = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 0.7,
-      rationale: 'Above it nothing but the database is worth tuning.',
+      rationale: 'Above it, only tuning the database is worth the effort.',
     },
     justification:
       'Says whether the database is the place to look at all; what is missing to 1 is waiting for a connection and our own code.',

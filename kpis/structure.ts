@@ -15,7 +15,7 @@ export const structure = (observed: Observed): Kpi[] => [
     objective: {
       comparison: '<=',
       value: 0,
-      rationale: 'Each lookup along such a reference reads the whole table.',
+      rationale: 'Each lookup along such a reference scans the whole table.',
     },
     justification: 'Found in the catalogue, with no traffic at all: the cause before its symptom.',
     meaning: 'The database has no index where it looks things up.',
@@ -23,7 +23,7 @@ export const structure = (observed: Observed): Kpi[] => [
     collection: {
       source: 'postgres_exporter',
       how: 'columns *_id that lead no valid index',
-      withoutHistory: 'known at once',
+      withoutHistory: 'available at once',
     },
   },
   {
@@ -35,7 +35,11 @@ export const structure = (observed: Observed): Kpi[] => [
     series: [
       { promql: select('sqltrail_structure_missing_foreign_keys', observed.databases), legend: 'columns' },
     ],
-    objective: { comparison: '<=', value: 0, rationale: 'What is not enforced is violated in the end.' },
+    objective: {
+      comparison: '<=',
+      value: 0,
+      rationale: 'A reference that is not enforced is violated sooner or later.',
+    },
     justification:
       'Tells how much of the model lives in code only; each migration has to check these by hand.',
     meaning: 'Nothing keeps rows and what they refer to from drifting apart.',
@@ -43,7 +47,7 @@ export const structure = (observed: Observed): Kpi[] => [
     collection: {
       source: 'postgres_exporter',
       how: 'columns *_id outside any foreign or primary key',
-      withoutHistory: 'known at once',
+      withoutHistory: 'available at once',
     },
   },
 ];

@@ -96,7 +96,7 @@ export const throughput = (observed: Observed): Kpi[] => {
       objective: {
         comparison: '<=',
         value: 0,
-        rationale: 'What is not seen cannot be judged; any loss is told.',
+        rationale: 'Lost telemetry hides problems, so any loss is reported.',
       },
       justification: 'Every other KPI is only as good as the telemetry behind it.',
       meaning: 'We are partly blind.',

@@ -11,7 +11,7 @@ const waiting = ({ observed, pace }: Guarded): AlertDefinition[] => [
     expr: `max by (database) (min_over_time(${select('sqltrail_activity_blocked_sessions', observed.databases)}[${pace.wait(30)}])) > 2`,
     for: pace.wait(15),
     summary: '{{ $value | humanize }} sessions wait for a lock',
-    description: 'They queue for a row or a table. The query drill-down’s traces show which statement waits.',
+    description: 'They queue for a row or a table. The traces of a slow statement show which one waits.',
     tests: {
       at: pace.wait(120),
       fires: [
@@ -92,7 +92,7 @@ const coldDataGrowth = ({ observed, pace }: Guarded): AlertDefinition => ({
   expr: `${coldShare(observed)} > 0.5`,
   for: pace.wait(300),
   summary: '{{ $value | humanizePercentage }} of the tables’ bytes are cold',
-  description: `Older than their retention class (${classes(observed.config.retention)}): every scan, vacuum and backup carries them.`,
+  description: `Older than their retention class (${classes(observed.config.retention)}): every scan, vacuum and backup includes them.`,
   tests: {
     at: pace.wait(480),
     fires: [

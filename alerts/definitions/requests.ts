@@ -85,7 +85,7 @@ const businessFailures = ({ observed, pace, kpi }: Guarded): AlertDefinition[] =
       expr: `${failures.promql()} > ${limit} and sum(increase(${failed}${observed.range})) >= ${3 * pace.minutes}`,
       for: pace.wait(15),
       keepFiringFor: pace.wait(60),
-      summary: '{{ $value | humanizePercentage }} of those who wanted to buy could not',
+      summary: '{{ $value | humanizePercentage }} of the customers who wanted to buy could not',
       description: business.value
         ? 'Failed or given up. The KPI of lost value has what it costs an hour.'
         : 'Failed or given up.',

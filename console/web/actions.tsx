@@ -88,7 +88,7 @@ function Progress({ reading, id }: { reading: ActionsReading; id: string }) {
       ) : null}
       {failure?.id === id ? (
         <p class="notice">
-          <strong>It did not work.</strong> {failure.text}
+          <strong>The change failed.</strong> {failure.text}
         </p>
       ) : null}
     </div>
@@ -121,7 +121,7 @@ export function ActionPage({ id }: { id: string }) {
         <Notice fault={fault} />
         {data ? (
           <p class="notice" role="alert">
-            <strong>There is no action {id}.</strong> Neither the journal nor the last diagnosis has it.{' '}
+            <strong>There is no action {id}.</strong> It is neither in the journal nor in the last diagnosis.{' '}
             <a href="#/actions">All actions</a>
           </p>
         ) : fault ? null : (
@@ -180,7 +180,7 @@ export function ActionPage({ id }: { id: string }) {
           )}
         </div>
         <div>
-          <h3>What one should know</h3>
+          <h3>Notes</h3>
           <dl class="facts">
             <dt>Why</dt>
             <dd>{action.reason}</dd>
@@ -240,12 +240,12 @@ export function ActionsPage() {
       <h2>Actions</h2>
       <p class="soft">
         What was changed in this database, from its journal, and what the findings propose.{' '}
-        {data && !data.canChange ? 'This console only looks; each action shows its command.' : ''}
+        {data && !data.canChange ? 'This console is read-only; each action shows its command.' : ''}
       </p>
       <Notice fault={fault} />
       {data?.actions.length === 0 ? (
         <p class="hollow">
-          Nothing was changed, and nothing is proposed. <a href="#/findings">Run the diagnosis</a>
+          No actions have been applied or proposed. <a href="#/findings">Run the diagnosis</a>
         </p>
       ) : null}
       {data && data.actions.length > 0 ? (

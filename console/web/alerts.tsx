@@ -56,7 +56,7 @@ export function Alerts() {
         <span class="count">{data ? `${data.filter((alert) => !alert.muted).length} firing` : ''}</span>
       </h2>
       <Notice fault={fault} />
-      {data?.length === 0 ? <p class="hollow">✓ None is firing.</p> : null}
+      {data?.length === 0 ? <p class="hollow">✓ No alerts are firing.</p> : null}
       <ul class="alerts">
         {data?.map((alert) => (
           <AlertCard key={alert.fingerprint} alert={alert} />

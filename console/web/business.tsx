@@ -6,11 +6,11 @@ import { Notice, Waiting } from './parts.tsx';
 
 /** What a step is, for those who do not run databases. */
 const steps: Record<ActionReading['action']['kind'], string> = {
-  index: 'A directory, so that the shop finds an entry without reading all of them',
-  settings: 'A setting of the database that fits this work',
-  maintenance: 'Clean-up of what is out of date',
-  query: 'The shop asks for what it needs in fewer, smaller questions',
-  pool: 'As many questions at a time as the database can answer well',
+  index: 'A register, like the one in a book, to find an entry without reading all of them',
+  settings: 'A setting that suits this work better',
+  maintenance: 'Cleaning up outdated data',
+  query: 'Reading data in fewer and smaller steps',
+  pool: 'As much work at a time as the system can handle well',
 };
 
 function about({ action }: ActionReading): string {
@@ -62,7 +62,7 @@ export function BusinessPage() {
             <span key={id}> {troubles[id]}</span>
           ))}
           {missed.length > 0 && lost?.value ? (
-            <span> At this pace {moneyText('EUR')(lost.value)} an hour of sales are lost.</span>
+            <span> At this rate, sales of {moneyText('EUR')(lost.value)} an hour are lost.</span>
           ) : null}
         </div>
       ) : (

@@ -107,7 +107,7 @@ export function Explained({ statement, traceId }: { statement: string; traceId?:
           {data?.running
             ? 'A diagnosis is running …'
             : data?.last
-              ? 'The last diagnosis found nothing on this statement.'
+              ? 'The last diagnosis has no finding for this statement.'
               : 'No diagnosis has been run yet.'}{' '}
           <a href="#/findings">Findings</a>
         </p>
@@ -265,7 +265,7 @@ export function FindingsPage() {
         </>
       ) : data ? (
         <p class="hollow">
-          {data.running ? 'The first findings come in a moment.' : 'Nothing has been diagnosed yet.'}
+          {data.running ? 'The first findings will appear in a moment.' : 'Nothing has been diagnosed yet.'}
         </p>
       ) : (
         <Waiting />
@@ -306,7 +306,7 @@ function Evidence({ evidence }: Pick<FindingReading, 'evidence'>) {
           <tr>
             <th>Measured</th>
             <th class="num">Value</th>
-            <th>How one gets it again</th>
+            <th>How to reproduce it</th>
           </tr>
         </thead>
         <tbody>
@@ -367,7 +367,7 @@ export function FindingPage({ id }: { id: string }) {
       <dl class="facts">
         {summaries.length > 0 ? (
           <>
-            <dt>Statements that suffer</dt>
+            <dt>Affected statements</dt>
             <dd>
               {summaries.map((summary) => (
                 <a key={summary} href={statementLink(summary)}>
@@ -379,7 +379,7 @@ export function FindingPage({ id }: { id: string }) {
         ) : null}
         {explains.traces.length > 0 ? (
           <>
-            <dt>Traces that show it</dt>
+            <dt>Example traces</dt>
             <dd>
               {explains.traces.map((traceId) => (
                 <a key={traceId} href={traceLink(traceId)}>
@@ -391,7 +391,7 @@ export function FindingPage({ id }: { id: string }) {
         ) : null}
         {explains.kpis.length > 0 ? (
           <>
-            <dt>KPIs that it explains</dt>
+            <dt>Related KPIs</dt>
             <dd>
               {explains.kpis.map((kpi) => (
                 <a key={kpi} href={`#/kpis/${kpi}`}>

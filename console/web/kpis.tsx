@@ -70,7 +70,7 @@ export function KpiPage({ id }: { id: string }) {
         </ul>
       ) : (
         <p class="soft">
-          {diagnosis?.last ? 'The last diagnosis found nothing that does.' : 'No diagnosis has been run yet.'}{' '}
+          {diagnosis?.last ? 'The last diagnosis found no explanation.' : 'No diagnosis has been run yet.'}{' '}
           <a href="#/findings">Findings</a>
         </p>
       )}

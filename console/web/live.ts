@@ -33,8 +33,8 @@ const REOPEN_MS = 3_000;
 
 const away: Fault = {
   title: 'The console does not answer',
-  detail: 'What is shown is from before.',
-  nextStep: 'Look whether it still runs; this page connects again by itself.',
+  detail: 'The page shows earlier data.',
+  nextStep: 'Check that it is running; this page reconnects automatically.',
 };
 
 export type Connection = 'connecting' | 'live' | 'down';

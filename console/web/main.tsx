@@ -117,7 +117,7 @@ function Bar({ view }: { view: string }) {
             type="button"
             class="plain"
             onClick={lock}
-            title="This tab may apply and undo. Give that right up."
+            title="This tab can apply and undo changes. Lock it again."
           >
             Lock
           </button>

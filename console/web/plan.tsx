@@ -20,12 +20,12 @@ function Rows({ part, isRoot, facts }: { part: PlanPart; isRoot: boolean; facts:
   return (
     <dl class="rows">
       <div>
-        <dt>rows estimated</dt>
+        <dt>estimated rows</dt>
         <dd>{numberText(node['Plan Rows'])}</dd>
       </div>
       {actual !== undefined ? (
         <div class={misjudged !== null && misjudged >= MISJUDGED ? 'bad' : ''}>
-          <dt>rows actual</dt>
+          <dt>actual rows</dt>
           <dd>
             {numberText(actual)}
             {misjudged !== null && misjudged >= MISJUDGED ? ` – ${numberText(misjudged)} × off` : ''}
@@ -33,7 +33,7 @@ function Rows({ part, isRoot, facts }: { part: PlanPart; isRoot: boolean; facts:
         </div>
       ) : isRoot && facts.rowsPerCall !== undefined ? (
         <div>
-          <dt>rows actual, mean of its calls</dt>
+          <dt>actual rows, mean over all calls</dt>
           <dd>{numberText(facts.rowsPerCall)}</dd>
         </div>
       ) : null}
@@ -45,7 +45,7 @@ function Rows({ part, isRoot, facts }: { part: PlanPart; isRoot: boolean; facts:
       ) : null}
       {node['Rows Removed by Filter'] !== undefined ? (
         <div>
-          <dt>rows read and thrown away</dt>
+          <dt>rows read and discarded</dt>
           <dd>{numberText(node['Rows Removed by Filter'])}</dd>
         </div>
       ) : null}
@@ -93,7 +93,7 @@ function Part({
             {node['Relation Name'] ? ` on ${node['Relation Name']}` : ''}
             {node['Index Name'] ? ` using ${node['Index Name']}` : ''}
           </span>
-          {dear ? <span class="badge critical">▲ costs most</span> : null}
+          {dear ? <span class="badge critical">▲ most expensive</span> : null}
           <span class="share">
             <svg width="60" height="8" aria-hidden="true">
               <rect class="track" width="60" height="8" />
@@ -135,7 +135,7 @@ export function Plan({ plan, facts }: { plan: PlanNode; facts: Facts }) {
       <p class="soft small">
         {analyzed
           ? 'EXPLAIN ANALYZE: rows and times were measured.'
-          : 'EXPLAIN: planned with the values of this call, not run again. Shares are of the planner’s cost.'}
+          : 'EXPLAIN: planned with the values of this call, but not run again. Shares are based on the planner’s cost.'}
       </p>
       <ul class="plan" id="plan" aria-label="Plan">
         <Part part={root} heaviest={heaviest} analyzed={analyzed} isRoot facts={facts} />

@@ -152,7 +152,7 @@ export function StatementsPage() {
         found.length > 0 ? (
           <Rows statements={found.slice(from, to)} />
         ) : data.length > 0 ? (
-          <p class="hollow">None matches “{wanted}”.</p>
+          <p class="hollow">No statement matches “{wanted}”.</p>
         ) : (
           nothing
         )
@@ -168,7 +168,7 @@ function Measured({ detail }: { detail: StatementDetail }) {
   if (!detail.measured)
     return <Notice fault={{ title: 'Postgres is not available', detail: detail.reason ?? '' }} />;
   if (detail.measured.length === 0)
-    return <p class="soft">pg_stat_statements does not have it: it has not run since the last reset.</p>;
+    return <p class="soft">Not in pg_stat_statements: it has not run since the last reset.</p>;
   return (
     <dl class="figures">
       {detail.measured.slice(0, 3).map(({ queryid, calls, meanMs, rowsPerCall }) => (
@@ -221,10 +221,14 @@ export function StatementPage({ summary }: { summary: string }) {
       <div class="two">
         <div>
           <h3>SQL (values are never recorded)</h3>
-          {detail?.text ? <Sql text={detail.text} /> : <p class="soft">No trace has brought its text yet.</p>}
+          {detail?.text ? (
+            <Sql text={detail.text} />
+          ) : (
+            <p class="soft">No trace with its text has arrived yet.</p>
+          )}
           {detail ? (
             <>
-              <h3>As the server counts it</h3>
+              <h3>Server statistics</h3>
               <Measured detail={detail} />
             </>
           ) : null}

@@ -202,7 +202,7 @@ export function Timeline() {
       </ol>
       {events.length > FEW ? (
         <button type="button" class="plain" aria-expanded={all} onClick={() => showAll(!all)}>
-          {all ? 'Show the latest only' : `Show all ${events.length} events`}
+          {all ? 'Show only the latest' : `Show all ${events.length} events`}
         </button>
       ) : null}
     </section>

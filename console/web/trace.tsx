@@ -248,7 +248,7 @@ export function TracePage({ traceId }: { traceId: string }) {
       {fault ? <Notice fault={fault} /> : <Waiting />}
       {fault ? (
         <p>
-          <a href="#/traces">The traces that are kept</a> · <a href="#/statements">Statements</a>
+          <a href="#/traces">All stored traces</a> · <a href="#/statements">Statements</a>
         </p>
       ) : null}
     </>

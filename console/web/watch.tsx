@@ -51,13 +51,13 @@ export function WatchHistory({ shown }: { shown: ReadonlySet<string> }) {
       <h3 id="watch-title">Over time</h3>
       <p class="soft">
         {watch.everySeconds === null
-          ? 'Nothing is diagnosed on a schedule.'
+          ? 'No scheduled diagnosis.'
           : `Every ${durationText(watch.everySeconds)}; `}
         {watch.everySeconds === null ? null : <LastRun lastRun={watch.lastRun} />}
       </p>
       {watch.slowdowns.length > 0 ? (
         <>
-          <h4>Slower since their plan changed</h4>
+          <h4>Statements that are slower since their plan changed</h4>
           <ul class="findings">
             {watch.slowdowns.map(({ fingerprint, summary, ratio, meanMs, formerMs, scans, formerScans }) => (
               <li key={fingerprint} class="finding warning">

@@ -15,7 +15,7 @@ export const capacity = (subject: Subject): Dashboard => {
   return {
     id: 'capacity',
     title: 'sqltrail: capacity and growth',
-    description: 'How large, how fast it grows, how much of it is needed.',
+    description: 'How large the data is, how fast it grows, and how much of it is needed.',
     audience: 'engineer',
     minutes: 60,
     rows: [

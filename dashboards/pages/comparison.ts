@@ -31,7 +31,7 @@ const phaseTable = ({ config, kpis }: Subject): PromqlPanel => ({
   id: 'kpis-by-phase',
   kind: 'table',
   title: 'KPIs, mean of each phase',
-  description: `A rate looks back a minute, so the first minute of a phase still holds some of the one before; proof is the peak’s load on the fixed ${config.system}.`,
+  description: `Rates have a window of a minute, so the first minute of a phase still includes some of the previous one. “Proof” is the peak’s load on the fixed ${config.system}.`,
   unit: '1',
   queries: kpis(...CUSTOMERS, ...DATABASE).map(({ id, name, promql, unit }) => ({
     promql: byPhase(promql()),
@@ -50,7 +50,7 @@ const nowAndEarlier = (kpi: DrawnKpi): PromqlPanel => {
     id: `${kpi.id}-and-earlier`,
     kind: 'lines',
     title: `${kpi.name}, now and ${MINUTES_AGO} minutes earlier`,
-    description: `The same query shifted by ${MINUTES_AGO} minutes lies behind it.\n\n${describeKpi(kpi)}`,
+    description: `The line behind it is the same query, ${MINUTES_AGO} minutes earlier.\n\n${describeKpi(kpi)}`,
     unit: kpi.unit,
     queries: [
       { promql: kpi.promql(), legend: 'now' },
@@ -66,7 +66,7 @@ const nowAndEarlier = (kpi: DrawnKpi): PromqlPanel => {
 const changes: SqlPanel = {
   id: 'changes',
   kind: 'sql',
-  title: 'What was changed in the database',
+  title: 'Changes in the database',
   description:
     'From the journals that sqltrail keeps in the database that it changes: actions with their outcome, and the phases of the migration that are complete. The same are marks on every panel.',
   unit: '{count}',

@@ -8,7 +8,7 @@ export const incident = (subject: Subject): Dashboard => {
   return {
     id: 'incident',
     title: 'sqltrail: incident',
-    description: 'From the alert to what is wrong: customers, statements, connections, on one time axis.',
+    description: 'From the alert to the problem: customers, statements and connections on one time axis.',
     audience: 'sre',
     minutes: 15,
     rows: [

@@ -5,7 +5,7 @@ import { alertsTable } from './shared.ts';
 export const overview = ({ config, kpisOf }: Subject): Dashboard => ({
   id: 'overview',
   title: 'sqltrail: overview',
-  description: `Is the ${config.system} well? Every KPI against its objective: blue-green meets it, orange-red does not.`,
+  description: `Is the ${config.system} healthy? Every KPI against its objective: blue-green meets it, orange-red does not.`,
   audience: 'sre',
   minutes: 15,
   rows: [

@@ -7,7 +7,7 @@ import type { Subject } from '../subject.ts';
 export const alertsTable: PromqlPanel = {
   id: 'alerts',
   kind: 'table',
-  title: 'Alerts that fire',
+  title: 'Firing alerts',
   description: 'From the rules in Prometheus, symptoms included. The name opens the runbook.',
   unit: '{count}',
   queries: [
@@ -45,7 +45,7 @@ export const statementsTable = ({ observed, runbooks }: Subject): PromqlPanel =>
   return {
     id: 'top-statements',
     kind: 'table',
-    title: 'Statements by the time they took',
+    title: 'Statements by total time',
     description:
       'Over the whole time range: what each statement cost the database, and whether because it is slow or because it is frequent. The name opens its traces, plan and findings in the console.',
     unit: '{count}',

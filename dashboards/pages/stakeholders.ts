@@ -77,22 +77,22 @@ const purchases: Plain = {
 };
 const lostSales: Plain = {
   kpi: ['lost-basket-value'],
-  title: 'Sales lost at the present pace',
+  title: 'Sales lost at the current rate',
   says: 'Goods in the baskets of customers who wanted to pay and could not, for each hour.',
 };
 const timeLeft: Plain = {
   kpi: ['days-to-critical-size'],
-  title: 'Time until it is full',
+  title: 'Time until the storage is full',
   says: 'At today’s growth, the days until the data no longer fits what the machine handles well.',
 };
 const fullness: Plain = {
   kpi: ['database-size'],
-  title: 'How full it is',
+  title: 'How full the storage is',
   says: 'The size of our data against what the machine handles well.',
 };
 const oldData: Plain = {
   kpi: ['cold-data-share'],
-  title: 'Old data nobody needs daily',
+  title: 'Old data that nobody needs daily',
   says: 'The share of our data that could be kept elsewhere.',
 };
 
@@ -138,8 +138,8 @@ function costs({ config, observed }: Subject): Panel[] {
 const stage: PromqlPanel = {
   id: 'stage',
   kind: 'stat',
-  title: 'What is going on',
-  description: 'The step of the plan that is under way.',
+  title: 'Current step',
+  description: 'The step of the plan that is running now.',
   unit: '{count}',
   queries: [{ promql: 'max by (phase) (sqltrail_phase_info) == 1', legend: '{{phase}}' }],
   names: plainPhases,
@@ -163,7 +163,7 @@ export const stakeholders = (subject: Subject): Dashboard => {
   return {
     id: 'stakeholders',
     title: `How is the ${config.system} doing?`,
-    description: 'For everybody: what customers feel, what it costs, whether it gets better.',
+    description: 'For everybody: what customers notice, what it costs, and whether it is getting better.',
     audience: 'stakeholder',
     minutes: 60,
     rows: [

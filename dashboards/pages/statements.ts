@@ -7,7 +7,7 @@ import { statementsTable } from './shared.ts';
 const serverStatements: SqlPanel = {
   id: 'server-statements',
   kind: 'sql',
-  title: 'Statements as the server counts them',
+  title: 'Statement statistics of the server',
   description:
     'pg_stat_statements since its reset, by total time. Constants are parameters already. The queryid is that of the panel beside it and of EXPLAIN.',
   unit: '{count}',
