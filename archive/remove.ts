@@ -13,7 +13,7 @@ import { deleteUnits, hashesOfUnits, readUnitRows, sorted, type UnitRow } from '
 
 const LOCK_TIMEOUT_MS = 300;
 const ATTEMPTS = 30;
-/** Units in a row that others keep locked; after so many it is the table rather than they. */
+/** Locked units in a row, after which the whole table is taken to be locked. */
 const LOCKED_UNITS = 3;
 
 interface Batched extends UnitRow {
@@ -29,7 +29,7 @@ interface Excluded {
 
 const formsOf = ({ files }: Segment): Form[] => files.map(({ form = 'plain' }) => form);
 
-/** Deletes what the files hold, and only what is the same in both, in short transactions. */
+/** Deletes, in short transactions, the rows in the files that are still equal in the database. */
 export async function removeSegment(
   archival: Archival,
   prepared: Prepared,
@@ -68,7 +68,7 @@ export async function removeSegment(
       await client.query('ROLLBACK').catch(() => {});
       if (isTransient(error)) {
         retries += 1;
-        // Once one unit was given up, the next ones are not waited for as long.
+        // After one unit was given up, the next ones get less patience.
         if (retries <= (locked > 0 ? ATTEMPTS / 3 : ATTEMPTS)) {
           size = Math.max(1, Math.floor(size / 2));
           await sleep(50 + Math.random() * 100 * retries);
@@ -88,7 +88,7 @@ export async function removeSegment(
       }
     }
     if (refused && batch.length > 1) {
-      // Which of them it is, smaller batches find out.
+      // Smaller batches find out which of them it is.
       size = Math.floor(batch.length / 2);
       continue;
     }
@@ -158,8 +158,8 @@ async function commitBatch(
 }
 
 /**
- * Deletes a batch in a transaction that is left open, and tells which units it had to leave; or rolls it back and
- * tells why, when more would have changed than these rows.
+ * Deletes a batch in a transaction that is left open, and returns the units it had to leave; or rolls it back and
+ * returns the reason, if more than these rows would have changed.
  */
 async function attemptBatch(
   archival: Archival,
@@ -235,7 +235,7 @@ async function attemptBatch(
 }
 
 /**
- * Locks units against new references, and tells which of them rows refer to that do not leave in this transaction. A
+ * Locks units against new references, and returns those that staying rows refer to. A
  * foreign key's row has to lock what it refers to, so that none comes until the transaction has ended.
  */
 async function lockAndFindReferred(
@@ -247,7 +247,7 @@ async function lockAndFindReferred(
   const check = references.check(keyTypeOf(unit, columns));
   if (!check) return found;
   for (const lock of check.locks) await archival.client.query(lock, [keys]);
-  // One that stays keeps those that it refers to.
+  // A row that stays also keeps the rows that it refers to.
   for (let leaving = keys; leaving.length > 0; ) {
     const { rows } = await archival.client.query<{ key: string; reference: number }>(check.referred, [
       leaving,

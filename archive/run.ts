@@ -14,7 +14,7 @@ import { openArchive, readSegments, type Segment } from './session.ts';
 
 const literal = pg.escapeLiteral;
 
-/** What a killed run left: files that count for nothing go, complete ones are gone on with. */
+/** What a killed run left: incomplete files are deleted, complete ones are continued. */
 export async function clearUp(archival: Archival): Promise<Segment[]> {
   const pending: Segment[] = [];
   for (const segment of await readSegments(archival.client)) {
@@ -53,13 +53,13 @@ async function archiveTable(archival: Archival, given: Prepared, of: Named): Pro
     if (!ordered || !exported) break;
     vain = pass.units > 0 ? 0 : vain + 1;
   }
-  // What one pass left, the next one may have taken.
+  // The next pass may have archived what this one left.
   addTo(total, { ...noneOf(unit.name), kept: pass.kept, left: pass.left });
   addTo(total, { ...noneOf(unit.name), left: await leftOut(archival.client, given) });
   return total;
 }
 
-/** Notes the units that others refer to which stay, so that they are not exported in vain. */
+/** Notes the units that staying rows refer to, so they are not exported in vain. */
 async function findBlocked(archival: Archival, { unit, references, wanted }: Prepared): Promise<void> {
   await archival.client.query(referredSql);
   await archival.client.query('BEGIN');
@@ -91,7 +91,7 @@ END $$`;
 /**
  * Moves what the policy names from the tables to Parquet files, whole units at a time. A unit's files are written from
  * one snapshot, read back and compared with the tables by count and hash, and synced to disk before a row is deleted;
- * what has changed meanwhile stays in the database. It may be killed at any moment: the next run goes on.
+ * what has changed meanwhile stays in the database. It may be killed at any moment: the next run resumes.
  *
  * @throws OperationError naming what has to be there first, the disk's fault, or the file that was changed
  */
@@ -107,7 +107,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
     await client.query(reasonsSql);
     const archival = archivalOf(client, options);
     const results = new Map<string, ArchivedUnit>();
-    /** What keeps one unit does not keep the others. */
+    /** A unit that cannot be archived does not stop the others. */
     const each = async (unit: string, work: () => Promise<ArchivedUnit | undefined>) => {
       const total = results.get(unit) ?? noneOf(unit);
       results.set(unit, total);
@@ -125,7 +125,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
         addTo(total, { ...noneOf(unit), problems: [message] });
       }
     };
-    // A partition is gone on with where it was begun (partitions.ts).
+    // A partition is resumed where it was begun (partitions.ts).
     for (const segment of await clearUp(archival))
       if (!segment.policy.partition)
         await each(segment.unit, async () =>
@@ -139,7 +139,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[
         if (total.units > 0)
           for (const { table } of [unit, ...unit.children]) {
             archival.say({ event: 'vacuum', table: tableName(table) });
-            // As gentle as autovacuum.
+            // With autovacuum's default cost delay, to spare other sessions.
             await client.query('SET vacuum_cost_delay = 2');
             await client.query(`VACUUM (ANALYZE) ${tableSql(table)}`);
           }

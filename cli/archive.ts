@@ -205,7 +205,7 @@ export function archiveCommand(signal: AbortSignal): Command {
           };
           if (!flags.yes || flags.every === undefined) return run();
           while (!signal.aborted) {
-            // One that fails is told; what it has begun, the next one goes on with.
+            // A failed run is reported, and the next one continues what it had begun.
             await run().catch((error: Error) => {
               if (!signal.aborted) process.stderr.write(`archive: ${error.message}\n`);
             });

@@ -9,14 +9,14 @@ import { differences, type Verification } from './verify.ts';
 
 const id = pg.escapeIdentifier;
 
-/** The KPIs said no for too long; the next run goes on from here. */
+/** The KPIs were bad for too long; the next run continues from here. */
 export class MigrationPaused extends OperationError {
   override readonly name = 'MigrationPaused';
 }
 
 const LOCK_TIMEOUT_MS = 500;
 export const ATTEMPTS = 40;
-/** Below deadlock_timeout (1 s), so that in a circle of waiting it is the batch that backs off, never the shop. */
+/** Below deadlock_timeout (1 s), so that in a deadlock the batch backs off, never the shop. */
 export const BATCH_LOCK_TIMEOUT_MS = 300;
 export const GATE_EVERY_MS = 1_000;
 const defaults = {
@@ -49,7 +49,7 @@ export class Run implements Running {
     return journal(this.client, this.migration.name, entry);
   }
 
-  /** Waits while the KPIs say no. @throws MigrationPaused after `maxPauseMs` */
+  /** Waits while the KPIs are bad. @throws MigrationPaused after `maxPauseMs` */
   async *gate(phase: Phase, step?: string, everyMs = 0): AsyncGenerator<Progress> {
     this.options.signal?.throwIfAborted();
     const { mayContinue, maxPauseMs } = this.options;
@@ -80,7 +80,7 @@ export class Run implements Running {
     }
   }
 
-  /** One short transaction; when it has to wait for a lock it lets go at once and tries again later. */
+  /** One short transaction; if a lock is not free, it gives up at once and tries again later. */
   async *transaction(phase: Phase, step: string, sql: string): AsyncGenerator<Progress> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -101,7 +101,7 @@ export class Run implements Running {
     }
   }
 
-  /** Builds an index while reads and writes go on; one that was left invalid is removed first. */
+  /** Builds an index while reads and writes continue; an invalid one is removed first. */
   async *index(phase: Phase, step: string, { schema, name, sql }: ConcurrentIndex): AsyncGenerator<Progress> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -177,7 +177,7 @@ export class Run implements Running {
   }
 
   async *#perform({ phase, name, work }: Step): AsyncGenerator<Progress> {
-    // A transaction is done together with its mark.
+    // The step is marked as done in the same transaction.
     if (work.kind === 'run') yield* work.run(this, { phase, step: name });
     else if (work.kind === 'indexes')
       for (const index of work.indexes) {

@@ -10,7 +10,7 @@ const AIM = 1.1;
 
 /**
  * The share of time in which the backfill works: additive increase, multiplicative decrease by the shop's own latency,
- * as TCP does by loss (Chiu and Jain, 1989). Without a reading it works as much as it may.
+ * as TCP does by loss (Chiu and Jain, 1989). Without a reading it works at its maximum share.
  */
 export class Throttle {
   readonly most: number;
@@ -31,7 +31,7 @@ export class Throttle {
   /** @param impact the shop's p95 over what it was before the migration; undefined when there is no reading */
   read(impact: number | undefined, nowMs = Date.now()): void {
     if (impact === undefined || nowMs - this.#changedAt < EVERY_MS) return;
-    // The first reading says nothing of the backfill yet: it begins gently.
+    // The first reading does not show the backfill's effect yet, so it starts slowly.
     if (this.#changedAt === Number.NEGATIVE_INFINITY)
       this.#duty = Math.min(this.most, Math.max(this.least, BEGIN));
     else if (impact > AIM) this.#duty = Math.max(this.least, this.#duty * FALL);

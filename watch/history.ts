@@ -21,7 +21,7 @@ const trackedFinding = z.object({
   lastSeenAt: z.string(),
   /** Complete runs of its check in a row that did not find it. */
   misses: z.number(),
-  /** When it came to each state; the newest last. */
+  /** When it entered each state; the newest last. */
   changes: z.array(z.object({ state: z.enum(findingStates), at: z.string() })).min(1),
 });
 
@@ -50,7 +50,7 @@ export const historySchema = z.object({
 
 export type TrackedFinding = z.infer<typeof trackedFinding>;
 export type WatchRun = z.infer<typeof watchRun>;
-/** What the runs on one database have found; bounded. */
+/** The findings of all runs on one database; limited in size. */
 export type History = z.infer<typeof historySchema>;
 
 export const emptyHistory = (): History => ({
@@ -61,7 +61,7 @@ export const emptyHistory = (): History => ({
   plans: [],
 });
 
-/** A statement that is not run for a while is no cause that was fixed: so many runs have to miss a finding. */
+/** Runs in a row that have to miss a finding before it is resolved: its statement may just not have run for a while. */
 export const MISSES_TO_RESOLVE = 3;
 const MAX_FINDINGS = 1_000;
 const MAX_RUNS = 100;
@@ -101,7 +101,7 @@ function missed(known: TrackedFinding, mitigated: boolean, at: string): TrackedF
 
 const changedAt = ({ changes }: TrackedFinding) => changes.at(-1)?.at ?? '';
 
-/** What is resolved, and longest so, leaves first; then what weighs least. */
+/** The findings resolved longest ago are dropped first, then the least severe. */
 const byWeight = (a: TrackedFinding, b: TrackedFinding) =>
   Number(a.state === 'resolved') - Number(b.state === 'resolved') ||
   severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
@@ -109,7 +109,7 @@ const byWeight = (a: TrackedFinding, b: TrackedFinding) =>
   a.id.localeCompare(b.id, 'en');
 
 /**
- * The findings after a run. What a check did not come to look at is taken to be there still.
+ * The findings after a run. Findings that a check had no time to examine are assumed to be still there.
  *
  * @param inForce ids of the findings that an applied fix answers
  */
@@ -129,7 +129,7 @@ export function recordFindings(
     .map((finding) =>
       complete.has(finding.check)
         ? missed(finding, inForce.has(finding.id), at)
-        : // News of a run before is none any more.
+        : // What was new in an earlier run is not new any more.
           entered(finding, finding.state === 'new' ? 'open' : finding.state, at),
     )
     .filter(
