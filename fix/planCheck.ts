@@ -54,7 +54,7 @@ async function indexAnswer(client: pg.Client, action: Action, build: string): Pr
       `ALTER INDEX ${quote(relation.schema, free)} ATTACH PARTITION each of them`,
     ],
     undo: [`DROP INDEX ${quote(relation.schema, free)}`],
-    lock: 'SHARE UPDATE EXCLUSIVE on each partition while its index is built, reads and writes go on; SHARE on the partitioned table for a moment at the end',
+    lock: 'SHARE UPDATE EXCLUSIVE on each partition while its index is built, reads and writes continue; SHARE on the partitioned table for a moment at the end',
     ...(notes.length > 0 ? { notes } : {}),
   };
 }

@@ -48,7 +48,7 @@ function storage({ session, own }: Facts, table: Table, parameters: Record<strin
         ? `ALTER TABLE ${target} RESET (${name})`
         : `ALTER TABLE ${target} SET (${name} = ${value})`;
     }),
-    lock: 'SHARE UPDATE EXCLUSIVE for a moment; reads and writes go on',
+    lock: 'SHARE UPDATE EXCLUSIVE for a moment; reads and writes continue',
   };
 }
 
@@ -191,7 +191,7 @@ async function* distinctValues({ session, tables }: Facts): AsyncGenerator<Actio
           `ANALYZE ${target} (${name})`,
         ],
         reads: [{ schema: table.schema, table: table.name, sample: true }],
-        lock: 'SHARE UPDATE EXCLUSIVE for a moment and while a sample is read; reads and writes go on',
+        lock: 'SHARE UPDATE EXCLUSIVE for a moment and while a sample is read; reads and writes continue',
         risk: 'It stays when the data changes its shape; it is a share of the rows, so growth does not matter.',
       });
     }

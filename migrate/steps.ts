@@ -176,7 +176,7 @@ ALTER TABLE ${legacy(table)} ALTER COLUMN ${id(key)} SET DEFAULT nextval(${liter
     add(
       'expand',
       `${table}: index of the key`,
-      'SHARE UPDATE EXCLUSIVE: reads and writes go on (CONCURRENTLY)',
+      'SHARE UPDATE EXCLUSIVE: reads and writes continue (CONCURRENTLY)',
       {
         kind: 'indexes',
         indexes: [

@@ -20,8 +20,8 @@ export async function partitionNotes(
     first && last
       ? `${partitions.length - 1} partitions, one for each ${options.interval} from ${first.lower} to ${last.upper}; rows outside of them go to ${partitions.at(-1)?.name}.`
       : `One partition, ${partitions.at(-1)?.name}, for all rows.`,
-    `After complete, let a weekly job run sqltrail migrate ahead: from ${last?.upper ?? 'now'} on, rows without a partition go to the default one, from where they would have to be moved.`,
-    `Statements that name a partition itself write past the synchronisation: until sqltrail migrate complete they must name ${name}.`,
+    `After complete, run sqltrail migrate ahead as a weekly job: from ${last?.upper ?? 'now'} on, rows without a partition go to the default one, and would have to be moved from there.`,
+    `Statements that name a partition bypass the synchronisation: until sqltrail migrate complete, they must name ${name}.`,
   ];
   for (const index of uniqueWithout(d, options.by))
     notes.push(
@@ -30,7 +30,7 @@ export async function partitionNotes(
   const broken = brokenForeignKeys(d, options.by);
   if (broken.length > 0)
     notes.push(
-      `These foreign keys are dropped at the cutover, and made again by a rollback, which stops until rows that refer to nothing are gone: ${broken.join('; ')}.`,
+      `These foreign keys are dropped at the cutover and created again by a rollback, which stops while there are orphans: ${broken.join('; ')}.`,
     );
   for (const { name: index, clustered } of d.indexes) {
     if (clustered)
@@ -43,7 +43,7 @@ export async function partitionNotes(
       );
   if (options.retain !== undefined)
     notes.push(
-      `Partitions older than ${options.retain} ${options.interval}s may leave: name the table in a policy of sqltrail archive, which detaches whole partitions.`,
+      `Partitions older than ${options.retain} ${options.interval}s may be archived: name the table in a policy of sqltrail archive, which detaches whole partitions.`,
     );
   return [...notes, ...(await commonNotes(client, d))];
 }

@@ -28,9 +28,9 @@ export function partitionRefusals(d: TableDescription, choices: Choices): string
     );
     no(
       !by.notNull,
-      `${by.name} may be null, and a row without it belongs to no range. Fill it, then ALTER TABLE ${inSql} ALTER COLUMN ${id(by.name)} SET NOT NULL.`,
+      `${by.name} may be null, and a row without a value belongs to no range. Fill it, then ALTER TABLE ${inSql} ALTER COLUMN ${id(by.name)} SET NOT NULL.`,
     );
-    no(by.generated, `${by.name} is a generated column, by which Postgres does not partition.`);
+    no(by.generated, `${by.name} is a generated column, and Postgres cannot partition by one.`);
   }
   for (const index of d.indexes)
     no(
@@ -40,7 +40,7 @@ export function partitionRefusals(d: TableDescription, choices: Choices): string
   for (const { name: constraint, type } of d.constraints)
     no(
       type === 'x',
-      `${constraint} is an exclusion constraint, which would hold within each partition only. Drop it first if that is enough.`,
+      `${constraint} is an exclusion constraint, which would only be enforced within each partition. Drop it first, if you can do without it.`,
     );
   if (!choices.extendKeys)
     for (const index of uniqueWithout(d, choices.by))
@@ -56,7 +56,7 @@ export function partitionRefusals(d: TableDescription, choices: Choices): string
   for (const { schema, table: other, name: key, partitioned, columns } of d.incoming)
     no(
       partitioned && columns.includes(choices.by),
-      `The foreign key ${key} belongs to the partitioned table ${schema}.${other}, to which none can be added without a long lock. Drop it first.`,
+      `The foreign key ${key} belongs to the partitioned table ${schema}.${other}, which cannot get a foreign key without a long lock. Drop it first.`,
     );
   for (const trigger of d.triggers) {
     no(
@@ -65,13 +65,13 @@ export function partitionRefusals(d: TableDescription, choices: Choices): string
     );
     no(
       trigger.row && trigger.before && !choices.acceptTriggers && names(trigger.source, choices.by),
-      `The trigger ${trigger.name} fires before a row is written and its function names ${choices.by}. On a partitioned table it must not move the row to another partition. Where it does not, choose --accept-triggers; where it does, set ${choices.by} by a default instead.`,
+      `The trigger ${trigger.name} fires before a row is written and its function names ${choices.by}. On a partitioned table it must not move the row to another partition. If it does not, choose --accept-triggers; if it does, set ${choices.by} by a default instead.`,
     );
   }
   for (const view of d.views)
     no(
       view.needsKey && uniqueWithout(d, choices.by).some(({ primary }) => primary),
-      `The view ${view.schema}.${view.name} groups by the primary key and shows other columns, which Postgres allows only while the key is as it is. Name those columns in GROUP BY first.`,
+      `The view ${view.schema}.${view.name} groups by the primary key and shows other columns, which Postgres only allows while the key is unchanged. Add those columns to GROUP BY first.`,
     );
   for (const publication of d.publications)
     no(

@@ -127,7 +127,7 @@ export function afterRows(
     steps.push(
       {
         name: 'indexes of the partitions',
-        lock: 'SHARE UPDATE EXCLUSIVE: reads and writes go on (CONCURRENTLY)',
+        lock: 'SHARE UPDATE EXCLUSIVE: reads and writes continue (CONCURRENTLY)',
         indexes: later.flatMap(({ indexes }) => indexes),
       },
       {
@@ -141,7 +141,7 @@ export function afterRows(
       { name: 'foreign keys, for new rows', lock: referenced, sql: keys.add },
       {
         name: 'foreign keys, for all rows',
-        lock: 'SHARE UPDATE EXCLUSIVE on the partitions: reads and writes go on',
+        lock: 'SHARE UPDATE EXCLUSIVE on the partitions: reads and writes continue',
         sql: keys.validate,
       },
       {

@@ -95,7 +95,7 @@ export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
         ...rebuild.afterRows,
         {
           name: 'statistics',
-          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue',
           sql: [...statisticsSql(d, layout), `ANALYZE ${fresh};`].join('\n'),
         },
       ],
@@ -120,7 +120,7 @@ export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
         },
         ...when(validateIncoming(kept), {
           name: 'foreign keys of other tables',
-          lock: 'SHARE UPDATE EXCLUSIVE on those tables: reads and writes go on',
+          lock: 'SHARE UPDATE EXCLUSIVE on those tables: reads and writes continue',
           sql: validateIncoming(kept),
         }),
         { name: 'both tables are still equal', lock: 'none: reads only', work: 'compare' },

@@ -79,7 +79,7 @@ export async function carryRefusals(
     table.method !== 'heap',
     `${name} is stored by the access method ${table.method}; only heap is read by blocks.`,
   );
-  no(table.extension, `${name} belongs to the extension ${table.extension}, which expects it as it is.`);
+  no(table.extension, `${name} belongs to the extension ${table.extension}, which expects it unchanged.`);
   no(
     table.subscribed,
     `${name} is filled by a subscription, whose changes fire no statement triggers. Drop it from the subscription first.`,
@@ -90,7 +90,7 @@ export async function carryRefusals(
   );
   no(
     table.forceRowSecurity,
-    `Row-level security is forced on its owner too, who would read only what the policies let through. Take it off for the time of the migration: ALTER TABLE ${id(table.schema, table.name)} NO FORCE ROW LEVEL SECURITY.`,
+    `Row-level security is forced on its owner too, who would read only what the policies let through. Disable this during the migration: ALTER TABLE ${id(table.schema, table.name)} NO FORCE ROW LEVEL SECURITY.`,
   );
   return { found, ordinary: true };
 }
@@ -108,7 +108,7 @@ export function rebuildRefusals(d: TableDescription): string[] {
   for (const index of d.indexes)
     no(
       index.unique && !index.immediate,
-      `${index.name} is deferrable, and cannot tell rows apart while both tables are kept in step. Make it NOT DEFERRABLE first.`,
+      `${index.name} is deferrable, and cannot identify rows while both tables are kept in sync. Make it NOT DEFERRABLE first.`,
     );
   for (const { name: constraint, type, validated } of d.constraints)
     no(
@@ -123,17 +123,17 @@ export function rebuildRefusals(d: TableDescription): string[] {
   for (const view of d.views)
     no(
       !view.ours,
-      `The view ${view.schema}.${view.name} belongs to somebody else, and would go on reading the old table. Give both one owner.`,
+      `The view ${view.schema}.${view.name} belongs to another role, and would continue to read the old table. Give both the same owner.`,
     );
   for (const publication of d.publications)
     no(
       !publication.ours,
-      `The publication ${publication.name} belongs to somebody else. Give it the table's owner, or take the table out of it.`,
+      `The publication ${publication.name} belongs to another role. Give it the table's owner, or remove the table from it.`,
     );
   for (const what of d.dependents)
     no(
       true,
-      `The ${what} depends on the table itself and not on its name, and would go on using the old one. Drop it for the time of the migration.`,
+      `The ${what} depends on the table itself and not on its name, and would continue to use the old table. Drop it during the migration.`,
     );
   return found;
 }

@@ -16,14 +16,16 @@ export async function retypeNotes(
   for (const { column, from, to, conversion, proof, widening } of columns) {
     notes.push(
       widening
-        ? `${column} becomes ${to}: every ${from} is one. After the cutover, rows with larger numbers stand in the way of a rollback.`
+        ? `${column} becomes ${to}: every ${from} value is valid as ${to}. After the cutover, rows with larger numbers prevent a rollback.`
         : `${column} becomes ${to}${conversion.form ? ` (${conversion.form})` : ''}: all ${proof?.values} values were converted there and back.`,
     );
     if (proof && proof.changed.values > 0)
-      notes.push(`After a rollback these values of ${column} would be others: ${formsText(proof.changed)}.`);
+      notes.push(
+        `After a rollback, these values of ${column} would be different: ${formsText(proof.changed)}.`,
+      );
     if (!widening)
       notes.push(
-        `From the cutover on, whoever reads ${column} gets a ${to}, and statements that treat it as ${from} (such as LIKE, or a comparison with text in a parameter of a fixed type) fail. Try the application with the new type first.`,
+        `From the cutover on, readers of ${column} get a ${to}, and statements that treat it as ${from} (such as LIKE, or a comparison with text in a parameter of a fixed type) fail. Try the application with the new type first.`,
       );
     if (!widening && from === 'money')
       notes.push(

@@ -12,14 +12,14 @@ export function typeRefusals(d: TableDescription, column: string, to: string): s
   const described = d.columns.find(({ name }) => name === column);
   if (!described) return [`${d.table.schema}.${d.table.name} has no column ${column}.`];
   const { type, generated, identity } = described;
-  if (type === to) return [`${column} is of type ${to} already.`];
+  if (type === to) return [`${column} already has the type ${to}.`];
   no(
     generated,
-    `${column} is a generated column. Drop it and add it anew with its type: its values follow from the others.`,
+    `${column} is a generated column. Drop it and add it again with the new type: its values follow from the other columns.`,
   );
   no(
     identity && !isWidening('smallint', to) && to !== 'smallint',
-    `${column} is an identity column, which Postgres has for integers only. ALTER TABLE ${table} ALTER COLUMN ${id(column)} DROP IDENTITY first.`,
+    `${column} is an identity column, which Postgres only supports for integers. ALTER TABLE ${table} ALTER COLUMN ${id(column)} DROP IDENTITY first.`,
   );
   no(
     needsNoRewrite(type, to),
@@ -40,7 +40,7 @@ export function useRefusals(
   for (const generated of uses.generated)
     no(
       true,
-      `The generated column ${generated} is made from it, and Postgres changes no type below one. Drop that column first, and add it again after sqltrail migrate complete.`,
+      `The generated column ${generated} is computed from it, and Postgres cannot change the type of such a column. Drop that column first, and add it again after sqltrail migrate complete.`,
     );
   for (const { index, column, special, possible } of uses.indexKeys) {
     no(
@@ -79,13 +79,13 @@ export function useRefusals(
     const named = columns.find(({ column }) => names(trigger.source, column));
     no(
       uses.conditions.includes(trigger.name) || (named && !named.widening),
-      `The trigger ${trigger.name} names ${named?.column ?? 'the column'}${uses.conditions.includes(trigger.name) ? ' in its condition' : ' in its function'}. See that it works with the new type, then choose --accept-triggers.`,
+      `The trigger ${trigger.name} names ${named?.column ?? 'the column'}${uses.conditions.includes(trigger.name) ? ' in its condition' : ' in its function'}. Make sure that it works with the new type, then choose --accept-triggers.`,
     );
   }
   for (const publication of d.publications)
     no(
       !publication.plain,
-      `The publication ${publication.name} would publish the new table while it is filled, or has a filter or a list of columns. Let it name the table alone.`,
+      `The publication ${publication.name} would publish the new table while it is filled, or has a filter or a column list. Let it name only the table.`,
     );
   return found;
 }

@@ -85,7 +85,7 @@ export function indexesAndKeys(d: TableDescription, layout: Layout): DeclaredSte
   return [
     ...when(later.length > 0, {
       name: 'indexes',
-      lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on (CONCURRENTLY)',
+      lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue (CONCURRENTLY)',
       indexes: later.map((index) => ({
         name: index.newName,
         sql: createIndex(layout, index, ' CONCURRENTLY'),
@@ -105,7 +105,7 @@ export function indexesAndKeys(d: TableDescription, layout: Layout): DeclaredSte
       },
       {
         name: 'foreign keys, for all rows',
-        lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+        lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue',
         sql: keys.validate,
       },
     ),

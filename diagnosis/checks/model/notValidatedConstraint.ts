@@ -43,7 +43,7 @@ export const check: Check = {
           changes: [
             { change: 'validate constraint', schema: table.schema, table: table.name, constraint: name },
           ],
-          lock: `SHARE UPDATE EXCLUSIVE${kind === 'f' ? ' here and ROW SHARE on the parent' : ''} while all rows are read; reads and writes go on`,
+          lock: `SHARE UPDATE EXCLUSIVE${kind === 'f' ? ' here and ROW SHARE on the parent' : ''} while all rows are read; reads and writes continue`,
           risk: 'It fails at the first row that breaks the constraint, and changes nothing then.',
           expectedEffect: 'the constraint holds for all rows',
         },

@@ -42,7 +42,7 @@ export const check: Check = {
           ? `The WAL that the replication slot ${name} needs is gone`
           : `The replication slot ${name} holds ${bytesText(bytes)} of WAL, and nobody reads it`,
         explanation: lost
-          ? 'Whoever read this slot cannot go on from it and has to be set up anew.'
+          ? 'The consumer of this slot cannot continue and has to be set up again.'
           : `The server keeps all WAL since the slot was last read${bounded ? ', up to max_slot_wal_keep_size' : '; nothing bounds it (max_slot_wal_keep_size), so the disk becomes full'}. ${kind === 'logical' ? 'It also keeps vacuum from removing old rows of the catalogue.' : ''}`.trim(),
         cause: 'maintenance-behind',
         evidence: [

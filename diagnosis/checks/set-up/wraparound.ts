@@ -68,7 +68,7 @@ export const check: Check = {
                 summary: `vacuum ${table.name}, which freezes its old rows`,
                 vacuum: { schema: table.schema, table: table.name },
                 storage: [],
-                lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
+                lock: 'SHARE UPDATE EXCLUSIVE; reads and writes continue',
                 risk: 'Reads the whole table and its indexes; a transaction that was begun before keeps it from freezing.',
                 expectedEffect: 'the age falls to that of the next table',
               },

@@ -75,7 +75,7 @@ export const check: Check = {
               ? [{ name: 'autovacuum_vacuum_scale_factor', value: String(EARLIER), before: factor ?? null }]
               : []),
           ],
-          lock: 'SHARE UPDATE EXCLUSIVE; reads and writes go on',
+          lock: 'SHARE UPDATE EXCLUSIVE; reads and writes continue',
           risk: 'Reads the whole table once.',
           expectedEffect: `about ${bytesText(bytes)} become reusable`,
         },

@@ -92,7 +92,7 @@ async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<M
   const free = await FreeNames.of(client, schema);
   no(
     free.take(options.into) !== options.into,
-    `There is a relation, type or function ${options.into} already. Name another with --into.`,
+    `A relation, type or function ${options.into} already exists. Give another name with --into.`,
   );
   const what = `${options.into} cannot be extracted from ${schema}.${name} as asked`;
   if (found.length > 0 || !key || !identity) throw refusalOf(what, found);

@@ -59,7 +59,7 @@ export function phasesOf(
           ? [
               {
                 name: 'index of the key',
-                lock: 'SHARE UPDATE EXCLUSIVE: reads and writes go on (CONCURRENTLY)',
+                lock: 'SHARE UPDATE EXCLUSIVE: reads and writes continue (CONCURRENTLY)',
                 indexes: [
                   { name: index, sql: `CREATE INDEX CONCURRENTLY ${id(index)} ON ${table} (${key})` },
                 ],
@@ -95,7 +95,7 @@ export function phasesOf(
         { name: 'keys that changed since', ...drain },
         {
           name: 'statistics',
-          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue',
           sql: `ANALYZE ${fresh};`,
         },
       ],
@@ -180,7 +180,7 @@ export function phasesOf(
         },
         {
           name: 'foreign key, for all rows',
-          lock: `SHARE UPDATE EXCLUSIVE on ${table}: reads and writes go on`,
+          lock: `SHARE UPDATE EXCLUSIVE on ${table}: reads and writes continue`,
           sql: `ALTER TABLE ${table} VALIDATE CONSTRAINT ${id(foreignKey)};`,
         },
       ],

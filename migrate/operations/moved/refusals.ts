@@ -38,14 +38,17 @@ export async function commonRefusals(
   for (const column of columns) {
     const known = d.columns.find((each) => each.name === column);
     no(!known, `${name} has no column ${column}. It has ${d.columns.map((each) => each.name).join(', ')}.`);
-    no(known?.generated, `${column} is a generated column: what it is made from moves, and not it.`);
+    no(
+      known?.generated,
+      `${column} is a generated column: move the columns that it is computed from instead.`,
+    );
     no(known?.identity, `${column} is an identity column.`);
   }
   const uses = await usesOf(client, table.oid, columns);
   for (const { what } of uses.filter(({ essential }) => essential))
     no(
       true,
-      `The ${what} depends on ${columns.join(', ')}, and could not be kept when that goes. Drop or change it first.`,
+      `The ${what} depends on ${columns.join(', ')}, and could not be kept without it. Drop or change it first.`,
     );
   const functions = await functionsNaming(client, { table: table.name, columns, except: [] });
   return {

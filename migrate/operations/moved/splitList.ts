@@ -55,12 +55,12 @@ async function planIn(client: pg.ClientBase, options: SplitListOptions): Promise
     column && !form?.entry,
     `${column?.name} is of type ${column?.type}; lists are split in text, varchar, citext, and arrays of types that are not composite. Change its type first.`,
   );
-  no(separator === '', 'The separator is empty. Name one with --separator.');
+  no(separator === '', 'The separator is empty. Give one with --separator.');
   const free = await FreeNames.of(client, schema);
   const into = options.into ?? free.take(`${name}_${options.column}`);
   no(
     options.into !== undefined && free.take(options.into) !== options.into,
-    `There is a relation, type or function ${options.into} already. Name another with --into.`,
+    `A relation, type or function ${options.into} already exists. Give another name with --into.`,
   );
   const what = `The lists in ${schema}.${name}.${options.column} cannot be split as asked`;
   if (found.length > 0 || !column || !form?.entry || !key) throw refusalOf(what, found);
@@ -140,17 +140,19 @@ function notesFor(
 ): string[] {
   const full = `${l.schema}.${l.into}`;
   return [
-    `Each entry becomes a row of ${full} (${[...l.key.map(({ newName }) => newName), l.position, l.value].join(', ')}), with its position from 1 on; an entry that is twice in a list is there twice.`,
-    `Up to the cutover ${l.column} is what counts, and ${full} follows it. From the cutover on the application may use either, and each follows the other, until complete drops ${l.column}.`,
+    `Each entry becomes a row of ${full} (${[...l.key.map(({ newName }) => newName), l.position, l.value].join(', ')}), with its position from 1 on; a duplicate entry is kept.`,
+    `Up to the cutover, ${l.column} is authoritative, and ${full} follows it. From the cutover on, the application may use either, and each follows the other, until complete drops ${l.column}.`,
     ...more,
     ...(l.separator === undefined
       ? []
-      : [`Until complete no entry may hold “${l.separator}”, because ${l.column} could not say it.`]),
+      : [
+          `Until complete, no entry may contain “${l.separator}”, because ${l.column} could not represent it.`,
+        ]),
     ...(/\(\d+\)$/.test(l.type) && l.separator !== undefined
-      ? [`Until complete the entries of a row together have to fit into ${l.type}.`]
+      ? [`Until complete, the entries of a row together have to fit into ${l.type}.`]
       : []),
     `complete adds a foreign key to ${d.table.name}: TRUNCATE ${d.table.name} needs CASCADE from then on.`,
-    `Where entries are looked up, make an index: CREATE INDEX CONCURRENTLY ON ${id(l.schema, l.into)} (${id(l.value)}).`,
+    `If entries are looked up by value, create an index: CREATE INDEX CONCURRENTLY ON ${id(l.schema, l.into)} (${id(l.value)}).`,
     ...(later.length > 0
       ? [`complete stops while these use ${l.column}; change or drop them before: ${later.join('; ')}.`]
       : []),
@@ -210,7 +212,7 @@ function phasesOf(
         },
         {
           name: 'statistics',
-          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue',
           sql: `ANALYZE ${fresh};`,
         },
       ],
@@ -266,7 +268,7 @@ function phasesOf(
         },
         {
           name: 'foreign key, for all rows',
-          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
+          lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue',
           sql: `ALTER TABLE ${fresh} VALIDATE CONSTRAINT ${id(foreignKey)};`,
         },
       ],

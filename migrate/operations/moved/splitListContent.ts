@@ -94,19 +94,19 @@ export function contentRefusals(
   const { found, no } = reasons();
   no(
     !array && rows > 0 && lists === 0,
-    `No value of ${column} holds the separator “${separator}”. Name the one that it has with --separator.`,
+    `No value of ${column} contains the separator “${separator}”. Give the right one with --separator.`,
   );
   no(
     documents > 0,
-    `${rowsOf(documents)} of ${column} begin with a bracket: JSON or arrays as text, which a separator does not split. Change the type first (jsonb, or an array).`,
+    `${rowsOf(documents)} of ${column} begin with a bracket: JSON or arrays as text cannot be split by a separator. Change the type first (jsonb, or an array).`,
   );
   no(
     quoted > 0 && !acceptQuotes,
-    `${rowsOf(quoted)} of ${column} hold a quote or a backslash: a separator within quotes, or after a backslash, may not be meant as one. Where they are ordinary characters, choose --accept-quotes; where they are not, write those values otherwise first.`,
+    `${rowsOf(quoted)} of ${column} contain a quote or a backslash: a separator within quotes or after a backslash may not be a real one. If these are ordinary characters, choose --accept-quotes; if not, change those values first.`,
   );
   no(
     unusual > 0,
-    `${rowsOf(unusual)} of ${column} hold arrays of several dimensions, or that do not begin at 1, which could not be made again from their entries. Make them plain ones first.`,
+    `${rowsOf(unusual)} of ${column} hold arrays with several dimensions, or that do not start at 1, which could not be rebuilt from their entries. Change them to plain arrays first.`,
   );
   no(
     nulls > 0 && empty > 0 && !mergeEmpty,
