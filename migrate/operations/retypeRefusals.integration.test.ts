@@ -24,7 +24,7 @@ it.each<[string, string, string, string, RegExp, Partial<RetypeOptions>?]>([
   ['no column', KEYED, 't', 'date', /is not a column of a table/],
   ['no such column', KEYED, 't.gone', 'date', /has no column gone/],
   ['no such type', KEYED, 't.at', 'dat', /There is no type dat /],
-  ['the type that it has', KEYED, 't.at', 'text', /is of type text already/],
+  ['the type that it has', KEYED, 't.at', 'text', /already has the type text/],
   [
     'what Postgres does by itself',
     KEYED,
@@ -85,7 +85,7 @@ it.each<[string, string, string, string, RegExp, Partial<RetypeOptions>?]>([
     `${KEYED}; ALTER TABLE t ADD g text GENERATED ALWAYS AS (n || 'x') STORED`,
     't.n',
     'numeric',
-    /generated column g is made from it/,
+    /generated column g is computed from it/,
   ],
   [
     'an operator class',
