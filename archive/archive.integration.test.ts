@@ -292,7 +292,7 @@ describe('sqltrail archive', () => {
         batchMs: 1,
       }),
     );
-    await expect(cut).rejects.toThrow(/connection was cut.*run it again/);
+    await expect(cut).rejects.toThrow(/connection was lost.*run it again/);
     await cutting;
     await expect.poll(() => sessions()).toBe(0);
     expect((await everywhere('carts')).length).toBe(before);

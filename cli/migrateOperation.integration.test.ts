@@ -42,7 +42,7 @@ it.each(['cli/main.ts', 'cli/packaged.ts'])(
         await migrate('plan', 'partition', 'events', '--by', 'at', '--extend-keys', '--out', file),
       ).toMatchObject({
         code: 2,
-        text: expect.stringContaining('is there already'),
+        text: expect.stringContaining('exists already'),
       });
       expect(await migrate('start', file)).toMatchObject({
         code: 0,

@@ -186,7 +186,7 @@ describe('a scheduled run', () => {
     const observed = await observe(database.url, turn);
     const running = observed.diagnosis.scheduled(BUDGET_MS);
     expect(observed.diagnosis.reading.running?.check).toBe('waiting for its turn');
-    expect(() => observed.diagnosis.start({ part: 'quick' })).toThrow('runs already');
+    expect(() => observed.diagnosis.start({ part: 'quick' })).toThrow('already running');
     release();
     await Promise.all([held, running]);
     expect((await readHistory(dir, 'lending')).runs.at(-1)?.outcome).toBe('complete');

@@ -181,7 +181,7 @@ describe('faults', () => {
   it('a connection that is cut in a build is told, and the next run goes on', async () => {
     const other = await inTransaction();
     const applying = apply([action()]);
-    const told = expect(applying).rejects.toThrow(/connection was cut.*run this again/);
+    const told = expect(applying).rejects.toThrow(/connection was lost.*run this again/);
     await waits();
     await owner.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND datname = current_database()",

@@ -87,17 +87,17 @@ it.each<[string, string, RegExp, Partial<SplitListOptions>?]>([
   [
     'arrays of two dimensions',
     "CREATE TABLE t (id int PRIMARY KEY, tags text[]); INSERT INTO t VALUES (1, '{{a,b},{c,d}}')",
-    /several dimensions/,
+    /with several dimensions/,
   ],
   [
     'arrays that begin elsewhere',
     "CREATE TABLE t (id int PRIMARY KEY, tags text[]); INSERT INTO t VALUES (1, '[0:1]={a,b}')",
-    /do not begin at 1/,
+    /do not start at 1/,
   ],
   [
     'a name that is taken',
     `${having("'a,b'")}; CREATE TABLE other ()`,
-    /relation, type or function other already/,
+    /relation, type or function other already exists/,
     { into: 'other' },
   ],
 ])('refuses: %s', async (_, sql, why, more = {}) => {
