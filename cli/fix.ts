@@ -227,7 +227,7 @@ const planAndApply =
         onPlan: (plan) => {
           checkNames(plan.found, flags);
           planned += plan.actions.length;
-          if (flags.json) write(JSON.stringify(plan.actions, null, 1));
+          if (flags.json) write(JSON.stringify({ actions: plan.actions, mediumTerm }, null, 1));
           else writePlan(plan, flags);
           return mayChange && !flags.json;
         },

@@ -5,10 +5,11 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { expect, it } from 'vitest';
+import { type MediumTerm, mediumTermSchema } from '../fix/mediumTerm.ts';
 import { createTestDatabase } from '../test/support/database.ts';
 import { startNode } from '../test/support/process.ts';
 
-it('fix plan names online migrations with size and time, and each of its commands makes a plan', async () => {
+it('fix plan names online migrations with size and time, in words and as JSON, and each of its commands makes a plan', async () => {
   const database = await createTestDatabase();
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-medium-term-'));
   const client = new pg.Client(database.url);
@@ -51,6 +52,16 @@ it('fix plan names online migrations with size and time, and each of its command
         `migrate plan retype 'public."My stays".paid' 'numeric(19,2)'`,
         `migrate plan retype 'public."My stays".price' 'numeric(12,2)'`,
       ].toSorted(),
+    );
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['cli/main.ts', 'fix', 'plan', '--windows', '0', '--json'],
+      { env: { ...process.env, DATABASE_URL: database.url }, maxBuffer: 2 ** 26 },
+    );
+    const plan = JSON.parse(stdout);
+    expect(mediumTermSchema.array().parse(plan.mediumTerm)).toEqual(plan.mediumTerm);
+    expect(plan.mediumTerm.map(({ command }: MediumTerm) => command)).toEqual(
+      commands.map((command) => `sqltrail ${command}`),
     );
     // What refers to a key comes before it, so that the plan of the key is refused until then.
     expect(commands.indexOf('migrate plan retype public.pets.owner bigint')).toBeLessThan(

@@ -1,11 +1,10 @@
-import type { Operation } from '../diagnosis/fix.ts';
-import { operationCommand } from '../diagnosis/operationCommand.ts';
 import type { Action } from '../fix/action.ts';
 import type { ApplyEvent } from '../fix/apply.ts';
 import { secondsText, timeText } from '../fix/duration.ts';
 import { isDueForReview, isInForce, type JournalEntry } from '../fix/journalEntry.ts';
-import { type MediumTerm, ROWS_PER_SECOND } from '../fix/mediumTerm.ts';
-import { bytesText, count, durationText } from '../lib/units/format.ts';
+import type { MediumTerm } from '../fix/mediumTerm.ts';
+import { mediumTermText, operationText } from '../fix/mediumTermText.ts';
+import { bytesText } from '../lib/units/format.ts';
 
 /** An action as one reads it before saying yes. */
 export function describeAction(action: Action, at: number): string {
@@ -23,31 +22,18 @@ export function describeAction(action: Action, at: number): string {
   ].join('\n');
 }
 
-function whatOf(operation: Operation): string {
-  const name = `${operation.schema}.${operation.table}`;
-  switch (operation.operation) {
-    case 'partition':
-      return `partition ${name} by ${operation.by}`;
-    case 'split-list':
-      return `move the entries of ${name}.${operation.column} to a table ${operation.into}`;
-    case 'extract':
-      return `move ${operation.columns.join(', ')} of ${name} to a table ${operation.into}, once for each ${operation.key}`;
-    default:
-      return `change ${operation.columns.map(({ column, type }) => `${name}.${column} to ${type}`).join(', ')}`;
-  }
-}
-
 /** An online migration, as one reads it before planning that. */
-export function describeMediumTerm({ operation, findings, severity, seconds, bytes }: MediumTerm): string {
-  const { rows } = operation;
+export function describeMediumTerm(planned: MediumTerm): string {
+  const { operation, findings, severity, lock, command } = planned;
+  const { size, time, disk } = mediumTermText(planned);
   return [
-    `  – ${whatOf(operation)}   [${severity}]`,
-    `     Why:  ${findings.join('; ')}`,
-    `     Size: ${rows < 0 ? 'unknown: the table was never analysed' : `${count(rows)} rows`}, ${bytesText(bytes)} with indexes`,
-    `     Time: ${seconds === null ? 'unknown' : `about ${durationText(seconds)} (${count(ROWS_PER_SECOND)} rows a second, as measured on two busy cores; migrate status shows your own)`}`,
-    `     Disk: about ${bytesText(bytes)} until it is complete`,
-    '     Lock: ACCESS EXCLUSIVE for milliseconds, when the tables swap names or the old columns are dropped; otherwise reads and writes continue',
-    `     Plan: ${operationCommand(operation)}`,
+    `  – ${operationText(operation)}   [${severity}]`,
+    `     Why:  ${findings.map(({ title }) => title).join('; ')}`,
+    `     Size: ${size}`,
+    `     Time: ${time}`,
+    `     Disk: ${disk}`,
+    `     Lock: ${lock}`,
+    `     Plan: ${command}`,
   ].join('\n');
 }
 

@@ -5,6 +5,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mediumTermSchema } from '../fix/mediumTerm.ts';
 import { startConsole } from '../test/support/console.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { diagnosisOf, findingOf } from '../test/support/diagnosis.ts';
@@ -42,7 +43,9 @@ beforeAll(async () => {
   await owner.query(`
     CREATE EXTENSION pg_stat_statements;
     CREATE TABLE loan AS SELECT i AS id, i % 5000 AS book, repeat('x', 80) AS note FROM generate_series(1, 60000) AS i;
-    ANALYZE loan`);
+    CREATE TABLE reader (id int PRIMARY KEY, born text NOT NULL);
+    INSERT INTO reader SELECT i, to_char(date '1980-01-01' + i, 'YYYY-MM-DD') FROM generate_series(1, 2000) AS i;
+    ANALYZE`);
   await owner.query(`COMMENT ON TABLE loan IS '${PLANTED}'`);
   for (let at = 0; at < 60; at += 1) await owner.query('SELECT count(*) FROM loan WHERE book = $1', [at]);
   await owner.end();
@@ -142,12 +145,15 @@ describe('the MCP server', () => {
       id,
       sql: [expect.stringContaining('CREATE INDEX CONCURRENTLY')],
     });
-    const { applied, actions } = await json('plan_fixes', { database: 'lending' });
+    const { applied, actions, mediumTerm } = await json('plan_fixes', { database: 'lending' });
     expect(applied).toBe(false);
+    expect(mediumTermSchema.array().parse(mediumTerm)).toEqual([
+      expect.objectContaining({ command: 'sqltrail migrate plan retype public.reader.born date' }),
+    ]);
     expect(JSON.stringify(actions)).toContain('CREATE INDEX CONCURRENTLY');
     const owner = new pg.Client(database.url);
     await owner.connect();
-    const { rows } = await owner.query("SELECT FROM pg_indexes WHERE schemaname = 'public'");
+    const { rows } = await owner.query("SELECT FROM pg_indexes WHERE tablename = 'loan'");
     await owner.end();
     expect(rows.length).toBe(0);
   });

@@ -13,6 +13,7 @@ import { commandsOf } from '../diagnosis/operationCommand.ts';
 import { type DiagnosisOptions, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { openSession } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
+import { mediumTermOf } from '../fix/mediumTerm.ts';
 import { planFor } from '../fix/mitigate.ts';
 import { describeStatement, loadParser } from '../instrumentation/statement.ts';
 import type { Kpi } from '../kpis/kpi.ts';
@@ -322,7 +323,7 @@ export function mcpServer(options: McpOptions): McpServer {
     {
       title: 'A plan of fixes',
       description:
-        'What sqltrail would do about the findings of a diagnosis now, in order: SQL, way back, lock, risk. Nothing is applied: a person runs sqltrail fix apply with the role that owns the tables.',
+        'What sqltrail would do about the findings of a diagnosis now, in order: SQL, way back, lock, risk; and the online migrations that findings ask for (medium term), with size, time, disk, lock and command. Nothing is applied: a person runs sqltrail fix apply, or the command of a migration, with the role that owns the tables.',
       inputSchema: { database },
       annotations: READ_ONLY,
     },
@@ -344,6 +345,7 @@ export function mcpServer(options: McpOptions): McpServer {
           risk,
           predictedSpeedup,
         })),
+        mediumTerm: mediumTermOf(findings),
       });
     },
   );

@@ -10,12 +10,15 @@ import {
   type JournalEntry,
 } from '../fix/journalEntry.ts';
 import { type Comparison, compare } from '../fix/measure.ts';
+import { type MediumTerm, mediumTermOf } from '../fix/mediumTerm.ts';
 import { planFor } from '../fix/mitigate.ts';
 import { checkActions } from '../fix/planCheck.ts';
 import { undoActions } from '../fix/undo.ts';
 import { OperationError } from '../lib/pg/errors.ts';
+import { shellWord } from '../lib/shellWord.ts';
 import type { DiagnosisService } from './diagnosis.ts';
 import { BadRequest } from './problem.ts';
+import { SQLTRAIL } from './program.ts';
 import type { DatabaseSource } from './sources/database.ts';
 
 export interface ActionReading {
@@ -45,6 +48,8 @@ export interface ActionReading {
 export interface ActionsReading {
   /** In the journal first, the oldest first; then what the findings propose. */
   actions: ActionReading[];
+  /** Online migrations that the findings ask for. They are never started from here. */
+  mediumTerm: MediumTerm[];
   /** Whether OWNER_DATABASE_URL is set; without it the console changes nothing. */
   canChange: boolean;
   running: { id: string; verb: 'apply' | 'undo'; text: string } | null;
@@ -70,13 +75,11 @@ export interface ActionServiceOptions {
 
 const REVIEW_DAYS = 30;
 
-const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-
 function commandFor(verb: 'apply' | 'undo', { id, kind }: Action): string | null {
   if (!OWN_KINDS.includes(kind)) return null;
   return verb === 'apply'
-    ? `npm run sqltrail -- fix apply "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`
-    : `npm run sqltrail -- fix revert "$OWNER_DATABASE_URL" --only ${quoted(id)} --yes`;
+    ? `${SQLTRAIL} fix apply "$OWNER_DATABASE_URL" --only ${shellWord(id)} --yes`
+    : `${SQLTRAIL} fix revert "$OWNER_DATABASE_URL" --only ${shellWord(id)} --yes`;
 }
 
 function describe(event: ApplyEvent): string | undefined {
@@ -138,6 +141,10 @@ export class ActionService {
     });
     return {
       actions: [...entries, ...[...proposals.values()].map((action) => this.#proposed(action))],
+      mediumTerm: mediumTermOf(diagnosis.findings).map((planned) => ({
+        ...planned,
+        command: planned.command.replace(/^sqltrail/, SQLTRAIL),
+      })),
       canChange: ownerUrl !== undefined,
       running: this.#running,
       failure: this.#failure,

@@ -94,7 +94,7 @@ const rebuilt = {
 };
 
 /** An online migration of `sqltrail migrate`, with what it is given. */
-const operationSchema = z.discriminatedUnion('operation', [
+export const operationSchema = z.discriminatedUnion('operation', [
   z.object({
     operation: z.literal('retype'),
     ...rebuilt,

@@ -1,9 +1,7 @@
 import { quote } from '../lib/pg/quote.ts';
+import { shellWord } from '../lib/shellWord.ts';
 import type { Fix, Operation } from './fix.ts';
 
-/** A word of a command line, as a shell takes it. */
-const shellWord = (word: string) =>
-  /^[\w.,/:=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 /** An identifier without quotes where SQL needs none. */
 const plain = (...names: string[]) =>
   names.map((name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : quote(name))).join('.');

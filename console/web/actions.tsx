@@ -3,7 +3,8 @@ import { bytesText, numberText } from '../../lib/units/format.ts';
 import type { ActionReading, ActionsReading } from '../actions.ts';
 import { clock } from './format.ts';
 import { type Fault, useTopic } from './live.ts';
-import { actionLink, findingLink, Notice, Scroll, Sql, Waiting } from './parts.tsx';
+import { Migrations } from './migrations.tsx';
+import { actionLink, CommandLine, findingLink, Notice, Scroll, Sql, Waiting } from './parts.tsx';
 import { change, useUnlocked } from './session.ts';
 import { Unlock } from './unlock.tsx';
 
@@ -99,7 +100,7 @@ function Command({ command }: { command: string }) {
   return (
     <div>
       <h3>On the command line</h3>
-      <pre tabIndex={0}>{command}</pre>
+      <CommandLine command={command} />
       <p class="soft small">
         This console only looks: OWNER_DATABASE_URL is not set for it. Without --yes the command shows the
         plan and changes nothing.
@@ -281,6 +282,7 @@ export function ActionsPage() {
       ) : data || fault ? null : (
         <Waiting />
       )}
+      {data ? <Migrations planned={data.mediumTerm} /> : null}
     </>
   );
 }

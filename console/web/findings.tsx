@@ -8,6 +8,7 @@ import { ago } from './format.ts';
 import { useBeat, useTopic } from './live.ts';
 import {
   actionLink,
+  CommandLine,
   findingLink,
   Notice,
   Pager,
@@ -335,6 +336,9 @@ export function FindingPage({ id }: { id: string }) {
   const { data } = useTopic('diagnosis');
   const { data: kpis } = useTopic('kpis');
   const answer = useActionOf(id);
+  const migrations = useTopic('actions').data?.mediumTerm.filter(({ findings }) =>
+    findings.some((resolved) => resolved.id === id),
+  );
   const finding = data?.last?.findings.find((candidate) => candidate.id === id);
   if (!finding)
     return (
@@ -427,6 +431,16 @@ export function FindingPage({ id }: { id: string }) {
               Risk: {fix.risk}
             </p>
           )}
+          {migrations?.length ? (
+            <>
+              <p>
+                Online, <a href="#/actions">in the medium term</a>:
+              </p>
+              {migrations.map(({ command }) => (
+                <CommandLine key={command} command={command} />
+              ))}
+            </>
+          ) : null}
         </section>
       ) : null}
       <h3>Evidence</h3>

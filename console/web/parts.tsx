@@ -103,6 +103,24 @@ export function Sql({ text, id, cut = false }: { text: string; id?: string; cut?
   );
 }
 
+/** A command for a terminal; the button is there where the browser lets a page copy (HTTPS, or this machine). */
+export function CommandLine({ command }: { command: string }) {
+  const [copied, set] = useState(false);
+  return (
+    <div class="command">
+      <pre tabIndex={0}>{command}</pre>
+      {isSecureContext ? (
+        <button
+          type="button"
+          onClick={() => void navigator.clipboard.writeText(command).then(() => set(true))}
+        >
+          <span aria-live="polite">{copied ? '✓ Copied' : 'Copy'}</span>
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
 /** A table that scrolls by itself where it is wider than the page. */
 export const Scroll = ({ label, children }: { label: string; children: ComponentChildren }) => (
   <section class="scroll" tabIndex={0} aria-label={label}>
