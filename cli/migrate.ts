@@ -17,6 +17,7 @@ import { roadmap } from '../report/plan.ts';
 import { readRecording } from '../report/recording.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { databaseUrl, reported } from './database.ts';
+import { keptText } from './keptText.ts';
 import {
   EXAMPLES,
   NOTHING,
@@ -28,10 +29,11 @@ import {
   startOperation,
   verifyOperation,
   write,
+  writeJson,
   writeSteps,
 } from './migrateOperation.ts';
 import { type OperationFlags, operationArguments, operationOptions, planOperation } from './migratePlan.ts';
-import { acceptUse, aheadCommand, share } from './migrateTable.ts';
+import { acceptUse, aheadCommand, asJson, STATUS, share } from './migrateTable.ts';
 
 /** Of the commands; each has those that its options name. */
 interface Flags {
@@ -46,6 +48,7 @@ interface Flags {
   acceptUse?: boolean;
   productionSize?: number;
   recording: string;
+  json?: boolean;
 }
 
 type PlanFlags = Pick<Flags, 'duty' | 'productionSize' | 'recording'>;
@@ -262,13 +265,14 @@ export function migrateCommand(signal: AbortSignal): Command {
       }),
     );
 
-  planOptions(withFile('status', 'show the progress, and how long the rest will take')).action(
+  asJson(planOptions(withFile('status', `${STATUS}, and how long the rest will take`))).action(
     (first: string | undefined, second: string | undefined, flags: Flags) =>
       reported(async () => {
         const [given, file] = shifted(first, second);
-        if (file) return operationStatus(await operation(given, file, flags));
+        if (file) return operationStatus(await operation(given, file, flags), flags);
         const at = await target(given, flags.timeZone);
         const status = await migrationStatus(at);
+        if (flags.json) return writeJson(status);
         if (!status) {
           write('The migration has not begun.');
           return;
@@ -276,7 +280,7 @@ export function migrateCommand(signal: AbortSignal): Command {
         write(
           `Phase ${status.phase}${status.inPhase ? `, in ${status.inPhase}` : ''}; ${status.stepsDone} steps done; store before: ${status.previousStore}.`,
         );
-        for (const { kind, table, entries } of status.ledger) write(`  ${entries} ${kind} in ${table}`);
+        for (const kept of status.ledger) write(keptText(kept));
         if (status.phase !== 'contract')
           write(`\n${await describePhases(await planMigration(at), status, flags)}`);
       }),

@@ -54,6 +54,10 @@ it.each(['cli/main.ts', 'cli/packaged.ts'])(
       });
       expect(await kind()).toBe('p');
       expect((await migrate('status', file)).text).toContain('phase cutover-writes');
+      expect(JSON.parse((await migrate('status', file, '--json')).text)).toMatchObject({
+        phase: 'cutover-writes',
+        ledger: [],
+      });
       expect((await migrate('verify', file)).text).toContain(
         '200 rows in the old table and 200 in the new one compared: equal',
       );
@@ -131,7 +135,17 @@ it('moves columns to tables of their own, and refuses to complete while they are
     expect(await migrate(...extract)).toMatchObject({ code: 2, text: expect.stringContaining('--resolve') });
     expect(await migrate(...extract, '--resolve', 'latest-by id')).toMatchObject({ code: 0 });
     expect(await migrate('ahead', copies)).toMatchObject({ code: 2 });
+    const status = async () => JSON.parse((await migrate('status', copies, '--json')).text);
+    expect(await status()).toBeNull();
     expect(await migrate('start', copies, '--until', 'cutover-writes', '--yes')).toMatchObject({ code: 0 });
+    const query = `SELECT * FROM "public"."guests_contradictions" WHERE rule = 'latest-by id'`;
+    expect((await migrate('status', copies)).text).toContain(
+      `1 contradiction, resolved by a rule (Stays):\n    ${query};`,
+    );
+    expect(await status()).toMatchObject({
+      phase: 'cutover-writes',
+      ledger: [{ kind: 'contradiction', table: 'Stays', entries: 1, query }],
+    });
     expect(await migrate('complete', copies, '--yes')).toMatchObject({ code: 0 });
     expect((await client.query('SELECT * FROM guests ORDER BY guest')).rows).toEqual([
       { guest: 7, name: 'Anna' },

@@ -5,6 +5,7 @@ import { OperationError } from '../lib/pg/errors.ts';
 import {
   type MigrationOptions,
   type MigrationPlan,
+  type MigrationStatus,
   migrationStatus,
   type Progress,
   planMigration,
@@ -17,6 +18,7 @@ import { aheadOf } from '../migrate/operations/ahead.ts';
 import { operationOf } from '../migrate/operations/operation.ts';
 import { type Plan, readPlan } from '../migrate/operations/plan.ts';
 import { differences } from '../migrate/verify.ts';
+import { keptText } from './keptText.ts';
 
 export const EXAMPLES = `
 Any table (a file says what will be done, and all SQL of it):
@@ -115,8 +117,15 @@ export async function startOperation(at: At, until: Phase, yes: boolean): Promis
   );
 }
 
-export async function operationStatus({ options, declared }: At): Promise<void> {
+export const writeJson = (status: MigrationStatus | undefined): void =>
+  void write(JSON.stringify(status ?? null, null, 1));
+
+export async function operationStatus(
+  { options, declared }: At,
+  { json }: { json?: boolean },
+): Promise<void> {
   const status = await migrationStatus(options);
+  if (json) return writeJson(status);
   if (!status) return void write(`${declared.name} has not begun.`);
   write(
     `${declared.name}: phase ${status.phase}${status.inPhase ? `, in ${status.inPhase}` : ''}; ${status.stepsDone} steps done.`,
@@ -125,6 +134,7 @@ export async function operationStatus({ options, declared }: At): Promise<void> 
     write(
       `  ${table}: ${units} rows copied, block ${reached} of ${upper}; ${(busyMs / 1000).toFixed(0)} s of work in ${(wallMs / 1000).toFixed(0)} s`,
     );
+  for (const kept of status.ledger) write(keptText(kept));
 }
 
 /** Makes partitions ahead, for a job that runs from time to time. */

@@ -24,6 +24,7 @@ interface Flags {
   ahead: number;
   yes: boolean;
   acceptUse?: boolean;
+  json?: boolean;
 }
 
 /** Share of the time in which the copy works. */
@@ -64,6 +65,12 @@ const yes = (to: Command) =>
 /** Of `complete`, where columns go. */
 export const acceptUse = (to: Command): Command =>
   to.option('--accept-use', 'drop old columns even if functions or statements contain their names', false);
+
+export const STATUS = 'show the progress, and what was kept apart';
+
+/** Of `status`. */
+export const asJson = (to: Command): Command =>
+  to.option('--json', 'the status as JSON, and nothing else; null if it has not begun', false);
 
 /** `sqltrail migrate ahead`, which is the same in a clone. */
 export function aheadCommand(migrate: Command, signal: AbortSignal): void {
@@ -118,7 +125,7 @@ export function tableMigrateCommand(signal: AbortSignal): Command {
       .choices(operationPhases.filter((phase) => phase !== 'contract'))
       .default('verify'),
   );
-  verb('status', 'show the progress', operationStatus);
+  asJson(verb('status', STATUS, operationStatus));
   verb('verify', 'compare both tables; exit code 1 if they differ', verifyOperation);
   yes(
     verb('rollback', 'undo phases, the last step first; no write is lost', (at, flags) =>

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
+import { keptInLedger } from './kept.ts';
 import type { Mapping } from './mapping.ts';
 import { hashOf, type Migration } from './migration.ts';
 import type { MigrationState } from './state.ts';
@@ -39,6 +40,7 @@ const mappingMigration = (mapping: Mapping): Migration => ({
   comparing: COMPARING,
   steps: async (client, { state, previousStore }) =>
     stepsOf(mapping, await factsFor(client, mapping, state), previousStore),
+  kept: (client) => keptInLedger(client, mapping.name),
   verify: (client, options) => verify(client, mapping, options),
 });
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Settings } from '../lib/pg/transaction.ts';
+import type { Kept } from './kept.ts';
 import type { Mapping, Phase } from './mapping.ts';
 import type { MigrationState, Undo } from './state.ts';
 import type { Throttle } from './throttle.ts';
@@ -150,6 +151,8 @@ export interface Migration {
     client: pg.ClientBase,
     at: { state: MigrationState | undefined; previousStore: string },
   ): Promise<Step[]>;
+  /** What has no place, and is kept apart; once it has begun. */
+  kept(client: pg.ClientBase): Promise<Kept[]>;
   /** @param client with the settings of `comparing` */
   verify(client: pg.ClientBase, options: VerifyOptions): Promise<Verification>;
 }

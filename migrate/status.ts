@@ -1,3 +1,4 @@
+import type { Kept } from './kept.ts';
 import { type Phase, phaseIndex, type Reached } from './mapping.ts';
 import { migrationOf } from './mappingMigration.ts';
 import type { MigrationOptions, Step } from './migration.ts';
@@ -13,7 +14,7 @@ export interface MigrationStatus {
   previousStore: string;
   stepsDone: number;
   cursors: Cursor[];
-  ledger: { kind: string; table: string; entries: number }[];
+  ledger: Kept[];
   lastEvents: { at: string; phase: string; step: string | null; event: string }[];
   /** When each phase was begun last, and how long it took; undefined for one that is not complete. */
   phases: { phase: Phase; startedAt: string; seconds?: number }[];
@@ -28,11 +29,7 @@ export async function migrationStatus(
     const { name } = options.mapping;
     const state = await readState(client, name);
     if (!state) return undefined;
-    const ledger = await client.query(
-      `SELECT kind, legacy_table AS "table", count(*)::int AS entries FROM sqltrail.migration_resolution
-        WHERE migration = $1 AND superseded_at IS NULL GROUP BY kind, legacy_table ORDER BY kind, legacy_table`,
-      [name],
-    );
+    const ledger = await migrationOf(options.mapping).kept(client);
     const events = await client.query(
       `SELECT at, phase, step, event FROM sqltrail.migration_journal WHERE migration = $1 ORDER BY id DESC LIMIT 10`,
       [name],
@@ -55,7 +52,7 @@ export async function migrationStatus(
       previousStore: state.previousStore,
       stepsDone: state.steps.length,
       cursors: state.cursors,
-      ledger: ledger.rows,
+      ledger,
       lastEvents: events.rows.reverse().map((row) => ({ ...row, at: row.at.toISOString() })),
       phases: spans.rows.map(({ phase, started, ended }) => ({
         phase,

@@ -8,6 +8,7 @@ import { compareTables, comparingIn } from './compare.ts';
 import { copyRows } from './copy.ts';
 import type { DeclaredStep } from './declared.ts';
 import { fingerprintOf } from './description.ts';
+import { keptBy } from './kept.ts';
 import { compareMoved } from './moved/compare.ts';
 import { movedWork } from './moved/work.ts';
 import { hashOfPlan, type Plan } from './plan.ts';
@@ -73,6 +74,7 @@ export const operationOf = (declared: Plan): Migration => ({
           : {}),
       })),
     ),
+  kept: (client) => keptBy(client, declared),
   verify: (client, options) =>
     'moved' in declared ? compareMoved(client, declared, options) : compareTables(client, declared, options),
 });

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { kept } from '../../test/support/kept.ts';
 import { type Operated, retyped } from '../../test/support/operated.ts';
 import { verifyMigration } from '../engine.ts';
 import { differences } from '../verify.ts';
@@ -78,10 +79,14 @@ it('a write that does not convert succeeds, and stands in the way of the cutover
   await expect(it.run('verify')).rejects.toThrow(
     /3 rows were written that cannot be converted.*t_sqltrail_conflicts/,
   );
+  const unconverted = () => kept(client, it.options);
+  // Row 9 is gone, and its key is still there.
+  expect(await unconverted()).toEqual([{ kind: 'not converted', table: 't', entries: 3 }]);
   const conflicts = 'SELECT id FROM t_sqltrail_conflicts ORDER BY id';
   expect(await query(conflicts)).toEqual([{ id: 7 }, { id: 8 }, { id: 9 }, { id: 1000 }]);
   await client.query("UPDATE t SET at = '01.01.2025' WHERE id IN (7, 8); DELETE FROM t WHERE id = 1000");
   await it.run('verify');
+  expect(await unconverted()).toEqual([]);
   await client.query("UPDATE t SET at = 'late' WHERE id = 7");
   await expect(it.run('cutover-writes')).rejects.toThrow(/1 rows cannot be converted to the new type/);
   expect(await typeOf('t', 'at')).toBe('text');
@@ -92,6 +97,7 @@ it('a write that does not convert succeeds, and stands in the way of the cutover
   );
   await expectEqual(it);
   expect(await query(conflicts)).toEqual([{ id: 7 }, { id: 8 }]);
+  expect(await unconverted()).toEqual([{ kind: 'not convertible back', table: 't', entries: 2 }]);
   await expect(it.back('none')).rejects.toThrow(/2 rows were written that the old type cannot hold/);
   await client.query("UPDATE t SET at = '2025-01-01' WHERE id IN (7, 8)");
   await it.back('none');
@@ -103,6 +109,7 @@ it('a write that does not convert succeeds, and stands in the way of the cutover
   await client.query("UPDATE t SET at = '2025-01-01 10:00' WHERE id = 7");
   // Who does not go back needs no way back.
   await it.run('contract');
+  expect(await unconverted()).toEqual([]);
 });
 
 it('widens a key, its sequence and what refers to it', async () => {

@@ -11,6 +11,7 @@ import {
 } from '../../migrate/engine.ts';
 import { phases } from '../../migrate/mapping.ts';
 import { differences, verify } from '../../migrate/verify.ts';
+import { kept } from '../../test/support/kept.ts';
 import { createMigratedShop, type MigratedShop } from '../../test/support/migration.ts';
 import { startNode } from '../../test/support/process.ts';
 import type { StoreName } from '../stores/registry.ts';
@@ -128,6 +129,11 @@ describe('the ledger', () => {
     await expect(shop.run('verify')).rejects.toThrow(/only kept in the ledger/);
     const verification = await expectEqual();
     expect(verification.setAside).toBeGreaterThan(0);
+    expect(await kept(shop.owner, shop.options)).toContainEqual({
+      kind: 'set aside',
+      table: 'activity_log',
+      entries: 1,
+    });
     await shop.run('reverse-sync', { acceptSetAside: true });
     expect(await legacyRows()).toEqual(before);
     const { rows } = await shop.owner.query(

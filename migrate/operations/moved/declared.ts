@@ -10,6 +10,8 @@ export const movedMigration = declaredMigration.omit({ operation: true, rows: tr
     searchPath: z.string(),
     /** The new table, in the schema of the old one. */
     into: name,
+    /** Table of what the copies contradicted each other in, in the same schema. */
+    ledger: name.optional(),
     /** Those that go with `complete`. */
     columns: z.array(name),
     /** Functions of the migration, which use the columns until they go with them. */

@@ -4,6 +4,7 @@ import { waitFor } from '../../../lib/waitFor.ts';
 import { BOOKINGS, bookings, GUESTS, LEDGER, wrongCopies } from '../../../test/support/copiesCase.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
 import { dumpBinDir, pgDump, startDumpServer } from '../../../test/support/dump.ts';
+import { kept } from '../../../test/support/kept.ts';
 import { killedRuns } from '../../../test/support/killedRuns.ts';
 import { extracted } from '../../../test/support/moved.ts';
 import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
@@ -104,7 +105,11 @@ it('moves copies to a table of their own, and back', async () => {
   const guests = () => query('SELECT * FROM guests ORDER BY guest_id');
   const ledger = () =>
     query('SELECT key, column_name, copies, chosen, rule FROM guests_contradictions ORDER BY id');
+  const apart = () => kept(client, it.options);
+  await it.run('dual-write');
+  expect(await apart()).toEqual([]);
   await it.run('verify');
+  expect(await apart()).toEqual([{ kind: 'contradiction', table: 'stays', entries: 1 }]);
   expect(await guests()).toEqual([
     { guest_id: 'a', guest_name: 'Ann', city: 'Bern' },
     { guest_id: 'b', guest_name: 'Bob', city: null },
@@ -158,11 +163,13 @@ it('moves copies to a table of their own, and back', async () => {
   });
   await expect(client.query('TRUNCATE guests')).rejects.toMatchObject({ code: '23503' });
   expect(differences(await verifyMigration(it.options))).toEqual([]);
-  const kept = await query('SELECT * FROM stays ORDER BY id');
+  expect((await apart()).map(({ kind }) => kind)).toEqual(['contradiction', 'written later']);
+  const before = await query('SELECT * FROM stays ORDER BY id');
   // What no row of the old table can hold is in the ledger.
   await client.query("INSERT INTO guests VALUES ('e', 'Eve', NULL)");
   await it.back('none');
-  expect(await query('SELECT * FROM stays ORDER BY id')).toEqual(kept);
+  expect(await query('SELECT * FROM stays ORDER BY id')).toEqual(before);
+  expect(await apart()).toEqual([{ kind: 'rolled back', table: 'stays', entries: 2 }]);
   expect(
     (await ledger()).map(({ key, column_name, chosen, rule }) => [key, column_name, chosen, rule]),
   ).toEqual([

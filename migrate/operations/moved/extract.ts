@@ -158,6 +158,7 @@ async function planIn(client: pg.ClientBase, options: ExtractOptions): Promise<M
     moved: {
       searchPath: e.searchPath,
       into: e.into,
+      ledger: e.ledger,
       columns: namesOf(e),
       functions: Object.values(e.fn),
       copy: copySql(e),

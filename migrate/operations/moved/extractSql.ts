@@ -36,7 +36,7 @@ export interface Extract {
 export const ruleText = (rule: Rule): string =>
   rule.kind === 'latest-by' ? `latest-by ${rule.column}` : rule.kind;
 /** Of entries that are made after the cutover; those of the rule are made again whenever a key is. */
-const WRITTEN = 'written later';
+export const WRITTEN = 'written later';
 export const LEFT = 'left at complete';
 export const ROLLED_BACK = 'rolled back';
 /** Name of the trigger that fills the old columns from the cutover on. */
