@@ -40,13 +40,12 @@ describe('commands of the runbooks', () => {
   // They spend their time on watching, not on the machine.
   it.concurrent.each(commands)('%s', async (command) => {
     const [, words = ''] = /^npm run sqltrail -- (.+)$/.exec(command) ?? [];
-    const args = words
-      .split(' ')
-      .map((word) =>
-        word.startsWith('postgres://')
-          ? shop.url(new URL(word).username as 'shop_owner' | 'sqltrail_monitor')
-          : word,
-      );
+    const given: Record<string, string> = {
+      '"$DATABASE_URL"': shop.url('sqltrail_monitor'),
+      '"$OWNER_DATABASE_URL"': shop.url('shop_owner'),
+      'archive.yaml': 'sample-shop/archive.yaml',
+    };
+    const args = words.split(' ').map((word) => given[word] ?? word);
     const run = startNode(['cli/main.ts', ...args], {});
     // 3: a diagnosis that had no time for everything, which is for the machine to say, not for the runbook.
     expect([0, 3], run.output()).toContain(await run.exited);

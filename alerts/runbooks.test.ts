@@ -69,6 +69,12 @@ describe.each(ofAlerts)('$name', ({ name, text, sections, sql, promql }) => {
 });
 
 describe.each(runbooks)('$name', ({ text, commands }) => {
+  it('has no address of the demo and no name of the shop: the console fills its own in', () => {
+    expect(text).not.toMatch(
+      /\b(?:127\.0\.0\.1|localhost|shop\w*)\b|:\d{4,5}\b|postgres:\/\/(?!MONITOR@HOST|OWNER@HOST)/,
+    );
+  });
+
   it('links to runbooks, names logs and containers that there are', () => {
     for (const [, file = ''] of text.matchAll(/\]\(([^)]+)\)/g))
       expect(readdirSync(path.join(root, 'docs/runbooks'))).toContain(file);

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { leastConfig, libraryConfig } from '../test/support/configs.ts';
+import { parseConfig } from '../config/load.ts';
+import { LIBRARY, leastConfig, libraryConfig } from '../test/support/configs.ts';
 import { kinds } from './exportFiles.ts';
 import { writeOwned } from './ownedFiles.ts';
 
@@ -87,3 +88,16 @@ it('the queries are a file for each database where there are several', async () 
   expect(Object.keys(only)).toEqual(['postgres_exporter.queries.yaml']);
   expect(only['postgres_exporter.queries.yaml']).not.toContain('sqltrail_age:');
 });
+
+// Of compose, all parts are in its own containers, which ask themselves whether they are healthy.
+it.each(Object.keys(kinds).filter((kind) => kind !== 'compose'))(
+  'what is exported has the addresses of its configuration, and none of this machine or the demo: %s',
+  async (kind) => {
+    const urls = 'urls: { prometheus: "http://prometheus.library.example:9090",';
+    const config = parseConfig(LIBRARY.replace('urls: {', urls), 'library.yaml');
+    const texts = Object.entries((await kinds[kind]?.files(config)) ?? {});
+    expect(texts.length).toBeGreaterThan(0);
+    for (const [file, text] of texts)
+      expect(text.match(/127\.0\.0\.1|localhost|55432|\bshop\w*/g), file).toBeNull();
+  },
+);

@@ -2,6 +2,7 @@ import path from 'node:path';
 import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
 import { z } from 'zod';
 import type { DiagnosisOptions } from '../diagnosis/run.ts';
+import { observed } from '../kpis/catalogue.ts';
 import { exposition } from '../lib/prometheus/exposition.ts';
 import { metricsOf } from '../watch/metrics.ts';
 import { runOnSchedule } from '../watch/schedule.ts';
@@ -21,7 +22,7 @@ import { dashboardDefinitions, Panels, SPANS } from './panels.ts';
 import { PhaseLog, phases } from './phase.ts';
 import { BadRequest, toProblem } from './problem.ts';
 import { readKpis, readStatements } from './readings.ts';
-import { renderRunbook } from './runbooks.ts';
+import { type RunbookTargets, renderRunbook } from './runbooks.ts';
 import { demandSession, Sessions, sameOrigin } from './sessions.ts';
 import { shared } from './shared.ts';
 import { readAlerts } from './sources/alertmanager.ts';
@@ -169,6 +170,11 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
     const alerts = await readAlerts(options.alertmanagerUrl, closing.signal);
     history.observed(alerts);
     return alerts;
+  };
+  const runbookTargets: RunbookTargets = {
+    prometheusUrl: options.prometheusUrl,
+    spans: observed.spans,
+    databases: options.databases,
   };
   // For whoever asks: a request costs a source no more than a page that looks on does.
   const askAlerts = shared(alertsNow);
@@ -390,7 +396,7 @@ export async function createConsole(options: ConsoleOptions): Promise<Console> {
   app.get('/runbooks/:alert', async (request, response) => {
     // Runbooks link to one another by their file names.
     const alert = /^(\w{1,100})(?:\.md)?$/.exec(request.params.alert)?.[1];
-    const html = alert === undefined ? undefined : await renderRunbook(alert);
+    const html = alert === undefined ? undefined : await renderRunbook(alert, runbookTargets);
     if (html === undefined) throw new BadRequest(`There is no runbook ${request.params.alert}.`, 404);
     response.type('text/html').send(html);
   });

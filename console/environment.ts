@@ -33,7 +33,7 @@ const schema = z
     /** Where histories of findings are kept. Without it none is, and nothing is diagnosed on a schedule. */
     CONSOLE_DIR: z.string().min(1).optional(),
     /** A role that owns the tables of the first database. Without it the console shows what could be done, and changes nothing. */
-    OWNER_DATABASE_URL: databaseUrl('postgres://shop_owner:…@127.0.0.1:55432/shop').optional(),
+    OWNER_DATABASE_URL: databaseUrl('postgres://owner:…@127.0.0.1:5432/app').optional(),
     SQLTRAIL_TOKEN: token,
     /** What the Alertmanager sends; the console's own token where it is not set. */
     ALERT_WEBHOOK_TOKEN: token.optional(),
@@ -64,7 +64,7 @@ export interface TargetDatabase {
   ownerUrl?: string | undefined;
 }
 
-const monitorUrl = databaseUrl('postgres://sqltrail_monitor:…@127.0.0.1:55432/shop');
+const monitorUrl = databaseUrl('postgres://sqltrail_monitor:…@127.0.0.1:5432/app');
 
 export type Environment = Omit<z.infer<typeof schema>, 'ownerUrl'> & {
   /** In the order of the configuration; one or more. */
