@@ -8,6 +8,7 @@ import {
   isInForce,
   isUndoable,
   type JournalEntry,
+  type Outcome,
 } from '../fix/journalEntry.ts';
 import { type Comparison, compare } from '../fix/measure.ts';
 import { type MediumTerm, mediumTermOf } from '../fix/mediumTerm.ts';
@@ -35,8 +36,8 @@ export interface ActionReading {
   note: string | null;
   /** From beginning to applied, as it was; null before. */
   applySeconds: number | null;
-  /** A person reverted it, whatever its effect. */
-  byHand: boolean;
+  /** Why it is kept or reverted; null before it has an outcome. */
+  outcome: Outcome | null;
   /** Measured before and after; null where one side was not. */
   effect: Comparison | null;
   /** What this console may do now, after a confirmation. */
@@ -90,6 +91,34 @@ function describe(event: ApplyEvent): string | undefined {
   return undefined;
 }
 
+/**
+ * What was done, as the pages have it.
+ *
+ * @param again the same action, where a finding proposes it once more
+ * @param mayChange whether this console may apply and undo now
+ */
+export function readingOf(entry: JournalEntry, again?: Action, mayChange = false): ActionReading {
+  const { action, state, before, after, startedAt, endedAt, owner, reviewOn, outcome, note, applySeconds } =
+    entry;
+  const undoable = isUndoable(entry) && OWN_KINDS.includes(action.kind);
+  const verb = again ? 'apply' : undoable ? 'undo' : null;
+  return {
+    action: again ?? action,
+    state,
+    inForce: isInForce(entry),
+    startedAt,
+    endedAt,
+    owner,
+    reviewOn,
+    note,
+    applySeconds,
+    outcome,
+    effect: (before && after && compare(before, after)) || null,
+    can: mayChange ? verb : null,
+    command: verb && commandFor(verb, action),
+  };
+}
+
 /** What the findings propose and what was done, with its effect; applies and undoes one action at a time. */
 export class ActionService {
   readonly #options: ActionServiceOptions;
@@ -137,7 +166,7 @@ export class ActionService {
     const entries = journal.map((entry) => {
       const again = isApplicable(entry) ? proposals.get(entry.action.id) : undefined;
       proposals.delete(entry.action.id);
-      return this.#done(entry, again);
+      return readingOf(entry, again, this.#mayChange);
     });
     return {
       actions: [...entries, ...[...proposals.values()].map((action) => this.#proposed(action))],
@@ -148,28 +177,6 @@ export class ActionService {
       canChange: ownerUrl !== undefined,
       running: this.#running,
       failure: this.#failure,
-    };
-  }
-
-  #done(entry: JournalEntry, again: Action | undefined): ActionReading {
-    const { action, state, before, after, startedAt, endedAt, owner, reviewOn, outcome, note, applySeconds } =
-      entry;
-    const undoable = isUndoable(entry) && OWN_KINDS.includes(action.kind);
-    const verb = again ? 'apply' : undoable ? 'undo' : null;
-    return {
-      action: again ?? action,
-      state,
-      inForce: isInForce(entry),
-      startedAt,
-      endedAt,
-      owner,
-      reviewOn,
-      note,
-      applySeconds,
-      byHand: outcome === 'by hand',
-      effect: (before && after && compare(before, after)) || null,
-      can: this.#mayChange ? verb : null,
-      command: verb && commandFor(verb, action),
     };
   }
 
@@ -184,7 +191,7 @@ export class ActionService {
       reviewOn: null,
       note: null,
       applySeconds: null,
-      byHand: false,
+      outcome: null,
       effect: null,
       can: this.#mayChange ? 'apply' : null,
       command: commandFor('apply', action),

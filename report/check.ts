@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { MIN_WINDOWS } from '../lib/stats/interval.ts';
 import type { Figure } from './figures.ts';
-import type { Sentence } from './writing.ts';
+import type { Sentence } from './sentence.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 
@@ -42,6 +42,9 @@ const CLAIMING =
 /** A proposal speaks of what is to come: what happened needs a figure or a claim. That something was not measured is said. */
 const PAST = /\b(was|were|had|became|did)\b(?! not (measured|counted|compared))/i;
 
+/** The word by which a text says more than was measured; undefined where it says none. */
+export const claimingWord = (text: string): string | undefined => CLAIMING.exec(text)?.[0];
+
 /** Sentences without grounds. */
 export function sentenceFaults(sentences: readonly Sentence[]): string[] {
   return sentences.flatMap(({ text, own, figures, claims, file, proposal }) => {
@@ -49,7 +52,7 @@ export function sentenceFaults(sentences: readonly Sentence[]): string[] {
     if (file !== undefined)
       return existsSync(path.join(ROOT, file)) ? [] : [`“${shown}” rests on ${file}, which is not there`];
     if (claims.length > 0) return [];
-    const [word] = CLAIMING.exec(own) ?? [];
+    const word = claimingWord(own);
     if (word) return [`“${shown}” says “${word}”, which nothing measured`];
     const [past] = (proposal && PAST.exec(own)) || [];
     if (past) return [`“${shown}” tells what happened (“${past}”) as if it were a proposal`];

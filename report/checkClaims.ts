@@ -24,14 +24,3 @@ export async function claimFaults(recordingFile: string): Promise<string[]> {
     ...[...pages, ...docs].flatMap(([name, page]) => pageFaults(name, page, byId)),
   ];
 }
-
-/** `npm run check:claims [recording]`; exit code 1 where something is said that was not measured. */
-async function main(): Promise<void> {
-  const [file = DOCS_RECORDING] = process.argv.slice(2);
-  const faults = await claimFaults(file);
-  for (const fault of faults) process.stdout.write(`${fault}\n`);
-  process.stdout.write(faults.length === 0 ? 'Each claim was measured.\n' : `${faults.length} faults.\n`);
-  process.exitCode = faults.length === 0 ? 0 : 1;
-}
-
-if (process.argv[1] === import.meta.filename) await main();

@@ -7,7 +7,8 @@ import { stageGantt } from './charts/gantt.ts';
 import { cumulatedCost } from './charts/impact.ts';
 import { phaseBars } from './charts/phaseBars.ts';
 import { contentPolicy } from './page.ts';
-import { paragraphs, quoted, together, Words, Writing } from './writing.ts';
+import { together, Words } from './sentence.ts';
+import { paragraphs, quoted, Writing } from './writing.ts';
 
 /** Words a minute of a calm speaker. */
 export const WORDS_PER_MINUTE = 130;

@@ -1,7 +1,8 @@
 import { isInForce } from '../fix/journalEntry.ts';
 import type { Case } from './case.ts';
 import { worsened } from './comparison.ts';
-import { paragraphs, quoted, together, Words, type Writing } from './writing.ts';
+import { together, Words } from './sentence.ts';
+import { paragraphs, quoted, type Writing } from './writing.ts';
 
 export interface Message {
   file: string;

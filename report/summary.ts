@@ -3,7 +3,8 @@ import type { Case } from './case.ts';
 import { phaseBars } from './charts/phaseBars.ts';
 import { afterTitles } from './measured.ts';
 import { figureOf, htmlPage, recordedAt } from './page.ts';
-import { asHtml, together, Words, type Writing } from './writing.ts';
+import { together, Words } from './sentence.ts';
+import { asHtml, type Writing } from './writing.ts';
 
 /** One A4 page: less in each column, everything above the fold. */
 export const summaryStyle = `body{max-width:820px}.tile b{font-size:1.2rem}.asked{border:2px solid #0072B2;border-radius:6px;padding:.5rem .9rem;margin:.8rem 0}.asked h2,.two h2{border:0;margin:.2rem 0;font-size:1.05rem}.two{display:grid;grid-template-columns:1fr 1fr;gap:0 1.4rem}.two section{break-inside:avoid}

@@ -11,9 +11,10 @@ import { messages } from './messages.ts';
 import { provenance } from './provenance.ts';
 import { readRecording } from './recording.ts';
 import { roadmapPage } from './roadmap.ts';
+import type { Sentence } from './sentence.ts';
 import { summary, summaryPage } from './summary.ts';
 import { whatIfPage } from './whatIf/page.ts';
-import { type Sentence, Writing } from './writing.ts';
+import { Writing } from './writing.ts';
 
 export const readCase = async (recordingFile: string, assumptionsFile = DEFAULT_ASSUMPTIONS): Promise<Case> =>
   caseOf(await readRecording(recordingFile), await readAssumptions(assumptionsFile), {

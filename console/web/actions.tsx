@@ -5,6 +5,7 @@ import { clock } from './format.ts';
 import { type Fault, useTopic } from './live.ts';
 import { Migrations } from './migrations.tsx';
 import { actionLink, CommandLine, findingLink, Notice, Scroll, Sql, Waiting } from './parts.tsx';
+import { commandNote, effectOf, nothingToDo, noUndo, sayingOf } from './sentences.ts';
 import { change, useUnlocked } from './session.ts';
 import { Unlock } from './unlock.tsx';
 
@@ -19,10 +20,8 @@ export const stateWords: Record<ActionReading['state'], string> = {
   failed: '✗ failed',
 };
 
-function effectText({ effect }: ActionReading): string {
-  if (!effect) return '–';
-  return `${numberText(effect.speedup)} × as fast (95 %: ${numberText(effect.low)} to ${numberText(effect.high)})`;
-}
+const effectText = (entry: ActionReading): string =>
+  effectOf(sayingOf({ actions: [entry] }), entry.action.id) || '–';
 
 /** What is about to happen, in full, before it happens. */
 function Confirm({
@@ -59,7 +58,13 @@ function Confirm({
           <dt>Risk</dt>
           <dd>{action.risk}</dd>
           <dt>Way back</dt>
-          <dd>{action.undo.length > 0 ? <code>{action.undo.join('; ')}</code> : 'none needed'}</dd>
+          <dd>
+            {action.undo.length > 0 ? (
+              <code>{action.undo.join('; ')}</code>
+            ) : (
+              noUndo(sayingOf({ actions: [entry] }), action.id)
+            )}
+          </dd>
         </dl>
       ) : null}
       {unlocked ? (
@@ -102,8 +107,7 @@ function Command({ command }: { command: string }) {
       <h3>On the command line</h3>
       <CommandLine command={command} />
       <p class="soft small">
-        This console only looks: OWNER_DATABASE_URL is not set for it. Without --yes the command shows the
-        plan and changes nothing.
+        This console only looks: OWNER_DATABASE_URL is not set for it. {commandNote(sayingOf({}))}
       </p>
     </div>
   );
@@ -177,7 +181,7 @@ export function ActionPage({ id }: { id: string }) {
           {action.undo.length > 0 ? (
             action.undo.map((sql) => <Sql key={sql} text={sql} />)
           ) : (
-            <p class="soft">None needed.</p>
+            <p class="soft">{noUndo(sayingOf({ actions: [entry] }), action.id)}</p>
           )}
         </div>
         <div>
@@ -246,7 +250,7 @@ export function ActionsPage() {
       <Notice fault={fault} />
       {data?.actions.length === 0 ? (
         <p class="hollow">
-          No actions have been applied or proposed. <a href="#/findings">Run the diagnosis</a>
+          {nothingToDo(sayingOf(data))} <a href="#/findings">Run the diagnosis</a>
         </p>
       ) : null}
       {data && data.actions.length > 0 ? (

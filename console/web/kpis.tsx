@@ -2,6 +2,7 @@ import { withUnit } from '../../lib/units/format.ts';
 import { useTopic } from './live.ts';
 import { PanelView, useDashboards } from './panels.tsx';
 import { findingLink, Notice, SeverityMark, Waiting } from './parts.tsx';
+import { sayingOf, unexplained, verdictOn } from './sentences.ts';
 
 /** `#/kpis/<id>`: one KPI, why it counts, how it went, and what explains it. */
 export function KpiPage({ id }: { id: string }) {
@@ -31,6 +32,7 @@ export function KpiPage({ id }: { id: string }) {
       .find(({ panel }) => panel.kind === kind && panel.id === panelId);
   const panels = [drawn('lines', id), drawn('bars', `${id}-by-phase`)].filter((found) => found !== undefined);
   const found = (diagnosis?.last?.findings ?? []).filter(({ explains }) => explains.kpis.includes(id));
+  const saying = sayingOf({ kpis, diagnosis });
   const sign = kpi.objective.comparison === '<=' ? '≤' : '≥';
   return (
     <>
@@ -40,9 +42,7 @@ export function KpiPage({ id }: { id: string }) {
       <h2>{kpi.name}</h2>
       <p>
         <strong class="large">{kpi.value === null ? '–' : withUnit(kpi.value, kpi.unit)}</strong>{' '}
-        <strong class={kpi.met === false ? 'bad' : kpi.met ? 'good' : ''}>
-          {kpi.met === null ? '○ no data' : kpi.met ? '✓ met' : '✗ missed'}
-        </strong>{' '}
+        <strong class={kpi.met === false ? 'bad' : kpi.met ? 'good' : ''}>{verdictOn(saying, id)}</strong>{' '}
         <span class="soft">
           objective {sign} {withUnit(kpi.objective.value, kpi.unit)}
         </span>
@@ -70,8 +70,7 @@ export function KpiPage({ id }: { id: string }) {
         </ul>
       ) : (
         <p class="soft">
-          {diagnosis?.last ? 'The last diagnosis found no explanation.' : 'No diagnosis has been run yet.'}{' '}
-          <a href="#/findings">Findings</a>
+          {unexplained(saying, id)} <a href="#/findings">Findings</a>
         </p>
       )}
     </>

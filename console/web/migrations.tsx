@@ -1,6 +1,7 @@
 import type { MediumTerm } from '../../fix/mediumTerm.ts';
 import { mediumTermText, operationText } from '../../fix/mediumTermText.ts';
 import { CommandLine, findingLink, SeverityMark } from './parts.tsx';
+import { migrationsNote, sayingOf } from './sentences.ts';
 
 function Migration({ planned }: { planned: MediumTerm }) {
   const { operation, findings, severity, lock, command } = planned;
@@ -47,11 +48,7 @@ export function Migrations({ planned }: { planned: MediumTerm[] }) {
             : `${planned.length} online migrations, the most severe finding first`}
         </span>
       </h3>
-      <p class="soft">
-        These rebuild tables, online and with a way back, and are not started from this page. Each command
-        writes a plan to review, and changes nothing; it takes the address of the database from DATABASE_URL,
-        with the role that owns the table.
-      </p>
+      <p class="soft">{migrationsNote(sayingOf({}))}</p>
       <ol class="findings">
         {planned.map((each) => (
           <Migration key={each.command} planned={each} />
