@@ -53,7 +53,7 @@ describe('the checker finds', () => {
     const { kpis = [] } = bad();
     const changed = kpis.map((kpi) => (kpi.id === 'lost-basket-value' ? { ...kpi, value: 1_234_567 } : kpi));
     expect(assertionFaults({ ...bad(), kpis: changed }, first ? [first] : []).join()).toMatch(
-      /kpi:lost-basket-value is EUR 1,230,000 \/h/,
+      /kpi:lost-basket-value is EUR 1,230,000 an hour/,
     );
   });
 

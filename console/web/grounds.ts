@@ -67,7 +67,9 @@ export type ClaimName = Family | `${Family}: ${string}`;
 /** Figures that sentences show, by their id. A quantity has one text, on whichever page it is. */
 export function figuresOf({ kpis = [], actions = [] }: Shown): ReadonlyMap<string, string> {
   const figures = new Map<string, string>();
-  for (const { id, value, unit } of kpis) if (value !== null) figures.set(`kpi:${id}`, withUnit(value, unit));
+  // In a sentence an hour is a word.
+  for (const { id, value, unit } of kpis)
+    if (value !== null) figures.set(`kpi:${id}`, withUnit(value, unit).replace(/ \/h$/, ' an hour'));
   for (const { action, effect } of actions)
     for (const end of ['speedup', 'low', 'high'] as const)
       if (effect) figures.set(`action:${action.id}:${end}`, numberText(effect[end]));
