@@ -169,13 +169,13 @@ const events = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] as const;
 export const triggerName = ({ direction }: Pick<Sync, 'direction'>, event: (typeof events)[number]) =>
   `${TRIGGER_PREFIX}${direction}_${event.toLowerCase()}`;
 
-/** They fire for sessions with `session_replication_role = replica` too. */
+/** They fire for sessions with `session_replication_role = replica` too, and take the place of others of their name. */
 export const syncTriggers = (sync: Pick<Sync, 'direction' | 'schema' | 'from' | 'fn'>): string =>
   events
     .map(
       (
         event,
-      ) => `CREATE TRIGGER ${id(triggerName(sync, event))} AFTER ${event} ON ${id(sync.schema, sync.from)}${TRANSITION[event]} FOR EACH STATEMENT EXECUTE FUNCTION ${id(sync.schema, sync.fn)}();
+      ) => `CREATE OR REPLACE TRIGGER ${id(triggerName(sync, event))} AFTER ${event} ON ${id(sync.schema, sync.from)}${TRANSITION[event]} FOR EACH STATEMENT EXECUTE FUNCTION ${id(sync.schema, sync.fn)}();
 ALTER TABLE ${id(sync.schema, sync.from)} ENABLE ALWAYS TRIGGER ${id(triggerName(sync, event))};`,
     )
     .join('\n');

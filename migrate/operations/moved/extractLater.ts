@@ -17,9 +17,7 @@ import {
   unfolded,
 } from './extractSql.ts';
 import { collected, columnsOf, equal, givenKeys, handedTo, keyTypes, named } from './keySets.ts';
-
-/** A change of the new table that comes from the old columns is not sent back to them; for the transaction only. */
-const GUARD = 'sqltrail.moved';
+import { GUARD } from './noted.ts';
 
 /**
  * What a statement wrote into the old columns counts from then on; what it replaced is kept in the ledger. A key that

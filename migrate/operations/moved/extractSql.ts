@@ -2,6 +2,7 @@ import { nameOf } from '../../../lib/pg/names.ts';
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
 import { TRIGGER_PREFIX } from '../descriptionSql.ts';
 import { definerFunction } from '../functions.ts';
+import { drainSql as drainOf, queueSql } from './noted.ts';
 
 /** How one row is chosen where the copies of a key contradict. */
 export type Rule = { kind: 'most-frequent' } | { kind: 'latest-by'; column: string };
@@ -96,7 +97,7 @@ export function newTablesSql(e: Extract, create: string): string {
 );`,
     `CREATE INDEX IF NOT EXISTS ${id(nameOf(e.ledger, '_key_idx'))} ON ${ledger} (key, column_name);`,
     `COMMENT ON TABLE ${ledger} IS ${literal(`Where the copies in ${e.table} of one ${e.key.name} contradicted each other: the values with the number of rows of each, which one was chosen, and by which rule.`)};`,
-    `CREATE TABLE ${queue} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key ${e.key.type} NOT NULL);`,
+    queueSql(queue, [{ name: 'key', type: e.key.type }]),
   ].join('\n');
 }
 
@@ -247,14 +248,5 @@ export const copySql = (e: Extract): string => {
 SELECT coalesce(cardinality(keys), 0) AS units, ${id(e.schema, e.fn.put)}(keys) FROM given`;
 };
 
-export const drainSql = (e: Extract): { last: string; batch: string } => {
-  const { queue } = tablesOf(e);
-  return {
-    last: `SELECT coalesce(max(q.id), 0)::text AS last FROM ${queue} AS q`,
-    batch: `WITH oldest AS MATERIALIZED ( /* sqltrail */
-  SELECT DISTINCT o.key FROM (SELECT q.key FROM ${queue} AS q WHERE q.id <= $2 ORDER BY q.id LIMIT $1) AS o),
-taken AS (DELETE FROM ${queue} AS q USING oldest AS o WHERE q.key = o.key RETURNING q.key),
-given AS MATERIALIZED (SELECT count(DISTINCT key)::int AS units, array_agg(DISTINCT key) AS keys FROM taken)
-SELECT units, ${id(e.schema, e.fn.put)}(keys) FROM given`,
-  };
-};
+export const drainSql = (e: Extract): { last: string; batch: string } =>
+  drainOf(tablesOf(e).queue, ['key'], id(e.schema, e.fn.put));

@@ -26,3 +26,25 @@ export const handedTo = (key: Key, fn: string): string =>
   `IF c.k0 IS NOT NULL THEN
     PERFORM ${fn}(${keyColumns(key, 'c')});
   END IF;`;
+
+/**
+ * Statements of a trigger function for the keys of the rows that a statement wrote, changed or removed. Rows whose values
+ * did not change count too: an update may have moved one to where the copy has been already.
+ *
+ * @param of SQL of each key column, of an alias `r`
+ * @param truncate what is done where it removed all
+ * @param make statements from a query that gives keys
+ */
+export function byEvent(of: readonly string[], truncate: string, make: (query: string) => string): string {
+  const rows = (table: string) => `SELECT DISTINCT ${named(of)} FROM ${table} AS r`;
+  return `  IF TG_OP = 'TRUNCATE' THEN
+    ${truncate}
+    RETURN NULL;
+  ELSIF TG_OP = 'INSERT' THEN
+    ${make(rows('new_rows'))}
+  ELSIF TG_OP = 'DELETE' THEN
+    ${make(rows('old_rows'))}
+  ELSE
+    ${make(`${rows('new_rows')} UNION ${rows('old_rows')}`)}
+  END IF;`;
+}

@@ -1,7 +1,17 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
 import { definerFunction } from '../functions.ts';
 import { boundSql, inRange } from './compare.ts';
-import { collected, columnsOf, equal, givenKeys, handedTo, keyColumns, keyTypes, named } from './keySets.ts';
+import {
+  byEvent,
+  collected,
+  columnsOf,
+  equal,
+  givenKeys,
+  handedTo,
+  keyColumns,
+  keyTypes,
+  named,
+} from './keySets.ts';
 
 /** A list in a column, and the table that its entries move to. */
 export interface SplitList {
@@ -131,28 +141,15 @@ ${body}
 END`,
   );
 
-/**
- * What one statement did to the column is done to the new table, and the function that does it. Rows whose list did not
- * change count too: an update may have moved one to where the copy has been already.
- */
+/** What one statement did to the column is done to the new table, and the function that does it. */
 export function forwardSql(l: SplitList): string {
   const { to } = tables(l);
-  const rows = (of: string) => `SELECT ${named(oldKeys(l, 'r'))} FROM ${of} AS r`;
   return [
     there(l),
     trigger(
       l,
       { fn: l.fn.forward, calls: l.fn.there },
-      `  IF TG_OP = 'TRUNCATE' THEN
-    TRUNCATE ${to};
-    RETURN NULL;
-  ELSIF TG_OP = 'INSERT' THEN
-    ${collected(l.key, rows('new_rows'))}
-  ELSIF TG_OP = 'DELETE' THEN
-    ${collected(l.key, rows('old_rows'))}
-  ELSE
-    ${collected(l.key, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
-  END IF;`,
+      byEvent(oldKeys(l, 'r'), `TRUNCATE ${to};`, (query) => collected(l.key, query)),
     ),
   ].join('\n');
 }
@@ -163,7 +160,6 @@ export function forwardSql(l: SplitList): string {
  */
 export function reverseSql(l: SplitList): string {
   const { from, to } = tables(l);
-  const rows = (of: string, select = 'SELECT') => `${select} ${named(freshKeys(l, 'r'))} FROM ${of} AS r`;
   return [
     definerFunction(
       l,
@@ -183,16 +179,11 @@ END`,
     trigger(
       l,
       { fn: l.fn.reverse, calls: l.fn.back },
-      `  IF TG_OP = 'TRUNCATE' THEN
-    UPDATE ${from} AS t SET ${id(l.column)} = ${l.empty} WHERE ${saidBy(l, 't')} <> ${saidNew(l, 'NULL')};
-    RETURN NULL;
-  ELSIF TG_OP = 'DELETE' THEN
-    ${collected(l.key, rows('old_rows', 'SELECT DISTINCT'))}
-  ELSIF TG_OP = 'INSERT' THEN
-    ${collected(l.key, rows('new_rows', 'SELECT DISTINCT'))}
-  ELSE
-    ${collected(l.key, `${rows('new_rows')} UNION ${rows('old_rows')}`)}
-  END IF;`,
+      byEvent(
+        freshKeys(l, 'r'),
+        `UPDATE ${from} AS t SET ${id(l.column)} = ${l.empty} WHERE ${saidBy(l, 't')} <> ${saidNew(l, 'NULL')};`,
+        (query) => collected(l.key, query),
+      ),
     ),
   ].join('\n');
 }
