@@ -26,6 +26,9 @@ it('fix plan names online migrations with size and time, in words and as JSON, a
       INSERT INTO events SELECT i, now() - i * interval '1 hour' FROM generate_series(1, 20000) AS i;
       CREATE TABLE notes (id bigint PRIMARY KEY, labels text NOT NULL, author_id int NOT NULL, "author, or who" text, author_name text, author_town text);
       INSERT INTO notes SELECT i, concat_ws(';', (ARRAY['red', 'green', 'blue', 'black'])[1 + i % 4], (ARRAY['old', 'new', 'lent'])[1 + i % 3], (ARRAY['hot', 'cold'])[1 + i % 2]), i % 40, NULL, 'name of author ' || i % 40, CASE WHEN i = 81 THEN 'elsewhere' ELSE 'town of author ' || i % 40 END FROM generate_series(1, 4000) AS i;
+      CREATE TABLE traits (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing int NOT NULL, trait text NOT NULL, "says" text, UNIQUE (thing, trait));
+      INSERT INTO traits (thing, trait, says) SELECT i, trait, CASE trait WHEN 'weight' THEN (i % 97)::text WHEN 'price' THEN (i * 7 % 89)::text WHEN 'color' THEN (ARRAY['red', 'green', 'blue'])[1 + i % 3] ELSE 'word' || i % 50 END
+        FROM generate_series(1, 600) AS i, unnest(ARRAY['weight', 'price', 'color', 'label']) AS trait;
       ANALYZE;
       -- As large as it would have to be for partitions to pay.
       UPDATE pg_class SET reltuples = 40000000 WHERE relname = 'events'`);
@@ -46,6 +49,7 @@ it('fix plan names online migrations with size and time, in words and as JSON, a
         'migrate plan retype public.pets.owner bigint',
         "migrate plan split-list public.notes.labels --separator ';' --into notes_labels",
         'migrate plan extract public.notes --columns author_name,author_town --key author_id --into authors --resolve most-frequent',
+        'migrate plan eav-to-jsonb public.traits --entity thing --attribute trait --values says --leave-out id --into traits_documents',
         `migrate plan retype 'public."My stays".code' text`,
         `migrate plan retype 'public."My stays".day' date --format DD.MM.YYYY`,
         `migrate plan retype 'public."My stays".left' date`,

@@ -81,7 +81,7 @@ it.each(['cli/main.ts', 'cli/packaged.ts'])(
   },
 );
 
-it('moves columns to tables of their own, and refuses to complete while they are used', async () => {
+it('moves columns to tables of their own, makes documents of attributes, and refuses to complete while they are used', async () => {
   const database = await createTestDatabase();
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-migrate-'));
   const client = new pg.Client(database.url);
@@ -92,7 +92,9 @@ it('moves columns to tables of their own, and refuses to complete while they are
     });
     return { code: await exited, text: output() };
   };
-  const [lists, copies] = [path.join(dir, 'lists.yaml'), path.join(dir, 'copies.yaml')];
+  const [lists, copies, facts] = ['lists', 'copies', 'facts'].map((name) =>
+    path.join(dir, `${name}.yaml`),
+  ) as [string, string, string];
   try {
     await client.query(`CREATE TABLE "Stays" (id int PRIMARY KEY, "Tags" text, guest int, name text);
       INSERT INTO "Stays" VALUES (1, 'a;b', 7, 'Ann'), (2, 'c', 7, 'Anna'), (3, NULL, 8, 'Bob');
@@ -150,6 +152,32 @@ it('moves columns to tables of their own, and refuses to complete while they are
     expect((await client.query('SELECT * FROM guests ORDER BY guest')).rows).toEqual([
       { guest: 7, name: 'Anna' },
       { guest: 8, name: 'Bob' },
+    ]);
+    await client.query(
+      "CREATE TABLE facts (id serial, stay int, name text, value text, PRIMARY KEY (stay, name)); INSERT INTO facts (stay, name, value) VALUES (1, 'a', 'b'), (1, 'c', NULL)",
+    );
+    const documents = ['plan', 'eav-to-jsonb', 'facts', '--entity', 'stay', '--attribute', 'name'];
+    expect(await migrate(...documents)).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('eav-to-jsonb app.product_attributes'),
+    });
+    expect(await migrate(...documents, '--values', 'value')).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('--leave-out'),
+    });
+    expect(
+      await migrate(...documents, '--values', 'value', '--leave-out', 'id', '--out', facts),
+    ).toMatchObject({ code: 0 });
+    expect(await migrate('start', facts, '--until', 'cutover-writes', '--yes')).toMatchObject({ code: 0 });
+    expect((await migrate('verify', facts)).text).toContain(
+      '2 rows in the old table and 1 in the new one compared: equal',
+    );
+    expect(await migrate('complete', facts, '--yes')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('the old table is gone'),
+    });
+    expect((await client.query('SELECT * FROM facts_documents')).rows).toEqual([
+      { stay: 1, attributes: { a: 'b', c: null } },
     ]);
   } finally {
     await client.end();

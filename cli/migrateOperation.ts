@@ -28,6 +28,7 @@ Any table (a file says what will be done, and all SQL of it):
   sqltrail migrate plan postgres://owner@localhost/app retype app.orders.id bigint
   sqltrail migrate plan postgres://owner@localhost/app split-list app.articles.tags --separator ';'
   sqltrail migrate plan postgres://owner@localhost/app extract app.bookings --columns guest_name,guest_city --key guest_id --into guests --resolve 'latest-by booked_at'
+  sqltrail migrate plan postgres://owner@localhost/app eav-to-jsonb app.product_attributes --entity product_id --attribute name --values value --leave-out id
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
   sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes
@@ -108,8 +109,8 @@ export async function startOperation(at: At, until: Phase, yes: boolean): Promis
   if (!yes) return void write(NOTHING);
   for await (const progress of runMigration({ ...at.options, until, yes: until === 'contract' }))
     shown(at.declared)(progress);
-  const what =
-    'rows' in at.declared ? 'table is' : at.declared.moved.columns.length === 1 ? 'column is' : 'columns are';
+  const columns = 'moved' in at.declared ? at.declared.moved.columns.length : 0;
+  const what = columns === 0 ? 'table is' : columns === 1 ? 'column is' : 'columns are';
   write(
     until === 'contract'
       ? `${at.declared.table.schema}.${at.declared.table.name} is done; the old ${what} gone.`

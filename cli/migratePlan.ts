@@ -3,6 +3,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
 import type { PartitionOptions } from '../migrate/operations/choices.ts';
 import { intervals } from '../migrate/operations/intervals.ts';
+import { planEavToJsonb } from '../migrate/operations/moved/eav.ts';
+import type { EavOptions } from '../migrate/operations/moved/eavColumns.ts';
 import { type ExtractOptions, planExtract } from '../migrate/operations/moved/extract.ts';
 import { planSplitList } from '../migrate/operations/moved/splitList.ts';
 import type { SplitListOptions } from '../migrate/operations/moved/splitListContent.ts';
@@ -16,7 +18,11 @@ import { write } from './migrateOperation.ts';
 export type OperationFlags = Omit<PartitionOptions, 'table' | 'by' | 'timeZone'> &
   Omit<RetypeOptions, 'target' | 'type' | 'timeZone'> &
   Omit<SplitListOptions, 'table' | 'column'> &
-  Pick<ExtractOptions, 'resolve'> & {
+  Pick<ExtractOptions, 'resolve'> &
+  Pick<EavOptions, 'leaveOut'> & {
+    entity?: readonly string[];
+    attribute?: string;
+    values?: readonly string[];
     columns?: readonly string[];
     key?: string;
     by?: string;
@@ -26,6 +32,7 @@ export type OperationFlags = Omit<PartitionOptions, 'table' | 'by' | 'timeZone'>
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const collect = (value: string, previous: string[]) => [...previous, value];
+const listOf = (text: string) => text.split(',').map((column) => column.trim());
 
 function ruleOf(text: string): NonNullable<ExtractOptions['resolve']> {
   const [, column] = /^latest-by\s+(\S.*)$/.exec(text) ?? [];
@@ -82,6 +89,14 @@ const operations: Record<string, Operation> = {
         ? planExtract(url, { table, columns, key, into, ...(resolve ? { resolve } : {}) })
         : undefined,
   },
+  'eav-to-jsonb': {
+    needs: 'a table and its columns of entity, attribute and values',
+    example: 'eav-to-jsonb app.product_attributes --entity product_id --attribute name --values value',
+    plan: (url, [table], { entity, attribute, values, leaveOut, into }) =>
+      table && entity && attribute && values
+        ? planEavToJsonb(url, { table, entity, attribute, values, leaveOut, ...(into ? { into } : {}) })
+        : undefined,
+  },
 };
 
 /** What an operation is given, in the order of the command line. */
@@ -90,7 +105,7 @@ export const operationArguments = (to: Command): Command =>
     .argument('[operation]', Object.keys(operations).join(', '))
     .argument(
       '[target]',
-      'partition, extract: the table, such as app.events; retype, split-list: the column, such as app.orders.total',
+      'partition, extract, eav-to-jsonb: the table, such as app.events; retype, split-list: the column, such as app.orders.total',
     )
     .argument('[type]', "retype: the new type, such as date or 'numeric(12, 2)'");
 
@@ -141,19 +156,25 @@ export const operationOptions = (to: Command): Command =>
     .option('--separator <text>', 'split-list: separator between the entries of a text', ',')
     .option(
       '--into <name>',
-      'split-list, extract: name of the new table (default for split-list: TABLE_COLUMN)',
+      'split-list, extract, eav-to-jsonb: name of the new table (default for split-list: TABLE_COLUMN; for eav-to-jsonb: TABLE_documents)',
     )
     .option('--accept-quotes', 'split-list: treat quotes and backslashes as ordinary characters', false)
     .option('--merge-empty', 'split-list: treat a missing list and an empty one alike', false)
-    .option('--columns <names>', 'extract: the copied columns, such as guest_name,guest_city', (text) =>
-      text.split(',').map((column) => column.trim()),
-    )
+    .option('--columns <names>', 'extract: the copied columns, such as guest_name,guest_city', listOf)
     .option('--key <column>', 'extract: the column that determines them')
     .option(
       '--resolve <rule>',
       'extract: which of contradicting copies to use: most-frequent, or "latest-by COLUMN"',
       ruleOf,
     )
+    .option('--entity <columns>', 'eav-to-jsonb: columns that identify what a row is about', listOf)
+    .option('--attribute <column>', 'eav-to-jsonb: column with the name of the attribute')
+    .option(
+      '--values <columns>',
+      'eav-to-jsonb: column with its value, or one each for texts, numbers and booleans',
+      listOf,
+    )
+    .option('--leave-out <columns>', 'eav-to-jsonb: columns that no document needs', listOf, [])
     .option('--out <file>', 'file to write the plan to (default: migration-TABLE.yaml)');
 
 /** Plans an operation and writes it to a file. @throws OperationError with every reason why it cannot be done */

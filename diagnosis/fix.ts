@@ -127,6 +127,17 @@ export const operationSchema = z.discriminatedUnion('operation', [
     /** Copies of one key contradict each other, so that a rule has to say which one counts. */
     contradicting: z.boolean(),
   }),
+  z.object({
+    operation: z.literal('eav-to-jsonb'),
+    ...rebuilt,
+    /** Columns that say what a row is about, the one that names the attribute, and those with its value. */
+    entity: z.array(z.string()).min(1),
+    attribute: z.string(),
+    values: z.array(z.string()).min(1),
+    /** Columns that no document needs. */
+    leaveOut: z.array(z.string()),
+    into: z.string(),
+  }),
 ]);
 
 /** What every fix says, with its own price. */

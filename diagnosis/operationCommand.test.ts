@@ -54,4 +54,19 @@ it('a shell and SQL take the command as it is', () => {
   ).toBe(
     "sqltrail migrate plan extract app.orders --columns 'name,Home town' --key customer --into customers --resolve most-frequent",
   );
+  expect(
+    operationCommand({
+      operation: 'eav-to-jsonb',
+      schema: 'app',
+      table: 'facts',
+      entity: ['tenant', 'Thing id'],
+      attribute: 'name',
+      values: ['text_value', 'number_value'],
+      leaveOut: ['id'],
+      into: 'facts_documents',
+      ...size,
+    }),
+  ).toBe(
+    "sqltrail migrate plan eav-to-jsonb app.facts --entity 'tenant,Thing id' --attribute name --values text_value,number_value --leave-out id --into facts_documents",
+  );
 });

@@ -26,6 +26,12 @@ export function operationCommand(operation: Operation): string {
         ...(operation.contradicting ? ['--resolve', 'most-frequent'] : []),
       );
       break;
+    case 'eav-to-jsonb':
+      words.push(plain(schema, table), '--entity', operation.entity.join(','));
+      words.push('--attribute', operation.attribute, '--values', operation.values.join(','));
+      if (operation.leaveOut.length > 0) words.push('--leave-out', operation.leaveOut.join(','));
+      words.push('--into', operation.into);
+      break;
     default: {
       const [first, ...also] = operation.columns;
       words.push(plain(schema, table, first?.column ?? ''), first?.type ?? '');

@@ -32,7 +32,7 @@ export const mediumTermSchema = z.object({
 export type MediumTerm = z.infer<typeof mediumTermSchema>;
 
 const LOCK =
-  'ACCESS EXCLUSIVE for milliseconds, when the tables swap names or the old columns are dropped; otherwise reads and writes continue';
+  'ACCESS EXCLUSIVE for milliseconds, when the tables swap names or the old columns or table are dropped; otherwise reads and writes continue';
 
 /** What `sqltrail fix` does not apply, because the table is rebuilt: the most severe first, in the order of each finding. */
 export function mediumTermOf(findings: readonly Finding[]): MediumTerm[] {

@@ -12,6 +12,8 @@ export function operationText(operation: Operation): string {
       return `move the entries of ${name}.${operation.column} to a table ${operation.into}`;
     case 'extract':
       return `move ${operation.columns.join(', ')} of ${name} to a table ${operation.into}, once for each ${operation.key}`;
+    case 'eav-to-jsonb':
+      return `make the attributes of each ${operation.entity.join(', ')} in ${name} one document in a table ${operation.into}`;
     default:
       return `change ${operation.columns.map(({ column, type }) => `${name}.${column} to ${type}`).join(', ')}`;
   }

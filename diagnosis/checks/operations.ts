@@ -1,5 +1,5 @@
 import type { OperationOf } from '../fix.ts';
-import type { Table } from '../relations.ts';
+import type { Column, Table } from '../relations.ts';
 
 /** From so many rows on partitions pay: vacuum, backups and indexes go by part, and old parts leave at once. */
 export const LARGE_ROWS = 25_000_000;
@@ -72,3 +72,59 @@ export const extractOf = (
   keyed(table) && !copies.columns.some((name) => name.includes(','))
     ? [{ operation: 'extract', ...sizeOf(table), ...copies }]
     : [];
+
+const TEXT = /^(text|character varying)$/;
+/** What a value is in JSON; undefined where that is not sure to come back from it. */
+function jsonOf({ type, base }: Column): string | undefined {
+  const plain = (base ?? type).replace(/\(\d+(,\d+)?\)/, '');
+  if (TEXT.test(plain) || /^(uuid|date|timestamp with(out)? time zone)$/.test(plain)) return 'string';
+  if (INTEGER.test(plain) || /^(numeric|real|double precision)$/.test(plain)) return 'number';
+  return plain === 'boolean' ? 'boolean' : undefined;
+}
+
+/**
+ * Attributes kept as rows that `sqltrail migrate plan ... eav-to-jsonb` can make documents of: each is there once for an
+ * entity, its values are told apart by their kinds in JSON, and what no document has is a number of the row at most.
+ */
+export function eavToJsonbOf(
+  table: Table,
+  rows: Pick<OperationOf<'eav-to-jsonb'>, 'entity' | 'attribute' | 'values' | 'into'>,
+): OperationOf<'eav-to-jsonb'>[] {
+  const { columns, primaryKey, indexes } = table;
+  const pair = [...rows.entity, rows.attribute];
+  const named = [...pair, ...rows.values];
+  const of = (names: readonly string[]) => columns.filter(({ name }) => names.includes(name));
+  const kinds = of(rows.values).map(jsonOf);
+  const others = columns.filter(({ name }) => !named.includes(name));
+  const possible =
+    keyed(table) &&
+    named.every((name) => !name.includes(',')) &&
+    of(pair).every(
+      ({ type, notNull }) =>
+        notNull && (INTEGER.test(type) || type === 'uuid' || TEXT.test(type.replace(/\(\d+\)/, ''))),
+    ) &&
+    !kinds.includes(undefined) &&
+    new Set(kinds).size === kinds.length &&
+    others.every(({ name, hasDefault }) => hasDefault && primaryKey.length === 1 && primaryKey[0] === name) &&
+    indexes.every(({ foreignKeys }) => foreignKeys.length === 0) &&
+    indexes.some(
+      (index) =>
+        index.unique &&
+        index.valid &&
+        index.immediate &&
+        index.predicate === null &&
+        index.columns.length === pair.length &&
+        index.columns.at(-1) === rows.attribute &&
+        rows.entity.every((name) => index.columns.includes(name)),
+    );
+  return possible
+    ? [
+        {
+          operation: 'eav-to-jsonb',
+          ...sizeOf(table),
+          ...rows,
+          leaveOut: others.map(({ name }) => name),
+        },
+      ]
+    : [];
+}

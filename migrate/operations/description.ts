@@ -194,6 +194,11 @@ export async function describeTable(client: pg.ClientBase, name: string): Promis
     throw new OperationError(
       `There is no table ${name} in this database. Give its schema too, and quote names that are not lower case: app."Event".`,
     );
+  return describeOid(client, oid);
+}
+
+/** @param client with the settings of {@link READING} @param oid of a table that is there */
+export async function describeOid(client: pg.ClientBase, oid: string): Promise<TableDescription> {
   const { rows } = await client.query<{ description: TableDescription }>(describeSql(oid));
   return (rows[0] as { description: TableDescription }).description;
 }

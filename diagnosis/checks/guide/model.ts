@@ -13,7 +13,7 @@ export const model: Record<string, Page> = {
     measured:
       'On a sample: an entity, an attribute that repeats over the entities, and one value of several columns filled in each row.',
     wrong: 'Attributes that users define themselves have to be rows or a document.',
-    fix: 'Columns for what most entities have; jsonb with GIN for the rest.',
+    fix: 'Columns for what most entities have; jsonb with GIN for the rest. `sqltrail migrate plan … eav-to-jsonb` makes one document of the rows of an entity online.',
   },
   'functional-dependency': {
     why: 'Values that another column determines are copied into every row, and over time the copies contradict each other.',

@@ -1,5 +1,7 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
+import { freeName } from '../../proposals/names.ts';
+import { eavToJsonbOf } from '../operations.ts';
 import { isText, readSamples, type Sample } from './sample.ts';
 
 interface AttributeRows {
@@ -134,6 +136,16 @@ export const check: Check = {
         fix: {
           kind: 'migration',
           summary: 'columns for the attributes that all have, jsonb with a GIN index for the others',
+          operations: eavToJsonbOf(table, {
+            entity: [entity],
+            attribute,
+            values,
+            into: await freeName(context, {
+              schema: table.schema,
+              name: `${table.name}_documents`,
+              definition: `documents of ${table.name}`,
+            }),
+          }),
           changes: [],
           lock: 'none until the switch',
           risk: 'Values that do not have the form of their type have to be looked at one by one.',

@@ -4,6 +4,7 @@ import { quote as id } from '../../../lib/pg/quote.ts';
 import type { Phase } from '../../mapping.ts';
 import type { Progress, Running } from '../../migration.ts';
 import { reading } from '../../session.ts';
+import { describeOid, isOwn, type TableDescription } from '../description.ts';
 import { names } from '../refusals.ts';
 import type { MovedMigration } from './declared.ts';
 
@@ -45,7 +46,24 @@ export async function usesOf(
   return rows;
 }
 
-/** Functions of the database whose text has the names of the table and of a column, but for those given. */
+const anyIn = (text: string, columns: string) =>
+  `(${columns}::text[] = '{}' OR EXISTS (SELECT FROM unnest(${columns}::text[]) AS c WHERE strpos(lower(${text}), lower(c)) > 0))`;
+const namesBoth = (source: string, table: string, columns: readonly string[]) =>
+  names(source, table) && (columns.length === 0 || columns.some((column) => names(source, column)));
+
+/** Objects that could not be there without a table, and do not go with it. */
+export const usesOfTable = (d: TableDescription): string[] => [
+  ...d.views.map(({ schema, name }) => `view ${schema}.${name}`),
+  ...d.incoming
+    .filter((key) => !isOwn(d, key))
+    .map(({ schema, table, name }) => `constraint ${name} on table ${schema}.${table}`),
+  ...d.dependents,
+];
+
+/**
+ * Functions of the database whose text has the names of the table and of a column, but for those given; where no columns
+ * are given, the name of the table.
+ */
 export async function functionsNaming(
   client: pg.ClientBase,
   { table, columns, except }: { table: string; columns: readonly string[]; except: readonly string[] },
@@ -53,14 +71,12 @@ export async function functionsNaming(
   const { rows } = await client.query<{ name: string; source: string }>(
     `SELECT p.oid::regprocedure::text AS name, p.prosrc AS source FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
       WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proname <> ALL ($1)
-        AND strpos(lower(p.prosrc), lower($2)) > 0 AND EXISTS (SELECT FROM unnest($3::text[]) AS c WHERE strpos(lower(p.prosrc), lower(c)) > 0)
+        AND strpos(lower(p.prosrc), lower($2)) > 0 AND ${anyIn('p.prosrc', '$3')}
         AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
       ORDER BY 1`,
     [except, table, columns],
   );
-  return rows
-    .filter(({ source }) => names(source, table) && columns.some((column) => names(source, column)))
-    .map(({ name }) => name);
+  return rows.filter(({ source }) => namesBoth(source, table, columns)).map(({ name }) => name);
 }
 
 interface Calls {
@@ -86,13 +102,11 @@ async function statementsNaming(
        FROM ${id(extension.schema)}.pg_stat_statements /* sqltrail */
       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND toplevel AND strpos(query, 'sqltrail') = 0
         AND (queryid IS NULL OR query ~* '^\\s*((/\\*.*?\\*/|--[^\\n]*\\n)\\s*)*(select|insert|update|delete|merge|with|declare)\\y'
-             AND strpos(lower(query), lower($1)) > 0 AND EXISTS (SELECT FROM unnest($2::text[]) AS c WHERE strpos(lower(query), lower(c)) > 0))
+             AND strpos(lower(query), lower($1)) > 0 AND ${anyIn('query', '$2')})
       GROUP BY 1`,
     [table, columns],
   );
-  const seen = rows.filter(
-    ({ query, hidden }) => !hidden && names(query, table) && columns.some((column) => names(query, column)),
-  );
+  const seen = rows.filter(({ query, hidden }) => !hidden && namesBoth(query, table, columns));
   return {
     calls: Object.fromEntries(
       seen.map(({ id: of, calls, query }) => [
@@ -107,7 +121,7 @@ async function statementsNaming(
 const EVENT = 'statements';
 
 /**
- * Ends the run while something uses the old columns. Statements count when they ran since the last time this was
+ * Ends the run while something uses the old columns, or the table where that goes. Statements count when they ran since the last time this was
  * asked; the first time, when they ever ran.
  *
  * @throws OperationError that names what uses them
@@ -120,7 +134,10 @@ export async function* unused(
   const { client } = run;
   const { columns } = moved;
   const { uses, functions } = await reading(client, 'search_path = pg_catalog', async () => ({
-    uses: await usesOf(client, table.oid, columns),
+    uses:
+      columns.length > 0
+        ? (await usesOf(client, table.oid, columns)).map(({ what }) => what)
+        : usesOfTable(await describeOid(client, table.oid)),
     functions: await functionsNaming(client, { table: table.name, columns, except: moved.functions }),
   }));
   const { rows: before } = await client.query<{ at: string; calls: Calls['calls'] }>(
@@ -148,10 +165,11 @@ export async function* unused(
             ]
           : []),
       ];
-  const found = [...uses.map(({ what }) => what), ...guessed];
+  const found = [...uses, ...guessed];
+  const full = `${table.schema}.${table.name}`;
   if (found.length === 0) return;
   throw new OperationError(
-    `${columns.map((column) => `${table.schema}.${table.name}.${column}`).join(', ')} cannot be dropped yet, because of:\n${found.map((each) => `  ${each}`).join('\n')}\n` +
+    `${columns.map((column) => `${full}.${column}`).join(', ') || full} cannot be dropped yet, because of:\n${found.map((each) => `  ${each}`).join('\n')}\n` +
       `Drop or change them to use ${table.schema}.${moved.into}.${
         statements.length > 0
           ? ' The next complete ignores statements that no longer run: repeat it when each job of the application has run once.'

@@ -5,14 +5,16 @@ const name = z.string().min(1);
 
 /** A migration that moves what columns say to a table of its own, as a file. */
 export const movedMigration = declaredMigration.omit({ operation: true, rows: true }).extend({
-  operation: z.enum(['split-list', 'extract']),
+  operation: z.enum(['split-list', 'extract', 'eav-to-jsonb']),
   moved: z.strictObject({
     searchPath: z.string(),
+    /** Settings under which values are compared. */
+    settings: z.record(z.string(), z.string()).optional(),
     /** The new table, in the schema of the old one. */
     into: name,
     /** Table of what the copies contradicted each other in, in the same schema. */
     ledger: name.optional(),
-    /** Those that go with `complete`. */
+    /** Those that go with `complete`; none where the table itself goes. */
     columns: z.array(name),
     /** Functions of the migration, which use the columns until they go with them. */
     functions: z.array(name),

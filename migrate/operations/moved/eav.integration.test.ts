@@ -1,0 +1,386 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { waitFor } from '../../../lib/waitFor.ts';
+import { createTestDatabase, forgetStatements, type TestDatabase } from '../../../test/support/database.ts';
+import { dumpBinDir, pgDump, startDumpServer } from '../../../test/support/dump.ts';
+import { DOCUMENTS, FACT_COLUMNS, FACTS, facts, THINGS, wrongFacts } from '../../../test/support/eavCase.ts';
+import { killedRuns } from '../../../test/support/killedRuns.ts';
+import { documented } from '../../../test/support/moved.ts';
+import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
+import { PATIENCE_MS } from '../../../test/support/patience.ts';
+import { verifyMigration } from '../../engine.ts';
+import { type Phase, phases, type Reached } from '../../mapping.ts';
+import { differences } from '../../verify.ts';
+
+let database: TestDatabase;
+let client: pg.Client;
+let writers: Writers | undefined;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  client = new pg.Client(database.url);
+  await client.connect();
+});
+afterEach(async () => {
+  await writers?.stop();
+  writers = undefined;
+  await client.end();
+  await database.drop();
+});
+const query = async (sql: string) => (await client.query(sql)).rows;
+
+const ofFacts = (url = database.url) => documented(url, { table: FACTS, ...FACT_COLUMNS, into: 'документы' });
+const PRODUCTS = {
+  table: 'facts',
+  entity: ['product_id'],
+  attribute: 'name',
+  values: ['value'],
+};
+
+const WRITERS = 3;
+const some = (n: number) => Math.floor(Math.random() * n);
+const said = () =>
+  [`'t${some(9)}', NULL, NULL`, 'NULL, 1.50, NULL', 'NULL, NULL, true', 'NULL, NULL, NULL'][some(4)];
+const SET = `("text", number, flag)`;
+const INTO = `INSERT INTO ${FACTS} (shop, "Вещь", "имя", "text", number, flag)`;
+const ONCE = `ON CONFLICT (shop, "Вещь", "имя") DO UPDATE SET ${SET} = (EXCLUDED."text", EXCLUDED.number, EXCLUDED.flag)`;
+const thing = (where: string) =>
+  `(SELECT shop, thing FROM ${THINGS} WHERE ${where} ORDER BY thing OFFSET ${some(40)} LIMIT 1)`;
+/** @param own condition of the things that are written to @param rows condition of rows, so that no session writes one of another */
+const write = (writer: number, own: string, rows: string): string => {
+  const at = `(shop, "Вещь") = ${thing(own)} AND ${rows}`;
+  const name = `'w${writer}_${some(5)}'`;
+  return [
+    `${INTO} SELECT shop, thing, ${name}, ${said()} FROM ${thing(own)} AS t ${ONCE}`,
+    `${INTO} SELECT shop, thing, ${name}, ${said()} FROM ${THINGS} WHERE ${own} ORDER BY md5(thing) LIMIT 15 ${ONCE}`,
+    `UPDATE ${FACTS} SET ${SET} = (${said()}) WHERE ${at}`,
+    `UPDATE ${FACTS} SET changed = now() WHERE ${at}`,
+    `UPDATE ${FACTS} SET "имя" = 'w${writer}_' || id || md5(random()::text) WHERE ${at}`,
+    `DELETE FROM ${FACTS} WHERE ${at}`,
+    `UPDATE ${FACTS} AS f SET (shop, "Вещь") = (o.shop, o.thing) FROM ${thing(own)} AS o WHERE ${at.replaceAll('shop, "Вещь"', 'f.shop, f."Вещь"')} AND "имя" = ${name}
+       AND NOT EXISTS (SELECT FROM ${FACTS} AS g WHERE g.shop = o.shop AND g."Вещь" = o.thing AND g."имя" = f."имя")`,
+    `BEGIN; UPDATE ${FACTS} SET ${SET} = (${said()}) WHERE ${at}; UPDATE ${FACTS} SET ${SET} = (${said()}) WHERE (shop, "Вещь") = ${thing(own)} AND ${rows}; COMMIT`,
+    `BEGIN; DELETE FROM ${FACTS} WHERE ${at}; ${INTO} SELECT shop, thing, ${name}, ${said()} FROM ${thing(own)} AS t ${ONCE}; COMMIT`,
+  ][some(9)] as string;
+};
+/** Sessions that write to the same things, each to attributes of its own. */
+const attributesOf = (writer: number) => write(writer, 'true', `"имя" LIKE 'w${writer}\\_%'`);
+/** Sessions that write to things of their own. */
+const thingsOf = (writer: number) => write(writer, `shop % ${WRITERS} = ${writer}`, 'true');
+/** The same, and what an application does that uses the documents. */
+const documentsOf = (writer: number): string => {
+  const own = `shop % ${WRITERS} = ${writer}`;
+  const at = `(shop, "Вещь") = ${thing(own)}`;
+  return [
+    thingsOf(writer),
+    `UPDATE ${DOCUMENTS} SET attributes = attributes || '{"new": "n${some(9)}", "цвет": ${some(9)}.50}' WHERE ${at}`,
+    `UPDATE ${DOCUMENTS} SET attributes = attributes - ARRAY(SELECT jsonb_object_keys(attributes) LIMIT 2) WHERE ${at}`,
+    `DELETE FROM ${DOCUMENTS} WHERE ${at}`,
+    `INSERT INTO ${DOCUMENTS} SELECT shop, thing, '{"a": 1.50, "b": null, "c": true, "d": "x"}' FROM ${thing(own)} AS t
+       ON CONFLICT (shop, "Вещь") DO UPDATE SET attributes = EXCLUDED.attributes`,
+    `BEGIN; UPDATE ${DOCUMENTS} SET attributes = '{}' WHERE ${at}; ${thingsOf(writer).replaceAll(/BEGIN; |; COMMIT/g, '')}; COMMIT`,
+  ][some(6)] as string;
+};
+
+/** Waits until every session has had time to write since now. */
+const written = async () => {
+  expect(writers?.failures).toEqual([]);
+  const before = writers?.done() ?? 0;
+  await waitFor('writes', () => (writers?.done() ?? 0) > before + 20, {
+    deadlineMs: PATIENCE_MS,
+    everyMs: 20,
+  });
+  expect(writers?.failures).toEqual([]);
+};
+const exchange = async (statement: (writer: number) => string) => {
+  await writers?.stop();
+  expect(writers?.failures ?? []).toEqual([]);
+  writers = startWriters(database.url, WRITERS, statement);
+};
+
+const LEFT = `SELECT relname AS name FROM pg_class WHERE relname LIKE '%sqltrail%' AND relnamespace <> 'sqltrail'::regnamespace
+  UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE '%sqltrail%' UNION ALL SELECT tgname FROM pg_trigger WHERE tgname LIKE '%sqltrail%'`;
+
+it('makes documents of attributes that are written to, and back', async () => {
+  await client.query(`CREATE TABLE products (id int PRIMARY KEY);
+    INSERT INTO products SELECT generate_series(1, 9);
+    CREATE TABLE facts (product_id int REFERENCES products, name text, value text, PRIMARY KEY (product_id, name));
+    INSERT INTO facts VALUES (1, 'color', 'red'), (1, 'weight', '1.50'), (1, 'size', NULL), (2, 'color', ''), (3, 'color', 'blue')`);
+  const it = await documented(database.url, PRODUCTS);
+  const documents = async () =>
+    Object.fromEntries(
+      (await query('SELECT product_id AS id, attributes FROM facts_documents')).map(({ id, attributes }) => [
+        id,
+        attributes,
+      ]),
+    );
+  const rows = (of: number) =>
+    query(`SELECT name, value FROM facts WHERE product_id = ${of} ORDER BY name COLLATE "C"`);
+  await it.run('verify');
+  expect(await documents()).toEqual({
+    1: { color: 'red', weight: '1.50', size: null },
+    2: { color: '' },
+    3: { color: 'blue' },
+  });
+  await client.query(
+    "UPDATE facts SET value = 'green' WHERE product_id = 1 AND name = 'color'; DELETE FROM facts WHERE product_id = 3; INSERT INTO facts VALUES (4, 'a', 'b')",
+  );
+  await it.run('cutover-writes');
+  const four = { a: 'b' };
+  expect(await documents()).toEqual({
+    1: { color: 'green', weight: '1.50', size: null },
+    2: { color: '' },
+    4: four,
+  });
+  // Rows, and the document at once.
+  await client.query(
+    "UPDATE facts SET name = 'colour' WHERE product_id = 1 AND name = 'color'; DELETE FROM facts WHERE product_id = 2; INSERT INTO facts VALUES (5, 'x', NULL), (4, 'c', 'd')",
+  );
+  expect(await documents()).toEqual({
+    1: { colour: 'green', weight: '1.50', size: null },
+    4: { a: 'b', c: 'd' },
+    5: { x: null },
+  });
+  // Documents, and the rows at once: NULL and no row are told apart.
+  await client.query(`UPDATE facts_documents SET attributes = attributes - 'weight' || '{"colour": null, "new": "5"}' WHERE product_id = 1;
+    INSERT INTO facts_documents VALUES (6, '{"k": "v"}'), (7, '{}'); DELETE FROM facts_documents WHERE product_id = 5; UPDATE facts_documents SET attributes = '{}' WHERE product_id = 4`);
+  expect(await rows(1)).toEqual([
+    { name: 'colour', value: null },
+    { name: 'new', value: '5' },
+    { name: 'size', value: null },
+  ]);
+  expect(await rows(6)).toEqual([{ name: 'k', value: 'v' }]);
+  expect([await rows(5), await rows(4)]).toEqual([[], []]);
+  expect([(await documents())[4], (await documents())[7]]).toEqual([{}, {}]);
+  expect(differences(await verifyMigration(it.options))).toEqual([]);
+  for (const [document, code] of [
+    ['{"n": 5}', '23514'],
+    ['{"n": ["a"]}', '23514'],
+    ['{"n": {"a": "b"}}', '23514'],
+    ['[]', '23514'],
+  ])
+    await expect(
+      client.query(`UPDATE facts_documents SET attributes = '${document}' WHERE product_id = 1`),
+      document,
+    ).rejects.toMatchObject({ code });
+  await expect(client.query(`INSERT INTO facts_documents VALUES (99, '{"a": "b"}')`)).rejects.toMatchObject({
+    code: '23503',
+  });
+  expect(await rows(1)).toHaveLength(3);
+  const kept = await query('SELECT * FROM facts ORDER BY product_id, name');
+  await it.back('none');
+  expect(await query('SELECT * FROM facts ORDER BY product_id, name')).toEqual(kept);
+  expect(await query(LEFT)).toEqual([]);
+  expect(await query("SELECT FROM pg_class WHERE relname LIKE 'facts_%documents%'")).toEqual([]);
+  await it.run('contract');
+  expect(await documents()).toEqual({ 1: { colour: null, new: '5', size: null }, 6: { k: 'v' } });
+  expect(await query(LEFT)).toEqual([]);
+  expect(await query("SELECT to_regclass('facts') AS it")).toEqual([{ it: null }]);
+  await client.query(`UPDATE facts_documents SET attributes = '{"any": [1, {}]}' WHERE product_id = 1`);
+  await expect(client.query('DELETE FROM products WHERE id = 1')).rejects.toMatchObject({ code: '23503' });
+});
+
+it('empties both sides when one is emptied', async () => {
+  await client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+    INSERT INTO facts VALUES (1, 'color', 'red')`);
+  const it = await documented(database.url, PRODUCTS);
+  await it.run('verify');
+  await client.query("TRUNCATE facts; INSERT INTO facts VALUES (2, 'a', 'b')");
+  await it.run('cutover-writes');
+  expect(await query('SELECT * FROM facts_documents')).toEqual([{ product_id: 2, attributes: { a: 'b' } }]);
+  await client.query('TRUNCATE facts');
+  expect(await query('SELECT * FROM facts_documents')).toEqual([]);
+  await client.query("INSERT INTO facts VALUES (2, 'a', 'b'); TRUNCATE facts_documents");
+  expect(await query('SELECT * FROM facts')).toEqual([]);
+});
+
+it('no write fails and none is lost, there, back and to the end', async () => {
+  await client.query(facts);
+  const it = await ofFacts();
+  await exchange(attributesOf);
+  for (const until of ['dual-write', 'backfill', 'verify'] satisfies Phase[]) {
+    await it.run(until);
+    await written();
+  }
+  await exchange(thingsOf);
+  await it.run('cutover-writes');
+  await written();
+  expect(await wrongFacts(client), 'cutover').toEqual([]);
+  await exchange(documentsOf);
+  await written();
+  expect(await wrongFacts(client), 'both ways').toEqual([]);
+  await exchange(thingsOf);
+  for (const to of ['verify', 'none'] satisfies Reached[]) {
+    await it.back(to);
+    await written();
+  }
+  await exchange(attributesOf);
+  await it.run('verify');
+  await exchange(thingsOf);
+  await it.run('cutover-writes');
+  await exchange(documentsOf);
+  await written();
+  await writers?.stop();
+  expect(writers?.failures).toEqual([]);
+  expect(await wrongFacts(client), 'again').toEqual([]);
+  const rows = await query(`SELECT count(*)::int AS n FROM ${FACTS}`);
+  await it.run('contract');
+  expect(await query(`SELECT count(*)::int AS n FROM ${DOCUMENTS}, jsonb_object_keys(attributes)`)).toEqual(
+    rows,
+  );
+});
+
+it('goes on after kill -9 at any moment, there and back', async () => {
+  await client.query(facts);
+  const it = await ofFacts();
+  await exchange(thingsOf);
+  await using runs = await killedRuns(database.url, it.file);
+  for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
+    await runs.kill('to', phase);
+  await it.run('cutover-writes');
+  await written();
+  expect(await wrongFacts(client), 'cutover').toEqual([]);
+  await runs.kill('back', 'none');
+  await runs.kill('back', 'none');
+  await it.back('none');
+  await written();
+  await runs.kill('to', 'cutover-writes');
+  await it.run('cutover-writes');
+  await writers?.stop();
+  expect(await wrongFacts(client), 'again').toEqual([]);
+  expect(writers?.failures).toEqual([]);
+  await runs.kill('to', 'contract');
+  await it.run('contract');
+  expect(await query(LEFT)).toEqual([]);
+});
+
+it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before', async () => {
+  const server = await startDumpServer();
+  try {
+    const url = server.url();
+    const admin = new pg.Client(url);
+    admin.on('error', () => {});
+    await admin.connect();
+    await admin.query(facts);
+    const before = await pgDump(url, ['--exclude-schema=sqltrail']);
+    const it = await ofFacts(url);
+    for (const phase of phases.slice(0, -1)) {
+      await it.run(phase);
+      await it.back('none');
+      expect(await pgDump(url, ['--exclude-schema=sqltrail']), phase).toBe(before);
+    }
+    await admin.end();
+  } finally {
+    await server.close();
+  }
+});
+
+const other = async () => {
+  const session = new pg.Client(database.url);
+  session.on('error', () => {});
+  await session.connect();
+  return session;
+};
+const blocked = () =>
+  waitFor(
+    'a session to wait',
+    async () =>
+      (
+        await query(
+          "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+      )[0].n > 0,
+    { deadlineMs: PATIENCE_MS, everyMs: 20 },
+  );
+
+it('two sessions that change attributes of one entity are both in its document', async () => {
+  await client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+    INSERT INTO facts VALUES (1, 'a', 'old'), (1, 'b', 'old')`);
+  const it = await documented(database.url, PRODUCTS);
+  await it.run('verify');
+  const second = await other();
+  // Before the cutover neither waits, in whatever order they write.
+  await client.query("BEGIN; UPDATE facts SET value = 'one' WHERE name = 'a'");
+  await second.query("BEGIN; UPDATE facts SET value = 'two' WHERE name = 'b'");
+  await client.query("INSERT INTO facts VALUES (1, 'c', 'one')");
+  await second.query("INSERT INTO facts VALUES (1, 'd', 'two'); COMMIT");
+  await client.query('COMMIT');
+  await it.run('cutover-writes');
+  const attributes = async () => (await query('SELECT attributes FROM facts_documents'))[0].attributes;
+  expect(await attributes()).toEqual({ a: 'one', b: 'two', c: 'one', d: 'two' });
+  for (const [one, two] of [
+    ["UPDATE facts SET value = 'p' WHERE name = 'a'", "UPDATE facts SET value = 'q' WHERE name = 'b'"],
+    ["DELETE FROM facts WHERE name IN ('a', 'c', 'd')", "INSERT INTO facts VALUES (1, 'e', 'q')"],
+    // The document goes while another session adds to it.
+    ["DELETE FROM facts WHERE name IN ('b', 'e')", "INSERT INTO facts VALUES (1, 'f', 'q')"],
+    ['DELETE FROM facts_documents', "INSERT INTO facts VALUES (1, 'g', 'q')"],
+    [`UPDATE facts_documents SET attributes = '{"h": "p"}'`, "INSERT INTO facts VALUES (1, 'i', 'q')"],
+  ] as const) {
+    await client.query(`BEGIN; ${one}`);
+    const waiting = second.query(two);
+    await blocked();
+    await client.query('COMMIT');
+    await waiting;
+    expect(await attributes(), two).toEqual(
+      Object.fromEntries(
+        (await query('SELECT name, value FROM facts')).map(({ name, value }) => [name, value]),
+      ),
+    );
+  }
+  await second.end();
+});
+
+it('a transaction with a snapshot of its own is ended rather than lost', async () => {
+  await client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+    INSERT INTO facts SELECT i, 'a', 'old' FROM generate_series(1, 4) AS i`);
+  const it = await documented(database.url, PRODUCTS);
+  const early = await other();
+  const late = await other();
+  await early.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM facts');
+  await it.run('cutover-writes');
+  await client.query("DELETE FROM facts WHERE product_id = 1; INSERT INTO facts VALUES (2, 'b', 'new')");
+  const lost = { code: '40001' };
+  await late.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM facts');
+  await client.query("INSERT INTO facts VALUES (3, 'b', 'new'); DELETE FROM facts WHERE product_id = 4");
+  for (const [session, statement] of [
+    [early, "INSERT INTO facts VALUES (1, 'z', 'z')"],
+    [early, "UPDATE facts SET value = 'z' WHERE product_id = 2"],
+    [early, `INSERT INTO facts_documents VALUES (1, '{"a": "old"}')`],
+    [late, "UPDATE facts SET value = 'z' WHERE product_id = 3"],
+    [late, "INSERT INTO facts VALUES (4, 'z', 'z')"],
+    [late, `UPDATE facts_documents SET attributes = '{}' WHERE product_id = 3`],
+  ] as const) {
+    await session.query('SAVEPOINT one');
+    await expect(session.query(statement), statement).rejects.toMatchObject(lost);
+    await session.query('ROLLBACK TO one');
+  }
+  await late.query("UPDATE facts SET value = 'z' WHERE product_id = 2 AND name = 'b'; COMMIT");
+  await early.end();
+  await late.end();
+  expect(differences(await verifyMigration(it.options))).toEqual([]);
+});
+
+it('complete stops while something uses the table, and names it', async () => {
+  await client.query(`CREATE EXTENSION pg_stat_statements;
+    CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+    INSERT INTO facts VALUES (1, 'a', 'b');
+    CREATE VIEW known AS SELECT count(*) FROM facts;
+    CREATE FUNCTION of_facts() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM facts); END'`);
+  await client.query(forgetStatements);
+  await client.query('SELECT FROM facts WHERE product_id = 1');
+  const it = await documented(database.url, PRODUCTS);
+  expect(it.declared.notes.join('\n')).toMatch(
+    /complete stops while these use facts.*view public\.known.*of_facts/,
+  );
+  await it.run('cutover-writes');
+  const error = await it.run('contract').catch(({ message }: Error) => message);
+  for (const why of [
+    /public\.facts cannot go yet/,
+    /view public\.known/,
+    /function public\.of_facts\(\)/,
+    /SELECT FROM facts WHERE product_id = \$1/,
+  ])
+    expect(error).toMatch(why);
+  await client.query('DROP VIEW known; DROP FUNCTION of_facts');
+  await it.run('contract');
+  expect(await query('SELECT * FROM facts_documents')).toEqual([{ product_id: 1, attributes: { a: 'b' } }]);
+});
