@@ -6,7 +6,7 @@ import { dumpBinDir, pgDump, startDumpServer } from '../../../test/support/dump.
 import { DOCUMENTS, FACT_COLUMNS, FACTS, facts, THINGS, wrongFacts } from '../../../test/support/eavCase.ts';
 import { killedRuns } from '../../../test/support/killedRuns.ts';
 import { documented } from '../../../test/support/moved.ts';
-import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
+import { roleSql, startWriters, type Writers } from '../../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
 import { verifyMigration } from '../../engine.ts';
 import { type Phase, phases, type Reached } from '../../mapping.ts';
@@ -49,6 +49,7 @@ const thing = (where: string) =>
 const write = (writer: number, own: string, rows: string): string => {
   const at = `(shop, "Вещь") = ${thing(own)} AND ${rows}`;
   const name = `'w${writer}_${some(5)}'`;
+  const whole = rows === 'true';
   return [
     `${INTO} SELECT shop, thing, ${name}, ${said()} FROM ${thing(own)} AS t ${ONCE}`,
     `${INTO} SELECT shop, thing, ${name}, ${said()} FROM ${THINGS} WHERE ${own} ORDER BY md5(thing) LIMIT 15 ${ONCE}`,
@@ -59,8 +60,11 @@ const write = (writer: number, own: string, rows: string): string => {
     `UPDATE ${FACTS} AS f SET (shop, "Вещь") = (o.shop, o.thing) FROM ${thing(own)} AS o WHERE ${at.replaceAll('shop, "Вещь"', 'f.shop, f."Вещь"')} AND "имя" = ${name}
        AND NOT EXISTS (SELECT FROM ${FACTS} AS g WHERE g.shop = o.shop AND g."Вещь" = o.thing AND g."имя" = f."имя")`,
     `BEGIN; UPDATE ${FACTS} SET ${SET} = (${said()}) WHERE ${at}; UPDATE ${FACTS} SET ${SET} = (${said()}) WHERE (shop, "Вещь") = ${thing(own)} AND ${rows}; COMMIT`,
+    // What refers to them goes with them.
+    `BEGIN; WITH gone AS (DELETE FROM ${THINGS} WHERE (shop, thing) = ${thing(own)} AND ${whole} RETURNING *) INSERT INTO ${THINGS} SELECT shop, thing || 'x' FROM gone; COMMIT`,
+    `UPDATE ${THINGS} SET thing = thing || 'y' WHERE (shop, thing) = ${thing(own)} AND ${whole}`,
     `BEGIN; DELETE FROM ${FACTS} WHERE ${at}; ${INTO} SELECT shop, thing, ${name}, ${said()} FROM ${thing(own)} AS t ${ONCE}; COMMIT`,
-  ][some(9)] as string;
+  ][some(11)] as string;
 };
 /** Sessions that write to the same things, each to attributes of its own. */
 const attributesOf = (writer: number) => write(writer, 'true', `"имя" LIKE 'w${writer}\\_%'`);
@@ -171,8 +175,10 @@ it('makes documents of attributes that are written to, and back', async () => {
   expect(await query('SELECT * FROM facts ORDER BY product_id, name')).toEqual(kept);
   expect(await query(LEFT)).toEqual([]);
   expect(await query("SELECT FROM pg_class WHERE relname LIKE 'facts_%documents%'")).toEqual([]);
+  await it.run('cutover-writes');
+  await client.query("INSERT INTO facts_documents VALUES (8, '{}'), (88, '{}')");
   await it.run('contract');
-  expect(await documents()).toEqual({ 1: { colour: null, new: '5', size: null }, 6: { k: 'v' } });
+  expect(await documents()).toEqual({ 8: {}, 1: { colour: null, new: '5', size: null }, 6: { k: 'v' } });
   expect(await query(LEFT)).toEqual([]);
   expect(await query("SELECT to_regclass('facts') AS it")).toEqual([{ it: null }]);
   await client.query(`UPDATE facts_documents SET attributes = '{"any": [1, {}]}' WHERE product_id = 1`);
@@ -227,6 +233,37 @@ it('no write fails and none is lost, there, back and to the end', async () => {
   expect(await query(`SELECT count(*)::int AS n FROM ${DOCUMENTS}, jsonb_object_keys(attributes)`)).toEqual(
     rows,
   );
+  await client.query(`DELETE FROM ${THINGS}`);
+  expect(await query(`SELECT FROM ${DOCUMENTS}`)).toEqual([]);
+});
+
+it('who may write the rows may write the documents, and nobody else', async () => {
+  await client.query(facts);
+  const it = await ofFacts();
+  const as = async (role: string, sql: string) => {
+    await client.query(`SET ROLE ${role}`);
+    try {
+      await client.query(sql);
+    } finally {
+      await client.query('RESET ROLE');
+    }
+  };
+  await client.query(`${roleSql('"case reader"')} GRANT USAGE ON SCHEMA "Дом" TO "case reader"`);
+  const read = `SELECT FROM ${DOCUMENTS}`;
+  await it.run('verify');
+  await as('case_writer', `UPDATE ${FACTS} SET "text" = NULL, number = 7, flag = NULL WHERE shop = 1`);
+  await expect(as('case_writer', read)).rejects.toMatchObject({ code: '42501' });
+  await it.run('cutover-writes');
+  await as(
+    'case_writer',
+    `DELETE FROM ${FACTS} WHERE shop = 2; UPDATE ${FACTS} SET flag = NULL WHERE shop = 3`,
+  );
+  await as('case_writer', `UPDATE ${DOCUMENTS} SET attributes = '{"a": true}' WHERE shop = 4`);
+  await expect(as('"case reader"', read)).rejects.toMatchObject({ code: '42501' });
+  expect(await wrongFacts(client)).toEqual([]);
+  await it.run('contract');
+  await as('case_writer', `UPDATE ${DOCUMENTS} SET attributes = '{"a": [1]}' WHERE shop = 4`);
+  await expect(as('"case reader"', read)).rejects.toMatchObject({ code: '42501' });
 });
 
 it('goes on after kill -9 at any moment, there and back', async () => {

@@ -125,7 +125,7 @@ async function planIn(client: pg.ClientBase, options: EavOptions): Promise<Moved
       drain: drainSql(e),
       compare: compareSql(e),
     },
-    phases: phasesOf(d, e, definition),
+    phases: phasesOf(d, e, await entityKeys(client, oid, options.entity), definition),
   };
 }
 
@@ -153,17 +153,37 @@ function notesFor(e: Eav, { entities, largest }: Content): string[] {
   ];
 }
 
-/** Foreign keys of the entity, which the new table gets when nothing else removes what they would keep. */
-const entityKeys = (d: TableDescription, e: Eav) =>
-  d.constraints.filter(
-    ({ type, columns, validated }) =>
-      type === 'f' && validated && columns.every((column) => e.entity.some(({ name }) => name === column)),
-  );
+/** A foreign key of the entity, which the new table gets at last; and the condition that a row of it (`n`) has a parent. */
+interface EntityKey {
+  name: string;
+  definition: string;
+  parent: string;
+}
 
-function phasesOf(d: TableDescription, e: Eav, definition: Record<string, string>): MovedMigration['phases'] {
+async function entityKeys(
+  client: pg.ClientBase,
+  oid: string,
+  entity: readonly string[],
+): Promise<EntityKey[]> {
+  const { rows } = await client.query<EntityKey>(
+    `SELECT o.conname::text AS name, pg_get_constraintdef(o.oid) AS definition,
+            format('EXISTS (SELECT FROM %s AS p WHERE %s)', o.confrelid::regclass, string_agg(format('p.%I = n.%I', b.attname, a.attname), ' AND ' ORDER BY k.place)) AS parent
+       FROM pg_constraint AS o CROSS JOIN LATERAL unnest(o.conkey, o.confkey) WITH ORDINALITY AS k (own, theirs, place)
+       JOIN pg_attribute AS a ON a.attrelid = o.conrelid AND a.attnum = k.own JOIN pg_attribute AS b ON b.attrelid = o.confrelid AND b.attnum = k.theirs
+      WHERE o.conrelid = $1::oid AND o.contype = 'f' AND o.convalidated GROUP BY o.oid HAVING bool_and(a.attname = ANY ($2)) ORDER BY 1`,
+    [oid, entity],
+  );
+  return rows;
+}
+
+function phasesOf(
+  d: TableDescription,
+  e: Eav,
+  keys: readonly EntityKey[],
+  definition: Record<string, string>,
+): MovedMigration['phases'] {
   const { from, to, queue } = tablesOf(e);
   const { fn } = e;
-  const keys = entityKeys(d, e);
   return notedPhases({
     d,
     definition,
@@ -195,7 +215,16 @@ function phasesOf(d: TableDescription, e: Eav, definition: Record<string, string
               {
                 name: 'foreign keys, for all documents',
                 lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes go on',
-                sql: keys.map(({ name }) => `ALTER TABLE ${to} VALIDATE CONSTRAINT ${id(name)};`).join('\n'),
+                // No row was left of an empty document that could have gone with its entity.
+                sql: keys
+                  .map(
+                    ({
+                      name,
+                      parent,
+                    }) => `DELETE FROM ${to} AS n WHERE ${id(e.document)} = '{}' AND NOT ${parent};
+ALTER TABLE ${to} VALIDATE CONSTRAINT ${id(name)};`,
+                  )
+                  .join('\n'),
               },
             ],
     },

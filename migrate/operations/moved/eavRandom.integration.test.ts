@@ -8,12 +8,21 @@ import { propertyRuns } from '../../../test/support/property.ts';
 
 let database: TestDatabase;
 let client: pg.Client;
+/** An application with settings of its own, which no document may show. */
+let writer: pg.Client;
 beforeAll(async () => {
   database = await createTestDatabase();
   client = new pg.Client(database.url);
   await client.connect();
+  writer = new pg.Client({
+    connectionString: database.url,
+    options:
+      '-c TimeZone=Asia/Tokyo -c DateStyle=German -c extra_float_digits=0 -c IntervalStyle=sql_standard',
+  });
+  await writer.connect();
 });
 afterAll(async () => {
+  await writer.end();
   await client.end();
   await database.drop();
 });
@@ -179,19 +188,19 @@ it('any attributes become documents and attributes again, whoever writes', async
           const which = [...of(entity), attributeName];
           const places = [...which, ...said].map((_, k) => `$${k + 1}`).join(', ');
           if (how === 'put')
-            await client.query(
+            await writer.query(
               `INSERT INTO ${full} (${[...key, id(attribute), ...columns].join(', ')}) VALUES (${places})
                ON CONFLICT (${[...key, id(attribute)].join(', ')}) DO UPDATE SET ${set}`,
               [...which, ...said],
             );
-          else if (how === 'remove') await client.query(`DELETE FROM ${full} WHERE ${its}`, which);
+          else if (how === 'remove') await writer.query(`DELETE FROM ${full} WHERE ${its}`, which);
           else if (how === 'rename')
-            await client.query(
+            await writer.query(
               `UPDATE ${full} SET ${id(attribute)} = left(md5(random()::text), 8) || ${id(attribute)} WHERE ${its}`,
               which,
             );
           else if (entity !== to)
-            await client.query(
+            await writer.query(
               `UPDATE ${full} SET ${key.map((each, k) => `${each} = $${keys.length + 2 + k}`).join(', ')}
                 WHERE ${its} AND NOT EXISTS (SELECT FROM ${full} WHERE ${at(keys.length + 2)} AND ${id(attribute)} = $${keys.length + 1})`,
               [...which, ...of(to)],
@@ -237,7 +246,7 @@ it('any attributes become documents and attributes again, whoever writes', async
       await change(t.after);
       expect(await wrong(), 'rows').toEqual([]);
       const documents = async (sql: string, ...given: unknown[]) => {
-        await client.query(sql, given);
+        await writer.query(sql, given);
         expect(await wrong(), sql).toEqual([]);
       };
       // Every value goes the way back into a row of its own.
