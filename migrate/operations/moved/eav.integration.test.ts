@@ -239,7 +239,6 @@ it('no write fails and none is lost, there, back and to the end', async () => {
 
 it('who may write the rows may write the documents, and nobody else', async () => {
   await client.query(facts);
-  const it = await ofFacts();
   const as = async (role: string, sql: string) => {
     await client.query(`SET ROLE ${role}`);
     try {
@@ -248,11 +247,16 @@ it('who may write the rows may write the documents, and nobody else', async () =
       await client.query('RESET ROLE');
     }
   };
-  await client.query(`${roleSql('"case reader"')} GRANT USAGE ON SCHEMA "Дом" TO "case reader"`);
+  await client.query(`${roleSql('"case reader"')} GRANT USAGE ON SCHEMA "Дом" TO "case reader";
+    ALTER DEFAULT PRIVILEGES IN SCHEMA "Дом" GRANT SELECT ON TABLES TO case_writer, "case reader"`);
+  const it = await ofFacts();
   const read = `SELECT FROM ${DOCUMENTS}`;
   await it.run('verify');
   await as('case_writer', `UPDATE ${FACTS} SET "text" = NULL, number = 7, flag = NULL WHERE shop = 1`);
   await expect(as('case_writer', read)).rejects.toMatchObject({ code: '42501' });
+  await expect(as('case_writer', `SELECT FROM "Дом"."документы_sqltrail_changed"`)).rejects.toMatchObject({
+    code: '42501',
+  });
   await it.run('cutover-writes');
   await as(
     'case_writer',
