@@ -159,7 +159,7 @@ it('moves columns to tables of their own, makes documents of attributes, and ref
     const documents = ['plan', 'eav-to-jsonb', 'facts', '--entity', 'stay', '--attribute', 'name'];
     expect(await migrate(...documents)).toMatchObject({
       code: 2,
-      text: expect.stringContaining('eav-to-jsonb app.product_attributes'),
+      text: expect.stringContaining('eav-to-jsonb app.device_settings'),
     });
     expect(await migrate(...documents, '--values', 'value')).toMatchObject({
       code: 2,

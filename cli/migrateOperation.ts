@@ -28,7 +28,7 @@ Any table (a file says what will be done, and all SQL of it):
   sqltrail migrate plan postgres://owner@localhost/app retype app.orders.id bigint
   sqltrail migrate plan postgres://owner@localhost/app split-list app.articles.tags --separator ';'
   sqltrail migrate plan postgres://owner@localhost/app extract app.bookings --columns guest_name,guest_city --key guest_id --into guests --resolve 'latest-by booked_at'
-  sqltrail migrate plan postgres://owner@localhost/app eav-to-jsonb app.product_attributes --entity product_id --attribute name --values value --leave-out id
+  sqltrail migrate plan postgres://owner@localhost/app eav-to-jsonb app.device_settings --entity device_id --attribute name --values value --leave-out id
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --yes
   sqltrail migrate start postgres://owner@localhost/app migration-events.yaml --until cutover-writes --yes
   sqltrail migrate rollback postgres://owner@localhost/app migration-events.yaml --yes

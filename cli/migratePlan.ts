@@ -91,7 +91,7 @@ const operations: Record<string, Operation> = {
   },
   'eav-to-jsonb': {
     needs: 'a table and its columns of entity, attribute and values',
-    example: 'eav-to-jsonb app.product_attributes --entity product_id --attribute name --values value',
+    example: 'eav-to-jsonb app.device_settings --entity device_id --attribute name --values value',
     plan: (url, [table], { entity, attribute, values, leaveOut, into }) =>
       table && entity && attribute && values
         ? planEavToJsonb(url, { table, entity, attribute, values, leaveOut, ...(into ? { into } : {}) })
