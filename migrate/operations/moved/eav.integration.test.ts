@@ -415,7 +415,7 @@ it('complete stops while something uses the table, and names it', async () => {
   await it.run('cutover-writes');
   const error = await it.run('contract').catch(({ message }: Error) => message);
   for (const why of [
-    /public\.facts cannot go yet/,
+    /public\.facts cannot be dropped yet/,
     /view public\.known/,
     /function public\.of_facts\(\)/,
     /SELECT FROM facts WHERE product_id = \$1/,

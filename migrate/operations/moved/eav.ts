@@ -63,7 +63,7 @@ async function planIn(client: pg.ClientBase, options: EavOptions): Promise<Moved
   const into = options.into ?? free.take(name, '_documents');
   no(
     options.into !== undefined && free.take(options.into) !== options.into,
-    `There is a relation, type or function ${options.into} already. Name another with --into.`,
+    `A relation, type or function ${options.into} already exists. Give another name with --into.`,
   );
   if (found.length > 0) throw refusalOf(what, found);
 
@@ -95,7 +95,7 @@ async function planIn(client: pg.ClientBase, options: EavOptions): Promise<Moved
   const content = await contentOf(client, e);
   no(
     content.ambiguous > 0,
-    `${content.ambiguous} rows fill more than one of ${listed(options.values)} (for example of ${content.examples.join(', ')}), and a document has one value for an attribute: SELECT * FROM ${tablesOf(e).from} WHERE num_nonnulls(${quoteList(options.values)}) > 1. Leave one in each row first.`,
+    `${content.ambiguous} rows fill more than one of ${listed(options.values)} (for example of ${content.examples.join(', ')}), and a document has one value for an attribute: SELECT * FROM ${tablesOf(e).from} WHERE num_nonnulls(${quoteList(options.values)}) > 1. Keep one in each row first.`,
   );
   if (found.length > 0) throw refusalOf(what, found);
   const definition = await fingerprintOf(client, oid);
@@ -145,11 +145,11 @@ function notesFor(e: Eav, { entities, largest }: Content): string[] {
   const entity = listed(e.entity.map(({ name }) => name));
   const { to } = tablesOf(e);
   return [
-    `${into} gets one row for each ${entity}, ${entities} of them now: the key, and the document ${e.document} with ${e.attribute.name} as names. ${e.values.map(({ name, kind }) => `${name} becomes a ${kind}`).join(', ')}; NULL becomes null, and an attribute without a row is not there. An entity without rows has no document.`,
-    `Up to the cutover the rows are what counts, and the documents follow in batches. From the cutover on the application may use either, and each follows the other within the same transaction, until complete drops ${e.table}.`,
-    `Until complete a document can hold only what the rows can: ${e.values.map(({ name, type, kind }) => `${kind}s as ${name} (${type}) holds them`).join(', ')}, no lists and no objects; what does not fit fails for who writes it. A row that a document adds has the defaults of the other columns.`,
-    `Each change of an attribute writes its document anew, of which the largest has ${largest} attributes; from the cutover on, transactions that change attributes of one entity wait for each other.`,
-    `Where documents are searched by attributes, make an index: CREATE INDEX CONCURRENTLY ON ${to} USING gin (${id(e.document)} jsonb_path_ops).`,
+    `${into} gets one row for each ${entity} (${entities} now), with its key and the document ${e.document}, whose names are those in ${e.attribute.name}. ${e.values.map(({ name, kind }) => `${name} becomes a ${kind}`).join(', ')}; NULL becomes null, and an attribute without a row is not in the document. An entity without rows has no document.`,
+    `Up to the cutover, the rows are authoritative, and the documents follow in batches. From the cutover on, the application may use either, and each follows the other in the same transaction, until complete drops ${e.table}.`,
+    `Until complete, a document can only contain what the rows can hold: ${e.values.map(({ name, type, kind }) => `${kind}s that fit ${name} (${type})`).join(', ')}, no lists and no objects. Other values are rejected with an error. A row that comes from a document gets the defaults of the other columns.`,
+    `Each change of an attribute rewrites its document; the largest has ${largest} attributes. From the cutover on, transactions that change attributes of the same entity wait for each other.`,
+    `If documents are searched by attributes, create an index: CREATE INDEX CONCURRENTLY ON ${to} USING gin (${id(e.document)} jsonb_path_ops).`,
   ];
 }
 

@@ -93,7 +93,7 @@ export function columnRefusals(
       !known(column),
       `${name} has no column ${column}. It has ${d.columns.map((each) => each.name).join(', ')}.`,
     );
-  no(new Set(all).size < all.length, 'A column can be named once only.');
+  no(new Set(all).size < all.length, 'Give each column only once.');
   if (found.length > 0) return found;
   for (const column of named)
     no(
@@ -105,44 +105,43 @@ export function columnRefusals(
       !allowed(types.get(column) ?? ''),
       `${column} is of type ${known(column)?.type}, or of a collation, that ${what}. Change its type first (sqltrail migrate plan URL retype).`,
     );
-  for (const column of entity)
-    unlike(column, (type) => EXACT.has(type), 'takes values for equal that print differently');
+  for (const column of entity) unlike(column, (type) => EXACT.has(type), 'treats different values as equal');
   unlike(attribute, (type) => NAMES.has(type), 'cannot name the attributes of a document');
   for (const column of values)
-    unlike(column, (type) => kindOf(type) !== undefined, 'does not come back from JSON as it was');
+    unlike(column, (type) => kindOf(type) !== undefined, 'cannot be restored from JSON unchanged');
   const kinds = values.map((column) => kindOf(types.get(column)));
   no(
     new Set(kinds).size < kinds.length && !kinds.includes(undefined),
-    `${listed(values)} become ${listed(kinds.map((kind) => `${kind}s`))} in a document: of a value that is written there, its kind has to say to which column it belongs. Bring those of one kind into one column first.`,
+    `${listed(values)} become ${listed(kinds.map((kind) => `${kind}s`))} in a document, but the kind of a value has to decide to which column it belongs. Combine columns of the same kind first.`,
   );
   const inSql = id(d.table.schema, d.table.name);
   no(
     !hasKey(d, entity, attribute),
-    `No unique index on (${quoteList([...entity, attribute])}), of columns that are never null, says that an entity has an attribute once, and a document could hold one only. Where it has some twice, this shows them: SELECT ${quoteList([...entity, attribute])}, count(*) FROM ${inSql} GROUP BY ${quoteList([...entity, attribute])} HAVING count(*) > 1. Then make both NOT NULL, and CREATE UNIQUE INDEX CONCURRENTLY ON ${inSql} (${quoteList([...entity, attribute])}). Where a further column, such as a language, tells them apart, name it with --entity too.`,
+    `No unique index on (${quoteList([...entity, attribute])}), of columns without NULL, ensures that an entity has each attribute only once, as a document does. Find attributes that occur twice: SELECT ${quoteList([...entity, attribute])}, count(*) FROM ${inSql} GROUP BY ${quoteList([...entity, attribute])} HAVING count(*) > 1. Then make the columns NOT NULL, and CREATE UNIQUE INDEX CONCURRENTLY ON ${inSql} (${quoteList([...entity, attribute])}). If another column, such as a language, distinguishes them, add it to --entity.`,
   );
   const others = d.columns.map((column) => column.name).filter((column) => !all.includes(column));
   no(
     others.length > 0,
-    `${name} also has ${listed(others)}, for which a document has no place. What may go with the table is named with --leave-out; until then rows that come from a document get its default. What belongs to the entity is named with --entity. What says something of a single value has to become an attribute first.`,
+    `${name} also has ${listed(others)}, which a document cannot contain. Give columns that may be dropped with the table with --leave-out; until then, rows that come from a document get their defaults. Give columns of the entity with --entity. Columns that describe a single value have to become attributes first.`,
   );
   for (const column of leaveOut) {
     const { notNull, default: by, identity, generated } = known(column) ?? {};
     no(
       notNull && by === null && !identity && !generated,
-      `${column} cannot be left out: it is NOT NULL without a default, so that a row which comes from a document would have no value there. Give it a default first.`,
+      `${column} cannot be left out: it is NOT NULL without a default, so a row that comes from a document would have no value. Set a default first.`,
     );
   }
   for (const key of d.incoming)
     no(
       true,
-      `The foreign key ${key.name} of ${key.schema}.${key.table} refers to its rows, and would have nothing to refer to. Drop it, or refer to the entity, first.`,
+      `The foreign key ${key.name} of ${key.schema}.${key.table} refers to its rows, which will be dropped. Drop it, or let it refer to the entity, first.`,
     );
   no(
     d.table.rowSecurity,
-    'Row-level security decides about each of its rows, and a document shows all attributes of an entity. Take it off first, and make policies for the documents.',
+    'Row-level security decides about single attributes, but a document shows all attributes of an entity. Disable it first, and create policies for the documents.',
   );
   for (const what of d.dependents)
-    no(true, `The ${what} depends on the table, which goes in the end. Drop or change it first.`);
+    no(true, `The ${what} depends on the table, which will be dropped. Drop or change it first.`);
   return found;
 }
 
@@ -181,7 +180,7 @@ export function goingWith(
       : []),
     ...(d.triggers.length > 0
       ? [
-          `Until then the triggers fire for what is written to documents too; where one changes what was written, the document cannot be written.`,
+          'Until then, the triggers also fire for rows that come from documents. If a trigger changes such a row, writing the document fails.',
         ]
       : []),
   ];

@@ -24,7 +24,7 @@ const T = having('thing int NOT NULL, name text NOT NULL, value text');
 it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   ['no such table', 'SELECT 1', /There is no table t/],
   ['no such column', T, /has no column values\. It has thing, name, value/, { values: ['values'] }],
-  ['a column twice', T, /named once only/, { values: ['name'] }],
+  ['a column twice', T, /each column only once/, { values: ['name'] }],
   ['a view', `CREATE VIEW t AS SELECT 1 AS thing, 'a' AS name, 'b' AS value`, /no ordinary table/],
   [
     'partitioned',
@@ -39,7 +39,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   [
     'a key that may be null',
     having('thing int, name text NOT NULL, value text'),
-    /No unique index .*of columns that are never null/,
+    /No unique index .*of columns without NULL/,
   ],
   [
     'a key that begins with the attribute',
@@ -49,7 +49,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   [
     'a language',
     'CREATE TABLE t (thing int, name text, language text, value text, PRIMARY KEY (thing, name, language))',
-    /No unique index.*such as a language, tells them apart.*also has language/s,
+    /No unique index.*such as a language, distinguishes them.*also has language/s,
   ],
   [
     'further columns',
@@ -70,7 +70,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   [
     'an entity of a type with values that are equal and print differently',
     having('thing numeric NOT NULL, name text NOT NULL, value text'),
-    /thing is of type numeric, or of a collation, that takes values for equal/,
+    /thing is of type numeric, or of a collation, that treats different values as equal/,
   ],
   [
     'names without case',
@@ -82,7 +82,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
     (type): [string, string, RegExp] => [
       `values of ${type}`,
       having(`thing int NOT NULL, name text NOT NULL, value ${type}`),
-      /value is of type .* that does not come back from JSON/,
+      /value is of type .* that cannot be restored from JSON/,
     ],
   ),
   [
@@ -105,7 +105,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   [
     'row-level security',
     `${T}; ALTER TABLE t ENABLE ROW LEVEL SECURITY`,
-    /Row-level security decides about each/,
+    /Row-level security decides about single attributes/,
   ],
   [
     'a rule',
@@ -115,7 +115,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   [
     'a materialized view',
     `${T}; CREATE MATERIALIZED VIEW m AS SELECT * FROM t`,
-    /depends on the table, which goes/,
+    /depends on the table, which will be dropped/,
   ],
   ['inheritance', `${T}; CREATE TABLE child () INHERITS (t)`, /inherits/],
   [
@@ -126,7 +126,7 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   [
     'a name that is taken',
     `${T}; CREATE TABLE other ()`,
-    /relation, type or function other already/,
+    /relation, type or function other already exists/,
     { into: 'other' },
   ],
 ])('refuses: %s', async (_, sql, why, more) => {
@@ -143,7 +143,7 @@ it('says what goes with the table, and what is made of it', async () => {
   expect(declared.moved.into).toBe('t_documents');
   const notes = declared.notes.join('\n');
   for (const note of [
-    /t_documents gets one row for each thing, 1 of them now/,
+    /t_documents gets one row for each thing \(1 now\)/,
     /the largest has 2 attributes/,
     /complete drops public\.t, and with it the columns id; the indexes .*t_pkey.*; the constraints .*t_value_check.*; the triggers audited/,
   ])

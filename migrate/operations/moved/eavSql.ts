@@ -202,8 +202,8 @@ BEGIN
     FROM wanted AS w CROSS JOIN LATERAL jsonb_each(w.document) AS a (key, value)
    WHERE NOT EXISTS (SELECT FROM ${from} AS t WHERE ${its} AND ${attribute(e, 't')} COLLATE "C" = a.key COLLATE "C");
   IF EXISTS (SELECT FROM ${wrote} WHERE ${differ('w.document', `coalesce(${rowsSay(e, 'w')}, '{}')`)}) THEN
-    RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = ${literal(`${e.table} cannot hold an attribute of this document as it is`)},
-      HINT = ${literal(`Until the migration is complete, ${e.values.map(({ name, type, kind }) => `a ${kind} has to be as ${name} (${type}) holds it`).join(', ')}.`)};
+    RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = ${literal(`${e.table} cannot hold an attribute of this document unchanged`)},
+      HINT = ${literal(`Until the migration is complete, a document can only contain ${e.values.map(({ name, type, kind }) => `${kind}s that fit ${name} (${type})`).join(', ')}.`)};
   END IF;
 END`,
     ),
