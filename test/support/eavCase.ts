@@ -78,7 +78,9 @@ export async function wrongDocuments(
     kind: string;
     said: string | null;
   }>(
-    `SELECT ${key}, a.key AS name, jsonb_typeof(a.value) AS kind, a.value #>> '{}' AS said FROM ${given.into} LEFT JOIN LATERAL jsonb_each(${given.document ?? 'attributes'}) AS a ON true`,
+    // In a table of its own, where a column of the entity called “key” would mean the one of jsonb_each().
+    `SELECT d.key, a.key AS name, jsonb_typeof(a.value) AS kind, a.value #>> '{}' AS said
+       FROM (SELECT ${key}, ${given.document ?? 'attributes'} AS document FROM ${given.into}) AS d LEFT JOIN LATERAL jsonb_each(d.document) AS a ON true`,
   );
   await client.query('COMMIT');
   const wanted = rows.rows.map(({ key: of, name, said }) => {
