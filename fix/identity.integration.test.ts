@@ -264,7 +264,7 @@ describe('partitioned tables', () => {
     await owner.query(
       "ALTER TABLE events ATTACH PARTITION events_27 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
     );
-    expect((await undo()).failed).toEqual([expect.stringContaining('with it would go mine')]);
+    expect((await undo()).failed).toEqual([expect.stringContaining('dropping it would also drop mine')]);
     expect(await indexes()).toContain('mine');
     await owner.query('ALTER TABLE events DETACH PARTITION events_27');
     expect((await undo()).failed).toEqual([]);

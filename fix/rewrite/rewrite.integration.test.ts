@@ -535,11 +535,11 @@ it('both statements and all that their equality rests on are shown', async () =>
   for (const part of [
     'its order is total, by the unique index events_pkey (id)',
     'at has a NOT NULL constraint',
-    '$2, $4 are at, id of the last row of the page before',
+    '$2, $4 are at, id of the last row of the previous page',
     '$1 is passed as text',
     'any text may be passed for $1',
     'the only table of that name',
-    'Not rewritten: it reads something else than one table.',
+    'Not rewritten: it reads something other than a single table.',
     'Compared: the same in',
   ])
     expect(text).toContain(part);
