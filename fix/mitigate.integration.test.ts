@@ -84,7 +84,7 @@ async function commandLine(): Promise<Action[]> {
   } finally {
     output.mockRestore();
   }
-  return JSON.parse(written.join(''));
+  return JSON.parse(written.join('')).actions;
 }
 
 it('console, command line and demo plan the same of what one diagnosis found', async () => {
