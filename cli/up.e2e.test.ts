@@ -231,5 +231,7 @@ it('says which port of a database’s exporter is taken, before anything is star
     [portVariable('postgres_exporter')]: String(Number(console_) - 1),
   });
   expect(await twice.exited).toBe(2);
-  expect(twice.output()).toContain(`Port ${console_} is configured for both console and the exporter of books`);
+  expect(twice.output()).toContain(
+    `Port ${console_} is configured for both console and the exporter of books`,
+  );
 });
