@@ -201,7 +201,7 @@ describe('the MCP server', () => {
   it.each([
     ['top_statements', { database: 'books' }, /127\.0\.0\.1:1\/books: nothing listens there/],
     ['list_findings', { database: 'books' }, /127\.0\.0\.1:1\/books: nothing listens there/],
-    ['list_findings', { database: 'films' }, /There is no database films; there are: lending, books/],
+    ['list_findings', { database: 'films' }, /There is no database films\. Databases: lending, books/],
     ['get_finding', { id: 'x' }, /no finding x/],
     ['get_trace', { traceId: 'e'.repeat(32) }, /There is no trace/],
     ['get_trace', { traceId: 'no' }, /no trace id/],
