@@ -97,7 +97,9 @@ describe('archive query reads', () => {
     setTimeout(() => stop.abort(new DOMException('SIGINT', 'AbortError')), 300);
     const sql = 'SELECT count(*) FROM range(1000000000000) AS a(i) WHERE i % 7 = 8';
     await expect(query(sql, { signal: stop.signal })).rejects.toThrow('SIGINT');
-    await expect(query(sql, { timeoutSeconds: 0.3 })).rejects.toThrow(/did not finish within 0\.3 s.*--timeout/);
+    await expect(query(sql, { timeoutSeconds: 0.3 })).rejects.toThrow(
+      /did not finish within 0\.3 s.*--timeout/,
+    );
   });
 
   it('only so much into memory', async () => {
