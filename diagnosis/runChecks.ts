@@ -1,5 +1,6 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Check, CheckContext } from './check.ts';
+import { awaitedLater } from './checks/shared.ts';
 import type { CheckRun } from './diagnosis.ts';
 import type { Finding } from './finding.ts';
 import { verifyFix } from './proposals/verify.ts';
@@ -114,10 +115,7 @@ async function runCheck(
   let failed: { error: unknown } | undefined;
   try {
     for await (const finding of check.run(context)) {
-      const verified = verifyFix(context, finding);
-      // It is waited for below; until then its failure is nobody's.
-      verified.catch(() => {});
-      verifying.push(verified);
+      verifying.push(awaitedLater(verifyFix(context, finding)));
     }
   } catch (error) {
     failed = { error };

@@ -17,6 +17,12 @@ export const toBeBuilt = { lock: '' };
 /** What an online migration that rebuilds a table takes of it. */
 export const whileSwapped = { lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places' };
 
+/** What is waited for later; until then its failure is nobody's. */
+export function awaitedLater<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  asked.catch(() => {});
+  return asked;
+}
+
 /** Of what is left of its share, what one statement of {@link askWithin} may take. */
 const LARGEST_PART = 1 / 3;
 

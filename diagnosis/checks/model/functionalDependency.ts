@@ -7,7 +7,7 @@ import { synthesise } from '../../model/normalForm.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Table } from '../../relations.ts';
 import { extractOf } from '../operations.ts';
-import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
+import { askWithin, awaitedLater, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { bySize, readSamples, type Sample } from './sample.ts';
 
 /** Copies drift apart: up to this share of rows may contradict, and it is still meant to be a copy. */
@@ -211,16 +211,16 @@ export const check: Check = {
       // Each takes the processor for a while; checks beside this one take up their answers in between.
       await setImmediate();
     }
-    const relations = Promise.all(
-      proposed.map(({ sample: { table }, found }) => relationFor(context, table, found)),
-    );
-    // It is waited for below; until then its failure is nobody's.
-    relations.catch(() => {});
+    // All are asked now, so that they need few round trips.
+    const asked = proposed.map(({ sample, found }) => ({
+      sample,
+      found,
+      relation: awaitedLater(relationFor(context, sample.table, found)),
+    }));
     const within = askWithin(context, CONFIRMING_SHARE);
     const unconfirmed = new Map<string, string[]>();
-    for (const [at, { sample, found }] of proposed.entries()) {
+    for (const { sample, found, relation } of asked) {
       context.signal.throwIfAborted();
-      const relation = async () => (await relations)[at] as Relation;
       const finding = await confirm(context, sample, found, { total, within, unconfirmed, relation });
       if (finding) yield finding;
     }
@@ -280,12 +280,12 @@ async function confirm(
     total,
     within,
     unconfirmed,
-    relation: relationOf,
+    relation: asked,
   }: {
     total: number;
     within: ReturnType<typeof askWithin>;
     unconfirmed: Map<string, string[]>;
-    relation: () => Promise<Relation>;
+    relation: Promise<Relation>;
   },
 ): Promise<Finding | undefined> {
   const { table } = sample;
@@ -335,7 +335,7 @@ async function confirm(
   const notable = bytes >= NOTABLE_BYTES && bytes >= total * NOTABLE_SHARE;
   const quote = (name: string) => context.session.quote(name);
   const target = context.session.quote(table.schema, table.name);
-  const { name: relation, parent } = await relationOf();
+  const { name: relation, parent } = await asked;
   const relations = synthesise(
     table.columns.map(({ name }) => name),
     [

@@ -4,7 +4,7 @@ import { validationSql } from '../../fixSql.ts';
 import { NOT_VALID_ON_PARTITIONED } from '../../proposals/foreignKey.ts';
 import { freeName } from '../../proposals/names.ts';
 import type { Column, Table } from '../../relations.ts';
-import { askWithin, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
+import { askWithin, awaitedLater, endIfOver, WHEN_LESS_BUSY } from '../shared.ts';
 import { type Parent, parentsOf, possibleKeys } from './referenceNames.ts';
 import { bySize, modelTables, readSamples, type Sample } from './sample.ts';
 
@@ -68,6 +68,18 @@ async function missingOf(
   return row?.missing ?? values.length;
 }
 
+const nameFor = (
+  context: CheckContext,
+  { sample: { table }, column, parent, key }: Reference,
+): Promise<string> =>
+  freeName(context, {
+    schema: table.schema,
+    name: `${table.name}_${column.name}`,
+    suffix: '_fkey',
+    definition: `${column.name} to ${parent.schema}.${parent.name}.${key}`,
+    constraintOf: table.oid,
+  });
+
 export const check: Check = {
   id: 'missing-foreign-key',
   group: 'model',
@@ -102,20 +114,11 @@ export const check: Check = {
     references.sort((a, b) => bySize(a.sample, b.sample));
     const within = askWithin(context, COUNTING_SHARE);
     const uncounted = new Map<string, string[]>();
-    const names = Promise.all(
-      references.map(({ sample: { table }, column, parent, key }) =>
-        freeName(context, {
-          schema: table.schema,
-          name: `${table.name}_${column.name}`,
-          suffix: '_fkey',
-          definition: `${column.name} to ${parent.schema}.${parent.name}.${key}`,
-          constraintOf: table.oid,
-        }),
-      ),
-    );
-    // It is waited for below; until then its failure is nobody's.
-    names.catch(() => {});
-    for (const [at, { sample, column, parent, key, values, missing }] of references.entries()) {
+    const asked = references.map((reference) => ({
+      ...reference,
+      name: awaitedLater(nameFor(context, reference)),
+    }));
+    for (const { sample, column, parent, key, values, missing, name } of asked) {
       const { table } = sample;
       const [child, other] = [
         session.quote(table.schema, table.name),
@@ -140,7 +143,7 @@ export const check: Check = {
         change: 'add foreign key' as const,
         schema: table.schema,
         table: table.name,
-        constraint: (await names)[at] as string,
+        constraint: await name,
         column: column.name,
         references: { schema: parent.schema, table: parent.name, column: key },
         validate: atOnce ? ('at once' as const) : orphans === 0 ? ('then' as const) : ('later' as const),
