@@ -2,14 +2,15 @@ import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
 import { createTestDatabase, forgetStatements, type TestDatabase } from '../../../test/support/database.ts';
-import { dumpBinDir, pgDump, startDumpServer } from '../../../test/support/dump.ts';
+import { dumpBinDir } from '../../../test/support/dump.ts';
 import { killedRuns } from '../../../test/support/killedRuns.ts';
 import { ARTICLES, articles, wrongLists } from '../../../test/support/listCase.ts';
 import { split } from '../../../test/support/moved.ts';
 import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
+import { expectDumpAfterRollbacks } from '../../../test/support/rollbackDump.ts';
 import { runMigration, verifyMigration } from '../../engine.ts';
-import { type Phase, phases, type Reached } from '../../mapping.ts';
+import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 
 let database: TestDatabase;
@@ -186,26 +187,9 @@ it('goes on after kill -9 at any moment, there and back', async () => {
   expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).toEqual([]);
 });
 
-it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before', async () => {
-  const server = await startDumpServer();
-  try {
-    const url = server.url();
-    const admin = new pg.Client(url);
-    admin.on('error', () => {});
-    await admin.connect();
-    await admin.query(articles);
-    const before = await pgDump(url, ['--exclude-schema=sqltrail']);
-    const it = await splitArticles(url);
-    for (const phase of phases.slice(0, -1)) {
-      await it.run(phase);
-      await it.back('none');
-      expect(await pgDump(url, ['--exclude-schema=sqltrail']), phase).toBe(before);
-    }
-    await admin.end();
-  } finally {
-    await server.close();
-  }
-});
+it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before', () =>
+  expectDumpAfterRollbacks(articles, splitArticles),
+);
 
 it('a transaction with a snapshot of its own is ended rather than lost', async () => {
   await client.query(articles);
