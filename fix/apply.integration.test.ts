@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isTransient } from '../lib/pg/errors.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import { testAction } from '../test/support/action.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
@@ -205,12 +206,13 @@ describe('faults', () => {
     const other = await inTransaction();
     const applying = apply([action()]);
     await waits();
-    // The build waits for others too, so Postgres may end either of the two; both try again.
-    const drop = () => owner.query(`DROP TABLE "or'ders"`);
-    const dropping = drop().catch((error) => {
-      if (error.code !== '40P01') throw error;
-      return drop();
-    });
+    // The build waits for others too, and both change the catalogue, so Postgres may end either; both try again.
+    const drop = (): Promise<unknown> =>
+      owner.query(`DROP TABLE "or'ders"`).catch((error) => {
+        if (!isTransient(error)) throw error;
+        return drop();
+      });
+    const dropping = drop();
     await other.query('COMMIT');
     await other.end();
     const [{ entries }] = await Promise.all([applying, dropping]);

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { OperationError } from '../lib/pg/errors.ts';
+import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import { isConcurrent } from './statement.ts';
 
 /** As the careful online-change tools do: give up soon, so that nobody queues behind the waiting DDL. */
@@ -22,8 +22,8 @@ const lockTimeoutFor = (sql: string) => (isConcurrent(sql) ? CONCURRENT_LOCK_TIM
 export const pauseAfter = (attempt: number, random = Math.random) =>
   Math.round(random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
 
-const retryable = (error: unknown) =>
-  ['55P03', '40P01', '57014'].includes((error as { code?: string }).code ?? '');
+/** query_canceled: the server's statement_timeout came before the lock did. */
+const retryable = (error: unknown) => isTransient(error) || (error as { code?: string }).code === '57014';
 
 /** Runs a statement with a short lock timeout, again after a pause that grows, a bounded number of times. */
 export async function withLockRetries(

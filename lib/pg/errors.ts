@@ -4,8 +4,13 @@ export class OperationError extends Error {}
 /** lock_not_available, deadlock_detected, serialization_failure: the same statement may do in a moment. */
 const TRANSIENT = new Set(['55P03', '40P01', '40001']);
 
-export const isTransient = (error: unknown): boolean =>
-  TRANSIENT.has((error as { code?: string }).code ?? '');
+/** Two sessions changed the same row of the catalogue, as DDL beside DDL may; Postgres gives it no code of its own. */
+const CATALOGUE_RACE = /^tuple concurrently (updated|deleted)$/;
+
+export function isTransient(error: unknown): boolean {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return TRANSIENT.has(code) || (code === 'XX000' && CATALOGUE_RACE.test(message));
+}
 
 /** The server ended the session, or the network did. */
 export function isConnectionLost(error: unknown): boolean {
