@@ -38,6 +38,9 @@ const clockEnvironment = (library: string, moment: number, zone: string): NodeJS
     LD_PRELOAD: library,
     FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`,
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    // Otherwise a wait of a thread for a length of time (condition variables, Atomics.wait) ends at once on recent C
+    // libraries, and whoever waits in a loop takes a processor for nothing.
+    FAKETIME_FORCE_MONOTONIC_FIX: '0',
   };
 };
 
