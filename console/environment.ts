@@ -1,22 +1,9 @@
 import { z } from 'zod';
 import { observed } from '../kpis/catalogue.ts';
+import { databaseUrl, token, whole } from '../lib/environmentValues.ts';
 
 const url = (example: string) =>
   z.url({ protocol: /^https?$/, error: `is not an http(s) URL; for example ${example}` });
-
-const databaseUrl = (example: string) =>
-  z.url({ protocol: /^postgres(ql)?$/, error: `is not a Postgres URL; for example ${example}` });
-
-const whole = (least: number, most: number, example: number) =>
-  z.coerce
-    .number({ error: `is not a number; for example ${example}` })
-    .int(`is not a whole number; for example ${example}`)
-    .min(least, `is below ${least}; for example ${example}`)
-    .max(most, `is above ${most}; for example ${example}`);
-
-const token = z
-  .string({ error: 'is missing; make one with: openssl rand -hex 24' })
-  .min(16, 'has fewer than 16 characters; make one with: openssl rand -hex 24');
 
 const schema = z
   .object({
