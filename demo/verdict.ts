@@ -4,7 +4,7 @@ import type { Case } from '../report/case.ts';
 import { type ClaimName, holds } from '../report/claims.ts';
 import { stepWindows } from '../report/comparison.ts';
 import { formats } from '../report/figures.ts';
-import { kpiFormat, windowsOf } from '../report/measured.ts';
+import { COMPARED_KPIS, kpiFormat, windowsOf } from '../report/measured.ts';
 import type { RecordedTrail, Recording } from '../report/recording.ts';
 
 interface PlanNode {
@@ -36,19 +36,7 @@ export const formatKpi = (value: number | null, id: string): string =>
   value === null ? 'no data' : kpiFormat(id)(value);
 
 /** The KPIs of which windows are recorded. */
-export const verdictKpis = [
-  'customer-latency-p95',
-  'request-failure-ratio',
-  'statement-latency-p95',
-  'statement-timeouts',
-  'pool-saturation',
-  'pool-wait-p95',
-  'pool-acquire-timeouts',
-  'rows-read-per-request',
-  'queries-per-request',
-  'checkout-failure-ratio',
-  'lost-basket-value',
-] as const;
+export const verdictKpis = [...COMPARED_KPIS, 'lost-basket-value'] as const;
 
 function explain(trail: RecordedTrail): string {
   const scans = sequentialScans(trail.plan);
