@@ -1,5 +1,7 @@
 import type { CheckContext } from '../check.ts';
+import type { NewIndex } from '../fix.ts';
 import type { QueryLimits } from '../readSession.ts';
+import type { Table } from '../relations.ts';
 import { BudgetExceeded, ConnectionFailed, NoTimeLeft } from '../session.ts';
 
 /** A statement's text on one line, cut for a title. */
@@ -13,6 +15,12 @@ export const snakeCase = (name: string): string => name.replaceAll(/([a-z])([A-Z
 
 /** What a fix that builds an index gets when it is verified. */
 export const toBeBuilt = { lock: '' };
+
+/** An index that is to be on a table. @param index its keys, as SQL */
+export const newIndexOn = (
+  { schema, name }: Table,
+  index: Pick<NewIndex, 'method' | 'keys' | 'ordered' | 'extension'>,
+): NewIndex => ({ schema, table: name, parts: [], ...index });
 
 /** What an online migration that rebuilds a table takes of it. */
 export const whileSwapped = { lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places' };

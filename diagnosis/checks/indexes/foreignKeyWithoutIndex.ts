@@ -1,6 +1,6 @@
 import { count } from '../../../lib/units/format.ts';
 import type { Check } from '../../check.ts';
-import { toBeBuilt } from '../shared.ts';
+import { newIndexOn, toBeBuilt } from '../shared.ts';
 
 const MIN_ROWS = 1_000;
 
@@ -58,14 +58,11 @@ export const check: Check = {
             automatic: true,
             summary: `index on ${table.name} (${list})`,
             ...toBeBuilt,
-            create: {
-              schema: table.schema,
-              table: table.name,
-              parts: [],
+            create: newIndexOn(table, {
               method: 'btree',
               keys: key.columns.map((column) => ({ column, expression: context.session.quote(column) })),
               ordered: false,
-            },
+            }),
             risk: 'Each insert writes one more index entry.',
             expectedEffect: 'a delete of a parent row no longer reads the child table',
           },

@@ -5,7 +5,7 @@ import type { Column, Table } from '../../relations.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
 import { about, merger, rewrite } from '../queries/about.ts';
 import { matters, withoutStatements } from '../queries/shared.ts';
-import { toBeBuilt } from '../shared.ts';
+import { newIndexOn, toBeBuilt } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */
 const MIN_ROWS = 1_000;
@@ -43,14 +43,12 @@ export const check: Check = {
         if (!table || !use || !sequential || table.estimatedRows < MIN_ROWS) continue;
         const columnOf = ({ column, wrapped }: ColumnUse) =>
           wrapped === null ? table.columns.find(({ name }) => name === column) : undefined;
-        const index = ({ name }: Column) => ({
-          schema: table.schema,
-          table: table.name,
-          parts: [],
-          method: 'gin' as const,
-          keys: [{ expression: session.quote(name), column: name }],
-          ordered: false,
-        });
+        const index = ({ name }: Column) =>
+          newIndexOn(table, {
+            method: 'gin',
+            keys: [{ expression: session.quote(name), column: name }],
+            ordered: false,
+          });
         const say = (column: Column, fix: FixOf<'index'> | FixOf<'rewrite'>, what: string) =>
           merge({
             ...about('missing-gin-index', entry, {

@@ -9,7 +9,7 @@ import type { Table } from '../../relations.ts';
 import type { ColumnUse, TableUse } from '../../sql/shape.ts';
 import { referenceTo, searchPath } from '../../workload.ts';
 import type { WorkloadEntry } from '../../workloadEntry.ts';
-import { endIfOver, shortly, toBeBuilt } from '../shared.ts';
+import { endIfOver, newIndexOn, shortly, toBeBuilt } from '../shared.ts';
 
 /** A smaller table is read as fast without an index. Rows. */
 const MIN_ROWS = 500;
@@ -436,14 +436,11 @@ async function describe(context: CheckContext, { table, keys, ordered, uses }: C
       automatic: true,
       summary: `index on ${table.name} (${list})`,
       ...toBeBuilt,
-      create: {
-        schema: table.schema,
-        table: table.name,
-        parts: [],
+      create: newIndexOn(table, {
         method: 'btree',
         keys: keys.map(({ expression, column }) => ({ expression, column })),
         ordered,
-      },
+      }),
       bytes,
       risk: 'Each insert, and each update of these columns, writes one more index entry. A build that fails leaves an invalid index, to be dropped.',
       expectedEffect: `the planner’s cost of its statements becomes about ${speedup >= 10 ? Math.round(speedup) : Math.round(speedup * 10) / 10} times smaller; their time by less`,

@@ -5,6 +5,7 @@ import type { FixOf, NewIndex } from '../../fix.ts';
 import { expressionFacts, qualify } from '../../proposals/expression.ts';
 import type { Table } from '../../relations.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
+import { newIndexOn } from '../shared.ts';
 import { about, merger, rewrite } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 
@@ -32,18 +33,15 @@ async function mutable(
   return (await expressionFacts(context, table, { expression, column })).mutable === true;
 }
 
-const onTable = (
-  { schema, name }: Table,
-  index: Pick<NewIndex, 'method' | 'keys' | 'ordered'>,
-): NewIndex => ({ schema, table: name, parts: [], ...index });
-
 /** What to write instead, and the index that serves it; an index only where the column has none that begins with it. */
 function insteadOf(context: CheckContext, table: Table, use: ColumnUse): FixOf<'rewrite'> {
   const { session, settings } = context;
   const { column } = use;
   const type = typeOf(table, column);
   const name = session.quote(column);
-  const after = (index: Pick<NewIndex, 'method' | 'keys' | 'ordered'>) => ({ create: onTable(table, index) });
+  const after = (index: Pick<NewIndex, 'method' | 'keys' | 'ordered'>) => ({
+    create: newIndexOn(table, index),
+  });
   const [only, ...more] = use.wrapping ?? [];
   const calls = (name: string) =>
     only !== undefined && more.length === 0 && 'call' in only && only.call === name;
@@ -132,7 +130,7 @@ export const check: Check = {
                 )
                   ? {}
                   : {
-                      create: onTable(table, {
+                      create: newIndexOn(table, {
                         method: 'gin',
                         keys: [{ expression: context.session.quote(column), column }],
                         ordered: false,

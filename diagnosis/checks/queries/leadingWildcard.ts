@@ -3,7 +3,7 @@ import { extensionSchema } from '../../catalogue.ts';
 import type { Check, CheckContext } from '../../check.ts';
 import { qualify } from '../../proposals/expression.ts';
 import type { ColumnUse } from '../../sql/shape.ts';
-import { toBeBuilt } from '../shared.ts';
+import { newIndexOn, toBeBuilt } from '../shared.ts';
 import { about, merger } from './about.ts';
 import { matters, withoutStatements } from './shared.ts';
 
@@ -66,15 +66,12 @@ export const check: Check = {
               automatic: true,
               summary: `trigram index on ${columns.join(', ')}`,
               ...toBeBuilt,
-              create: {
-                schema: table.schema,
-                table: table.name,
+              create: newIndexOn(table, {
                 extension: 'pg_trgm',
-                parts: [],
                 method: 'gin',
                 keys: keys.map((key) => ({ ...key, operatorClass })),
                 ordered: false,
-              },
+              }),
               risk: 'A GIN index makes changes of these columns slower; patterns below three characters still read all.',
               expectedEffect: 'a search reads the rows that hold the pattern’s trigrams instead of all',
             },
