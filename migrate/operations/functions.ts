@@ -60,3 +60,21 @@ export const definerFunction = (
   body: string,
 ): string =>
   functionSql(id(schema, fn), { ...signature, settings: definerSettingsOf(environment, indexed) }, body);
+
+/** A function of a trigger that fires after each statement; what it reads of the statement it keeps in the record `c`. */
+export const statementTriggerFunction = (
+  of: Environment & { schema: string },
+  fn: string,
+  body: string,
+): string =>
+  definerFunction(
+    of,
+    fn,
+    { returns: 'trigger', indexed: false },
+    `DECLARE
+  c  record;
+BEGIN
+${body}
+  RETURN NULL;
+END`,
+  );

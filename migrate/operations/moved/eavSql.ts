@@ -1,6 +1,6 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
 import type { Settings } from '../../../lib/pg/transaction.ts';
-import { definerFunction } from '../functions.ts';
+import { definerFunction, statementTriggerFunction } from '../functions.ts';
 import { boundSql, inRange } from './compare.ts';
 import {
   byEvent,
@@ -124,19 +124,6 @@ END`,
   );
 }
 
-/** A trigger function for the entities that a statement concerned. */
-const trigger = (e: Eav, fn: string, body: string): string =>
-  definerFunction(
-    e,
-    fn,
-    { returns: 'trigger', indexed: false },
-    `DECLARE
-  c  record;
-BEGIN
-${body}
-  RETURN NULL;
-END`,
-  );
 const handOver = (e: Eav, to: string) => (query: string) =>
   `${collected(e.entity, query)}
     ${handedTo(e.entity, id(e.schema, to))}`;
@@ -145,7 +132,7 @@ const handOver = (e: Eav, to: string) => (query: string) =>
 export const noteSql = (e: Eav): string =>
   [
     put(e),
-    trigger(
+    statementTriggerFunction(
       e,
       e.fn.note,
       byEvent(
@@ -161,7 +148,11 @@ DROP FUNCTION ${id(e.schema, e.fn.put)}(${keyTypes(e.entity)});`;
 
 /** From the cutover on: what is done to rows is in the documents at once. */
 export const forwardSql = (e: Eav): string =>
-  trigger(e, e.fn.forward, byEvent(columnsOf(e.entity, 'r'), emptySql(e), handOver(e, e.fn.put)));
+  statementTriggerFunction(
+    e,
+    e.fn.forward,
+    byEvent(columnsOf(e.entity, 'r'), emptySql(e), handOver(e, e.fn.put)),
+  );
 export const noForwardSql = (e: Eav): string => `DROP FUNCTION ${id(e.schema, e.fn.forward)}();`;
 
 /**
@@ -207,7 +198,7 @@ BEGIN
   END IF;
 END`,
     ),
-    trigger(
+    statementTriggerFunction(
       e,
       e.fn.reverse,
       `  IF current_setting(${literal(GUARD)}, true) = ${literal(to)} THEN

@@ -1,5 +1,5 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
-import { definerFunction } from '../functions.ts';
+import { definerFunction, statementTriggerFunction } from '../functions.ts';
 import {
   assign,
   chosenSql,
@@ -67,19 +67,13 @@ export function forwardSql(e: Extract): string {
     ${handedTo(e.identity, id(e.schema, e.fn.written))}`;
   return [
     written(e),
-    definerFunction(
+    statementTriggerFunction(
       e,
       e.fn.forward,
-      { returns: 'trigger', indexed: false },
-      `DECLARE
-  c  record;
-BEGIN
-${noting(e, `INSERT INTO ${queue} (key) SELECT n.${key} FROM ${to} AS n;`, {
-  INSERT: handOver(rows('new_rows')),
-  UPDATE: handOver(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`),
-})}
-  RETURN NULL;
-END`,
+      noting(e, `INSERT INTO ${queue} (key) SELECT n.${key} FROM ${to} AS n;`, {
+        INSERT: handOver(rows('new_rows')),
+        UPDATE: handOver(`${rows('new_rows')} EXCEPT ${rows('old_rows')}`),
+      }),
     ),
     fill(e),
   ].join('\n');
@@ -155,14 +149,10 @@ export function reverseSql(e: Extract): string {
    WHERE t.${key} = g.key AND ${image(e, 't')} <> ${image(e, 'n')};
 END`,
     ),
-    definerFunction(
+    statementTriggerFunction(
       e,
       e.fn.reverse,
-      { returns: 'trigger', indexed: false },
-      `DECLARE
-  c  record;
-BEGIN
-  IF current_setting(${literal(GUARD)}, true) = ${literal(e.into)} THEN
+      `  IF current_setting(${literal(GUARD)}, true) = ${literal(e.into)} THEN
     RETURN NULL;
   ELSIF TG_OP = 'TRUNCATE' THEN
     IF EXISTS (SELECT FROM ${from} AS t WHERE t.${key} IS NOT NULL) THEN
@@ -179,9 +169,7 @@ BEGIN
   END IF;
   IF c.keys IS NOT NULL THEN
     PERFORM ${id(e.schema, e.fn.back)}(c.keys);
-  END IF;
-  RETURN NULL;
-END`,
+  END IF;`,
     ),
   ].join('\n');
 }

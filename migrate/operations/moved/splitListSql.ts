@@ -1,5 +1,5 @@
 import { quote as id, literal, quoteList } from '../../../lib/pg/quote.ts';
-import { definerFunction } from '../functions.ts';
+import { definerFunction, statementTriggerFunction } from '../functions.ts';
 import { boundSql, inRange } from './compare.ts';
 import {
   byEvent,
@@ -128,18 +128,7 @@ END`,
 
 /** Calls a function with the keys of the rows that a statement concerned. */
 const trigger = (l: SplitList, { fn, calls }: { fn: string; calls: string }, body: string): string =>
-  definerFunction(
-    l,
-    fn,
-    { returns: 'trigger', indexed: false },
-    `DECLARE
-  c  record;
-BEGIN
-${body}
-  ${handedTo(l.key, id(l.schema, calls))}
-  RETURN NULL;
-END`,
-  );
+  statementTriggerFunction(l, fn, `${body}\n  ${handedTo(l.key, id(l.schema, calls))}`);
 
 /** What one statement did to the column is done to the new table, and the function that does it. */
 export function forwardSql(l: SplitList): string {
