@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -9,10 +9,9 @@ import { to as copyTo } from 'pg-copy-streams';
 import { readPolicy } from '../archive/policy.ts';
 import { listArchive, restoreArchive } from '../archive/read.ts';
 import { runArchive } from '../archive/run.ts';
-import { freePort } from '../lib/freePort.ts';
 import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/database.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
-import { startPostgres } from '../stack/postgres.ts';
+import { startPostgresIn } from '../stack/postgres.ts';
 
 /**
  * Archive and restore against plain COPY of the same rows: rows a second and bytes a row, some runs on one machine.
@@ -25,12 +24,8 @@ if (!(scale in scales) || !(Number(runs) >= 1)) {
 }
 
 const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-bench-'));
-await chmod(dir, 0o755);
-const server = await startPostgres({
-  dataDir: path.join(dir, 'pgdata'),
-  port: await freePort(),
+const server = await startPostgresIn(dir, {
   password: 'bench-only',
-  logFile: path.join(dir, 'postgres.log'),
   settings: { shared_preload_libraries: 'pg_stat_statements', shared_buffers: '256MB' },
 });
 const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-monitor' };

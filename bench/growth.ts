@@ -1,13 +1,12 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
-import { freePort } from '../lib/freePort.ts';
 import { resetShopDatabase } from '../sample-shop/data/database.ts';
 import { type ScaleName, scaleOf, scales } from '../sample-shop/data/scales.ts';
 import { GATEWAY_LATENCY_MS } from '../sample-shop/stores/payment.ts';
-import { type PostgresServer, startPostgres } from '../stack/postgres.ts';
+import { type PostgresServer, startPostgresIn } from '../stack/postgres.ts';
 import {
   type GrowthRecording,
   isComplete,
@@ -185,13 +184,8 @@ const program = new Command('growth')
   .action(async (part: string, options: Options) => {
     if (part !== 'prepare' && part !== 'measure')
       throw new InvalidArgumentError(`part is prepare or measure, not ${part}`);
-    await mkdir(options.dir, { recursive: true });
-    await chmod(options.dir, 0o755);
-    const server = await startPostgres({
-      dataDir: path.join(options.dir, 'pgdata'),
-      port: await freePort(),
+    const server = await startPostgresIn(options.dir, {
       password: 'growth-only',
-      logFile: path.join(options.dir, 'postgres.log'),
       settings: { shared_preload_libraries: 'pg_stat_statements', ...postgresSettings },
     });
     for (const signal of ['SIGINT', 'SIGTERM'] as const)

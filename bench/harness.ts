@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { freePort } from '../lib/freePort.ts';
 import { waitFor } from '../lib/waitFor.ts';
@@ -16,7 +15,7 @@ import { LoadMetrics } from '../sample-shop/load/metrics.ts';
 import { now, OpenLoop, ScheduleLag } from '../sample-shop/load/openLoop.ts';
 import { rateProfile } from '../sample-shop/load/profiles.ts';
 import { Summary } from '../sample-shop/load/summary.ts';
-import { startPostgres } from '../stack/postgres.ts';
+import { startPostgresIn } from '../stack/postgres.ts';
 
 /** One answer as the customer saw it. */
 export interface Sample {
@@ -48,8 +47,6 @@ export interface HarnessOptions {
   load?: Record<string, string>;
 }
 
-/** The server's log, in its directory. */
-export const LOG_FILE = 'postgres.log';
 const TOKEN = 'bench-only-on-this-machine';
 const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-monitor' };
 
@@ -58,13 +55,8 @@ const passwords = { owner: 'bench-owner', app: 'bench-app', monitor: 'bench-moni
  * that changes something below a running shop.
  */
 export async function startHarness({ dir, scale, rate, settings, binDir, load = {} }: HarnessOptions) {
-  await mkdir(dir, { recursive: true });
-  await chmod(dir, 0o755);
-  const server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
+  const server = await startPostgresIn(dir, {
     password: 'bench-only',
-    logFile: path.join(dir, LOG_FILE),
     binDir,
     settings: {
       shared_preload_libraries: 'pg_stat_statements',

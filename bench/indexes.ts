@@ -11,7 +11,8 @@ import type { Work } from '../fix/change.ts';
 import { quote } from '../lib/pg/quote.ts';
 import { mean, ratioOf } from '../lib/stats/interval.ts';
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
-import { LOG_FILE, startHarness } from './harness.ts';
+import { POSTGRES_LOG } from '../stack/postgres.ts';
+import { startHarness } from './harness.ts';
 
 /**
  * What the diagnosis predicts of each index that it suggests, against what the index does when it is built. A gentle
@@ -72,7 +73,7 @@ interface Round {
 const binDir = process.env['POSTGRES_BIN'];
 /** A cluster belongs to one major version. */
 const dir = path.join(tmpdir(), ['sqltrail-indexes', scale, ...(binDir?.match(/\d+/) ?? [])].join('-'));
-const logFile = path.join(dir, LOG_FILE);
+const logFile = path.join(dir, POSTGRES_LOG);
 const harness = await startHarness({
   dir,
   scale: scale as ScaleName,

@@ -1,5 +1,5 @@
 import '../sample-shop/useConfig.ts';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import { createShopDatabase, resetShopDatabase } from '../sample-shop/data/datab
 import { type ScaleName, scales } from '../sample-shop/data/scales.ts';
 import { sessionTimeZone, shopMapping } from '../sample-shop/migration/mapping.ts';
 import { tunedIndexes, tunedObjects } from '../sample-shop/schema/tuned.ts';
-import { startPostgres } from '../stack/postgres.ts';
+import { startPostgresIn } from '../stack/postgres.ts';
 import { startNode, waitUntilServing } from '../test/support/process.ts';
 import { onDatabase } from './onDatabase.ts';
 
@@ -46,13 +46,8 @@ if (!(scale in scales)) {
 }
 const say = (text: string) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 const dir = values.dir ?? (await mkdtemp(path.join(tmpdir(), 'sqltrail-bench-')));
-await mkdir(dir, { recursive: true });
-await chmod(dir, 0o755);
-const server = await startPostgres({
-  dataDir: path.join(dir, 'pgdata'),
-  port: await freePort(),
+const server = await startPostgresIn(dir, {
   password: 'bench-only',
-  logFile: path.join(dir, 'postgres.log'),
   // As in the story (stack/native.ts).
   settings: {
     shared_preload_libraries: 'pg_stat_statements',

@@ -1,12 +1,11 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { type DataModel, readModel, toMermaid, toSvg } from '../diagnosis/format/diagram.ts';
 import { defaultDiagnosis } from '../diagnosis/run.ts';
 import { openSession } from '../diagnosis/session.ts';
-import { freePort } from '../lib/freePort.ts';
-import { startPostgres } from '../stack/postgres.ts';
+import { startPostgresIn } from '../stack/postgres.ts';
 
 export const DOCS = path.join(import.meta.dirname, '..', 'docs');
 
@@ -99,13 +98,7 @@ export async function modelPages(url: string): Promise<Map<string, string>> {
 
 if (process.argv[1] === import.meta.filename) {
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-models-'));
-  await chmod(dir, 0o755);
-  const server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
-    password: 'docs-only',
-    logFile: path.join(dir, 'postgres.log'),
-  });
+  const server = await startPostgresIn(dir, { password: 'docs-only' });
   try {
     for (const [name, text] of await modelPages(server.url())) {
       await mkdir(path.dirname(path.join(DOCS, name)), { recursive: true });

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from '../lib/freePort.ts';
 import { openPrivateLog } from '../lib/privateFiles.ts';
 
 /** Where initdb and postgres of the platform's embedded package lie. */
@@ -34,6 +35,9 @@ export interface PostgresServer {
   /** Fast shutdown (SIGINT), then immediate (SIGQUIT) after the deadline. */
   stop(deadlineMs?: number): Promise<void>;
 }
+
+/** The log of {@link startPostgresIn}, in its directory. */
+export const POSTGRES_LOG = 'postgres.log';
 
 const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
@@ -234,4 +238,20 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       clearTimeout(late);
     },
   };
+}
+
+/** A server on a free port, whose data and log (`postgres.log`) lie in a directory, made where it is not there. */
+export async function startPostgresIn(
+  directory: string,
+  options: Pick<PostgresOptions, 'password' | 'settings' | 'binDir'>,
+): Promise<PostgresServer> {
+  await mkdir(directory, { recursive: true });
+  // Postgres does not run as root, and its own user has to reach its data.
+  await chmod(directory, 0o755);
+  return startPostgres({
+    ...options,
+    dataDir: path.join(directory, 'pgdata'),
+    port: await freePort(),
+    logFile: path.join(directory, POSTGRES_LOG),
+  });
 }

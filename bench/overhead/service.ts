@@ -6,8 +6,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../../lib/freePort.ts';
-import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+import { type PostgresServer, startPostgresIn } from '../../stack/postgres.ts';
 import { onDatabase } from '../onDatabase.ts';
 import { spanIds } from './spans.ts';
 
@@ -34,11 +33,8 @@ export async function install(): Promise<void> {
 
 /** The Postgres of the service, with the table that it reads; stays in {@link DIR}. */
 export async function startDatabase(): Promise<PostgresServer> {
-  const server = await startPostgres({
-    dataDir: path.join(DIR, 'pgdata'),
-    port: await freePort(),
+  const server = await startPostgresIn(DIR, {
     password: 'bench-only',
-    logFile: path.join(DIR, 'postgres.log'),
     settings: { shared_buffers: '64MB' },
   });
   try {

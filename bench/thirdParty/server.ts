@@ -1,7 +1,6 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { freePort } from '../../lib/freePort.ts';
-import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+import { type PostgresServer, startPostgresIn } from '../../stack/postgres.ts';
 
 /**
  * The server that databases are made and judged on: the embedded one, or the one of POSTGRES_BIN.
@@ -9,12 +8,9 @@ import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
  */
 export async function startJudgeServer(cluster: string): Promise<PostgresServer> {
   await mkdir(cluster, { recursive: true });
-  for (const directory of [path.dirname(cluster), cluster]) await chmod(directory, 0o755);
-  return startPostgres({
-    dataDir: path.join(cluster, 'pgdata'),
-    port: await freePort(),
+  await chmod(path.dirname(cluster), 0o755);
+  return startPostgresIn(cluster, {
     password: 'bench-only',
-    logFile: path.join(cluster, 'postgres.log'),
     binDir: process.env['POSTGRES_BIN'],
     settings: {
       shared_preload_libraries: 'pg_stat_statements',

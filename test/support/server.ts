@@ -1,8 +1,7 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from '../../lib/freePort.ts';
-import { type PostgresServer, startPostgres } from '../../stack/postgres.ts';
+import { type PostgresServer, startPostgresIn } from '../../stack/postgres.ts';
 
 export type ThrowawayServer = PostgresServer & { close(): Promise<void> };
 
@@ -19,13 +18,8 @@ export async function startThrowawayServer({
   binDir?: string | undefined;
 } = {}): Promise<ThrowawayServer> {
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-test-'));
-  // Postgres does not run as root, and its own user has to reach its data.
-  await chmod(dir, 0o755);
-  const server = await startPostgres({
-    dataDir: path.join(dir, 'pgdata'),
-    port: await freePort(),
+  const server = await startPostgresIn(dir, {
     password: 'test-only',
-    logFile: path.join(dir, 'postgres.log'),
     binDir,
     settings: { shared_preload_libraries: 'pg_stat_statements', fsync: 'off', ...settings },
   });
