@@ -1,28 +1,23 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { startNode } from '../test/support/process.ts';
 import { planPolicy, restorePolicy, runPolicy } from './partitions.ts';
 import { type ArchivePolicy, readPolicy } from './policy.ts';
 import { listArchive, queryArchive, verifyArchive } from './read.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let directory: string;
 let url: string;
 let policy: ArchivePolicy;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
   url = database.url;
-  client = new pg.Client(url);
-  await client.connect();
-  await client.query(await readFile('sample-shop/schema/refactored.sql', 'utf8'));
+  await database.client.query(await readFile('sample-shop/schema/refactored.sql', 'utf8'));
   // Five orders in each of eight months, the oldest three years ago, and the log of the same days.
-  await client.query(`
+  await database.client.query(`
     SET TimeZone = 'UTC';
     SELECT shop.ensure_months_ahead();
     SELECT shop.ensure_month(moment) FROM (SELECT now() - i * interval '5 months' AS moment FROM generate_series(0, 7) AS i) AS m;
@@ -39,15 +34,13 @@ beforeEach(async () => {
     SELECT order_id, placed_at, 1, 9.5, 1 + order_id % 3 FROM shop.order_keys, generate_series(1, 2);
     INSERT INTO shop.activity (at, action, path, payload)
     SELECT placed_at, 'view', '/products/' || order_id, '{"a": 1}' FROM shop.order_keys`);
-  await client.query(
+  await database.client.query(
     'SELECT shop.keep_sales(day, day) FROM (SELECT DISTINCT placed_at::date FROM shop.orders) AS sold (day)',
   );
   directory = await mkdtemp(path.join(tmpdir(), 'partitions-'));
   policy = await readPolicy('sample-shop/archive-refactored.yaml');
 });
 afterEach(async () => {
-  await client.end();
-  await database.drop();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -63,14 +56,16 @@ async function everywhere(table: string): Promise<string[]> {
     );
   const rowsOf = async (from: string) =>
     (
-      await client.query<{ row: Record<string, unknown> }>(
+      await database.client.query<{ row: Record<string, unknown> }>(
         `SELECT (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(to_jsonb(t))) AS row FROM ${from} AS t`,
       )
     ).rows.map(({ row }) => row);
   const live = await rowsOf(`shop.${table}`);
-  const known = await client.query("SELECT to_regclass('sqltrail.archive_partition') IS NOT NULL AS it");
+  const known = await database.client.query(
+    "SELECT to_regclass('sqltrail.archive_partition') IS NOT NULL AS it",
+  );
   const leaving = known.rows[0].it
-    ? await client.query<{ name: string }>(
+    ? await database.client.query<{ name: string }>(
         `SELECT format('%I.%I', t -> 'partition' ->> 'schema', t -> 'partition' ->> 'table') AS name
            FROM sqltrail.archive_partition AS p, jsonb_array_elements(p.tables) AS t
           WHERE p.state = 'leaving' AND t -> 'parent' ->> 'table' = $1
@@ -102,7 +97,7 @@ const all = async () => {
 };
 
 it('detaches, exports and drops whole months; late rows are told, and a month comes back', async () => {
-  const { rows: open } = await client.query(
+  const { rows: open } = await database.client.query(
     "UPDATE shop.orders SET status = 'shipped' WHERE id = (SELECT id FROM shop.orders ORDER BY placed_at LIMIT 1) RETURNING to_char(placed_at, '_YYYY_MM') AS month",
   );
   const before = await all();
@@ -113,17 +108,17 @@ it('detaches, exports and drops whole months; late rows are told, and a month co
     expect(results.find((result) => result.unit === unit.name)?.units, unit.name).toBe(eligible);
   expect(await all()).toEqual(before);
   expect((await verifyArchive({ url, directory })).filter(({ problem }) => problem)).toEqual([]);
-  const names = (await client.query("SELECT relname FROM pg_class WHERE relname ~ '^orders_\\d'")).rows.map(
-    ({ relname }) => relname,
-  );
+  const names = (
+    await database.client.query("SELECT relname FROM pg_class WHERE relname ~ '^orders_\\d'")
+  ).rows.map(({ relname }) => relname);
   // The month with an order that is not closed is as it was.
   expect(names).toContain(`orders${open[0].month}`);
   const [segment] = (await listArchive({ url })).filter(({ unit }) => unit === 'orders-by-month');
-  const { rows: sample } = await client.query(
+  const { rows: sample } = await database.client.query(
     `SELECT order_id, placed_at::text AS placed_at FROM shop.order_keys AS k WHERE NOT EXISTS (SELECT FROM shop.orders WHERE id = k.order_id) ORDER BY placed_at LIMIT 1`,
   );
   const late = () =>
-    client.query(
+    database.client.query(
       `INSERT INTO shop.orders (id, placed_at, contact_id, ship_address_id, bill_address_id, status, total, currency)
        SELECT $1, $2, contact_id, ship_address_id, bill_address_id, 'paid', 1, 'EUR' FROM shop.orders LIMIT 1`,
       [sample[0].order_id, sample[0].placed_at],
@@ -142,41 +137,41 @@ it('detaches, exports and drops whole months; late rows are told, and a month co
 it('keeps the sums of days that leave, and they stay right when some of their lines come back', async () => {
   const kept = async () =>
     (
-      await client.query(
+      await database.client.query(
         'SELECT day::text, orders, revenue FROM shop.sales_daily WHERE orders > 0 ORDER BY day',
       )
     ).rows;
   const keepAll = async () => {
-    for (let n = 1; n > 0; ) n = (await client.query('SELECT shop.keep_sales() AS n')).rows[0].n;
+    for (let n = 1; n > 0; ) n = (await database.client.query('SELECT shop.keep_sales() AS n')).rows[0].n;
   };
-  const { rows: oldest } = await client.query(
+  const { rows: oldest } = await database.client.query(
     'SELECT placed_at::date::text AS day, array_agg(order_id::text) AS keys FROM shop.order_keys GROUP BY 1 ORDER BY 1 LIMIT 2',
   );
   const [first, second] = oldest;
   // A month whose sums are not kept is held.
-  await client.query('DELETE FROM shop.sales_daily WHERE day = $1', [first.day]);
+  await database.client.query('DELETE FROM shop.sales_daily WHERE day = $1', [first.day]);
   await runPolicy({ url, policy, directory });
   expect(
-    (await client.query('SELECT FROM shop.orders WHERE placed_at::date = $1', [first.day])).rowCount,
+    (await database.client.query('SELECT FROM shop.orders WHERE placed_at::date = $1', [first.day])).rowCount,
   ).toBe(5);
   await keepAll();
   const before = await kept();
   expect(before.map(({ orders }) => orders)).toEqual([5, 5, 5, 5, 5, 5, 5]);
   await runPolicy({ url, policy, directory });
   for (const { day } of [first, second])
-    expect((await client.query('SELECT FROM shop.orders WHERE placed_at::date = $1', [day])).rowCount).toBe(
-      0,
-    );
+    expect(
+      (await database.client.query('SELECT FROM shop.orders WHERE placed_at::date = $1', [day])).rowCount,
+    ).toBe(0);
   // What has left is not summed up again.
-  await client.query('BEGIN; DELETE FROM shop.sales_daily');
-  const { rows: again } = await client.query('SELECT shop.keep_sales($1, $1) AS n', [second.day]);
+  await database.client.query('BEGIN; DELETE FROM shop.sales_daily');
+  const { rows: again } = await database.client.query('SELECT shop.keep_sales($1, $1) AS n', [second.day]);
   expect(again).toEqual([{ n: 0 }]);
-  await client.query('ROLLBACK');
+  await database.client.query('ROLLBACK');
   for (const [{ day, keys }, wanted] of [
     [first, { keys: first.keys.slice(0, 2) }],
     [second, {}],
   ] as const) {
-    const { rows } = await client.query(
+    const { rows } = await database.client.query(
       "SELECT segment FROM sqltrail.archive_partition WHERE unit = 'orders-by-month' AND left(lower, 7) = left($1, 7)",
       [day],
     );
@@ -186,7 +181,7 @@ it('keeps the sums of days that leave, and they stay right when some of their li
     expect(await kept()).toEqual(before);
   }
   // A line that is new is in no sum.
-  await client.query(
+  await database.client.query(
     `INSERT INTO shop.order_lines (order_id, placed_at, product_version_id, unit_price, quantity)
      SELECT order_id, placed_at, product_version_id, 1, 1 FROM shop.order_lines WHERE placed_at::date = $1 LIMIT 1`,
     [second.day],

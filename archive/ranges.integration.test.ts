@@ -4,24 +4,18 @@ import path from 'node:path';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { propertyRuns } from '../test/support/property.ts';
 import { planPolicy, runPolicy } from './partitions.ts';
 import type { ArchivePolicy } from './policy.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let directory: string;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
   directory = await mkdtemp(path.join(tmpdir(), 'ranges-'));
 });
 afterEach(async () => {
-  await client.end();
-  await database.drop();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -68,9 +62,9 @@ describe('a range of partitions leaves', () => {
         ),
         fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
         async (type, days, hours, filled) => {
-          await client.query(`DROP TABLE IF EXISTS log; DROP SCHEMA IF EXISTS sqltrail CASCADE; SET TimeZone = 'UTC';
+          await database.client.query(`DROP TABLE IF EXISTS log; DROP SCHEMA IF EXISTS sqltrail CASCADE; SET TimeZone = 'UTC';
             CREATE TABLE log (id bigint, at ${type}, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)`);
-          const { rows } = await client.query<{ at: string }>(
+          const { rows } = await database.client.query<{ at: string }>(
             `SELECT DISTINCT ${types[type]} AS at FROM unnest($1::int[]) AS h,
                LATERAL (SELECT date_trunc('day', now()) - make_interval(days => $2) + make_interval(hours => h) AS m) AS x
               ORDER BY 1`,
@@ -80,10 +74,10 @@ describe('a range of partitions leaves', () => {
           for (const [i, upper] of bounds.entries()) {
             const lower = bounds[i - 1];
             if (!lower) continue;
-            await client.query(
+            await database.client.query(
               `CREATE TABLE log_${i} PARTITION OF log FOR VALUES FROM (${lower}) TO (${upper})`,
             );
-            if (filled[i]) await client.query(`INSERT INTO log VALUES (${i}, ${lower})`);
+            if (filled[i]) await database.client.query(`INSERT INTO log VALUES (${i}, ${lower})`);
           }
           const [plan] = await planPolicy({ url: database.url, policy: policyOf(days) });
           expect(plan?.problems).toEqual([]);
@@ -91,7 +85,7 @@ describe('a range of partitions leaves', () => {
           expect((await run(policyOf(days)))[0]?.problems).toEqual([]);
           for (const [i, upper] of bounds.entries()) {
             if (i === 0) continue;
-            const { rows: is } = await client.query(
+            const { rows: is } = await database.client.query(
               `SELECT ${upper}::${type} <= ${cutoff} AS old, to_regclass('log_${i}') IS NULL AS gone`,
             );
             expect(is[0].gone, `${type} to ${upper}, cutoff ${cutoff}`).toBe(is[0].old);
@@ -116,7 +110,7 @@ describe('a range of partitions leaves', () => {
   ])(
     'never from a table that is partitioned %s: the policy is refused, nothing changes',
     async (_, columns, by, bound) => {
-      await client.query(`CREATE TABLE log (${columns})${by ? ` PARTITION BY ${by}` : ''};
+      await database.client.query(`CREATE TABLE log (${columns})${by ? ` PARTITION BY ${by}` : ''};
       ${bound ? `CREATE TABLE log_1 PARTITION OF log FOR VALUES ${bound};` : ''}
       CREATE INDEX ON log (id)`);
       const message = /public\.log is not partitioned by ranges of at.*Remove "partition: detach"/s;
@@ -124,7 +118,7 @@ describe('a range of partitions leaves', () => {
         message,
       );
       expect((await run(policyOf(30)))[0]?.problems.join()).toMatch(message);
-      if (bound) await client.query("INSERT INTO log VALUES (7, '2020-01-01')");
+      if (bound) await database.client.query("INSERT INTO log VALUES (7, '2020-01-01')");
     },
   );
 });

@@ -4,28 +4,22 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../lib/waitFor.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import type { ArchiveOptions } from './archival.ts';
 import { planPolicy, restorePolicy, runPolicy } from './partitions.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { listArchive, queryArchive } from './read.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let directory: string;
 let url: string;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
   url = database.url;
-  client = new pg.Client(url);
-  await client.connect();
   directory = await mkdtemp(path.join(tmpdir(), 'references-'));
 });
 afterEach(async () => {
-  await client.end();
-  await database.drop();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -46,7 +40,9 @@ const policyOf = (...units: ArchiveUnit[]): ArchivePolicy => ({ version: 1, unit
 const run = (policy: ArchivePolicy, more: Partial<ArchiveOptions> = {}) =>
   runPolicy({ url, policy, directory, dutyCycle: 1, ...more });
 const text = async (table: string) =>
-  (await client.query(`SELECT t::text AS row FROM ${table} AS t ORDER BY 1`)).rows.map(({ row }) => row);
+  (await database.client.query(`SELECT t::text AS row FROM ${table} AS t ORDER BY 1`)).rows.map(
+    ({ row }) => row,
+  );
 const restoreAll = async () => {
   for (const { id, state } of (await listArchive({ url })).toReversed())
     if (state === 'archived')
@@ -58,7 +54,7 @@ const deletionWaits = () =>
   waitFor(
     'the deletion to wait',
     async () => {
-      const { rowCount } = await client.query(
+      const { rowCount } = await database.client.query(
         "SELECT FROM pg_stat_activity WHERE application_name = 'sqltrail-archive' AND datname = current_database() AND wait_event_type = 'Lock'",
       );
       return rowCount === 1;
@@ -73,7 +69,7 @@ describe('what refers to rows that leave', () => {
   it.each(['CASCADE', 'SET NULL', 'SET DEFAULT', 'NO ACTION', 'RESTRICT'])(
     'ON DELETE %s: they stay, and the plan says so with their number; included, they leave with it',
     async (action) => {
-      await client.query(`${ORDERS} CREATE SCHEMA other;
+      await database.client.query(`${ORDERS} CREATE SCHEMA other;
         CREATE TABLE other.payments (id int PRIMARY KEY, "the order" int DEFAULT 9 REFERENCES orders ON DELETE ${action}, amount int);
         CREATE INDEX ON other.payments ("the order");
         INSERT INTO other.payments VALUES (1, 3, 10), (2, 3, 20), (3, 9, 30), (4, NULL, 40)`);
@@ -100,7 +96,7 @@ describe('what refers to rows that leave', () => {
   );
 
   it('what refers to a child of the unit keeps the whole unit', async () => {
-    await client.query(`${ORDERS}
+    await database.client.query(`${ORDERS}
       CREATE TABLE items (id int PRIMARY KEY, order_id int REFERENCES orders, UNIQUE (order_id, id));
       CREATE TABLE discounts (order_id int, item_id int, FOREIGN KEY (order_id, item_id) REFERENCES items (order_id, id) ON DELETE CASCADE);
       INSERT INTO items SELECT i * 10, i FROM generate_series(1, 9) AS i;
@@ -122,7 +118,7 @@ describe('what refers to rows that leave', () => {
 
   it('young answers keep old comments, and theirs, and nothing else; the run goes on', async () => {
     // 1 <- 2 <- 3 (young); 4 <- 5 <- 6, all old; 7 <-> 8, old; 9 answers itself.
-    await client.query(`CREATE TABLE comments (id int PRIMARY KEY, day date, answers int REFERENCES comments ON DELETE SET NULL DEFERRABLE);
+    await database.client.query(`CREATE TABLE comments (id int PRIMARY KEY, day date, answers int REFERENCES comments ON DELETE SET NULL DEFERRABLE);
       CREATE INDEX ON comments (answers);
       INSERT INTO comments VALUES (1, '2020-01-01', NULL), (2, '2020-01-01', 1), (3, '2999-01-01', 2), (4, '2020-01-01', NULL),
         (5, '2020-01-01', 4), (6, '2020-01-01', 5), (7, '2020-01-01', 8), (8, '2020-01-01', 7), (9, '2020-01-01', 9), (10, '2020-01-01', 11), (11, '2020-01-01', 12), (12, '2020-01-01', NULL)`);
@@ -144,7 +140,7 @@ describe('what refers to rows that leave', () => {
   });
 
   it('rows without a key as well, of a partitioned table too', async () => {
-    await client.query(`CREATE TABLE log (id int PRIMARY KEY, day date) PARTITION BY RANGE (id);
+    await database.client.query(`CREATE TABLE log (id int PRIMARY KEY, day date) PARTITION BY RANGE (id);
       CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (5); CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM (5) TO (100);
       INSERT INTO log SELECT i, '2020-01-01' FROM generate_series(0, 9) AS i;
       CREATE TABLE marks (id int REFERENCES log ON DELETE CASCADE, part int REFERENCES log_2 (id) ON DELETE SET NULL);
@@ -161,7 +157,7 @@ describe('what refers to rows that leave', () => {
   });
 
   it('one that comes between file and deletion, or while the deletion waits, is not lost', async () => {
-    await client.query(`${ORDERS}
+    await database.client.query(`${ORDERS}
       CREATE TABLE payments (id int PRIMARY KEY, order_id int REFERENCES orders ON DELETE CASCADE);
       CREATE INDEX ON payments (order_id)`);
     const other = new pg.Client(url);
@@ -171,7 +167,7 @@ describe('what refers to rows that leave', () => {
       onProgress: ({ event }) => {
         if (event === 'exported')
           // Committed before the deletion begins, and still open when it does.
-          inserting ??= client
+          inserting ??= database.client
             .query('INSERT INTO payments VALUES (1, 4)')
             .then(() => other.query('BEGIN; INSERT INTO payments VALUES (2, 5)'))
             .then(deletionWaits)
@@ -191,7 +187,7 @@ describe('what refers to rows that leave', () => {
   });
 
   it('a role whose default is another isolation sees what was committed in between', async () => {
-    await client.query(`${ORDERS} CREATE TABLE payments (order_id int REFERENCES orders ON DELETE CASCADE);
+    await database.client.query(`${ORDERS} CREATE TABLE payments (order_id int REFERENCES orders ON DELETE CASCADE);
       ALTER DATABASE ${database.name} SET default_transaction_isolation = 'repeatable read'`);
     const locker = new pg.Client(url);
     await locker.connect();
@@ -212,7 +208,7 @@ describe('what refers to rows that leave', () => {
   });
 
   it('rows of inheriting tables stay, with their own columns', async () => {
-    await client.query(`${ORDERS} CREATE TABLE rush (courier text) INHERITS (orders);
+    await database.client.query(`${ORDERS} CREATE TABLE rush (courier text) INHERITS (orders);
       INSERT INTO rush VALUES (3, '2020-01-01', 'by bike'), (20, '2020-01-01', 'by car')`);
     const before = await text('orders');
     const policy = policyOf(unit('orders'));
@@ -226,7 +222,7 @@ describe('what refers to rows that leave', () => {
   });
 
   it('tables of a unit that refer to each other in a circle leave and come back', async () => {
-    await client.query(`CREATE TABLE orders (id int PRIMARY KEY, day date, last_item int);
+    await database.client.query(`CREATE TABLE orders (id int PRIMARY KEY, day date, last_item int);
       CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders, replaces int REFERENCES items ON DELETE SET NULL);
       CREATE INDEX ON items (order_id); CREATE INDEX ON items (replaces);
       INSERT INTO orders SELECT i, '2020-01-01', i FROM generate_series(1, 9) AS i;
@@ -266,7 +262,7 @@ describe('what else happens on a deletion', () => {
     ['deletes elsewhere', 'IF OLD.id = 4 THEN DELETE FROM orders WHERE id = 5; END IF;', /trigger/],
     ['empties a table', 'IF OLD.id = 4 THEN TRUNCATE audit; END IF;', /alters or empties public\.audit/],
   ])('a trigger that %s: that unit stays with its reason, the others leave', async (_, body, reason) => {
-    await client.query(triggered(body));
+    await database.client.query(triggered(body));
     const before = await text('orders');
     const policy = policyOf(unit('orders'));
     expect(await planPolicy({ url, policy })).toMatchObject([
@@ -282,7 +278,7 @@ describe('what else happens on a deletion', () => {
   });
 
   it('a rule of a table that refers to the unit makes the foreign key fail: these units stay, the run goes on', async () => {
-    await client.query(`${ORDERS} CREATE TABLE other (id int PRIMARY KEY, day date); INSERT INTO other VALUES (1, '2020-01-01');
+    await database.client.query(`${ORDERS} CREATE TABLE other (id int PRIMARY KEY, day date); INSERT INTO other VALUES (1, '2020-01-01');
       CREATE TABLE payments (id int PRIMARY KEY, order_id int REFERENCES orders ON DELETE CASCADE);
       CREATE RULE soft AS ON DELETE TO payments DO INSTEAD NOTHING;
       INSERT INTO payments VALUES (1, 4)`);
@@ -302,14 +298,14 @@ describe('what else happens on a deletion', () => {
   });
 
   it('writes elsewhere that the policy allows are allowed', async () => {
-    await client.query(triggered('INSERT INTO audit VALUES (OLD.id);', 'AFTER DELETE'));
+    await database.client.query(triggered('INSERT INTO audit VALUES (OLD.id);', 'AFTER DELETE'));
     const allowed = unit('orders', { triggersMayWrite: [{ schema: 'public', table: 'audit' }] });
     expect(await run(policyOf(allowed))).toMatchObject([{ units: 9, kept: 0 }]);
     expect(await text('audit')).toHaveLength(9);
   });
 
   it('a rule, rows that cannot be seen, a table that is not there: these units are left, the others done', async () => {
-    await client.query(`${ORDERS}
+    await database.client.query(`${ORDERS}
       CREATE TABLE ruled (id int PRIMARY KEY, day date); INSERT INTO ruled VALUES (1, '2020-01-01');
       CREATE RULE soft AS ON DELETE TO ruled DO INSTEAD NOTHING;
       CREATE TABLE hidden (id int PRIMARY KEY, day date); INSERT INTO hidden SELECT i, '2020-01-01' FROM generate_series(1, 4) AS i;
@@ -355,12 +351,12 @@ describe('what else happens on a deletion', () => {
       expect(await text('hidden')).toHaveLength(4);
       expect(await text('secrets')).toHaveLength(1);
     } finally {
-      await client.query(`DROP OWNED BY ${database.name} CASCADE; DROP ROLE ${database.name}`);
+      await database.client.query(`DROP OWNED BY ${database.name} CASCADE; DROP ROLE ${database.name}`);
     }
   });
 
   it('triggers that stamp and audit what comes leave restored rows as they were, and are as they were', async () => {
-    await client.query(`CREATE TABLE orders (id int PRIMARY KEY, day date, updated timestamptz);
+    await database.client.query(`CREATE TABLE orders (id int PRIMARY KEY, day date, updated timestamptz);
       CREATE TABLE audit (id int GENERATED ALWAYS AS IDENTITY, at timestamptz DEFAULT now());
       INSERT INTO orders SELECT i, '2020-01-01', '2020-01-02' FROM generate_series(1, 9) AS i;
       CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated := now(); RETURN NEW; END $$;
@@ -398,7 +394,7 @@ describe('whole partitions', () => {
   const policy = policyOf(unit('orders', { partition: 'detach', children: [child('items', 'order_id')] }));
 
   it('that rows elsewhere refer to stay, and the plan says so', async () => {
-    await client.query(`${MONTHS}
+    await database.client.query(`${MONTHS}
       CREATE TABLE claims (order_id int, day date, FOREIGN KEY (order_id, day) REFERENCES orders ON DELETE CASCADE);
       INSERT INTO claims VALUES (4, '2020-02-05')`);
     const left = [{ units: 1, reason: 'public.claims (order_id, day) refers to them, ON DELETE CASCADE' }];
@@ -412,7 +408,9 @@ describe('whole partitions', () => {
   });
 
   it('with a child whose order is in another one stay, with that child', async () => {
-    await client.query(`${MONTHS} INSERT INTO items VALUES (99, 4, '2020-01-20'), (98, 1000, '2020-03-20')`);
+    await database.client.query(
+      `${MONTHS} INSERT INTO items VALUES (99, 4, '2020-01-20'), (98, 1000, '2020-03-20')`,
+    );
     const before = [await text('orders'), await text('items')];
     const [result] = await run(policy);
     expect(result).toMatchObject({ units: 3, problems: [] });
@@ -428,7 +426,7 @@ describe('whole partitions', () => {
   });
 
   it('with the lowest of all keys leave with it', async () => {
-    await client.query(`CREATE TABLE log (id bigint, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+    await database.client.query(`CREATE TABLE log (id bigint, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
       CREATE TABLE log_01 PARTITION OF log FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
       INSERT INTO log VALUES (-9223372036854775808, '2020-01-05'), (1, '2020-01-05')`);
     const before = await text('log');

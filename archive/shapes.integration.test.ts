@@ -2,26 +2,20 @@ import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { policyOf } from '../test/support/archive.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { listArchive, queryArchive, restoreArchive, verifyArchive } from './read.ts';
 import { runArchive } from './run.ts';
 
 const id = pg.escapeIdentifier;
 
-let database: TestDatabase;
+const database = databaseFor('each');
 let home: string;
-let client: pg.Client;
 beforeEach(async () => {
-  database = await createTestDatabase();
   home = await mkdtemp(path.join(tmpdir(), 'archive-shapes-'));
-  client = new pg.Client(database.url);
-  await client.connect();
 });
 afterEach(async () => {
-  await client.end();
-  await database.drop();
   await rm(home, { recursive: true, force: true });
 });
 
@@ -48,7 +42,9 @@ async function restoreAll(): Promise<number> {
 const told = async (...tables: string[]) =>
   Promise.all(
     tables.map(async (table) =>
-      (await client.query(`SELECT t::text AS row FROM ${table} AS t ORDER BY 1`)).rows.map(({ row }) => row),
+      (await database.client.query(`SELECT t::text AS row FROM ${table} AS t ORDER BY 1`)).rows.map(
+        ({ row }) => row,
+      ),
     ),
   );
 
@@ -68,8 +64,8 @@ async function roundTrip(tables: readonly string[], rows: number, ...units: Unit
 describe('archives and restores', () => {
   it('generated columns, which can be read in the archive, and identities that are always generated', async () => {
     const virtual =
-      Number((await client.query('SHOW server_version_num')).rows[0].server_version_num) >= 180_000;
-    await client.query(
+      Number((await database.client.query('SHOW server_version_num')).rows[0].server_version_num) >= 180_000;
+    await database.client.query(
       `CREATE TABLE rows (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, day date, n int, twice int GENERATED ALWAYS AS (n * 2) STORED
          ${virtual ? ', "más" text GENERATED ALWAYS AS (n::text || \'!\') VIRTUAL' : ''});
        INSERT INTO rows (day, n) SELECT '2020-01-01', i FROM generate_series(1, 5) AS i`,
@@ -82,7 +78,7 @@ describe('archives and restores', () => {
   });
 
   it('units with a uuid or a text as their key, and their children; single ones come back', async () => {
-    await client.query(
+    await database.client.query(
       `CREATE TABLE rows (id uuid PRIMARY KEY, day date); CREATE TABLE lines (row_id uuid REFERENCES rows, n int); CREATE INDEX ON lines (row_id);
        CREATE TABLE named (id varchar(40) PRIMARY KEY, day date); CREATE TABLE notes (of text, n int); CREATE INDEX ON notes (of);
        INSERT INTO rows SELECT gen_random_uuid(), '2020-01-01' FROM generate_series(1, 30); INSERT INTO lines SELECT id, n FROM rows, generate_series(1, 2) AS n;
@@ -103,7 +99,7 @@ describe('archives and restores', () => {
       },
     ];
     const before = await told('rows', 'lines', 'named', 'notes');
-    const { rows } = await client.query('SELECT id::text FROM rows ORDER BY id LIMIT 1');
+    const { rows } = await database.client.query('SELECT id::text FROM rows ORDER BY id LIMIT 1');
     // Several segments: the next begins after the last key.
     await runArchive({
       url: database.url,
@@ -130,7 +126,7 @@ describe('archives and restores', () => {
   });
 
   it('partitioned tables without a key, at every level', async () => {
-    await client.query(
+    await database.client.query(
       `CREATE TABLE rows (day date, n int) PARTITION BY RANGE (day);
        CREATE TABLE "rows-2019" PARTITION OF rows FOR VALUES FROM ('2019-01-01') TO ('2020-01-01');
        CREATE TABLE rows_2020 PARTITION OF rows FOR VALUES FROM ('2020-01-01') TO ('2021-01-01') PARTITION BY LIST (n);
@@ -199,11 +195,11 @@ describe('archives and restores', () => {
       'x'.repeat(63),
     ];
     const schema = 's\'c.h"ё';
-    await client.query(`CREATE SCHEMA ${id(schema)}`);
+    await database.client.query(`CREATE SCHEMA ${id(schema)}`);
     const units: Units = [];
     const tables = names.map((table) => `${id(schema)}.${id(table)}`);
     for (const [i, table] of names.entries()) {
-      await client.query(
+      await database.client.query(
         `CREATE TABLE ${tables[i]} (id int PRIMARY KEY, day date, ${columns.map((column) => `${id(column)} text`).join(', ')});
          INSERT INTO ${tables[i]} SELECT n, '2020-01-01', ${columns.map((_, c) => `'${i} ${c} ' || n`).join(', ')} FROM generate_series(1, 2) AS n`,
       );
@@ -220,7 +216,7 @@ describe('archives and restores', () => {
     }
     for (const [i, table] of tables.entries())
       if (i % 3 > 0)
-        await client.query(
+        await database.client.query(
           `ALTER TABLE ${table} ALTER COLUMN "o$$id" TYPE int USING id; CREATE INDEX ON ${table} ("o$$id")`,
         );
     await roundTrip(tables, 2 * units.length, ...units);
@@ -258,7 +254,7 @@ describe('archives and restores', () => {
 
   it('two tables of one name in two schemas, and in a schema that DuckDB has for itself', async () => {
     for (const schema of ['a', 'A', 'main', 'temp'])
-      await client.query(
+      await database.client.query(
         `CREATE SCHEMA IF NOT EXISTS "${schema}"; CREATE TABLE "${schema}".rows (day date, what text); INSERT INTO "${schema}".rows VALUES ('2020-01-01', '${schema}')`,
       );
     await archive(
@@ -275,20 +271,24 @@ describe('archives and restores', () => {
   });
 
   it('refuses what Postgres writes and does not read, before anything is moved', async () => {
-    await client.query(
+    await database.client.query(
       "CREATE TABLE rows (id int PRIMARY KEY, day date, what pg_node_tree); INSERT INTO rows VALUES (1, '2020-01-01')",
     );
     expect(await problemOf({ key: 'id' })).toMatch(
       /rows\.what is of the type pg_node_tree.*cannot read back/,
     );
-    await client.query(
+    await database.client.query(
       "ALTER TABLE rows DROP what, ADD at timestamp(0); UPDATE rows SET at = '294276-12-31 23:59:59.999999'",
     );
-    const version = Number((await client.query('SHOW server_version_num')).rows[0].server_version_num);
+    const version = Number(
+      (await database.client.query('SHOW server_version_num')).rows[0].server_version_num,
+    );
     if (version >= 160_000)
       expect(await problemOf({ key: 'id' })).toMatch(/not read back \(at: 294277-01-01 00:00:00\)/);
-    await client.query('ALTER TABLE rows ADD what text');
-    await client.query('ALTER TABLE rows DROP what; CREATE TABLE wide (id numeric PRIMARY KEY, day date)');
+    await database.client.query('ALTER TABLE rows ADD what text');
+    await database.client.query(
+      'ALTER TABLE rows DROP what; CREATE TABLE wide (id numeric PRIMARY KEY, day date)',
+    );
     expect(await problemOf({ key: 'id', table: { schema: 'public', table: 'wide' } })).toMatch(
       /wide\.id is of the type numeric; a key is a whole number, a uuid or a text/,
     );
@@ -296,22 +296,14 @@ describe('archives and restores', () => {
 });
 
 describe('a database in another encoding', () => {
-  async function inEncoding(encoding: string): Promise<void> {
-    const admin = new pg.Client(inject('postgresUrl'));
-    await admin.connect();
-    await client.end();
-    await database.drop();
-    await admin.query(
-      `CREATE DATABASE ${id(database.name)} TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc`,
+  const inEncoding = (encoding: string) =>
+    database.makeAnew(
+      `TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc`,
     );
-    await admin.end();
-    client = new pg.Client(database.url);
-    await client.connect();
-  }
 
   it('LATIN1', async () => {
     await inEncoding('LATIN1');
-    await client.query(
+    await database.client.query(
       `CREATE TABLE "größe" (id text PRIMARY KEY, day date, "naïve" text, fixed char(4), tags text[]);
        INSERT INTO "größe" VALUES ('é', '2020-01-01', 'Ünïcödé £ ' || chr(255), 'ß', '{"ä b",NULL}'), ('b', '2020-01-01', '', NULL, '{}')`,
     );
@@ -323,21 +315,21 @@ describe('a database in another encoding', () => {
 
   it('SQL_ASCII, with text that is UTF-8, and with text that is nothing', async () => {
     await inEncoding('SQL_ASCII');
-    await client.query(
+    await database.client.query(
       `CREATE TABLE rows (id int PRIMARY KEY, day date, body text, tags text[]);
        INSERT INTO rows VALUES (1, '2020-01-01', 'Müller \\303', '{a,"é b"}'), (2, '2020-01-01', NULL, NULL)`,
     );
     await roundTrip(['rows'], 2, { key: 'id' });
     const bits = async () =>
       (
-        await client.query(
+        await database.client.query(
           "SELECT id, encode(convert_to(body, 'SQL_ASCII'), 'hex') AS b FROM rows ORDER BY 1",
         )
       ).rows;
     await archive({ key: 'id' });
     expect((await query('SELECT body FROM rows ORDER BY id')).rows[0]).toEqual({ body: 'Müller \\303' });
     await restoreAll();
-    await client.query(
+    await database.client.query(
       `SET client_encoding = 'SQL_ASCII'; INSERT INTO rows SELECT 3, '2020-01-01', convert_from('\\x4dfc6c6c6572205c2022c3a9220a80'::bytea, 'SQL_ASCII'), NULL`,
     );
     const before = await bits();
@@ -357,13 +349,13 @@ describe('an archive of before', () => {
   it('is read, gone on with and restored', async () => {
     await cp(fixture, home, { recursive: true });
     const journal = JSON.parse(await readFile(path.join(fixture, 'journal.json'), 'utf8'));
-    await client.query(
+    await database.client.query(
       `CREATE TABLE notes (id int PRIMARY KEY, at date NOT NULL, price numeric(8,2), done boolean, body text, tags text[], seen timestamptz);
        CREATE TABLE note_lines (note_id int, n int, text text); CREATE INDEX ON note_lines (note_id);
        CREATE TABLE log (at text, line text)`,
     );
     const insert = (table: string, rows: object[], more = '') =>
-      client.query(
+      database.client.query(
         `INSERT INTO ${table} ${more} SELECT * FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`,
         [JSON.stringify(rows)],
       );
@@ -383,7 +375,7 @@ describe('an archive of before', () => {
     await archive({ table: { schema: 'public', table: 'log' }, age: 'at' });
     await insert('sqltrail.archive_segment', journal.archive_segment, 'OVERRIDING SYSTEM VALUE');
     await insert('sqltrail.archive_excluded', journal.archive_excluded);
-    await client.query(
+    await database.client.query(
       "SELECT setval(pg_get_serial_sequence('sqltrail.archive_segment', 'id'), (SELECT max(id) FROM sqltrail.archive_segment))",
     );
     expect((await query('SELECT count(*)::INT AS n, sum(price)::VARCHAR AS sum FROM notes')).rows).toEqual([
@@ -409,8 +401,8 @@ describe('an archive of before', () => {
     expect((await query('SELECT count(*)::INT AS n FROM notes')).rows).toEqual([{ n: 11 }]);
     expect(await restoreAll()).toBe(7 + 5 + 6);
     // As the rows are written in the fixture.
-    await client.query("SET TimeZone = 'UTC'");
-    const { rows } = await client.query(
+    await database.client.query("SET TimeZone = 'UTC'");
+    const { rows } = await database.client.query(
       'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM notes AS t) AS notes, (SELECT jsonb_agg(to_jsonb(t) ORDER BY n) FROM note_lines AS t) AS lines, (SELECT jsonb_agg(to_jsonb(t) ORDER BY line) FROM log AS t) AS log',
     );
     // Of the first segment, one unit had come back before and was deleted then.

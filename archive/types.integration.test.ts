@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { policyOf } from '../test/support/archive.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { arrayOf, builtIn, declared, ofExtensions, type Values } from '../test/support/pgValues.ts';
 import { listArchive, restoreArchive } from './read.ts';
 import { runArchive } from './run.ts';
@@ -13,18 +13,12 @@ import { runArchive } from './run.ts';
 const RUNS = Number(process.env['SQLTRAIL_PROPERTY_RUNS'] ?? 2);
 const id = pg.escapeIdentifier;
 
-let database: TestDatabase;
+const database = databaseFor('each');
 let home: string;
-let client: pg.Client;
 beforeEach(async () => {
-  database = await createTestDatabase();
   home = await mkdtemp(path.join(tmpdir(), 'archive-types-'));
-  client = new pg.Client(database.url);
-  await client.connect();
 });
 afterEach(async () => {
-  await client.end();
-  await database.drop();
   await rm(home, { recursive: true, force: true });
 });
 
@@ -44,7 +38,7 @@ async function restoreAll(): Promise<number> {
   return restored;
 }
 const count = async (table = 'rows') =>
-  (await client.query(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n as number;
+  (await database.client.query(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n as number;
 
 /** Whatever changes how a value is written; the second set is there when it is read back. */
 const sessions = [
@@ -69,13 +63,13 @@ const sessions = [
   ],
 ];
 async function setDatabase(settings: readonly string[] = []): Promise<void> {
-  const { rows } = await client.query<{ oid: string; lc: boolean }>(
+  const { rows } = await database.client.query<{ oid: string; lc: boolean }>(
     "SELECT oid, EXISTS (SELECT FROM pg_collation WHERE collcollate = 'C.UTF-8') AS lc FROM pg_database WHERE datname = current_database()",
   );
-  await client.query(`ALTER DATABASE ${id(database.name)} RESET ALL`);
+  await database.client.query(`ALTER DATABASE ${id(database.name)} RESET ALL`);
   for (const setting of settings)
     if (rows[0]?.lc || !setting.startsWith('lc_'))
-      await client.query(`ALTER DATABASE ${id(database.name)} SET ${setting}`);
+      await database.client.query(`ALTER DATABASE ${id(database.name)} SET ${setting}`);
 }
 
 interface TestColumn {
@@ -88,12 +82,12 @@ interface TestColumn {
 
 /** A column of each type that this server has, and one of its arrays. */
 async function everyColumn(): Promise<TestColumn[]> {
-  await client.query(
+  await database.client.query(
     `CREATE TYPE mood AS ENUM ('sad', 'B c', '"', ','); CREATE DOMAIN host AS inet; CREATE DOMAIN percent AS numeric(8, 3);
      CREATE TYPE pair AS (a text, b inet); CREATE TYPE pairs AS (all_of pair[], n int); CREATE DOMAIN whole_pair AS pair;
      CREATE TYPE even AS RANGE (subtype = int4)`,
   );
-  const { rows } = await client.query<{
+  const { rows } = await database.client.query<{
     name: string;
     type: string;
     array: boolean;
@@ -127,12 +121,12 @@ async function everyColumn(): Promise<TestColumn[]> {
   }
   for (const [type, values] of Object.entries(declared)) add(type, type, values, true, ',');
   for (const [extension, { type, values }] of Object.entries(ofExtensions)) {
-    const { rowCount } = await client.query('SELECT FROM pg_available_extensions WHERE name = $1', [
+    const { rowCount } = await database.client.query('SELECT FROM pg_available_extensions WHERE name = $1', [
       extension,
     ]);
     if (rowCount === 0) continue;
-    await client.query(`CREATE EXTENSION ${extension}`);
-    const { rows: of } = await client.query(
+    await database.client.query(`CREATE EXTENSION ${extension}`);
+    const { rows: of } = await database.client.query(
       "SELECT typsend <> 0 AS send FROM pg_type WHERE typname = $1 AND typtype = 'b'",
       [type],
     );
@@ -146,14 +140,14 @@ describe('values come back as they were', () => {
     'of every type, and its arrays, bit by bit, whatever the settings of sessions are',
     async () => {
       const columns = await everyColumn();
-      await client.query(
+      await database.client.query(
         `CREATE TABLE rows (id bigint PRIMARY KEY, day date, ${columns.map(({ name, type }) => `${id(name)} ${type}`).join(', ')})`,
       );
       const binary = columns.filter((column) => column.binary);
       const written = columns.filter((column) => !column.binary);
       const told = async () =>
         (
-          await client.query(
+          await database.client.query(
             `SELECT id, encode(record_send(ROW(${binary.map(({ name }) => `t.${id(name)}`).join(', ')})), 'hex') AS bits,
                   ARRAY[${written.map(({ name }) => `t.${id(name)}::text`).join(', ')}] AS texts, num_nulls(${columns
                     .slice(0, 90)
@@ -166,9 +160,9 @@ describe('values come back as they were', () => {
       let cases = 0;
       await fc.assert(
         fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 20 }), async (rows) => {
-          await client.query('TRUNCATE rows');
+          await database.client.query('TRUNCATE rows');
           for (const [at, values] of rows.entries())
-            await client.query(
+            await database.client.query(
               `INSERT INTO rows VALUES (${at}, '2020-01-01', ${values.map((_, i) => `$${i + 1}`).join(', ')})`,
               values,
             );

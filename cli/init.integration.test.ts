@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { exporterQueries } from '../collector/exporterQueries.ts';
 import { readConfig } from '../config/load.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { startNode } from '../test/support/process.ts';
 import { roleSql, scramVerifier } from './monitorRole.ts';
 
@@ -36,8 +36,7 @@ const SCHEMA = `
   ANALYZE`;
 
 let dir: string;
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let metrics: Server;
 let target: string;
 const role = `library_monitor_${crypto.randomUUID().slice(0, 8)}`;
@@ -45,10 +44,7 @@ const SECRET = 'pass\'word "§ with everything';
 
 beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-init-'));
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(SCHEMA);
+  await database.client.query(SCHEMA);
   metrics = createServer((_request, response) =>
     response.end(
       `target_info{service_name="lending.api"} 1
@@ -62,10 +58,8 @@ db_client_connection_wait_time_bucket{db_client_connection_pool_name="loans",le=
 });
 afterAll(async () => {
   metrics?.close();
-  await owner?.query(`DROP OWNED BY ${role}`).catch(() => {});
-  await owner?.query(`DROP ROLE IF EXISTS ${role}`);
-  await owner?.end();
-  await database?.drop();
+  await database.client?.query(`DROP OWNED BY ${role}`).catch(() => {});
+  await database.client?.query(`DROP ROLE IF EXISTS ${role}`);
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -124,7 +118,8 @@ describe('init', () => {
   });
 
   it('shows the role, and makes it only with --yes and a password', async () => {
-    const roles = async () => (await owner.query('SELECT FROM pg_roles WHERE rolname = $1', [role])).rowCount;
+    const roles = async () =>
+      (await database.client.query('SELECT FROM pg_roles WHERE rolname = $1', [role])).rowCount;
     const words = [database.url, '--role', role, '--create-role', '--force', '--out', file('role.yaml')];
     const shown = await init(words);
     expect([shown.code, await roles()], shown.output).toEqual([0, 0]);
@@ -139,7 +134,7 @@ describe('init', () => {
   });
 
   it('that role answers every query of the exporter, with ages, and reads no row', async () => {
-    await owner.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+    await database.client.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
     const url = new URL(database.url);
     url.username = role;
     url.password = encodeURIComponent(SECRET);

@@ -2,16 +2,15 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { anyMoment, anyZone } from '../test/support/dates.ts';
 import { propertyRuns } from '../test/support/property.ts';
 
 const DAYS = 500;
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let query: string;
 
 beforeAll(async () => {
@@ -19,13 +18,6 @@ beforeAll(async () => {
     await readFile(path.join(import.meta.dirname, 'postgres_exporter.queries.yaml'), 'utf8'),
   ) as Record<string, { query: string }>;
   query = queries['sqltrail_age']?.query ?? '';
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-});
-afterAll(async () => {
-  await owner?.end();
-  await database?.drop();
 });
 
 /**
@@ -70,13 +62,13 @@ it('the cold share is that of the rows themselves on every day of the year and i
   await fc.assert(
     fc.asyncProperty(anyMoment, anyZone, anyStyle, async (moment, zone, style) => {
       const now = moment.toISOString();
-      await owner.query('BEGIN');
+      await database.client.query('BEGIN');
       try {
-        await owner.query(
+        await database.client.query(
           `${model(now)} SET LOCAL TimeZone = ${pg.escapeLiteral(zone)}; ${filled} SET LOCAL DateStyle = ${style}`,
         );
         const at = (text: string) => text.replaceAll('now()', `'${now}'::timestamptz`);
-        const { rows } = await owner.query<Age>(at(query));
+        const { rows } = await database.client.query<Age>(at(query));
         const said = new Map(rows.map((row) => [row.relname, Number(row.cold_ratio)]));
         for (const [table, days] of [
           ['shop.orders', 365],
@@ -84,14 +76,14 @@ it('the cold share is that of the rows themselves on every day of the year and i
           ['shop.carts', 90],
           ['orders', 365],
         ] as const) {
-          const { rows: truth } = await owner.query<{ cold: number }>(
+          const { rows: truth } = await database.client.query<{ cold: number }>(
             at(`SELECT avg((at < now() - ${days} * interval '1 day')::int)::float8 AS cold FROM given`),
           );
           // A page is a day, a step of the histogram five; each partition has an end that is not full, and a map.
           expect(Math.abs((said.get(table) ?? Number.NaN) - (truth[0]?.cold ?? 0)), table).toBeLessThan(0.03);
         }
       } finally {
-        await owner.query('ROLLBACK');
+        await database.client.query('ROLLBACK');
       }
     }),
     { numRuns: propertyRuns(12) },

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { exposition } from '../lib/prometheus/exposition.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import { CONSOLE_TOKEN, startConsole } from '../test/support/console.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { startNode } from '../test/support/process.ts';
 import { metricsOf } from '../watch/metrics.ts';
@@ -18,21 +18,13 @@ import { TraceStore } from './traces/store.ts';
 const LOOKUP = 'SELECT sum(fee) FROM loan WHERE book = $1';
 const BUDGET_MS = 60_000;
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('all');
 let dir: string;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-  await client.query(`
+  await database.client.query(`
     CREATE EXTENSION pg_stat_statements;
     CREATE TABLE loan AS SELECT i AS id, i % 5000 AS book, 1 AS fee, repeat('x', 60) AS note FROM generate_series(1, 60000) AS i;
     ANALYZE loan`);
-});
-afterAll(async () => {
-  await client?.end();
-  await database?.drop();
 });
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-watch-'));
@@ -58,7 +50,7 @@ const observe = (url = database.url, turn = new Gate('The diagnosis', 1, 9)): Pr
     },
   );
 const lookUp = async (times: number) => {
-  for (let at = 0; at < times; at += 1) await client.query(LOOKUP, [at]);
+  for (let at = 0; at < times; at += 1) await database.client.query(LOOKUP, [at]);
 };
 const runOf = async (observed: ObservedDatabase) => {
   await observed.diagnosis.scheduled(BUDGET_MS);
@@ -88,7 +80,7 @@ describe('a scheduled run', () => {
     );
     expect(metrics).toContain('sqltrail_diagnosis_complete{database="lending"} 1');
     expect(metrics).toContain('sqltrail_diagnosis_runs_total{database="lending",outcome="complete"} 2');
-    await client.query('CREATE INDEX loan_book ON loan (book)');
+    await database.client.query('CREATE INDEX loan_book ON loan (book)');
     expect([await stateOf(again), await stateOf(again), await stateOf(again)]).toEqual([
       'open',
       'open',
@@ -97,7 +89,7 @@ describe('a scheduled run', () => {
   });
 
   it('sees a statement that is slower since its plan changed, and not one that is merely called more', async () => {
-    await client.query('CREATE INDEX IF NOT EXISTS loan_book ON loan (book)');
+    await database.client.query('CREATE INDEX IF NOT EXISTS loan_book ON loan (book)');
     const observed = await observe();
     const ratio = async () => (await runOf(observed)).history;
     for (let run = 0; run < 5; run += 1) {
@@ -106,7 +98,7 @@ describe('a scheduled run', () => {
       expect(plans.find(({ summary }) => summary === 'SELECT loan')?.plans.length).toBe(1);
     }
     expect(observed.diagnosis.reading.watch?.slowdowns).toEqual([]);
-    await client.query('DROP INDEX loan_book');
+    await database.client.query('DROP INDEX loan_book');
     for (let run = 0; run < 2; run += 1) {
       await lookUp(40);
       await ratio();
@@ -131,7 +123,7 @@ describe('a scheduled run', () => {
       await waitFor(
         'five to wait',
         async () => {
-          const { rows } = await client.query(
+          const { rows } = await database.client.query(
             "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
           );
           return rows[0].n === 5;
@@ -165,7 +157,7 @@ describe('a scheduled run', () => {
 
   it('without grants finds what may be seen, and is not complete', async () => {
     const role = `${database.name}_reader`;
-    await client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+    await database.client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
     try {
       const url = new URL(database.url);
       url.username = role;
@@ -175,7 +167,7 @@ describe('a scheduled run', () => {
       expect(['complete', 'partial']).toContain(run?.outcome);
       expect(observed.diagnosis.reading.last?.blind.map(({ remedy }) => remedy).join()).toMatch(/GRANT/);
     } finally {
-      await client.query(`DROP ROLE ${role}`);
+      await database.client.query(`DROP ROLE ${role}`);
     }
   });
 

@@ -1,18 +1,13 @@
-import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { readCapabilities, readSettings, readStatements, readTables } from './catalogue.ts';
 import { type OpenSession, openSession } from './session.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let session: OpenSession;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client({ connectionString: database.url });
-  await owner.connect();
-  await owner.query(`CREATE EXTENSION pg_stat_statements;
+  await database.client.query(`CREATE EXTENSION pg_stat_statements;
     CREATE TABLE "Übel; DROP" (id int PRIMARY KEY, "a""b" text UNIQUE, c numeric NOT NULL DEFAULT 1);
     CREATE TABLE child (id int, parent int REFERENCES "Übel; DROP" (id), at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
     CREATE TABLE child_2026 PARTITION OF child FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
@@ -27,11 +22,8 @@ beforeAll(async () => {
     dutyCycle: 1,
   });
 });
-
 afterAll(async () => {
   await session.close();
-  await owner.end();
-  await database.drop();
 });
 
 it('reads tables with hostile names, keys, partitions, expression indexes and statistics', async () => {
@@ -71,9 +63,10 @@ it('reads tables with hostile names, keys, partitions, expression indexes and st
 it('reads capabilities, settings and the workload, which leaves transaction control out', async () => {
   const capabilities = await readCapabilities(session);
   expect(capabilities).toMatchObject({ pgStatStatements: true, isReplica: false, hypopg: false });
-  for (let i = 0; i < 3; i += 1) await owner.query('SELECT count(*) FROM "Übel; DROP" WHERE id > $1', [i]);
-  await owner.query('BEGIN');
-  await owner.query('COMMIT');
+  for (let i = 0; i < 3; i += 1)
+    await database.client.query('SELECT count(*) FROM "Übel; DROP" WHERE id > $1', [i]);
+  await database.client.query('BEGIN');
+  await database.client.query('COMMIT');
   const { statements, windowSeconds } = await readStatements(session, capabilities);
   expect(statements.find(({ text }) => text.includes('"Übel; DROP" WHERE'))).toMatchObject({
     calls: 3,

@@ -1,6 +1,5 @@
-import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, forgetStatements, type TestDatabase } from '../test/support/database.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { databaseFor, forgetStatements } from '../test/support/database.ts';
 import { unhurried } from '../test/support/unhurried.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { fixSql } from './fixSql.ts';
@@ -10,8 +9,7 @@ import { diagnose } from './run.ts';
  * Forms in which applications and their ORMs ask, and tables that are not plain ones. Each was once not seen
  * (partitions, views, documents, whole indexes) or seen where nothing was wrong (indexes on fields, partial indexes).
  */
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let diagnosis: Diagnosis;
 
 const statements: [sql: string, values: unknown[]][] = [
@@ -36,10 +34,7 @@ const statements: [sql: string, values: unknown[]][] = [
 ];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(`CREATE EXTENSION pg_stat_statements;
+  await database.client.query(`CREATE EXTENSION pg_stat_statements;
     CREATE TABLE reading (id int NOT NULL, sensor int NOT NULL, at timestamptz NOT NULL, v int NOT NULL) PARTITION BY RANGE (at);
     CREATE TABLE reading_a PARTITION OF reading FOR VALUES FROM ('2024-01-01') TO ('2025-06-01');
     CREATE TABLE reading_b PARTITION OF reading FOR VALUES FROM ('2025-06-01') TO ('2028-01-01');
@@ -64,13 +59,10 @@ beforeAll(async () => {
     INSERT INTO log SELECT i, (i * 7919) % 30000, repeat('z', 60) FROM generate_series(1, 60000) i;
     CREATE INDEX log_brin ON log USING brin (ref);
     ANALYZE reading_a, reading_b, dog, sale, item, kept, event, log`);
-  await owner.query(forgetStatements);
-  for (let at = 0; at < 10; at += 1) for (const [sql, values] of statements) await owner.query(sql, values);
+  await database.client.query(forgetStatements);
+  for (let at = 0; at < 10; at += 1)
+    for (const [sql, values] of statements) await database.client.query(sql, values);
   diagnosis = await diagnose(unhurried(database.url, { only: ['indexes', 'queries'] }));
-});
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
 });
 
 const found = (check: string) =>
@@ -94,7 +86,7 @@ it('a document and an array want GIN, but not where a field has its index', asyn
     if (check === 'missing-gin-index' && fix?.kind === 'index') {
       const { sql, undo } = fixSql(fix);
       expect(sql).toEqual([expect.stringContaining('USING gin')]);
-      for (const statement of [...sql, ...undo]) await owner.query(statement);
+      for (const statement of [...sql, ...undo]) await database.client.query(statement);
     }
 });
 

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isTransient } from '../lib/pg/errors.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import { testAction } from '../test/support/action.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { createTestDatabase, databaseFor } from '../test/support/database.ts';
 import { indexState } from '../test/support/indexState.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { alwaysSlower, asItIs, measuredAs } from '../test/support/slower.ts';
@@ -17,21 +17,15 @@ import { type ApplyEvent, applyActions } from './apply.ts';
 import { readJournal } from './journal.ts';
 import { undoActions } from './undo.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('each');
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(`CREATE EXTENSION pg_stat_statements;
+  await database.client.query(`CREATE EXTENSION pg_stat_statements;
     CREATE TABLE "or'ders" (id int, "e""mail" text);
     INSERT INTO "or'ders" SELECT i, 'm' || i FROM generate_series(1, 20000) i; ANALYZE`);
 });
 afterEach(async () => {
   vi.restoreAllMocks();
-  await owner.end();
-  await database.drop();
 });
 
 const action = (more: Partial<Action> = {}): Action =>
@@ -68,13 +62,13 @@ describe('indexes', () => {
     const { entries } = await apply([action()]);
     expect(entries).toMatchObject([{ state: 'kept', owner: 'postgres' }]);
     expect(entries[0]?.reviewOn).toMatch(/^\d{4}-\d\d-\d\d$/);
-    expect(await indexState(owner, target)).toBe('valid');
-    const { rows } = await owner.query("SELECT obj_description('i'::regclass) AS comment");
+    expect(await indexState(database.client, target)).toBe('valid');
+    const { rows } = await database.client.query("SELECT obj_description('i'::regclass) AS comment");
     expect(rows[0].comment).toContain('temporary, by sqltrail');
     const { events } = await apply([action()]);
     expect(events.map(({ type }) => type)).toEqual(['skipped']);
     await undoActions({ url: database.url, signal: new AbortController().signal, onUndone: () => {} });
-    expect(await indexState(owner, target)).toBe('absent');
+    expect(await indexState(database.client, target)).toBe('absent');
     expect(await readJournal(database.url)).toMatchObject([{ state: 'reverted' }]);
   });
 
@@ -83,21 +77,23 @@ describe('indexes', () => {
     const applying = apply([action()]);
     await waits();
     // Nobody queues behind it.
-    await owner.query('SET statement_timeout = 2000');
-    await owner.query(`INSERT INTO "or'ders" VALUES (0, 'x')`);
+    await database.client.query('SET statement_timeout = 2000');
+    await database.client.query(`INSERT INTO "or'ders" VALUES (0, 'x')`);
     await other.query('COMMIT');
     await other.end();
     expect((await applying).entries).toMatchObject([{ state: 'kept' }]);
-    expect(await indexState(owner, target)).toBe('valid');
+    expect(await indexState(database.client, target)).toBe('valid');
   });
 
   it("an invalid index that somebody else's broken build left is not touched", async () => {
-    await owner.query(`INSERT INTO "or'ders" VALUES (1, 'twice'), (2, 'twice')`);
-    await owner.query(`CREATE UNIQUE INDEX CONCURRENTLY i ON "or'ders" ("e""mail")`).catch(() => {});
-    expect(await indexState(owner, target)).toBe('invalid');
+    await database.client.query(`INSERT INTO "or'ders" VALUES (1, 'twice'), (2, 'twice')`);
+    await database.client
+      .query(`CREATE UNIQUE INDEX CONCURRENTLY i ON "or'ders" ("e""mail")`)
+      .catch(() => {});
+    expect(await indexState(database.client, target)).toBe('invalid');
     await apply([action()]);
-    expect(await indexState(owner, target)).toBe('invalid');
-    expect(await indexState(owner, { ...target, name: 'i_1' })).toBe('valid');
+    expect(await indexState(database.client, target)).toBe('invalid');
+    expect(await indexState(database.client, { ...target, name: 'i_1' })).toBe('valid');
   });
 
   it('a statement that fails is reported, leaves nothing behind, and the next action goes on', async () => {
@@ -124,10 +120,10 @@ describe('indexes', () => {
     await blocker.end();
     expect((await readJournal(database.url))[0]?.state).toBe('applying');
     // The server ends the orphaned build when it next talks to the client, or completes it; both are taken up.
-    await sessionsEnd(owner);
+    await sessionsEnd(database.client);
     const { entries } = await apply([]);
     expect(entries).toMatchObject([{ state: 'kept' }]);
-    expect(await indexState(owner, target)).toBe('valid');
+    expect(await indexState(database.client, target)).toBe('valid');
   });
 });
 
@@ -142,7 +138,7 @@ const waits = () =>
   waitFor(
     'the build waits',
     async () => {
-      const { rows } = await owner.query(
+      const { rows } = await database.client.query(
         "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND wait_event_type = 'Lock' AND datname = current_database()",
       );
       return rows.length > 0;
@@ -150,7 +146,8 @@ const waits = () =>
     { deadlineMs: PATIENCE_MS },
   );
 /** What a broken build leaves, whatever its name. */
-const broken = async () => (await owner.query('SELECT FROM pg_index WHERE NOT indisvalid')).rowCount;
+const broken = async () =>
+  (await database.client.query('SELECT FROM pg_index WHERE NOT indisvalid')).rowCount;
 
 describe('faults', () => {
   const setting = action({
@@ -184,7 +181,7 @@ describe('faults', () => {
     const applying = apply([action()]);
     const told = expect(applying).rejects.toThrow(/connection was lost.*run this again/);
     await waits();
-    await owner.query(
+    await database.client.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND datname = current_database()",
     );
     await told;
@@ -193,22 +190,22 @@ describe('faults', () => {
     expect(await broken()).toBe(1);
     expect((await apply([])).entries).toMatchObject([{ state: 'kept' }]);
     expect(await broken()).toBe(0);
-    expect(await indexState(owner, target)).toBe('valid');
+    expect(await indexState(database.client, target)).toBe('valid');
   });
 
   it('a column dropped since the plan, and a table dropped in the build, are told; nothing is left behind', async () => {
-    await owner.query(`ALTER TABLE "or'ders" DROP COLUMN "e""mail"`);
+    await database.client.query(`ALTER TABLE "or'ders" DROP COLUMN "e""mail"`);
     expect((await apply([action()])).entries[0]).toMatchObject({
       state: 'failed',
       note: expect.stringContaining('does not exist'),
     });
-    await owner.query(`ALTER TABLE "or'ders" ADD COLUMN "e""mail" text`);
+    await database.client.query(`ALTER TABLE "or'ders" ADD COLUMN "e""mail" text`);
     const other = await inTransaction();
     const applying = apply([action()]);
     await waits();
     // The build waits for others too, and both change the catalogue, so Postgres may end either; both try again.
     const drop = (): Promise<unknown> =>
-      owner.query(`DROP TABLE "or'ders"`).catch((error) => {
+      database.client.query(`DROP TABLE "or'ders"`).catch((error) => {
         if (!isTransient(error)) throw error;
         return drop();
       });
@@ -217,7 +214,7 @@ describe('faults', () => {
     await other.end();
     const [{ entries }] = await Promise.all([applying, dropping]);
     expect(['kept', 'failed']).toContain(entries[0]?.state);
-    expect(await indexState(owner, target)).toBe('absent');
+    expect(await indexState(database.client, target)).toBe('absent');
     await undoActions({ url: database.url, signal, onUndone: () => {} });
     expect(await readJournal(database.url)).toMatchObject([{ state: 'reverted' }]);
   });
@@ -228,28 +225,28 @@ describe('faults', () => {
       state: 'failed',
       note: expect.stringMatching(/MB free; building i needs/),
     });
-    expect(await indexState(owner, target)).toBe('absent');
+    expect(await indexState(database.client, target)).toBe('absent');
   });
 
   // Only root may mount; elsewhere the fault cannot be made.
   it.skipIf(process.getuid?.() !== 0)('a disk that fills in the build leaves nothing behind', async () => {
     const small = await mkdtemp(path.join(tmpdir(), 'small-'));
-    const data = (await owner.query('SHOW data_directory')).rows[0].data_directory;
+    const data = (await database.client.query('SHOW data_directory')).rows[0].data_directory;
     const { uid } = await stat(data);
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=256k,uid=${uid}`, 'tmpfs', small]).status !== 0)
       return;
     const space = `small_${database.name}`;
     try {
-      await owner.query(`CREATE TABLESPACE ${space} LOCATION '${small}'`);
+      await database.client.query(`CREATE TABLESPACE ${space} LOCATION '${small}'`);
       const [sql] = action().sql;
       const { entries } = await apply([action({ sql: [`${sql} TABLESPACE ${space}`] }), setting]);
       expect(entries.map(({ state, note }) => [state, note])).toEqual([
         ['failed', expect.stringContaining('No space left')],
         ['kept', 'not measured: no windows were asked for'],
       ]);
-      expect(await indexState(owner, target)).toBe('absent');
+      expect(await indexState(database.client, target)).toBe('absent');
     } finally {
-      await owner.query(`DROP TABLESPACE IF EXISTS ${space}`);
+      await database.client.query(`DROP TABLESPACE IF EXISTS ${space}`);
       spawnSync('umount', [small]);
       await rm(small, { recursive: true });
     }
@@ -380,7 +377,7 @@ const sessionsEnd = (client: pg.Client) =>
 
 describe('measured', () => {
   it('an action that makes its statements slower is reverted by itself', async () => {
-    await owner.query(
+    await database.client.query(
       'CREATE FUNCTION slow() RETURNS void LANGUAGE sql VOLATILE AS $$ SELECT pg_sleep(0.001) $$',
     );
     const load = new pg.Client(database.url);
@@ -408,7 +405,7 @@ describe('measured', () => {
     await load.end();
     expect(events.at(-1)).toMatchObject({ type: 'reverted' });
     expect(entries).toMatchObject([{ state: 'reverted', note: expect.stringContaining('slower') }]);
-    const source = await owner.query("SELECT prosrc FROM pg_proc WHERE proname = 'slow'");
+    const source = await database.client.query("SELECT prosrc FROM pg_proc WHERE proname = 'slow'");
     expect(source.rows[0].prosrc).toContain('0.001');
   });
 
@@ -423,7 +420,7 @@ describe('measured', () => {
       ...more,
     });
   const there = async () =>
-    (await owner.query("SELECT to_regclass('step') AS there")).rows[0].there === 'step';
+    (await database.client.query("SELECT to_regclass('step') AS there")).rows[0].there === 'step';
   const windows = { windows: 2, windowMs: 10 };
   const types = (events: ApplyEvent[]) =>
     events.map((event) => (event.type === 'measuring' ? event.what : event.type));
@@ -512,20 +509,23 @@ describe('measured', () => {
     expect(types(events).slice(-2)).toEqual(['reverted', 'reverted']);
     expect(entries.map(({ state }) => state)).toEqual(['reverted', 'reverted']);
     expect(entries[0]?.note).toBe('only “index i” needed it, which was reverted');
-    expect(await indexState(owner, target)).toBe('absent');
+    expect(await indexState(database.client, target)).toBe('absent');
     // Between the two, and before.
     for (const state of ['reverted', 'undoing']) {
       await apply([needed], taken);
-      expect(await indexState(owner, target)).toBe('valid');
-      await owner.query('UPDATE sqltrail.action SET state = $1 WHERE id = $2', [state, 'maintenance:step']);
+      expect(await indexState(database.client, target)).toBe('valid');
+      await database.client.query('UPDATE sqltrail.action SET state = $1 WHERE id = $2', [
+        state,
+        'maintenance:step',
+      ]);
       await apply([], taken);
-      expect(await indexState(owner, target), state).toBe('absent');
+      expect(await indexState(database.client, target), state).toBe('absent');
     }
     // What has shown a use of its own stays.
     await apply([needed], taken);
-    await owner.query("UPDATE sqltrail.action SET outcome = 'better' WHERE id = $1", [needed.id]);
+    await database.client.query("UPDATE sqltrail.action SET outcome = 'better' WHERE id = $1", [needed.id]);
     await apply([], taken);
-    expect(await indexState(owner, target)).toBe('valid');
+    expect(await indexState(database.client, target)).toBe('valid');
   });
 
   it('what a run left applied and not judged is judged by the next one, asked for or not', async () => {
@@ -589,8 +589,8 @@ describe('measured', () => {
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },
     ]);
-    expect(await indexState(owner, { ...target, name: 'useless' })).toBe('absent');
-    expect(await indexState(owner, target)).toBe('valid');
+    expect(await indexState(database.client, { ...target, name: 'useless' })).toBe('absent');
+    expect(await indexState(database.client, target)).toBe('valid');
   });
 
   async function queryidOf(like: string): Promise<string> {
@@ -598,7 +598,7 @@ describe('measured', () => {
     await waitFor(
       'the statement is seen',
       async () => {
-        const { rows } = await owner.query(
+        const { rows } = await database.client.query(
           'SELECT queryid::text FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE query LIKE $1 AND datname = current_database()',
           [like],
         );
@@ -612,7 +612,7 @@ describe('measured', () => {
 });
 
 it('a second run at the same time is refused', async () => {
-  await owner.query('SELECT pg_advisory_lock(7236544101)');
+  await database.client.query('SELECT pg_advisory_lock(7236544101)');
   await expect(apply([action()])).rejects.toThrow(/another run/);
   await expect(
     undoActions({ url: database.url, signal: new AbortController().signal, onUndone: () => {} }),

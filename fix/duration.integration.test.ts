@@ -1,30 +1,24 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { testAction } from '../test/support/action.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import type { Action } from './action.ts';
 import { applyActions } from './apply.ts';
 import { expectedSeconds, timeText, withTimes } from './duration.ts';
 import { readJournal } from './journal.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(`CREATE EXTENSION pg_trgm; CREATE TABLE "small, (one)" (id int, "na""me" text);
+  await database.client.query(`CREATE EXTENSION pg_trgm; CREATE TABLE "small, (one)" (id int, "na""me" text);
     CREATE TABLE large AS SELECT i AS id, md5(i::text) AS "na""me" FROM generate_series(1, 200000) i;
     INSERT INTO "small, (one)" SELECT * FROM large LIMIT 2000;
     CREATE TABLE secret AS SELECT 1 AS id; CREATE ROLE reader_${database.name} LOGIN PASSWORD 'reads';
     GRANT SELECT ON large TO reader_${database.name}`);
 });
 afterAll(async () => {
-  await owner.query(`DROP OWNED BY reader_${database.name}; DROP ROLE reader_${database.name}`);
-  await owner.end();
-  await database.drop();
+  await database.client.query(`DROP OWNED BY reader_${database.name}; DROP ROLE reader_${database.name}`);
 });
 
 const index = (table: string, keys: string[], more: Partial<Action> & { method?: string } = {}) => {

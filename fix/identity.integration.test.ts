@@ -1,7 +1,7 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { testAction } from '../test/support/action.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import type { Action } from './action.ts';
 import { type ApplyEvent, applyActions } from './apply.ts';
 import { readJournal } from './journal.ts';
@@ -9,21 +9,11 @@ import { checkActions } from './planCheck.ts';
 import { indexStatement } from './statement.ts';
 import { undoActions } from './undo.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 const signal = new AbortController().signal;
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-});
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
-});
 beforeEach(async () => {
-  await owner.query(`DROP SCHEMA IF EXISTS sqltrail CASCADE; DROP EXTENSION IF EXISTS pg_trgm CASCADE;
+  await database.client.query(`DROP SCHEMA IF EXISTS sqltrail CASCADE; DROP EXTENSION IF EXISTS pg_trgm CASCADE;
     DROP SCHEMA public CASCADE; CREATE SCHEMA public;
     CREATE TABLE orders (id int, mail text, at date);
     INSERT INTO orders SELECT i, 'm' || i, date '2026-01-01' + i FROM generate_series(1, 50) AS i`);
@@ -83,7 +73,7 @@ async function undo(...ids: string[]) {
 
 /** Every index with its OID, validity and comment; every relation with its options; columns, extensions, settings. */
 async function catalogue(): Promise<string[]> {
-  const { rows } = await owner.query<{ line: string }>(
+  const { rows } = await database.client.query<{ line: string }>(
     `SELECT format('%s %s %s %s', indexrelid, indisvalid, pg_get_indexdef(indexrelid), obj_description(indexrelid)) AS line
        FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid WHERE relnamespace = 'public'::regnamespace
      UNION ALL SELECT format('%s %s %s', oid::regclass, relkind, reloptions) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('i', 'I')
@@ -96,14 +86,14 @@ async function catalogue(): Promise<string[]> {
 }
 const indexes = async () =>
   (
-    await owner.query<{ name: string }>(
+    await database.client.query<{ name: string }>(
       "SELECT relname AS name FROM pg_class WHERE relkind IN ('i', 'I') AND relnamespace = 'public'::regnamespace ORDER BY 1",
     )
   ).rows.map(({ name }) => name);
 
 describe('indexes', () => {
   it("an owner's index that Postgres named as we would is neither taken for ours nor dropped", async () => {
-    await owner.query('CREATE INDEX ON orders (mail) WHERE id > 40');
+    await database.client.query('CREATE INDEX ON orders (mail) WHERE id > 40');
     const before = await catalogue();
     const { states, notes } = await apply(onMail);
     expect(states).toEqual(['kept']);
@@ -122,7 +112,7 @@ describe('indexes', () => {
   ])('%s of the wanted name, of 63 bytes: another name is chosen', async (_, sql) => {
     const name = `${'ї'.repeat(30)}_"x`;
     expect(Buffer.byteLength(name)).toBe(63);
-    await owner.query(sql.replace('"NAME"', pg.escapeIdentifier(name)));
+    await database.client.query(sql.replace('"NAME"', pg.escapeIdentifier(name)));
     const before = await catalogue();
     const built = index(`CREATE INDEX CONCURRENTLY ${pg.escapeIdentifier(name)} ON "orders" ("mail")`);
     expect((await apply(built)).states).toEqual(['kept']);
@@ -132,7 +122,7 @@ describe('indexes', () => {
   });
 
   it('where an index does the same already, nothing is built and nothing undone; a constraint’s counts', async () => {
-    await owner.query('ALTER TABLE orders ADD CONSTRAINT "one mail" UNIQUE (mail)');
+    await database.client.query('ALTER TABLE orders ADD CONSTRAINT "one mail" UNIQUE (mail)');
     const before = await catalogue();
     const { states, notes } = await apply(onMail);
     expect(notes).toBe('nothing to do: the index one mail of orders does the same');
@@ -140,13 +130,13 @@ describe('indexes', () => {
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual(before);
     // Once it is gone, the index is wanted.
-    await owner.query('ALTER TABLE orders DROP CONSTRAINT "one mail"');
+    await database.client.query('ALTER TABLE orders DROP CONSTRAINT "one mail"');
     expect((await apply(onMail)).states).toEqual(['kept']);
   });
 
   it("an owner's INVALID index is left and said", async () => {
-    await owner.query('CREATE INDEX orders_mail_idx ON orders (mail)');
-    await owner.query(
+    await database.client.query('CREATE INDEX orders_mail_idx ON orders (mail)');
+    await database.client.query(
       "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_mail_idx'::regclass",
     );
     const before = await catalogue();
@@ -168,15 +158,15 @@ describe('indexes', () => {
     ['left with a renamed column', 'ALTER TABLE orders RENAME mail TO email'],
   ])('ours, %s by the owner since, is known and goes', async (_, sql) => {
     await apply(onMail);
-    for (const statement of sql.split('; ')) await owner.query(statement);
+    for (const statement of sql.split('; ')) await database.client.query(statement);
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await indexes()).toEqual([]);
   });
 
   it('one that the owner made in place of ours, under its name, is his', async () => {
     await apply(onMail);
-    await owner.query('DROP INDEX orders_mail_idx');
-    await owner.query('CREATE INDEX orders_mail_idx ON orders (mail)');
+    await database.client.query('DROP INDEX orders_mail_idx');
+    await database.client.query('CREATE INDEX orders_mail_idx ON orders (mail)');
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await indexes()).toEqual(['orders_mail_idx']);
   });
@@ -198,7 +188,7 @@ describe('indexes', () => {
     await apply(onMail, setting('f', 'ALTER TABLE orders SET (fillfactor = 80)'));
     const onId = index('CREATE INDEX CONCURRENTLY "orders_id_idx" ON "public"."orders" ("id")');
     await apply(onId);
-    await owner.query('CLUSTER orders USING orders_id_idx');
+    await database.client.query('CLUSTER orders USING orders_id_idx');
     const { failed } = await undo();
     expect(failed).toEqual([expect.stringMatching(/orders_id_idx stays: the table is clustered by it/)]);
     expect(await indexes()).toEqual(['orders_id_idx']);
@@ -207,7 +197,7 @@ describe('indexes', () => {
       'reverted',
       'undoing',
     ]);
-    await owner.query('ALTER TABLE orders SET WITHOUT CLUSTER');
+    await database.client.query('ALTER TABLE orders SET WITHOUT CLUSTER');
     expect((await undo()).failed).toEqual([]);
     expect(await indexes()).toEqual([]);
   });
@@ -216,14 +206,14 @@ describe('indexes', () => {
 describe('partitioned tables', () => {
   const onWhole = index('CREATE INDEX CONCURRENTLY "events_mail_idx" ON "public"."events" ("mail")');
   beforeEach(async () => {
-    await owner.query(`CREATE TABLE events (id int, mail text, at date) PARTITION BY RANGE (at);
+    await database.client.query(`CREATE TABLE events (id int, mail text, at date) PARTITION BY RANGE (at);
       CREATE TABLE events_25 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (id);
       CREATE TABLE events_25_rest PARTITION OF events_25 DEFAULT;
       CREATE TABLE "events ""26" PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')`);
   });
   const valid = async () =>
     (
-      await owner.query<{ valid: boolean }>(
+      await database.client.query<{ valid: boolean }>(
         "SELECT bool_and(indisvalid) AS valid FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid WHERE relnamespace = 'public'::regnamespace",
       )
     ).rows[0]?.valid;
@@ -238,17 +228,17 @@ describe('partitioned tables', () => {
       'events_mail_idx',
     ]);
     expect(await valid()).toBe(true);
-    await owner.query(
+    await database.client.query(
       "CREATE TABLE events_27 PARTITION OF events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
     );
     expect(await indexes()).toHaveLength(5);
-    await owner.query('DROP TABLE events_27');
+    await database.client.query('DROP TABLE events_27');
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual(before);
   });
 
   it("a partition's own index is not attached, so it is there after undo", async () => {
-    await owner.query('CREATE INDEX ON "events ""26" (mail)');
+    await database.client.query('CREATE INDEX ON "events ""26" (mail)');
     const before = await catalogue();
     expect((await apply(onWhole)).notes).toContain(
       'no index for events as a whole: events "26 has one already',
@@ -260,13 +250,15 @@ describe('partitioned tables', () => {
 
   it('a partition that came since with an index of its own keeps it: undo says why it stops', async () => {
     await apply(onWhole);
-    await owner.query('CREATE TABLE events_27 (LIKE events); CREATE INDEX "mine" ON events_27 (mail)');
-    await owner.query(
+    await database.client.query(
+      'CREATE TABLE events_27 (LIKE events); CREATE INDEX "mine" ON events_27 (mail)',
+    );
+    await database.client.query(
       "ALTER TABLE events ATTACH PARTITION events_27 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
     );
     expect((await undo()).failed).toEqual([expect.stringContaining('dropping it would also drop mine')]);
     expect(await indexes()).toContain('mine');
-    await owner.query('ALTER TABLE events DETACH PARTITION events_27');
+    await database.client.query('ALTER TABLE events DETACH PARTITION events_27');
     expect((await undo()).failed).toEqual([]);
     expect(await indexes()).toEqual(['mine']);
   });
@@ -274,10 +266,12 @@ describe('partitioned tables', () => {
 
 describe('settings and extensions', () => {
   it('options come back as they were, in their order; what the owner set since is left and said', async () => {
-    await owner.query(
+    await database.client.query(
       'ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.3, fillfactor = 70, toast.autovacuum_enabled = off)',
     );
-    await owner.query('ALTER TABLE orders ALTER mail SET (n_distinct = 7), ALTER mail SET STATISTICS 250');
+    await database.client.query(
+      'ALTER TABLE orders ALTER mail SET (n_distinct = 7), ALTER mail SET STATISTICS 250',
+    );
     const before = await catalogue();
     const careless = [
       setting(
@@ -296,21 +290,22 @@ describe('settings and extensions', () => {
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual(before);
     await apply(...careless);
-    await owner.query('ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.1)');
+    await database.client.query('ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.1)');
     expect((await undo()).left).toEqual([
       'autovacuum_vacuum_scale_factor of orders left as the owner set it since',
     ]);
     expect(
-      (await owner.query("SELECT reloptions FROM pg_class WHERE relname = 'orders'")).rows[0].reloptions,
+      (await database.client.query("SELECT reloptions FROM pg_class WHERE relname = 'orders'")).rows[0]
+        .reloptions,
     ).toEqual(['fillfactor=70', 'autovacuum_vacuum_scale_factor=0.1']);
   });
 
   it('settings of the database and of a role come back, lists too', async () => {
     const name = pg.escapeIdentifier(database.name);
-    await owner.query(`ALTER DATABASE ${name} SET search_path = "$user", "a ""b"", c", public`);
-    await owner.query(`ALTER DATABASE ${name} SET work_mem = '8192kB'`);
+    await database.client.query(`ALTER DATABASE ${name} SET search_path = "$user", "a ""b"", c", public`);
+    await database.client.query(`ALTER DATABASE ${name} SET work_mem = '8192kB'`);
     const before = await catalogue();
-    const role = pg.escapeIdentifier((await owner.query('SELECT current_user AS me')).rows[0].me);
+    const role = pg.escapeIdentifier((await database.client.query('SELECT current_user AS me')).rows[0].me);
     await apply(
       setting('a', `ALTER DATABASE ${name} SET search_path = pg_catalog`),
       setting('b', `ALTER DATABASE ${name} SET work_mem = '4MB'`),
@@ -319,11 +314,11 @@ describe('settings and extensions', () => {
     );
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual(before);
-    await owner.query(`ALTER DATABASE ${name} RESET ALL`);
+    await database.client.query(`ALTER DATABASE ${name} RESET ALL`);
   });
 
   it('where two actions set the same, undoing the first alone hands what was there on to the second', async () => {
-    await owner.query('ALTER TABLE orders SET (fillfactor = 70, autovacuum_enabled = on)');
+    await database.client.query('ALTER TABLE orders SET (fillfactor = 70, autovacuum_enabled = on)');
     const before = await catalogue();
     await apply(
       setting('a', 'ALTER TABLE orders SET (fillfactor = 80)'),
@@ -346,17 +341,17 @@ describe('settings and extensions', () => {
     expect((await undo()).failed).toEqual([]);
     expect(await catalogue()).toEqual(before);
     await apply(onMailTrigram);
-    await owner.query(
+    await database.client.query(
       "CREATE FUNCTION alike(a text) RETURNS real LANGUAGE plpgsql AS $$ BEGIN RETURN similarity(a, 'x'); END $$",
     );
     expect((await undo()).left).toEqual([
       expect.stringMatching(/pg_trgm stays: function alike\(text\) uses it/),
     ]);
-    await owner.query('DROP FUNCTION alike');
+    await database.client.query('DROP FUNCTION alike');
     await apply(onMailTrigram);
     expect((await undo()).left).toEqual([]);
     expect(await catalogue()).toEqual(before);
-    await owner.query('CREATE EXTENSION pg_trgm');
+    await database.client.query('CREATE EXTENSION pg_trgm');
     await apply(onMailTrigram);
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual([...before, 'pg_trgm'].sort());
@@ -376,13 +371,16 @@ describe('settings and extensions', () => {
 
 describe('dropped indexes', () => {
   it('come back with all that was set of them', async () => {
-    await owner.query(`CREATE INDEX "my own" ON orders (lower(mail) DESC, id) INCLUDE (at) WITH (fillfactor = 77) WHERE id > 3;
+    await database.client.query(`CREATE INDEX "my own" ON orders (lower(mail) DESC, id) INCLUDE (at) WITH (fillfactor = 77) WHERE id > 3;
       COMMENT ON INDEX "my own" IS 'it''s mine'; ALTER INDEX "my own" ALTER COLUMN 1 SET STATISTICS 321;
       CREATE UNIQUE INDEX once ON orders (id); ALTER TABLE orders CLUSTER ON once`);
     const text = async () => (await catalogue()).map((line) => line.replace(/^\d+ /, '')).sort();
     const clustered = async () =>
-      (await owner.query('SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indisclustered'))
-        .rows;
+      (
+        await database.client.query(
+          'SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indisclustered',
+        )
+      ).rows;
     const before = [await text(), await clustered()];
     expect(
       (
@@ -393,10 +391,10 @@ describe('dropped indexes', () => {
       ).states,
     ).toEqual(['kept', 'kept']);
     expect(await indexes()).toEqual([]);
-    await owner.query('CREATE VIEW v AS SELECT 1; DROP VIEW v');
+    await database.client.query('CREATE VIEW v AS SELECT 1; DROP VIEW v');
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect([await text(), await clustered()]).toEqual(before);
-    const { rows } = await owner.query(
+    const { rows } = await database.client.query(
       `SELECT attstattarget FROM pg_attribute WHERE attrelid = '"my own"'::regclass AND attnum = 1`,
     );
     expect(rows).toEqual([{ attstattarget: 321 }]);
@@ -411,8 +409,8 @@ describe('a journal of an earlier version', () => {
     );
     const other = index('CREATE INDEX CONCURRENTLY "theirs" ON "public"."orders" ("id")');
     await apply(other);
-    await owner.query('DROP INDEX theirs; CREATE INDEX theirs ON orders (id)');
-    await owner.query(
+    await database.client.query('DROP INDEX theirs; CREATE INDEX theirs ON orders (id)');
+    await database.client.query(
       `DROP TABLE sqltrail.journal_migration;
        ALTER TABLE sqltrail.action DROP COLUMN changes, DROP COLUMN applying_at, DROP COLUMN applied_at, DROP COLUMN outcome`,
     );
@@ -438,7 +436,7 @@ describe('a plan', () => {
     ['"orders" ("none")', /column "none" does not exist/],
     ['"orders" USING gin ("id")', /no default operator class|has no default/],
   ])('says that %s cannot be indexed, and why', async (rest, reason) => {
-    await owner.query('CREATE VIEW a_view AS SELECT * FROM orders');
+    await database.client.query('CREATE VIEW a_view AS SELECT * FROM orders');
     const before = await catalogue();
     expect(await why(build(rest))).toMatch(reason);
     expect(await catalogue()).toEqual(before);
@@ -451,7 +449,7 @@ describe('a plan', () => {
   });
 
   it('says which index cannot be dropped', async () => {
-    await owner.query(`ALTER TABLE orders ADD PRIMARY KEY (id); CREATE UNIQUE INDEX once ON orders (mail);
+    await database.client.query(`ALTER TABLE orders ADD PRIMARY KEY (id); CREATE UNIQUE INDEX once ON orders (mail);
       CREATE TABLE notes (mail text REFERENCES orders (mail)); CREATE INDEX replica ON notes (mail)`);
     expect(await why(setting('a', 'DROP INDEX CONCURRENTLY orders_pkey'))).toMatch(
       /constraint orders_pkey.* needs/,
@@ -464,7 +462,7 @@ describe('a plan', () => {
   });
 
   it('says how a partitioned table gets its index, and that it has no storage options', async () => {
-    await owner.query(
+    await database.client.query(
       'CREATE TABLE parts (id int) PARTITION BY HASH (id); CREATE TABLE p0 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)',
     );
     const [plan] = await checkActions({ url: database.url, actions: [build('"parts" ("id")')], signal });

@@ -1,24 +1,13 @@
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { testAction } from '../test/support/action.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import type { Action } from './action.ts';
 import { Journal, readJournal } from './journal.ts';
 import { isDueForReview, isInForce, type JournalEntry } from './journalEntry.ts';
 import { undoActions } from './undo.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
-
-beforeEach(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-});
-afterEach(async () => {
-  await owner.end();
-  await database.drop();
-});
+const database = databaseFor('each');
 
 const action = (id: string): Action =>
   testAction({
@@ -49,9 +38,9 @@ const rows: [id: string, state: string, note: string | null][] = [
 ];
 
 async function old(version: string): Promise<void> {
-  await owner.query(`CREATE SCHEMA sqltrail; CREATE TABLE sqltrail.action (${schemas[version]})`);
+  await database.client.query(`CREATE SCHEMA sqltrail; CREATE TABLE sqltrail.action (${schemas[version]})`);
   for (const [at, [id, state, note]] of rows.entries())
-    await owner.query(
+    await database.client.query(
       'INSERT INTO sqltrail.action (id, action, state, note, started_at) VALUES ($1, $2, $3, $4, $5)',
       [id, JSON.stringify(action(id)), state, note, new Date(Date.UTC(2026, 0, 1, 0, at))],
     );
@@ -77,25 +66,25 @@ describe.each(Object.keys(schemas))('a journal of %s', (version) => {
     const before = await readJournal(database.url);
     expect(read(before)).toEqual(upgraded);
     expect(
-      (await owner.query("SELECT to_regclass('sqltrail.journal_migration') AS numbers")).rows[0].numbers,
+      (await database.client.query("SELECT to_regclass('sqltrail.journal_migration') AS numbers")).rows[0]
+        .numbers,
     ).toBeNull();
     for (let time = 0; time < 2; time += 1) {
-      await new Journal(owner).open();
+      await new Journal(database.client).open();
       expect(await readJournal(database.url)).toEqual(before);
     }
-    expect((await owner.query('SELECT number FROM sqltrail.journal_migration ORDER BY 1')).rows).toEqual([
-      { number: 1 },
-      { number: 2 },
-    ]);
+    expect(
+      (await database.client.query('SELECT number FROM sqltrail.journal_migration ORDER BY 1')).rows,
+    ).toEqual([{ number: 1 }, { number: 2 }]);
     // It has the columns and the words of now.
-    await new Journal(owner).set('i', 'reverted', { outcome: 'by hand', note: 'x' });
+    await new Journal(database.client).set('i', 'reverted', { outcome: 'by hand', note: 'x' });
     expect((await readJournal(database.url)).at(-1)).toMatchObject({ state: 'reverted', outcome: 'by hand' });
   });
 
   it('is undone, what it does not tell by its SQL', async () => {
     await old(version);
-    await owner.query("DELETE FROM sqltrail.action WHERE id NOT IN ('a', 'd')");
-    await owner.query(action('a').sql[0] ?? '');
+    await database.client.query("DELETE FROM sqltrail.action WHERE id NOT IN ('a', 'd')");
+    await database.client.query(action('a').sql[0] ?? '');
     const undone: string[] = [];
     await undoActions({
       url: database.url,
@@ -105,7 +94,7 @@ describe.each(Object.keys(schemas))('a journal of %s', (version) => {
     expect(undone).toEqual(['a']);
     expect(
       (
-        await owner.query(
+        await database.client.query(
           'SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())',
         )
       ).rows,
@@ -118,12 +107,12 @@ describe.each(Object.keys(schemas))('a journal of %s', (version) => {
 });
 
 it('a journal that is up to date is opened while others read it', async () => {
-  const journal = new Journal(owner);
+  const journal = new Journal(database.client);
   await journal.open();
   const reader = new pg.Client(database.url);
   await reader.connect();
   await reader.query('BEGIN; SELECT FROM sqltrail.action');
-  await owner.query('SET statement_timeout = 2000');
+  await database.client.query('SET statement_timeout = 2000');
   await journal.open();
   await reader.query('ROLLBACK');
   await reader.end();
@@ -131,8 +120,10 @@ it('a journal that is up to date is opened while others read it', async () => {
 
 it('the journal lists nothing, and creates nothing, where nothing was changed', async () => {
   expect(await readJournal(database.url)).toEqual([]);
-  expect((await owner.query("SELECT to_regnamespace('sqltrail') AS schema")).rows[0].schema).toBeNull();
-  await new Journal(owner).open();
+  expect(
+    (await database.client.query("SELECT to_regnamespace('sqltrail') AS schema")).rows[0].schema,
+  ).toBeNull();
+  await new Journal(database.client).open();
   expect(await readJournal(database.url)).toEqual([]);
 });
 

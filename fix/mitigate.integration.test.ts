@@ -1,5 +1,4 @@
-import pg from 'pg';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { fixCommand } from '../cli/fix.ts';
 import { ActionService } from '../console/actions.ts';
 import { DiagnosisService } from '../console/diagnosis.ts';
@@ -10,34 +9,26 @@ import { mitigationStage } from '../demo/mitigation.ts';
 import { defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { waitFor } from '../lib/waitFor.ts';
 import type { Recording } from '../report/recording.ts';
-import { createTestDatabase, forgetStatements, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor, forgetStatements } from '../test/support/database.ts';
 import { findingOf } from '../test/support/diagnosis.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import type { Action } from './action.ts';
 import { readJournal } from './journal.ts';
 import { MITIGATED, planFor } from './mitigate.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 const { signal } = new AbortController();
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(`CREATE EXTENSION pg_stat_statements;
+  await database.client.query(`CREATE EXTENSION pg_stat_statements;
     CREATE TABLE sale (id int PRIMARY KEY, mail text NOT NULL, note text NOT NULL);
     INSERT INTO sale SELECT i, 'mail ' || i, md5(i::text) FROM generate_series(1, 30000) i;
     ANALYZE`);
-  await owner.query(forgetStatements);
+  await database.client.query(forgetStatements);
   for (let at = 0; at < 30; at += 1) {
-    await owner.query('SELECT * FROM sale WHERE mail = $1', [`mail ${at}`]);
-    await owner.query('SELECT id FROM sale WHERE note LIKE $1', [`%${at}ab%`]);
+    await database.client.query('SELECT * FROM sale WHERE mail = $1', [`mail ${at}`]);
+    await database.client.query('SELECT id FROM sale WHERE note LIKE $1', [`%${at}ab%`]);
   }
-});
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
 });
 
 const shown = (actions: readonly Action[]) =>
@@ -145,7 +136,9 @@ it('an action that a killed run has done and not noted is resumed, not called ne
   const found = await diagnose({ ...defaultDiagnosis, url: database.url, only: [...MITIGATED], signal });
   const [index] = (await readJournal(database.url)).filter(({ action }) => action.index);
   if (!index) throw new Error('no index was built');
-  await owner.query("UPDATE sqltrail.action SET state = 'applying' WHERE id = $1", [index.action.id]);
+  await database.client.query("UPDATE sqltrail.action SET state = 'applying' WHERE id = $1", [
+    index.action.id,
+  ]);
   const planned = await planFor({
     findings: [...found.findings, asFinding(index.action)],
     readUrl: database.url,

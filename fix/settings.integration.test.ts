@@ -1,28 +1,16 @@
-import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { waitFor } from '../lib/waitFor.ts';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { databaseFor } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { applyActions } from './apply.ts';
 import { settingsActions } from './settings.ts';
 import { undoActions } from './undo.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('each');
 const signal = new AbortController().signal;
 
-beforeEach(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-});
-afterEach(async () => {
-  await owner.end();
-  await database.drop();
-});
-
 const state = async () => {
-  const { rows } = await owner.query(
+  const { rows } = await database.client.query(
     `SELECT (SELECT json_object_agg(relname, reloptions) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r') AS tables,
             (SELECT json_agg(attoptions) FROM pg_attribute WHERE attrelid = '"li""nes"'::regclass AND attnum > 0) AS columns,
             (SELECT json_agg(setconfig) FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = setdatabase WHERE datname = current_database()) AS settings`,
@@ -34,7 +22,7 @@ const reported = (table: string, condition: string) =>
   waitFor(
     `the activity of ${table} is reported`,
     async () => {
-      const { rows } = await owner.query(
+      const { rows } = await database.client.query(
         `SELECT 1 FROM pg_stat_user_tables WHERE relname = $1 AND ${condition}`,
         [table],
       );
@@ -46,7 +34,7 @@ const reported = (table: string, condition: string) =>
 describe('settings', () => {
   it('large, hot and misjudged tables get theirs; undone, everything is as it was', async () => {
     // What the planner believes is far from what is there.
-    await owner.query(`CREATE TABLE "li""nes" ("or'der" int, n int) WITH (autovacuum_enabled = off, autovacuum_vacuum_scale_factor = 0.3);
+    await database.client.query(`CREATE TABLE "li""nes" ("or'der" int, n int) WITH (autovacuum_enabled = off, autovacuum_vacuum_scale_factor = 0.3);
       INSERT INTO "li""nes" SELECT i / 500, i FROM generate_series(1, 200000) AS i;
       ANALYZE "li""nes";
       TRUNCATE "li""nes";
@@ -55,8 +43,8 @@ describe('settings', () => {
       CREATE TABLE hot (id int PRIMARY KEY, value int) WITH (autovacuum_enabled = off);
       INSERT INTO hot SELECT i, 0 FROM generate_series(1, 2000) AS i;
       CREATE INDEX ON hot (value);`);
-    await owner.query('UPDATE hot SET value = value + 1');
-    await owner.query(`DELETE FROM "li""nes" WHERE n <= 5`);
+    await database.client.query('UPDATE hot SET value = value + 1');
+    await database.client.query(`DELETE FROM "li""nes" WHERE n <= 5`);
     await reported('hot', 'n_tup_upd >= 2000');
     await reported('li"nes', 'n_tup_del > 0');
     const before = await state();
@@ -87,7 +75,7 @@ describe('settings', () => {
     const after = await state();
     expect(after.tables['li"nes']).toContain('autovacuum_vacuum_scale_factor=0.02');
     expect(after.tables.hot).toContain('fillfactor=80');
-    const { rows } = await owner.query(
+    const { rows } = await database.client.query(
       `SELECT (-1 / n_distinct)::float8 AS per_key FROM pg_stats WHERE tablename = 'li"nes' AND attname = 'or''der'`,
     );
     expect(rows[0].per_key).toBeCloseTo(5, 0);
@@ -97,7 +85,7 @@ describe('settings', () => {
   });
 
   it('a small quiet database is left alone', async () => {
-    await owner.query('CREATE TABLE "li""nes" (id int PRIMARY KEY); ANALYZE');
+    await database.client.query('CREATE TABLE "li""nes" (id int PRIMARY KEY); ANALYZE');
     expect(await settingsActions({ url: database.url, signal })).toEqual([]);
   });
 });

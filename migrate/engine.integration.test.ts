@@ -1,6 +1,5 @@
-import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { databaseFor } from '../test/support/database.ts';
 import { type MigrationOptions, rollbackMigration, runMigration, verifyMigration } from './engine.ts';
 import type { Mapping, Phase } from './mapping.ts';
 import { differences } from './verify.ts';
@@ -78,16 +77,12 @@ const mapping: Mapping = {
   ],
 };
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let options: MigrationOptions;
 let store: string;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-  await client.query(`
+  await database.client.query(`
     CREATE TABLE loans (id serial PRIMARY KEY, name text, email text, title text, due text, fine numeric(6, 2));
     INSERT INTO loans (name, email, title, due, fine)
     SELECT 'Member ' || i % 40, 'm' || i % 40 || '@example.org', 'Book ' || i, (date '2026-01-01' + i)::text, i % 3 FROM generate_series(1, 300) AS i;
@@ -108,21 +103,17 @@ beforeEach(async () => {
     acceptSetAside: true,
   };
 });
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
 
 const run = async (until: Phase) => {
   for await (const _ of runMigration({ ...options, until, yes: true }));
 };
-const legacy = async () => (await client.query('SELECT * FROM loans ORDER BY id')).rows;
+const legacy = async () => (await database.client.query('SELECT * FROM loans ORDER BY id')).rows;
 
 it('carries any declared mapping through all phases, there and back', async () => {
   const before = await legacy();
   await run('reverse-sync');
   expect(differences(await verifyMigration(options))).toEqual([]);
-  const { rows: ledger } = await client.query(
+  const { rows: ledger } = await database.client.query(
     'SELECT key::int, kind, rule FROM sqltrail.migration_resolution ORDER BY key',
   );
   expect(ledger).toEqual([
@@ -133,8 +124,8 @@ it('carries any declared mapping through all phases, there and back', async () =
 
   await run('cutover-writes');
   expect(store).toBe('new');
-  await client.query("UPDATE library.members SET name = 'Renamed' WHERE email = 'm3@example.org'");
-  await client.query(
+  await database.client.query("UPDATE library.members SET name = 'Renamed' WHERE email = 'm3@example.org'");
+  await database.client.query(
     "INSERT INTO library.loans (member_id, title, due, fine) SELECT id, 'Later', '2027-01-01', 0 FROM library.members WHERE email = 'm3@example.org'",
   );
   const after = await legacy();
@@ -143,11 +134,11 @@ it('carries any declared mapping through all phases, there and back', async () =
   for await (const _ of rollbackMigration({ ...options, to: 'none' }));
   expect(store).toBe('old');
   expect(await legacy()).toEqual(after);
-  expect((await client.query("SELECT to_regnamespace('library') AS it")).rows[0].it).toBeNull();
+  expect((await database.client.query("SELECT to_regnamespace('library') AS it")).rows[0].it).toBeNull();
 
   await run('contract');
-  expect((await client.query("SELECT to_regclass('public.loans') AS it")).rows[0].it).toBeNull();
-  const { rows } = await client.query(
+  expect((await database.client.query("SELECT to_regclass('public.loans') AS it")).rows[0].it).toBeNull();
+  const { rows } = await database.client.query(
     "INSERT INTO library.loans (member_id, title, due, fine) SELECT min(id), 'Last', '2027-01-01', 0 FROM library.members RETURNING id",
   );
   expect(rows[0].id).toBeGreaterThan(Math.max(...after.map(({ id }) => id)));
@@ -155,7 +146,7 @@ it('carries any declared mapping through all phases, there and back', async () =
 
 it('nobody but the owner may call what runs with the rights of the owner', async () => {
   await run('reverse-sync');
-  const { rows } = await client.query<{ name: string; open: boolean }>(
+  const { rows } = await database.client.query<{ name: string; open: boolean }>(
     `SELECT proname AS name, has_function_privilege('public', oid, 'EXECUTE') AS open
        FROM pg_proc WHERE pronamespace = 'library_sync'::regnamespace`,
   );
@@ -171,5 +162,5 @@ it('refuses a server that is too old for its SQL, and names what it needs', asyn
   await expect(run('contract')).rejects.toThrow(
     /^This server is Postgres 1\d\.\d+.*; the migration needs 99 or newer \(time travel\)/,
   );
-  expect((await client.query("SELECT to_regnamespace('library') AS it")).rows[0].it).toBeNull();
+  expect((await database.client.query("SELECT to_regnamespace('library') AS it")).rows[0].it).toBeNull();
 });

@@ -1,19 +1,14 @@
 import fc from 'fast-check';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { databaseFor } from '../../test/support/database.ts';
 import { type OpenSession, openSession } from '../session.ts';
 import { measureInDatabase, measureRows } from './g3.ts';
 
-let database: TestDatabase;
-let writer: pg.Client;
+const database = databaseFor('all');
 let session: OpenSession;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  writer = new pg.Client({ connectionString: database.url });
-  await writer.connect();
-  await writer.query('CREATE TABLE relation (x int, "select; --" text, a text)');
+  await database.client.query('CREATE TABLE relation (x int, "select; --" text, a text)');
   session = await openSession({
     url: database.url,
     statementTimeoutMs: 5_000,
@@ -22,11 +17,8 @@ beforeAll(async () => {
     dutyCycle: 1,
   });
 });
-
 afterAll(async () => {
   await session.close();
-  await writer.end();
-  await database.drop();
 });
 
 const cell = fc.oneof({ weight: 5, arbitrary: fc.nat(3) }, { weight: 1, arbitrary: fc.constant(null) });
@@ -47,12 +39,11 @@ describe('g3', () => {
   it('equals the definition, in memory and in the database, for any relation', async () => {
     await fc.assert(
       fc.asyncProperty(relation, async (rows) => {
-        await writer.query('TRUNCATE relation');
-        await writer.query('INSERT INTO relation SELECT * FROM unnest($1::int[], $2::text[], $3::text[])', [
-          rows.map(([x]) => x),
-          rows.map(([, y]) => y),
-          rows.map(([, , a]) => a),
-        ]);
+        await database.client.query('TRUNCATE relation');
+        await database.client.query(
+          'INSERT INTO relation SELECT * FROM unnest($1::int[], $2::text[], $3::text[])',
+          [rows.map(([x]) => x), rows.map(([, y]) => y), rows.map(([, , a]) => a)],
+        );
         const expected = byDefinition(rows);
         const inMemory = measureRows(
           rows,
@@ -74,8 +65,8 @@ describe('g3', () => {
   });
 
   it('finds a planted share of violations exactly, and nearly so from a share of whole groups', async () => {
-    await writer.query('TRUNCATE relation');
-    await writer.query(`INSERT INTO relation SELECT i / 10, 'y', CASE WHEN i % 50 = 0 THEN 'other' ELSE (i / 10)::text END
+    await database.client.query('TRUNCATE relation');
+    await database.client.query(`INSERT INTO relation SELECT i / 10, 'y', CASE WHEN i % 50 = 0 THEN 'other' ELSE (i / 10)::text END
       FROM generate_series(0, 99999) AS i`);
     const question = {
       schema: 'public',

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OpenSession, openSession } from '../../diagnosis/session.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { databaseFor } from '../../test/support/database.ts';
 import { propertyRuns } from '../../test/support/property.ts';
 import {
   CASE_SETUP,
@@ -16,15 +15,11 @@ import {
 } from '../../test/support/rewriteCase.ts';
 import { isRewrite, type Rewrite, rewriteContext, rewriteStatement } from './rewrite.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let session: OpenSession;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(CASE_SETUP);
+  await database.client.query(CASE_SETUP);
   session = await openSession({
     url: database.url,
     statementTimeoutMs: 60_000,
@@ -35,23 +30,23 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await session.close();
-  await owner.end();
-  await database.drop();
 });
 
 it('no statement, table, data, values or settings of a session refute a rewrite that is offered', async () => {
-  const { rows } = await owner.query("SELECT current_setting('server_version_num')::int AS version");
+  const { rows } = await database.client.query(
+    "SELECT current_setting('server_version_num')::int AS version",
+  );
   const seen = new Map<string, number>();
   const count = (what: string) => {
     seen.set(what, (seen.get(what) ?? 0) + 1);
   };
   await fc.assert(
     fc.asyncProperty(rewriteTable, async (table) => {
-      if (!(await makeTable(owner, table))) return;
+      if (!(await makeTable(database.client, table))) return;
       const context = await rewriteContext(session, rows[0].version, []);
       const offers: { given: RewriteCase; answer: Rewrite }[] = [];
       for (const given of table.cases) {
-        if (!(await isTaken(owner, given))) continue;
+        if (!(await isTaken(database.client, given))) continue;
         count('statements');
         for (const answer of await rewriteStatement(given.sql, context)) {
           count(isRewrite(answer) ? answer.kind : `refused: ${answer.refusal.kind}`);
@@ -63,10 +58,10 @@ it('no statement, table, data, values or settings of a session refute a rewrite 
             });
         }
       }
-      await insertRows(owner, table.later);
+      await insertRows(database.client, table.later);
       for (const { given, answer } of offers) {
         const isoDates = answer.conditions.some(({ kind }) => kind === 'date style');
-        const found = await refutation(owner, given, { ...answer, isoDates });
+        const found = await refutation(database.client, given, { ...answer, isoDates });
         expect(found && { original: given.sql, rewritten: answer.rewritten, found }).toBeUndefined();
       }
     }),

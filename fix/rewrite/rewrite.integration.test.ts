@@ -1,8 +1,7 @@
-import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { describeRewrite } from '../../cli/rewriteText.ts';
 import { type OpenSession, openSession } from '../../diagnosis/session.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { databaseFor } from '../../test/support/database.ts';
 import type { Refusal } from './conditions.ts';
 import {
   findRewrites,
@@ -13,12 +12,13 @@ import {
   rewriteStatement,
 } from './rewrite.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let session: OpenSession;
 
 async function version(): Promise<number> {
-  const { rows } = await owner.query("SELECT current_setting('server_version_num')::int AS version");
+  const { rows } = await database.client.query(
+    "SELECT current_setting('server_version_num')::int AS version",
+  );
   return rows[0].version;
 }
 
@@ -44,7 +44,7 @@ const refused = async (sql: string, searchPath?: string[]): Promise<Refusal> => 
 /** Rows as text with the names and types of their columns, or the error's SQLSTATE. */
 async function outcome(sql: string, values: unknown[]): Promise<unknown> {
   try {
-    const { rows, fields } = await owner.query({
+    const { rows, fields } = await database.client.query({
       text: sql,
       values,
       rowMode: 'array',
@@ -65,9 +65,6 @@ const BY_NUMBER = 'SELECT at FROM events WHERE id::text = $1';
 const JOINED = 'SELECT count(*) FROM events a JOIN events b USING (id) OFFSET $1';
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
   session = await openSession({
     url: database.url,
     statementTimeoutMs: 60_000,
@@ -78,7 +75,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   // Ten rows have the same time, so that only the key makes their order total.
-  await owner.query(`RESET ALL; CREATE SCHEMA IF NOT EXISTS other; CREATE SCHEMA IF NOT EXISTS ours;
+  await database.client.query(`RESET ALL; CREATE SCHEMA IF NOT EXISTS other; CREATE SCHEMA IF NOT EXISTS ours;
     SET client_min_messages = warning; DROP SCHEMA public, other, ours CASCADE; CREATE SCHEMA public;
     CREATE TABLE events (id int PRIMARY KEY, at text NOT NULL, kind text, n int, big bigint, name text, tags text[], price numeric);
     INSERT INTO events SELECT i, to_char(timestamp '2024-01-01' + (i / 10) * interval '1 hour', 'YYYY-MM-DD HH24:MI:SS'), 'k' || i % 3, i % 7, i * 4611686018427387, 'n' || -i, ARRAY['a', 'b'], i
@@ -87,8 +84,6 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await session.close();
-  await owner.end();
-  await database.drop();
 });
 
 it('OFFSET becomes a keyset: the rewritten statement, followed from page to page, gives all rows in order', async () => {
@@ -100,13 +95,13 @@ it('OFFSET becomes a keyset: the rewritten statement, followed from page to page
   ]);
   expect(conditions).toContainEqual({ kind: 'unique key', index: 'events_pkey', columns: ['id'] });
   expect(conditions).toContainEqual({ kind: 'not null', column: 'at' });
-  const { rows: all } = await owner.query(
+  const { rows: all } = await database.client.query(
     "SELECT id, at FROM events WHERE kind = 'k1' ORDER BY at DESC, id DESC",
   );
-  const seen: { id: number; at: string }[] = (await owner.query(firstPage ?? '', ['k1'])).rows;
+  const seen: { id: number; at: string }[] = (await database.client.query(firstPage ?? '', ['k1'])).rows;
   for (;;) {
     const last = seen.at(-1);
-    const { rows } = await owner.query(rewritten, ['k1', last?.at, last?.id]);
+    const { rows } = await database.client.query(rewritten, ['k1', last?.at, last?.id]);
     if (rows.length === 0) break;
     seen.push(...rows);
   }
@@ -114,7 +109,7 @@ it('OFFSET becomes a keyset: the rewritten statement, followed from page to page
 });
 
 it('an OFFSET that is followed by a page which is not there, or a table without rows, is no error', async () => {
-  await owner.query('DELETE FROM events');
+  await database.client.query('DELETE FROM events');
   expect((await offered(PAGE)).comparison).toEqual({ cases: 0, rows: 0 });
 });
 
@@ -147,7 +142,7 @@ const NUMBERS = [
 it.each(['id', 'n', 'big'])(
   'a comparison of %s as text keeps its answer for what is no number',
   async (column) => {
-    await owner.query(
+    await database.client.query(
       `UPDATE events SET big = 9223372036854775807, n = 0 WHERE id = 1;
      UPDATE events SET big = -9223372036854775808, n = NULL WHERE id = 2; UPDATE events SET big = NULL WHERE id = 3`,
     );
@@ -159,7 +154,7 @@ it.each(['id', 'n', 'big'])(
       expect(rewritten).not.toMatch(new RegExp(`${column}::|CAST\\(${column}`));
       expect(conditions).toContainEqual({ kind: 'parameter type', parameter: 1, type: 'text' });
       for (const mode of ['force_generic_plan', 'force_custom_plan']) {
-        await owner.query(`SET plan_cache_mode = ${mode}`);
+        await database.client.query(`SET plan_cache_mode = ${mode}`);
         for (const value of NUMBERS)
           expect([value, await outcome(rewritten, [value])]).toEqual([value, await outcome(sql, [value])]);
       }
@@ -169,9 +164,9 @@ it.each(['id', 'n', 'big'])(
 
 it('id::text = $1 uses the index on id once its cast is gone', async () => {
   const { rewritten } = await offered(BY_NUMBER);
-  await owner.query('SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan');
-  await owner.query(`PREPARE byNumber AS ${rewritten}`);
-  const { rows } = await owner.query("EXPLAIN EXECUTE byNumber('7')");
+  await database.client.query('SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan');
+  await database.client.query(`PREPARE byNumber AS ${rewritten}`);
+  const { rows } = await database.client.query("EXPLAIN EXECUTE byNumber('7')");
   expect(JSON.stringify(rows)).toContain('Index Cond');
 });
 
@@ -197,7 +192,7 @@ const MOMENTS = [
 ];
 
 it('a date as text is compared without its cast where a CHECK makes sure of its form, for all that may be passed', async () => {
-  await owner.query(`ALTER TABLE events ADD CONSTRAINT at_is_a_date ${CHECK};
+  await database.client.query(`ALTER TABLE events ADD CONSTRAINT at_is_a_date ${CHECK};
     INSERT INTO events (id, at) VALUES (1001, '0001-01-01 00:00:00'), (1002, '9999-12-31 23:59:59'), (1003, '1999-12-31 23:59:59')`);
   for (const operator of ['<', '<=', '=', '>=', '>']) {
     const sql = `SELECT id FROM events WHERE at::timestamp ${operator} $1 ORDER BY at::timestamp, id`;
@@ -213,7 +208,7 @@ it('a date as text is compared without its cast where a CHECK makes sure of its 
       "SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'; SET plan_cache_mode = force_custom_plan",
       "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Pacific/Apia'; SET plan_cache_mode = force_generic_plan",
     ]) {
-      await owner.query(settings);
+      await database.client.query(settings);
       for (const value of MOMENTS)
         expect([operator, value, await outcome(rewritten, [value])]).toEqual([
           operator,
@@ -225,12 +220,12 @@ it('a date as text is compared without its cast where a CHECK makes sure of its 
 });
 
 it('a day as text is compared without the time zone of the session, in which days can be missing', async () => {
-  await owner.query(`CREATE TABLE days (day varchar(10) CHECK (day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'), CHECK (day = to_char(day::timestamp, 'YYYY-MM-DD')));
+  await database.client.query(`CREATE TABLE days (day varchar(10) CHECK (day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'), CHECK (day = to_char(day::timestamp, 'YYYY-MM-DD')));
     INSERT INTO days VALUES ('2011-12-29'), ('2011-12-30'), ('2011-12-31'), (NULL), ('0001-01-01'), ('9999-12-31')`);
   for (const operator of ['<', '<=', '=', '>=', '>']) {
     const sql = `SELECT day FROM days WHERE day::date ${operator} $1 ORDER BY day::date`;
     const { rewritten } = await offered(sql);
-    await owner.query("SET TimeZone = 'Pacific/Apia'");
+    await database.client.query("SET TimeZone = 'Pacific/Apia'");
     for (const value of [
       null,
       '2011-12-30',
@@ -269,7 +264,7 @@ describe('a date as text stays as it is', () => {
        ALTER TABLE events ADD CHECK (at ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$' AND at = to_char(at, 'YYYY-MM-DD HH24:MI:SS'))`,
     ],
   ])('%s', async (_what, ddl) => {
-    if (!ddl.includes('NOT ENFORCED') || (await version()) >= 180_000) await owner.query(ddl);
+    if (!ddl.includes('NOT ENFORCED') || (await version()) >= 180_000) await database.client.query(ddl);
     expect(await refused(DATED)).toMatchObject({ kind: 'no check', column: 'at', form: 'timestamp' });
     // A statement with such a cast has no pages either: which rows raise the error depends on the plan.
     expect(
@@ -282,21 +277,23 @@ describe('a date as text stays as it is', () => {
   it('and the constraint that it is said to need is one by which it goes', async () => {
     const refusal = await refused(DATED);
     if (refusal.kind !== 'no check') throw new Error(refusal.kind);
-    await owner.query(refusal.remedy);
+    await database.client.query(refusal.remedy);
     expect(await refused(DATED)).toMatchObject({ kind: 'no check' });
-    await owner.query('ALTER TABLE events VALIDATE CONSTRAINT events_at_check');
+    await database.client.query('ALTER TABLE events VALIDATE CONSTRAINT events_at_check');
     await offered(DATED);
   });
 
   it('under a collation that equates or reorders', async () => {
-    await owner.query(
+    await database.client.query(
       "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false)",
     );
     const hasRules = (await version()) >= 160_000;
     if (hasRules)
-      await owner.query("CREATE COLLATION backwards (provider = icu, locale = 'und', rules = '&9 < 0')");
+      await database.client.query(
+        "CREATE COLLATION backwards (provider = icu, locale = 'und', rules = '&9 < 0')",
+      );
     for (const collation of ['loose', ...(hasRules ? ['backwards'] : [])]) {
-      await owner.query(
+      await database.client.query(
         `DROP TABLE IF EXISTS dated; CREATE TABLE dated (id int, at text COLLATE ${collation} ${CHECK})`,
       );
       expect(await refused('SELECT id FROM dated WHERE at::timestamp > $1')).toMatchObject({
@@ -476,11 +473,11 @@ describe('is refused by its table', () => {
       { kind: 'date style' },
     ],
   ])('%s', async (_what, ddl, sql, refusal) => {
-    await owner.query(ddl);
+    await database.client.query(ddl);
     try {
       expect(await refused(sql)).toMatchObject(refusal);
     } finally {
-      await owner.query(
+      await database.client.query(
         "DO $$BEGIN EXECUTE format('ALTER DATABASE %I RESET ALL', current_database()); END$$",
       );
     }
@@ -488,18 +485,20 @@ describe('is refused by its table', () => {
 
   it('a NOT NULL that was not validated, and a virtual column (Postgres 18)', async () => {
     if ((await version()) < 180_000) return;
-    await owner.query(
+    await database.client.query(
       'CREATE TABLE things (id int, n int, UNIQUE (id)); ALTER TABLE things ADD CONSTRAINT known NOT NULL id NOT VALID',
     );
     expect(await refused('SELECT id FROM things ORDER BY id OFFSET $1')).toMatchObject({
       kind: 'nullable key',
     });
-    await owner.query('ALTER TABLE things ADD COLUMN inverse int GENERATED ALWAYS AS (1 / n) VIRTUAL');
+    await database.client.query(
+      'ALTER TABLE things ADD COLUMN inverse int GENERATED ALWAYS AS (1 / n) VIRTUAL',
+    );
     expect(await refused(NUMBERED)).toMatchObject({ kind: 'table', has: 'virtual columns' });
   });
 
   it('a table of the name in two schemas is taken where the search path that is given leads', async () => {
-    await owner.query('CREATE SCHEMA other; CREATE TABLE other.events (id text, at text)');
+    await database.client.query('CREATE SCHEMA other; CREATE TABLE other.events (id text, at text)');
     expect(await refused(BY_NUMBER)).toMatchObject({ kind: 'ambiguous table' });
     expect(await refused(BY_NUMBER, ['other', 'public'])).toMatchObject({ kind: 'where' });
     const [answer] = await ask(BY_NUMBER, ['public']);
@@ -521,10 +520,10 @@ it('LIMIT stays where a unique key leaves one row at most, or one order', async 
 });
 
 it('both statements and all that their equality rests on are shown', async () => {
-  await owner.query('CREATE EXTENSION pg_stat_statements');
-  await owner.query(PAGE, ['k1', 20]);
-  await owner.query(BY_NUMBER, ['7']);
-  await owner.query(JOINED, [0]);
+  await database.client.query('CREATE EXTENSION pg_stat_statements');
+  await database.client.query(PAGE, ['k1', 20]);
+  await database.client.query(BY_NUMBER, ['7']);
+  await database.client.query(JOINED, [0]);
   const answers = await findRewrites({
     url: database.url,
     searchPath: [],

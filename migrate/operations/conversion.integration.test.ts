@@ -1,26 +1,17 @@
-import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { databaseFor } from '../../test/support/database.ts';
 import { retyped } from '../../test/support/operated.ts';
 import { verifyMigration } from '../engine.ts';
 import { differences } from '../verify.ts';
 import type { RetypeOptions } from './retype.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('all');
 beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-  await client.query(
+  await database.client.query(
     "CREATE DOMAIN day AS text CHECK (VALUE <> ''); CREATE TYPE mood AS ENUM ('sad', 'happy')",
   );
 });
-beforeEach(() => client.query('DROP TABLE IF EXISTS t'));
-afterAll(async () => {
-  await client.end();
-  await database.drop();
-});
+beforeEach(() => database.client.query('DROP TABLE IF EXISTS t'));
 
 /** What the column is, what it becomes, its values, what one of them is then, and what is written then. */
 it.each<[string, string, string[], string, string, Partial<RetypeOptions>?]>([
@@ -137,32 +128,33 @@ it.each<[string, string, string[], string, string, Partial<RetypeOptions>?]>([
     { using: "CASE v WHEN 'new' THEN 1 WHEN 'done' THEN 2 END", back: "(ARRAY['new', 'done'])[v]" },
   ],
 ])('%s to %s: %j', async (from, to, values, becomes, written, options = {}) => {
-  await client.query(
+  await database.client.query(
     `CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v ${from}, w ${from} DEFAULT '${values[0]}')`,
   );
   for (const value of [...values, null])
-    await client.query(
+    await database.client.query(
       `INSERT INTO t (v) SELECT CASE WHEN $1::text IS NOT NULL THEN $1::text::${from === 'money' ? 'numeric::money' : from} END FROM generate_series(1, 20)`,
       [value],
     );
-  const rows = async () => (await client.query('SELECT id, v::text, w::text FROM t ORDER BY id')).rows;
+  const rows = async () =>
+    (await database.client.query('SELECT id, v::text, w::text FROM t ORDER BY id')).rows;
   const before = await rows();
   // The session of whoever writes may have any settings.
-  await client.query("SET datestyle = 'SQL, DMY'; SET timezone = 'Asia/Tokyo'");
+  await database.client.query("SET datestyle = 'SQL, DMY'; SET timezone = 'Asia/Tokyo'");
   try {
     const it = await retyped(database.url, 't.v', to, options);
     await it.run('dual-write');
-    await client.query('UPDATE t SET v = v WHERE id % 2 = 0');
+    await database.client.query('UPDATE t SET v = v WHERE id % 2 = 0');
     await it.run('cutover-writes');
-    await client.query(`UPDATE t SET v = ${written} WHERE id % 5 = 1`);
+    await database.client.query(`UPDATE t SET v = ${written} WHERE id % 5 = 1`);
     expect(differences(await verifyMigration(it.options))).toEqual([]);
-    await client.query("SET datestyle = 'ISO'; SET timezone = 'UTC'");
-    expect((await client.query('SELECT v::text FROM t WHERE id = 2')).rows[0].v).toBe(becomes);
+    await database.client.query("SET datestyle = 'ISO'; SET timezone = 'UTC'");
+    expect((await database.client.query('SELECT v::text FROM t WHERE id = 2')).rows[0].v).toBe(becomes);
     await it.back('none');
     const after = await rows();
     expect(after.filter(({ id }) => id % 5 !== 1)).toEqual(before.filter(({ id }) => id % 5 !== 1));
     expect(after.find(({ id }) => id === 1)?.v).not.toBe(null);
   } finally {
-    await client.query('RESET datestyle; RESET timezone');
+    await database.client.query('RESET datestyle; RESET timezone');
   }
 });

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../../lib/waitFor.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { databaseFor } from '../../test/support/database.ts';
 import { killedRuns } from '../../test/support/killedRuns.ts';
 import { type Operated, onHostile } from '../../test/support/operated.ts';
 import {
@@ -15,20 +15,14 @@ import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { runMigration } from '../engine.ts';
 import type { Phase, Reached } from '../mapping.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let writers: Writers | undefined;
 beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-  await client.query(hostileTables);
+  await database.client.query(hostileTables);
 });
 afterEach(async () => {
   await writers?.stop();
   writers = undefined;
-  await client.end();
-  await database.drop();
 });
 
 const WRITERS = 3;
@@ -64,12 +58,13 @@ const written = async () => {
 };
 
 const other = async ({ declared: { rows } }: Operated) =>
-  (await client.query('SELECT to_regclass($1) IS NOT NULL AS it', [`"Лавка"."${rows.oldName}"`])).rows[0].it
+  (await database.client.query('SELECT to_regclass($1) IS NOT NULL AS it', [`"Лавка"."${rows.oldName}"`]))
+    .rows[0].it
     ? rows.oldName
     : rows.newName;
 const expectEqual = async (it: Operated, when: string) =>
   expect(
-    await differing(client, HOSTILE, `"Лавка"."${await other(it)}"`, {
+    await differing(database.client, HOSTILE, `"Лавка"."${await other(it)}"`, {
       asText: it.declared.operation === 'retype',
     }),
     when,
@@ -166,8 +161,8 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     await written();
     await writers.stop();
     expect(writers.failures).toEqual([]);
-    expect((await client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows).toEqual(
-      [],
-    );
+    expect(
+      (await database.client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows,
+    ).toEqual([]);
   });
 });

@@ -1,27 +1,16 @@
-import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { expect, it } from 'vitest';
+import { databaseFor } from '../../test/support/database.ts';
 import { operated } from '../../test/support/operated.ts';
 import { differing } from '../../test/support/operationCase.ts';
 import { verifyMigration } from '../engine.ts';
 import { differences } from '../verify.ts';
 import { aheadOf } from './ahead.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
-const query = async (sql: string) => (await client.query(sql)).rows;
+const database = databaseFor('each');
+const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 it('partitions a table that is written to, and back', async () => {
-  await client.query(`
+  await database.client.query(`
     CREATE TABLE customers (id int PRIMARY KEY, name text);
     INSERT INTO customers SELECT i, 'c' || i FROM generate_series(1, 50) AS i;
     CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id int NOT NULL REFERENCES customers ON DELETE CASCADE,
@@ -42,15 +31,15 @@ it('partitions a table that is written to, and back', async () => {
     dropForeignKeys: true,
   });
   await it.run('backfill');
-  await client.query(`INSERT INTO orders (customer_id, total) VALUES (3, 5); UPDATE orders SET total = 9999 WHERE id < 20; DELETE FROM orders WHERE id % 100 = 1;
+  await database.client.query(`INSERT INTO orders (customer_id, total) VALUES (3, 5); UPDATE orders SET total = 9999 WHERE id < 20; DELETE FROM orders WHERE id % 100 = 1;
     UPDATE orders SET placed_at = placed_at + interval '40 days' WHERE id % 50 = 2`);
-  expect(await differing(client, 'orders', it.declared.rows.newName)).toBe(0);
+  expect(await differing(database.client, 'orders', it.declared.rows.newName)).toBe(0);
   expect(differences(await verifyMigration(it.options))).toEqual([]);
   await it.run('cutover-writes');
   expect((await query("SELECT relkind FROM pg_class WHERE oid = 'orders'::regclass"))[0].relkind).toBe('p');
-  await client.query(`INSERT INTO orders (customer_id, total) VALUES (3, 6); UPDATE orders SET total = 9998 WHERE id < 30; DELETE FROM orders WHERE id % 100 = 3;
+  await database.client.query(`INSERT INTO orders (customer_id, total) VALUES (3, 6); UPDATE orders SET total = 9998 WHERE id < 30; DELETE FROM orders WHERE id % 100 = 3;
     UPDATE orders SET placed_at = placed_at + interval '40 days' WHERE id % 50 = 4; DELETE FROM customers WHERE id = 7`);
-  expect(await differing(client, 'orders', it.declared.rows.oldName)).toBe(0);
+  expect(await differing(database.client, 'orders', it.declared.rows.oldName)).toBe(0);
   expect(differences(await verifyMigration(it.options))).toEqual([]);
   const after = await query('SELECT * FROM orders ORDER BY id');
   expect(after.length).not.toBe(before.length);
@@ -58,12 +47,12 @@ it('partitions a table that is written to, and back', async () => {
   expect(await query('SELECT * FROM orders ORDER BY id')).toEqual(after);
   await it.run('contract');
   expect(await query('SELECT * FROM orders ORDER BY id')).toEqual(after);
-  await client.query('INSERT INTO orders (customer_id, total) VALUES (3, 7)');
+  await database.client.query('INSERT INTO orders (customer_id, total) VALUES (3, 7)');
   expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).toEqual([]);
 });
 
 it('a foreign key of the table to itself goes at the cutover, and stands in no write’s way', async () => {
-  await client.query(`CREATE TABLE t (id int PRIMARY KEY, at date NOT NULL DEFAULT now(), up int CONSTRAINT up REFERENCES t);
+  await database.client.query(`CREATE TABLE t (id int PRIMARY KEY, at date NOT NULL DEFAULT now(), up int CONSTRAINT up REFERENCES t);
     INSERT INTO t SELECT i, now(), nullif(i - 1, 0) FROM generate_series(1, 100) AS i`);
   const it = await operated(database.url, {
     table: 't',
@@ -72,14 +61,14 @@ it('a foreign key of the table to itself goes at the cutover, and stands in no w
     dropForeignKeys: true,
   });
   await it.run('cutover-writes');
-  await client.query('DELETE FROM t WHERE id = 50; UPDATE t SET up = NULL WHERE id = 51');
-  expect(await differing(client, 't', it.declared.rows.oldName)).toBe(0);
+  await database.client.query('DELETE FROM t WHERE id = 50; UPDATE t SET up = NULL WHERE id = 51');
+  expect(await differing(database.client, 't', it.declared.rows.oldName)).toBe(0);
   await it.back('none');
-  await expect(client.query('DELETE FROM t WHERE id = 60')).rejects.toThrow(/"up"/);
+  await expect(database.client.query('DELETE FROM t WHERE id = 60')).rejects.toThrow(/"up"/);
 });
 
 it('partitions are made ahead, again and again', async () => {
-  await client.query(`CREATE TABLE t (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) WITH (fillfactor = 71);
+  await database.client.query(`CREATE TABLE t (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) WITH (fillfactor = 71);
     CREATE INDEX t_at_idx ON t (at DESC)`);
   const it = await operated(database.url, { table: 't', by: 'at', ahead: 0 });
   await expect(aheadOf(database.url, it.declared, 3)).rejects.toThrow(/not complete/);
@@ -93,31 +82,31 @@ it('partitions are made ahead, again and again', async () => {
   expect(await parts()).toHaveLength(2);
   expect(await aheadOf(database.url, it.declared, 3)).toHaveLength(3);
   // Whoever reads rows of the default partition is not in the way of nothing.
-  await client.query('BEGIN; LOCK TABLE t_default IN ACCESS SHARE MODE');
+  await database.client.query('BEGIN; LOCK TABLE t_default IN ACCESS SHARE MODE');
   expect(await aheadOf(database.url, it.declared, 3)).toEqual([]);
-  await client.query('COMMIT');
+  await database.client.query('COMMIT');
   expect(new Set((await parts()).map((part) => part.split(' ')[1]))).toEqual(new Set(['fillfactor=71']));
-  await client.query("INSERT INTO t VALUES (1, now() + interval '140 days')");
+  await database.client.query("INSERT INTO t VALUES (1, now() + interval '140 days')");
   await expect(aheadOf(database.url, it.declared, 6)).rejects.toThrow(/t_default/);
 });
 
 it('a table that is emptied is empty in both, and its numbers begin anew', async () => {
-  await client.query(`CREATE TABLE t (id int GENERATED BY DEFAULT AS IDENTITY, at date NOT NULL DEFAULT now(), found text, PRIMARY KEY (id, at));
+  await database.client.query(`CREATE TABLE t (id int GENERATED BY DEFAULT AS IDENTITY, at date NOT NULL DEFAULT now(), found text, PRIMARY KEY (id, at));
     INSERT INTO t (found) SELECT 'x' FROM generate_series(1, 100)`);
   const it = await operated(database.url, { table: 't', by: 'at' });
   await it.run('verify');
-  await client.query("TRUNCATE t RESTART IDENTITY; INSERT INTO t (found) VALUES ('y')");
-  expect(await differing(client, 't', it.declared.rows.newName)).toBe(0);
+  await database.client.query("TRUNCATE t RESTART IDENTITY; INSERT INTO t (found) VALUES ('y')");
+  expect(await differing(database.client, 't', it.declared.rows.newName)).toBe(0);
   await it.run('cutover-writes');
-  await client.query("INSERT INTO t (found) VALUES ('z')");
+  await database.client.query("INSERT INTO t (found) VALUES ('z')");
   expect(await query('SELECT id, found FROM t ORDER BY id')).toEqual([
     { id: 1, found: 'y' },
     { id: 2, found: 'z' },
   ]);
-  await client.query("TRUNCATE t RESTART IDENTITY; INSERT INTO t (found) VALUES ('a')");
-  expect(await differing(client, 't', it.declared.rows.oldName)).toBe(0);
+  await database.client.query("TRUNCATE t RESTART IDENTITY; INSERT INTO t (found) VALUES ('a')");
+  expect(await differing(database.client, 't', it.declared.rows.oldName)).toBe(0);
   await it.back('none');
-  await client.query("INSERT INTO t (found) VALUES ('b')");
+  await database.client.query("INSERT INTO t (found) VALUES ('b')");
   expect(await query('SELECT id, found FROM t ORDER BY id')).toEqual([
     { id: 1, found: 'a' },
     { id: 2, found: 'b' },
@@ -126,7 +115,7 @@ it('a table that is emptied is empty in both, and its numbers begin anew', async
 
 it('the owner runs it, or a superuser in the owner’s name', async () => {
   const role = `owner_${database.name}`;
-  await client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'; CREATE ROLE ${role}_app; GRANT CREATE ON DATABASE ${database.name} TO ${role};
+  await database.client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'; CREATE ROLE ${role}_app; GRANT CREATE ON DATABASE ${database.name} TO ${role};
     CREATE SCHEMA own AUTHORIZATION ${role}; GRANT USAGE ON SCHEMA own TO ${role}_app; SET ROLE ${role};
     CREATE TABLE own.parent (id int PRIMARY KEY); INSERT INTO own.parent VALUES (1);
     CREATE TABLE own.t (id int GENERATED ALWAYS AS IDENTITY, at date NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'), parent int REFERENCES own.parent, PRIMARY KEY (id, at));
@@ -135,7 +124,7 @@ it('the owner runs it, or a superuser in the owner’s name', async () => {
   url.username = role;
   url.password = 'x';
   const write = () =>
-    client.query(
+    database.client.query(
       `SET ROLE ${role}_app; INSERT INTO own.t (parent) VALUES (1); UPDATE own.t SET parent = NULL WHERE id % 3 = 0; DELETE FROM own.t WHERE id % 7 = 1; RESET ROLE`,
     );
   try {
@@ -148,7 +137,7 @@ it('the owner runs it, or a superuser in the owner’s name', async () => {
     const asSuperuser = await operated(database.url, { table: 'own.t', by: 'at' });
     await asSuperuser.run('cutover-writes');
     await write();
-    expect(await differing(client, 'own.t', `own.${asSuperuser.declared.rows.oldName}`)).toBe(0);
+    expect(await differing(database.client, 'own.t', `own.${asSuperuser.declared.rows.oldName}`)).toBe(0);
     await asSuperuser.run('contract');
     expect(await aheadOf(database.url, asSuperuser.declared, 4)).toHaveLength(2);
     expect(
@@ -157,13 +146,13 @@ it('the owner runs it, or a superuser in the owner’s name', async () => {
       ),
     ).toEqual([{ owner: role }]);
   } finally {
-    await client.query(`DROP OWNED BY ${role}, ${role}_app CASCADE; DROP ROLE ${role}, ${role}_app`);
+    await database.client.query(`DROP OWNED BY ${role}, ${role}_app CASCADE; DROP ROLE ${role}, ${role}_app`);
   }
 });
 
 it('names may be as long as Postgres allows', async () => {
   const [one, two] = [`${'a'.repeat(62)}1`, `${'a'.repeat(62)}2`];
-  await client.query(`CREATE TABLE ${one} (id int, at date NOT NULL DEFAULT now(), CONSTRAINT ${'k'.repeat(63)} PRIMARY KEY (id, at));
+  await database.client.query(`CREATE TABLE ${one} (id int, at date NOT NULL DEFAULT now(), CONSTRAINT ${'k'.repeat(63)} PRIMARY KEY (id, at));
     CREATE INDEX ${two} ON ${one} (at); CREATE INDEX ${'i'.repeat(63)} ON ${one} (id DESC); INSERT INTO ${one} VALUES (1)`);
   const indexes = () =>
     query(`SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = '${one}'::regclass ORDER BY 1`);

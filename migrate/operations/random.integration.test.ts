@@ -1,45 +1,20 @@
 import fc from 'fast-check';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { OperationError } from '../../lib/pg/errors.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { databaseFor } from '../../test/support/database.ts';
+import { oddName } from '../../test/support/oddName.ts';
 import { type Operated, operated } from '../../test/support/operated.ts';
 import { differing } from '../../test/support/operationCase.ts';
 import { propertyRuns } from '../../test/support/property.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('all');
 beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-  await client.query('CREATE EXTENSION citext');
-});
-afterAll(async () => {
-  await client.end();
-  await database.drop();
+  await database.client.query('CREATE EXTENSION citext');
 });
 
 const id = pg.escapeIdentifier;
-const name = fc.oneof(
-  fc.constantFrom(
-    'found',
-    'tg_op',
-    'new',
-    's',
-    'order',
-    'Größe',
-    'a.b',
-    'x"y',
-    "it's",
-    '$1',
-    'таблица',
-    'a'.repeat(63),
-    'sqltrail',
-    ' ',
-  ),
-  fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
-);
+const name = oddName('found', 'tg_op', 'new', 's', 'order', 'sqltrail');
 
 /** A type, and an expression over `i` that gives different values. */
 const types = {
@@ -211,11 +186,11 @@ it('a plan for any table is right, or is refused with the reason', async () => {
   await fc.assert(
     fc.asyncProperty(table, async (t) => {
       const { full, statements, fill, change } = create(t);
-      await client.query(
+      await database.client.query(
         `DROP SCHEMA IF EXISTS ${id('Other "schema')} CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE EXTENSION IF NOT EXISTS citext SCHEMA public`,
       );
-      await client.query(statements.join(';\n'));
-      await client.query(fill(1, 300));
+      await database.client.query(statements.join(';\n'));
+      await database.client.query(fill(1, 300));
       let it: Operated;
       try {
         it = await operated(database.url, {
@@ -241,7 +216,7 @@ it('a plan for any table is right, or is refused with the reason', async () => {
       }
       planned += 1;
       const catalogue = () =>
-        client
+        database.client
           .query(
             `SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid FROM pg_index WHERE indrelid = $1::regclass ORDER BY 1`,
             [full],
@@ -250,19 +225,19 @@ it('a plan for any table is right, or is refused with the reason', async () => {
       const before = await catalogue();
       const other = (of: string) => `${id(t.schema)}.${id(of)}`;
       await it.run('dual-write');
-      for (const sql of change(1000)) await client.query(sql);
+      for (const sql of change(1000)) await database.client.query(sql);
       await it.run('backfill');
-      for (const sql of change(2000)) await client.query(sql);
-      expect(await differing(client, full, other(it.declared.rows.newName))).toBe(0);
+      for (const sql of change(2000)) await database.client.query(sql);
+      expect(await differing(database.client, full, other(it.declared.rows.newName))).toBe(0);
       await it.run('cutover-writes');
-      for (const sql of change(3000)) await client.query(sql);
-      expect(await differing(client, full, other(it.declared.rows.oldName))).toBe(0);
+      for (const sql of change(3000)) await database.client.query(sql);
+      expect(await differing(database.client, full, other(it.declared.rows.oldName))).toBe(0);
       await it.back('none');
       expect(await catalogue()).toEqual(before);
-      for (const sql of change(4000)) await client.query(sql);
-      await client.query(`CREATE TABLE kept AS TABLE ${full}`);
+      for (const sql of change(4000)) await database.client.query(sql);
+      await database.client.query(`CREATE TABLE kept AS TABLE ${full}`);
       await it.run('contract');
-      expect(await differing(client, full, 'kept')).toBe(0);
+      expect(await differing(database.client, full, 'kept')).toBe(0);
       expect((await catalogue()).map((row) => row.indexrelid)).toEqual(before.map((row) => row.indexrelid));
     }),
     { numRuns: propertyRuns(8) },

@@ -1,23 +1,12 @@
-import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { describe, expect, it } from 'vitest';
+import { databaseFor } from '../../test/support/database.ts';
 import { dumpBinDir } from '../../test/support/dump.ts';
 import { onHostile } from '../../test/support/operated.ts';
 import { differing, HOSTILE, hostileTables } from '../../test/support/operationCase.ts';
 import { expectDumpAfterRollbacks } from '../../test/support/rollbackDump.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
-const query = async (sql: string) => (await client.query(sql)).rows;
+const database = databaseFor('each');
+const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 /** What is asked of the catalogue by the table's name, without OIDs, partitions and the keys that may differ. */
 const visible = async (table: string, changed: readonly string[]) => ({
@@ -58,26 +47,26 @@ const visible = async (table: string, changed: readonly string[]) => ({
 
 describe.each(Object.entries(onHostile))('%s', (operation, { changed, plan }) => {
   it('everything that belongs to the table is the new one’s, with its names', async () => {
-    await client.query(hostileTables);
+    await database.client.query(hostileTables);
     const before = await visible(HOSTILE, changed);
     const it = await plan(database.url);
     for (const phase of ['backfill', 'cutover-writes', 'contract'] as const) {
       await it.run(phase);
       expect(await visible(HOSTILE, changed), phase).toEqual(before);
-      await client.query(`
+      await database.client.query(`
       INSERT INTO ${HOSTILE} ("o$$id", person, tags) VALUES ('again', 3, '{b}');
       UPDATE ${HOSTILE} SET "when" = "when" + interval '2 months', name = NULL WHERE id % 26 = 0;
       DELETE FROM ${HOSTILE} WHERE id % 30 = 0;
       DELETE FROM "Лавка".people WHERE id = (SELECT max(id) FROM "Лавка".people)`);
       expect((await query(`SELECT count(*)::int AS n FROM ${HOSTILE} WHERE "o$$id" = 'again'`))[0].n).toBe(0);
-      await client.query('TRUNCATE "Лавка".audit');
-      await client.query(`UPDATE ${HOSTILE} SET price = 1 WHERE id = 110`);
+      await database.client.query('TRUNCATE "Лавка".audit');
+      await database.client.query(`UPDATE ${HOSTILE} SET price = 1 WHERE id = 110`);
       // Once, and not once more for the other table.
       expect(await query('SELECT what FROM "Лавка".audit'), phase).toEqual([{ what: 'UPDATE' }]);
       if (phase !== 'contract') {
         const other = phase === 'backfill' ? it.declared.rows.newName : it.declared.rows.oldName;
         expect(
-          await differing(client, HOSTILE, `"Лавка"."${other}"`, { asText: changed.length > 0 }),
+          await differing(database.client, HOSTILE, `"Лавка"."${other}"`, { asText: changed.length > 0 }),
           phase,
         ).toBe(0);
       }

@@ -1,20 +1,10 @@
 import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { expect, it } from 'vitest';
+import { databaseFor } from '../../test/support/database.ts';
 import { operated } from '../../test/support/operated.ts';
 import type { PartitionOptions } from './choices.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('each');
 
 const KEYED = 'CREATE TABLE t (id int, at timestamptz NOT NULL, x int, PRIMARY KEY (id, at))';
 
@@ -102,47 +92,47 @@ it.each<[string, string, RegExp, Partial<PartitionOptions>?]>([
   ],
   ['too many partitions', `${KEYED}; INSERT INTO t VALUES (1, '0100-01-01')`, /more than 1000.*--from/],
 ])('refuses: %s', async (_, sql, why, choices = {}) => {
-  await client.query(sql);
+  await database.client.query(sql);
   await expect(operated(database.url, { table: 't', by: 'at', ...choices })).rejects.toThrow(why);
 });
 
 it('a definition that changes after the plan ends it before the start, and before the cutover', async () => {
-  await client.query(KEYED);
-  await client.query(
+  await database.client.query(KEYED);
+  await database.client.query(
     "INSERT INTO t SELECT i, now() - i * interval '1 day', i FROM generate_series(1, 100) AS i",
   );
   const first = await operated(database.url, { table: 't', by: 'at' });
-  await client.query('ALTER TABLE t ADD COLUMN y int');
+  await database.client.query('ALTER TABLE t ADD COLUMN y int');
   await expect(first.run('expand')).rejects.toThrow(/has changed since the plan was made \(columns\)/);
   const second = await operated(database.url, { table: 't', by: 'at' });
   await second.run('verify');
-  await client.query('GRANT SELECT ON t TO pg_monitor');
+  await database.client.query('GRANT SELECT ON t TO pg_monitor');
   await expect(second.run('cutover-writes')).rejects.toThrow(
     /has changed since the migration was planned: grants/,
   );
-  await client.query(
+  await database.client.query(
     'REVOKE SELECT ON t FROM pg_monitor; REVOKE ALL ON t FROM CURRENT_USER; GRANT ALL ON t TO CURRENT_USER',
   );
   await second.back('none');
-  expect((await client.query('SELECT count(*)::int AS n FROM t')).rows[0].n).toBe(100);
+  expect((await database.client.query('SELECT count(*)::int AS n FROM t')).rows[0].n).toBe(100);
 });
 
 it('a transaction that stays open is named, and nothing queues behind the cutover for long', async () => {
-  await client.query(KEYED);
+  await database.client.query(KEYED);
   const it = await operated(database.url, { table: 't', by: 'at' });
   await it.run('verify');
   const other = new pg.Client(database.url);
   await other.connect();
   await other.query('BEGIN; LOCK TABLE t IN ACCESS SHARE MODE');
-  await client.query("SET statement_timeout = '20s'");
+  await database.client.query("SET statement_timeout = '20s'");
   const running = it.run('cutover-writes');
   // Each of them may have to wait for one attempt, and none for all of them.
-  for (let i = 0; i < 10; i += 1) await client.query('INSERT INTO t VALUES ($1, now(), 1)', [i]);
+  for (let i = 0; i < 10; i += 1) await database.client.query('INSERT INTO t VALUES ($1, now(), 1)', [i]);
   await other.query('COMMIT');
   await other.end();
   await running;
-  expect((await client.query("SELECT relkind FROM pg_class WHERE oid = 't'::regclass")).rows[0].relkind).toBe(
-    'p',
-  );
-  expect((await client.query('SELECT count(*)::int AS n FROM t')).rows[0].n).toBe(10);
+  expect(
+    (await database.client.query("SELECT relkind FROM pg_class WHERE oid = 't'::regclass")).rows[0].relkind,
+  ).toBe('p');
+  expect((await database.client.query('SELECT count(*)::int AS n FROM t')).rows[0].n).toBe(10);
 });

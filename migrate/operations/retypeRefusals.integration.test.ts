@@ -1,21 +1,10 @@
-import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { databaseFor } from '../../test/support/database.ts';
 import { retyped } from '../../test/support/operated.ts';
 import type { RetypeOptions } from './retype.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-beforeEach(() => client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public'));
-afterAll(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('all');
+beforeEach(() => database.client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public'));
 
 const KEYED = `CREATE TABLE t (id int PRIMARY KEY, at text, n text, x varchar(20), c int NOT NULL DEFAULT 1);
   INSERT INTO t SELECT i, to_char(date '2024-01-01' + i, 'YYYY-MM-DD'), i || '.50', 'x', i FROM generate_series(1, 50) AS i`;
@@ -182,16 +171,17 @@ it.each<[string, string, string, string, RegExp, Partial<RetypeOptions>?]>([
     /t_id of public\.other refers to id.*migrate plan URL retype "public"\."other"\."t_id" bigint/,
   ],
 ])('refuses: %s', async (_, sql, target, type, why, options = {}) => {
-  await client.query(sql);
+  await database.client.query(sql);
   await expect(retyped(database.url, target, type, options)).rejects.toThrow(why);
 });
 
 it('a plan changes nothing, and says how values are read', async () => {
-  await client.query(KEYED);
+  await database.client.query(KEYED);
   const { declared } = await retyped(database.url, 't.n', 'bigint', { minorUnits: 2 });
   expect(declared.notes.join('\n')).toContain('in units of 1/100');
   expect(declared.notes.join('\n')).toContain('all 50 values were converted there and back');
   expect(
-    (await client.query("SELECT count(*)::int AS n FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows[0].n,
+    (await database.client.query("SELECT count(*)::int AS n FROM pg_class WHERE relname LIKE '%sqltrail%'"))
+      .rows[0].n,
   ).toBe(0);
 });

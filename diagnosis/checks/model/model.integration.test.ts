@@ -1,21 +1,16 @@
-import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { databaseFor } from '../../../test/support/database.ts';
 import { unhurried } from '../../../test/support/unhurried.ts';
 import type { RankedFinding } from '../../finding.ts';
 import { fixSql } from '../../fixSql.ts';
 import { diagnose } from '../../run.ts';
 
 /** Data as others keep it: references by any name, dates and lists in any type, and pages that are old and in use. */
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let findings: RankedFinding[];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(`SET DateStyle = 'German'; CREATE EXTENSION citext;
+  await database.client.query(`SET DateStyle = 'German'; CREATE EXTENSION citext;
     CREATE DOMAIN day AS date; CREATE DOMAIN words AS text; CREATE DOMAIN more_words AS words;
     CREATE TABLE room (id bigint PRIMARY KEY, room_id text NOT NULL UNIQUE);
     CREATE TABLE users (id int PRIMARY KEY, manager_id int);
@@ -36,15 +31,11 @@ beforeAll(async () => {
     INSERT INTO page SELECT i, 'Page ' || i, repeat('wiki ', 60) || i, now() - i * interval '5 hours', now() - i * interval '4 hours' FROM generate_series(1, 5000) i;
     ANALYZE`);
   // Read by key all the time, which old pages of a wiki are.
-  await owner.query(
+  await database.client.query(
     `DO $$ BEGIN FOR i IN 1..3000 LOOP PERFORM body FROM page WHERE id = i; END LOOP; END $$`,
   );
-  await owner.query('SELECT pg_stat_force_next_flush()');
+  await database.client.query('SELECT pg_stat_force_next_flush()');
   ({ findings } = await diagnose(unhurried(database.url, { only: ['model', 'cold-data'] })));
-});
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
 });
 
 const found = (check: string) =>
@@ -61,7 +52,8 @@ it('a reference is found by a role, to itself, and to a unique column; not where
     'users(manager_id)',
   ]);
   for (const { check, fix } of findings)
-    if (check === 'missing-foreign-key' && fix) for (const sql of fixSql(fix).sql) await owner.query(sql);
+    if (check === 'missing-foreign-key' && fix)
+      for (const sql of fixSql(fix).sql) await database.client.query(sql);
 });
 
 it('dates, amounts and lists are found in domains, in citext and beside placeholders', () => {

@@ -1,12 +1,10 @@
-import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { databaseFor } from '../../../test/support/database.ts';
 import type { RankedFinding } from '../../finding.ts';
 import { fixSql } from '../../fixSql.ts';
 import { defaultDiagnosis, diagnose } from '../../run.ts';
 
-let database: TestDatabase;
-let owner: pg.Client;
+const database = databaseFor('all');
 let findings: RankedFinding[];
 
 const sequences = async (url: string) =>
@@ -22,10 +20,7 @@ const sequences = async (url: string) =>
 const of = (key: string) => findings.find(({ id }) => id === `sequence-nearly-exhausted:public.${key}`);
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client(database.url);
-  await owner.connect();
-  await owner.query(`
+  await database.client.query(`
     CREATE TABLE young (id serial PRIMARY KEY);
     SELECT setval('young_id_seq', 1000000000);
     CREATE TABLE "my orders" ("my id" serial PRIMARY KEY, note text);
@@ -57,10 +52,6 @@ beforeAll(async () => {
     ANALYZE`);
   findings = await sequences(database.url);
 });
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
-});
 
 it('what is past half of its range is found, and nothing else', () => {
   expect(findings.map(({ id, severity }) => [id.split('public.')[1], severity]).sort()).toEqual([
@@ -82,7 +73,7 @@ describe('the fix', () => {
     const keys = ['my orders(my id)', 'small(id)', 'fed(id)', 'free_standing', 'down', 'given(id)'];
     const types = async () =>
       (
-        await owner.query(
+        await database.client.query(
           `SELECT a.attrelid::regclass::text || '.' || quote_ident(attname) AS name, format_type(atttypid, NULL) AS type FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid
             WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND atttypid IN (20, 21, 23)
            UNION ALL SELECT seqrelid::regclass::text, format_type(seqtypid, NULL) FROM pg_sequence ORDER BY 1`,
@@ -92,7 +83,7 @@ describe('the fix', () => {
     const all = keys.map((key) => fixSql(of(key)?.fix ?? expect.fail(key)));
     for (const { sql } of all) {
       expect(sql).not.toEqual([]);
-      for (const statement of sql) await owner.query(statement);
+      for (const statement of sql) await database.client.query(statement);
     }
     const now = new Map((await types()).map(({ name, type }) => [name, type]));
     for (const name of [
@@ -109,7 +100,8 @@ describe('the fix', () => {
       expect(now.get(name), name).toBe('bigint');
     const again = (await sequences(database.url)).map(({ id }) => id);
     for (const key of keys) expect(again).not.toContain(`sequence-nearly-exhausted:public.${key}`);
-    for (const { undo } of all.toReversed()) for (const statement of undo) await owner.query(statement);
+    for (const { undo } of all.toReversed())
+      for (const statement of undo) await database.client.query(statement);
     expect(await types()).toEqual(before);
   });
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
-import { createTestDatabase, forgetStatements, type TestDatabase } from '../../../test/support/database.ts';
+import { databaseFor, forgetStatements } from '../../../test/support/database.ts';
 import { dumpBinDir } from '../../../test/support/dump.ts';
 import { DOCUMENTS, FACT_COLUMNS, FACTS, facts, THINGS, wrongFacts } from '../../../test/support/eavCase.ts';
 import { killedRuns } from '../../../test/support/killedRuns.ts';
@@ -13,21 +13,13 @@ import { verifyMigration } from '../../engine.ts';
 import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let writers: Writers | undefined;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
 afterEach(async () => {
   await writers?.stop();
   writers = undefined;
-  await client.end();
-  await database.drop();
 });
-const query = async (sql: string) => (await client.query(sql)).rows;
+const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 const ofFacts = (url = database.url) => documented(url, { table: FACTS, ...FACT_COLUMNS, into: 'документы' });
 const PRODUCTS = {
@@ -106,7 +98,7 @@ const LEFT = `SELECT relname AS name FROM pg_class WHERE relname LIKE '%sqltrail
   UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE '%sqltrail%' UNION ALL SELECT tgname FROM pg_trigger WHERE tgname LIKE '%sqltrail%'`;
 
 it('makes documents of attributes that are written to, and back', async () => {
-  await client.query(`CREATE TABLE products (id int PRIMARY KEY);
+  await database.client.query(`CREATE TABLE products (id int PRIMARY KEY);
     INSERT INTO products SELECT generate_series(1, 9);
     CREATE TABLE facts (product_id int REFERENCES products, name text, value text, PRIMARY KEY (product_id, name));
     INSERT INTO facts VALUES (1, 'color', 'red'), (1, 'weight', '1.50'), (1, 'size', NULL), (2, 'color', ''), (3, 'color', 'blue')`);
@@ -126,7 +118,7 @@ it('makes documents of attributes that are written to, and back', async () => {
     2: { color: '' },
     3: { color: 'blue' },
   });
-  await client.query(
+  await database.client.query(
     "UPDATE facts SET value = 'green' WHERE product_id = 1 AND name = 'color'; DELETE FROM facts WHERE product_id = 3; INSERT INTO facts VALUES (4, 'a', 'b')",
   );
   await it.run('cutover-writes');
@@ -137,7 +129,7 @@ it('makes documents of attributes that are written to, and back', async () => {
     4: four,
   });
   // Rows, and the document at once.
-  await client.query(
+  await database.client.query(
     "UPDATE facts SET name = 'colour' WHERE product_id = 1 AND name = 'color'; DELETE FROM facts WHERE product_id = 2; INSERT INTO facts VALUES (5, 'x', NULL), (4, 'c', 'd')",
   );
   expect(await documents()).toEqual({
@@ -146,7 +138,7 @@ it('makes documents of attributes that are written to, and back', async () => {
     5: { x: null },
   });
   // Documents, and the rows at once: NULL and no row are told apart.
-  await client.query(`UPDATE facts_documents SET attributes = attributes - 'weight' || '{"colour": null, "new": "5"}' WHERE product_id = 1;
+  await database.client.query(`UPDATE facts_documents SET attributes = attributes - 'weight' || '{"colour": null, "new": "5"}' WHERE product_id = 1;
     INSERT INTO facts_documents VALUES (6, '{"k": "v"}'), (7, '{}'); DELETE FROM facts_documents WHERE product_id = 5; UPDATE facts_documents SET attributes = '{}' WHERE product_id = 4`);
   expect(await rows(1)).toEqual([
     { name: 'colour', value: null },
@@ -164,10 +156,12 @@ it('makes documents of attributes that are written to, and back', async () => {
     ['[]', '23514'],
   ])
     await expect(
-      client.query(`UPDATE facts_documents SET attributes = '${document}' WHERE product_id = 1`),
+      database.client.query(`UPDATE facts_documents SET attributes = '${document}' WHERE product_id = 1`),
       document,
     ).rejects.toMatchObject({ code });
-  await expect(client.query(`INSERT INTO facts_documents VALUES (99, '{"a": "b"}')`)).rejects.toMatchObject({
+  await expect(
+    database.client.query(`INSERT INTO facts_documents VALUES (99, '{"a": "b"}')`),
+  ).rejects.toMatchObject({
     code: '23503',
   });
   expect(await rows(1)).toHaveLength(3);
@@ -177,31 +171,35 @@ it('makes documents of attributes that are written to, and back', async () => {
   expect(await query(LEFT)).toEqual([]);
   expect(await query("SELECT FROM pg_class WHERE relname LIKE 'facts_%documents%'")).toEqual([]);
   await it.run('cutover-writes');
-  await client.query("INSERT INTO facts_documents VALUES (8, '{}'), (88, '{}')");
+  await database.client.query("INSERT INTO facts_documents VALUES (8, '{}'), (88, '{}')");
   await it.run('contract');
   expect(await documents()).toEqual({ 8: {}, 1: { colour: null, new: '5', size: null }, 6: { k: 'v' } });
   expect(await query(LEFT)).toEqual([]);
   expect(await query("SELECT to_regclass('facts') AS it")).toEqual([{ it: null }]);
-  await client.query(`UPDATE facts_documents SET attributes = '{"any": [1, {}]}' WHERE product_id = 1`);
-  await expect(client.query('DELETE FROM products WHERE id = 1')).rejects.toMatchObject({ code: '23503' });
+  await database.client.query(
+    `UPDATE facts_documents SET attributes = '{"any": [1, {}]}' WHERE product_id = 1`,
+  );
+  await expect(database.client.query('DELETE FROM products WHERE id = 1')).rejects.toMatchObject({
+    code: '23503',
+  });
 });
 
 it('empties both sides when one is emptied', async () => {
-  await client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+  await database.client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
     INSERT INTO facts VALUES (1, 'color', 'red')`);
   const it = await documented(database.url, PRODUCTS);
   await it.run('verify');
-  await client.query("TRUNCATE facts; INSERT INTO facts VALUES (2, 'a', 'b')");
+  await database.client.query("TRUNCATE facts; INSERT INTO facts VALUES (2, 'a', 'b')");
   await it.run('cutover-writes');
   expect(await query('SELECT * FROM facts_documents')).toEqual([{ product_id: 2, attributes: { a: 'b' } }]);
-  await client.query('TRUNCATE facts');
+  await database.client.query('TRUNCATE facts');
   expect(await query('SELECT * FROM facts_documents')).toEqual([]);
-  await client.query("INSERT INTO facts VALUES (2, 'a', 'b'); TRUNCATE facts_documents");
+  await database.client.query("INSERT INTO facts VALUES (2, 'a', 'b'); TRUNCATE facts_documents");
   expect(await query('SELECT * FROM facts')).toEqual([]);
 });
 
 it('no write fails and none is lost, there, back and to the end', async () => {
-  await client.query(facts);
+  await database.client.query(facts);
   const it = await ofFacts();
   await exchange(attributesOf);
   for (const until of ['dual-write', 'backfill', 'verify'] satisfies Phase[]) {
@@ -211,10 +209,10 @@ it('no write fails and none is lost, there, back and to the end', async () => {
   await exchange(thingsOf);
   await it.run('cutover-writes');
   await written();
-  expect(await wrongFacts(client), 'cutover').toEqual([]);
+  expect(await wrongFacts(database.client), 'cutover').toEqual([]);
   await exchange(documentsOf);
   await written();
-  expect(await wrongFacts(client), 'both ways').toEqual([]);
+  expect(await wrongFacts(database.client), 'both ways').toEqual([]);
   await exchange(thingsOf);
   for (const to of ['verify', 'none'] satisfies Reached[]) {
     await it.back(to);
@@ -228,27 +226,27 @@ it('no write fails and none is lost, there, back and to the end', async () => {
   await written();
   await writers?.stop();
   expect(writers?.failures).toEqual([]);
-  expect(await wrongFacts(client), 'again').toEqual([]);
+  expect(await wrongFacts(database.client), 'again').toEqual([]);
   const rows = await query(`SELECT count(*)::int AS n FROM ${FACTS}`);
   await it.run('contract');
   expect(await query(`SELECT count(*)::int AS n FROM ${DOCUMENTS}, jsonb_object_keys(attributes)`)).toEqual(
     rows,
   );
-  await client.query(`DELETE FROM ${THINGS}`);
+  await database.client.query(`DELETE FROM ${THINGS}`);
   expect(await query(`SELECT FROM ${DOCUMENTS}`)).toEqual([]);
 });
 
 it('who may write the rows may write the documents, and nobody else', async () => {
-  await client.query(facts);
+  await database.client.query(facts);
   const as = async (role: string, sql: string) => {
-    await client.query(`SET ROLE ${role}`);
+    await database.client.query(`SET ROLE ${role}`);
     try {
-      await client.query(sql);
+      await database.client.query(sql);
     } finally {
-      await client.query('RESET ROLE');
+      await database.client.query('RESET ROLE');
     }
   };
-  await client.query(`${roleSql('"case reader"')} GRANT USAGE ON SCHEMA "Дом" TO "case reader";
+  await database.client.query(`${roleSql('"case reader"')} GRANT USAGE ON SCHEMA "Дом" TO "case reader";
     ALTER DEFAULT PRIVILEGES IN SCHEMA "Дом" GRANT SELECT ON TABLES TO case_writer, "case reader"`);
   const it = await ofFacts();
   const read = `SELECT FROM ${DOCUMENTS}`;
@@ -265,14 +263,14 @@ it('who may write the rows may write the documents, and nobody else', async () =
   );
   await as('case_writer', `UPDATE ${DOCUMENTS} SET attributes = '{"a": true}' WHERE shop = 4`);
   await expect(as('"case reader"', read)).rejects.toMatchObject({ code: '42501' });
-  expect(await wrongFacts(client)).toEqual([]);
+  expect(await wrongFacts(database.client)).toEqual([]);
   await it.run('contract');
   await as('case_writer', `UPDATE ${DOCUMENTS} SET attributes = '{"a": [1]}' WHERE shop = 4`);
   await expect(as('"case reader"', read)).rejects.toMatchObject({ code: '42501' });
 });
 
 it('goes on after kill -9 at any moment, there and back', async () => {
-  await client.query(facts);
+  await database.client.query(facts);
   const it = await ofFacts();
   await exchange(thingsOf);
   await using runs = await killedRuns(database.url, it.file);
@@ -280,7 +278,7 @@ it('goes on after kill -9 at any moment, there and back', async () => {
     await runs.kill('to', phase);
   await it.run('cutover-writes');
   await written();
-  expect(await wrongFacts(client), 'cutover').toEqual([]);
+  expect(await wrongFacts(database.client), 'cutover').toEqual([]);
   await runs.kill('back', 'none');
   await runs.kill('back', 'none');
   await it.back('none');
@@ -288,7 +286,7 @@ it('goes on after kill -9 at any moment, there and back', async () => {
   await runs.kill('to', 'cutover-writes');
   await it.run('cutover-writes');
   await writers?.stop();
-  expect(await wrongFacts(client), 'again').toEqual([]);
+  expect(await wrongFacts(database.client), 'again').toEqual([]);
   expect(writers?.failures).toEqual([]);
   await runs.kill('to', 'contract');
   await it.run('contract');
@@ -318,17 +316,17 @@ const blocked = () =>
   );
 
 it('two sessions that change attributes of one entity are both in its document', async () => {
-  await client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+  await database.client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
     INSERT INTO facts VALUES (1, 'a', 'old'), (1, 'b', 'old')`);
   const it = await documented(database.url, PRODUCTS);
   await it.run('verify');
   const second = await other();
   // Before the cutover neither waits, in whatever order they write.
-  await client.query("BEGIN; UPDATE facts SET value = 'one' WHERE name = 'a'");
+  await database.client.query("BEGIN; UPDATE facts SET value = 'one' WHERE name = 'a'");
   await second.query("BEGIN; UPDATE facts SET value = 'two' WHERE name = 'b'");
-  await client.query("INSERT INTO facts VALUES (1, 'c', 'one')");
+  await database.client.query("INSERT INTO facts VALUES (1, 'c', 'one')");
   await second.query("INSERT INTO facts VALUES (1, 'd', 'two'); COMMIT");
-  await client.query('COMMIT');
+  await database.client.query('COMMIT');
   await it.run('cutover-writes');
   const attributes = async () => (await query('SELECT attributes FROM facts_documents'))[0].attributes;
   expect(await attributes()).toEqual({ a: 'one', b: 'two', c: 'one', d: 'two' });
@@ -340,10 +338,10 @@ it('two sessions that change attributes of one entity are both in its document',
     ['DELETE FROM facts_documents', "INSERT INTO facts VALUES (1, 'g', 'q')"],
     [`UPDATE facts_documents SET attributes = '{"h": "p"}'`, "INSERT INTO facts VALUES (1, 'i', 'q')"],
   ] as const) {
-    await client.query(`BEGIN; ${one}`);
+    await database.client.query(`BEGIN; ${one}`);
     const waiting = second.query(two);
     await blocked();
-    await client.query('COMMIT');
+    await database.client.query('COMMIT');
     await waiting;
     expect(await attributes(), two).toEqual(
       Object.fromEntries(
@@ -355,17 +353,21 @@ it('two sessions that change attributes of one entity are both in its document',
 });
 
 it('a transaction with a snapshot of its own is ended rather than lost', async () => {
-  await client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+  await database.client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
     INSERT INTO facts SELECT i, 'a', 'old' FROM generate_series(1, 4) AS i`);
   const it = await documented(database.url, PRODUCTS);
   const early = await other();
   const late = await other();
   await early.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM facts');
   await it.run('cutover-writes');
-  await client.query("DELETE FROM facts WHERE product_id = 1; INSERT INTO facts VALUES (2, 'b', 'new')");
+  await database.client.query(
+    "DELETE FROM facts WHERE product_id = 1; INSERT INTO facts VALUES (2, 'b', 'new')",
+  );
   const lost = { code: '40001' };
   await late.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM facts');
-  await client.query("INSERT INTO facts VALUES (3, 'b', 'new'); DELETE FROM facts WHERE product_id = 4");
+  await database.client.query(
+    "INSERT INTO facts VALUES (3, 'b', 'new'); DELETE FROM facts WHERE product_id = 4",
+  );
   for (const [session, statement] of [
     [early, "INSERT INTO facts VALUES (1, 'z', 'z')"],
     [early, "UPDATE facts SET value = 'z' WHERE product_id = 2"],
@@ -385,13 +387,13 @@ it('a transaction with a snapshot of its own is ended rather than lost', async (
 });
 
 it('complete stops while something uses the table, and names it', async () => {
-  await client.query(`CREATE EXTENSION pg_stat_statements;
+  await database.client.query(`CREATE EXTENSION pg_stat_statements;
     CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
     INSERT INTO facts VALUES (1, 'a', 'b');
     CREATE VIEW known AS SELECT count(*) FROM facts;
     CREATE FUNCTION of_facts() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM facts); END'`);
-  await client.query(forgetStatements);
-  await client.query('SELECT FROM facts WHERE product_id = 1');
+  await database.client.query(forgetStatements);
+  await database.client.query('SELECT FROM facts WHERE product_id = 1');
   const it = await documented(database.url, PRODUCTS);
   expect(it.declared.notes.join('\n')).toMatch(
     /complete stops while these use facts.*view public\.known.*of_facts/,
@@ -405,7 +407,7 @@ it('complete stops while something uses the table, and names it', async () => {
     /SELECT FROM facts WHERE product_id = \$1/,
   ])
     expect(error).toMatch(why);
-  await client.query('DROP VIEW known; DROP FUNCTION of_facts');
+  await database.client.query('DROP VIEW known; DROP FUNCTION of_facts');
   await it.run('contract');
   expect(await query('SELECT * FROM facts_documents')).toEqual([{ product_id: 1, attributes: { a: 'b' } }]);
 });

@@ -1,19 +1,16 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { databaseFor } from '../../../test/support/database.ts';
 import { wrongDocuments } from '../../../test/support/eavCase.ts';
 import { documented } from '../../../test/support/moved.ts';
+import { oddName } from '../../../test/support/oddName.ts';
 import { propertyRuns } from '../../../test/support/property.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('all');
 /** An application with settings of its own, which no document may show. */
 let writer: pg.Client;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
   writer = new pg.Client({
     connectionString: database.url,
     options:
@@ -23,36 +20,24 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await writer.end();
-  await client.end();
-  await database.drop();
 });
 
 const id = pg.escapeIdentifier;
-const name = fc.oneof(
-  fc.constantFrom(
-    'attributes',
-    'attributes_1',
-    'document',
-    'key',
-    'value',
-    'said',
-    'rows',
-    'k0',
-    'c',
-    'n',
-    's',
-    't',
-    'w',
-    'wrote',
-    'Größe',
-    'x"y',
-    "it's",
-    '$1',
-    'таблица',
-    'a'.repeat(63),
-    ' ',
-  ),
-  fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
+const name = oddName(
+  'attributes',
+  'attributes_1',
+  'document',
+  'key',
+  'value',
+  'said',
+  'rows',
+  'k0',
+  'c',
+  'n',
+  's',
+  't',
+  'w',
+  'wrote',
 );
 const text = fc.oneof(
   fc.constantFrom(
@@ -167,7 +152,7 @@ it('any attributes become documents and attributes again, whoever writes', async
       const full = `${id(t.schema)}.${id(tableName)}`;
       const key = keys.map((each) => id(each.name));
       const columns = values.map((each) => id(each.name));
-      await client.query(
+      await database.client.query(
         `DROP SCHEMA IF EXISTS ${id('Other "schema')} CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE EXTENSION citext SCHEMA public; CREATE SCHEMA ${id('Other "schema')};
          CREATE TYPE mood AS ENUM ('sad', 'very happy'); SET TimeZone = 'UTC';
          CREATE TABLE ${full} (${[
@@ -221,7 +206,7 @@ it('any attributes become documents and attributes again, whoever writes', async
           '',
       );
       const wrong = async () =>
-        wrongDocuments(client, {
+        wrongDocuments(database.client, {
           table: full,
           entity: key,
           attribute: id(attribute),
@@ -238,7 +223,8 @@ it('any attributes become documents and attributes again, whoever writes', async
       await it.run('verify');
       expect(await wrong()).toEqual([]);
       const kept = async () =>
-        (await client.query(`SELECT * FROM ${full} ORDER BY ${[...key, id(attribute)].join(', ')}`)).rows;
+        (await database.client.query(`SELECT * FROM ${full} ORDER BY ${[...key, id(attribute)].join(', ')}`))
+          .rows;
       const before = await kept();
       await it.back('none');
       expect(await kept()).toEqual(before);
@@ -269,9 +255,9 @@ it('any attributes become documents and attributes again, whoever writes', async
       );
       await change(t.later);
       expect(await wrong(), 'rows again').toEqual([]);
-      const { rows: counted } = await client.query(`SELECT count(*)::int AS n FROM ${full}`);
+      const { rows: counted } = await database.client.query(`SELECT count(*)::int AS n FROM ${full}`);
       await it.run('contract');
-      const { rows: ended } = await client.query(
+      const { rows: ended } = await database.client.query(
         `SELECT count(*)::int AS n FROM ${into}, jsonb_object_keys(${document})`,
       );
       expect(ended).toEqual(counted);

@@ -1,20 +1,9 @@
-import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { expect, it } from 'vitest';
+import { databaseFor } from '../../../test/support/database.ts';
 import { documented } from '../../../test/support/moved.ts';
 import type { EavOptions } from './eavColumns.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('each');
 
 const plan = (more: Partial<EavOptions> = {}) =>
   documented(database.url, { table: 't', entity: ['thing'], attribute: 'name', values: ['value'], ...more });
@@ -130,12 +119,12 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
     { into: 'other' },
   ],
 ])('refuses: %s', async (_, sql, why, more) => {
-  await client.query(sql);
+  await database.client.query(sql);
   await expect(plan(more)).rejects.toThrow(why);
 });
 
 it('says what goes with the table, and what is made of it', async () => {
-  await client.query(`CREATE TABLE things (id int PRIMARY KEY);
+  await database.client.query(`CREATE TABLE things (id int PRIMARY KEY);
     ${having('id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing int NOT NULL REFERENCES things, name text NOT NULL, value text CHECK (length(value) < 99)')};
     CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER audited AFTER INSERT ON t EXECUTE FUNCTION f();
     INSERT INTO things VALUES (1); INSERT INTO t (thing, name) VALUES (1, 'a'), (1, 'b')`);
@@ -151,14 +140,14 @@ it('says what goes with the table, and what is made of it', async () => {
 });
 
 it('a row that fills two columns later stops the cutover, and fails for nobody', async () => {
-  await client.query(having('thing int NOT NULL, name text NOT NULL, value text, n int'));
+  await database.client.query(having('thing int NOT NULL, name text NOT NULL, value text, n int'));
   const it = await plan({ values: ['value', 'n'] });
   await it.run('backfill');
-  await client.query("INSERT INTO t VALUES (7, 'a', 'b', 5)");
+  await database.client.query("INSERT INTO t VALUES (7, 'a', 'b', 5)");
   await expect(it.run('cutover-writes')).rejects.toThrow(/\(7\)/);
-  await client.query('UPDATE t SET n = NULL');
+  await database.client.query('UPDATE t SET n = NULL');
   await it.run('cutover-writes');
-  expect((await client.query('SELECT attributes FROM t_documents')).rows).toEqual([
+  expect((await database.client.query('SELECT attributes FROM t_documents')).rows).toEqual([
     { attributes: { a: 'b' } },
   ]);
 });

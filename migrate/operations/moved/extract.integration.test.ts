@@ -1,8 +1,8 @@
 import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
 import { BOOKINGS, bookings, GUESTS, LEDGER, wrongCopies } from '../../../test/support/copiesCase.ts';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { databaseFor } from '../../../test/support/database.ts';
 import { dumpBinDir } from '../../../test/support/dump.ts';
 import { kept } from '../../../test/support/kept.ts';
 import { killedRuns } from '../../../test/support/killedRuns.ts';
@@ -15,21 +15,13 @@ import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 import type { Rule } from './extractSql.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let writers: Writers | undefined;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
 afterEach(async () => {
   await writers?.stop();
   writers = undefined;
-  await client.end();
-  await database.drop();
 });
-const query = async (sql: string) => (await client.query(sql)).rows;
+const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 const LATEST: Rule = { kind: 'latest-by', column: 'at' };
 const extractGuests = (resolve: Rule = LATEST, url = database.url) =>
@@ -41,7 +33,7 @@ const extractGuests = (resolve: Rule = LATEST, url = database.url) =>
     resolve,
   });
 const wrong = (cutover: boolean, rule: Rule = LATEST) =>
-  wrongCopies(client, {
+  wrongCopies(database.client, {
     table: BOOKINGS,
     into: GUESTS,
     ledger: LEDGER,
@@ -96,7 +88,7 @@ const written = async () => {
 };
 
 it('moves copies to a table of their own, and back', async () => {
-  await client.query(`CREATE TABLE stays (id int PRIMARY KEY, guest_id text, guest_name text, city text DEFAULT 'unknown', at date);
+  await database.client.query(`CREATE TABLE stays (id int PRIMARY KEY, guest_id text, guest_name text, city text DEFAULT 'unknown', at date);
     INSERT INTO stays VALUES (1, 'a', 'Ann', 'Basel', '2026-01-01'), (2, 'a', 'Ann', 'Bern', '2026-01-02'), (3, 'b', 'Bob', NULL, '2026-01-01'), (4, NULL, NULL, 'unknown', NULL)`);
   const options = { table: 'stays', columns: ['guest_name', 'city'], key: 'guest_id', into: 'guests' };
   await expect(extracted(database.url, options)).rejects.toThrow(
@@ -106,7 +98,7 @@ it('moves copies to a table of their own, and back', async () => {
   const guests = () => query('SELECT * FROM guests ORDER BY guest_id');
   const ledger = () =>
     query('SELECT key, column_name, copies, chosen, rule FROM guests_contradictions ORDER BY id');
-  const apart = () => kept(client, it.options);
+  const apart = () => kept(database.client, it.options);
   await it.run('dual-write');
   expect(await apart()).toEqual([]);
   await it.run('verify');
@@ -128,11 +120,11 @@ it('moves copies to a table of their own, and back', async () => {
   expect(await ledger()).toEqual([contradiction]);
   await it.run('cutover-writes');
   // An application that no longer knows the columns, one that does, and one that uses the new table.
-  await client.query("INSERT INTO stays (id, guest_id, at) VALUES (5, 'a', '2026-01-03')");
+  await database.client.query("INSERT INTO stays (id, guest_id, at) VALUES (5, 'a', '2026-01-03')");
   expect(await query('SELECT guest_name, city FROM stays WHERE id = 5')).toEqual([
     { guest_name: 'Ann', city: 'Bern' },
   ]);
-  await client.query(
+  await database.client.query(
     "INSERT INTO stays VALUES (6, 'c', 'Cid', 'Chur', '2026-01-03'); UPDATE stays SET city = 'Biel' WHERE id = 3",
   );
   expect((await guests()).slice(1)).toEqual([
@@ -145,7 +137,7 @@ it('moves copies to a table of their own, and back', async () => {
     chosen: 'Biel',
     rule: 'written later',
   });
-  await client.query(
+  await database.client.query(
     "UPDATE guests SET guest_name = 'Anna' WHERE guest_id = 'a'; INSERT INTO guests VALUES ('d', 'Dan', 'Davos'); UPDATE stays SET guest_id = 'd' WHERE id = 5",
   );
   expect(await query('SELECT id, guest_name, city FROM stays ORDER BY id')).toEqual([
@@ -156,18 +148,20 @@ it('moves copies to a table of their own, and back', async () => {
     { id: 5, guest_name: 'Dan', city: 'Davos' },
     { id: 6, guest_name: 'Cid', city: 'Chur' },
   ]);
-  await expect(client.query("DELETE FROM guests WHERE guest_id = 'a'")).rejects.toMatchObject({
+  await expect(database.client.query("DELETE FROM guests WHERE guest_id = 'a'")).rejects.toMatchObject({
     code: '23503',
   });
-  await expect(client.query("UPDATE guests SET guest_id = 'z' WHERE guest_id = 'a'")).rejects.toMatchObject({
+  await expect(
+    database.client.query("UPDATE guests SET guest_id = 'z' WHERE guest_id = 'a'"),
+  ).rejects.toMatchObject({
     code: '23503',
   });
-  await expect(client.query('TRUNCATE guests')).rejects.toMatchObject({ code: '23503' });
+  await expect(database.client.query('TRUNCATE guests')).rejects.toMatchObject({ code: '23503' });
   expect(differences(await verifyMigration(it.options))).toEqual([]);
   expect((await apart()).map(({ kind }) => kind)).toEqual(['contradiction', 'written later']);
   const before = await query('SELECT * FROM stays ORDER BY id');
   // What no row of the old table can hold is in the ledger.
-  await client.query("INSERT INTO guests VALUES ('e', 'Eve', NULL)");
+  await database.client.query("INSERT INTO guests VALUES ('e', 'Eve', NULL)");
   await it.back('none');
   expect(await query('SELECT * FROM stays ORDER BY id')).toEqual(before);
   expect(await apart()).toEqual([{ kind: 'rolled back', table: 'stays', entries: 2 }]);
@@ -178,11 +172,11 @@ it('moves copies to a table of their own, and back', async () => {
     ['e', 'city', null, 'rolled back'],
   ]);
   await it.run('cutover-writes');
-  await client.query("INSERT INTO stays VALUES (7, 'a', 'Anna', 'Aarau', '2026-02-01')");
+  await database.client.query("INSERT INTO stays VALUES (7, 'a', 'Anna', 'Aarau', '2026-02-01')");
   await it.run('contract');
   expect(Object.keys((await query('SELECT * FROM stays'))[0])).toEqual(['id', 'guest_id', 'at']);
   expect((await guests())[0]).toEqual({ guest_id: 'a', guest_name: 'Anna', city: 'Aarau' });
-  await expect(client.query("INSERT INTO stays VALUES (8, 'nobody', NULL)")).rejects.toMatchObject({
+  await expect(database.client.query("INSERT INTO stays VALUES (8, 'nobody', NULL)")).rejects.toMatchObject({
     code: '23503',
   });
   expect(
@@ -196,7 +190,7 @@ it.each<[string, Rule]>([
   ['latest-by', LATEST],
   ['most-frequent', { kind: 'most-frequent' }],
 ])('no write fails and none is lost, there, back and to the end: %s', async (_, rule) => {
-  await client.query(bookings);
+  await database.client.query(bookings);
   const it = await extractGuests(rule);
   writers = startWriters(database.url, WRITERS, statementOf);
   for (const until of ['dual-write', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[]) {
@@ -230,14 +224,14 @@ it.each<[string, Rule]>([
 ])(
   'what somebody writes while its key is carried over at the cutover counts, or is in the ledger: %s',
   async (_, rule) => {
-    await client.query(bookings);
-    await client.query(
+    await database.client.query(bookings);
+    await database.client.query(
       `INSERT INTO ${BOOKINGS} (guest, "Имя") SELECT 1000, 'many' FROM generate_series(1, 5)`,
     );
     const it = await extractGuests(rule);
     await it.run('cutover-writes');
     // As it is while keys that changed at the cutover are carried over: the new table is not written to yet.
-    await client.query(`ALTER TABLE ${GUESTS} DISABLE TRIGGER USER`);
+    await database.client.query(`ALTER TABLE ${GUESTS} DISABLE TRIGGER USER`);
     const [put] = await query(
       "SELECT oid::regproc::text AS name FROM pg_proc WHERE pronamespace = '\"Дом\"'::regnamespace AND proname LIKE '%put%'",
     );
@@ -245,9 +239,9 @@ it.each<[string, Rule]>([
     await other.connect();
     try {
       for (const there of [true, false]) {
-        if (!there) await client.query(`DELETE FROM ${GUESTS} WHERE guest = 1000`);
-        await client.query('BEGIN');
-        await client.query(
+        if (!there) await database.client.query(`DELETE FROM ${GUESTS} WHERE guest = 1000`);
+        await database.client.query('BEGIN');
+        await database.client.query(
           `UPDATE ${BOOKINGS} SET city = 'written meanwhile ${there}', at = '2025-01-01' WHERE id = (SELECT min(id) FROM ${BOOKINGS} WHERE guest = 1000)`,
         );
         const carried = other.query(`SELECT ${put.name}(ARRAY[1000])`);
@@ -261,7 +255,7 @@ it.each<[string, Rule]>([
             ).length > 0,
           { deadlineMs: PATIENCE_MS, everyMs: 20 },
         );
-        await client.query('COMMIT');
+        await database.client.query('COMMIT');
         await carried;
         expect(await wrong(true, rule), String(there)).toEqual([]);
       }
@@ -272,7 +266,7 @@ it.each<[string, Rule]>([
 );
 
 it('goes on after kill -9 at any moment, there and back', async () => {
-  await client.query(bookings);
+  await database.client.query(bookings);
   const it = await extractGuests();
   writers = startWriters(database.url, WRITERS, statementOf);
   await using runs = await killedRuns(database.url, it.file);

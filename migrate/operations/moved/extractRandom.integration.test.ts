@@ -1,48 +1,18 @@
 import fc from 'fast-check';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { wrongCopies } from '../../../test/support/copiesCase.ts';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { databaseFor } from '../../../test/support/database.ts';
 import { extracted } from '../../../test/support/moved.ts';
+import { oddName } from '../../../test/support/oddName.ts';
 import { propertyRuns } from '../../../test/support/property.ts';
 import { verifyMigration } from '../../engine.ts';
 import { differences } from '../../verify.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterAll(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('all');
 
 const id = pg.escapeIdentifier;
-const name = fc.oneof(
-  fc.constantFrom(
-    'key',
-    'value',
-    'name',
-    'image',
-    'n',
-    't',
-    'place',
-    'latest',
-    'was',
-    'chosen',
-    'Größe',
-    'x"y',
-    "it's",
-    '$1',
-    'таблица',
-    'a'.repeat(63),
-    ' ',
-  ),
-  fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
-);
+const name = oddName('key', 'value', 'name', 'image', 'n', 't', 'place', 'latest', 'was', 'chosen');
 const text = fc.constantFrom(null, '', ' ', 'a', 'A', 'é', '🙂', "'", '"', 'NULL', '{}');
 const types = ['text', 'citext', 'character varying(9)', 'jsonb', 'text[]', 'json'] as const;
 /** Of a type, from a text. */
@@ -82,10 +52,10 @@ it('any copies move with their rule and their contradictions, whoever writes', a
       const [key = '', one = '', two = ''] = t.names;
       fc.pre(!t.names.some((each) => ['id', 'at'].includes(each)));
       const full = `public.${id(t.table)}`;
-      await client.query(
+      await database.client.query(
         'DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE EXTENSION citext SCHEMA public',
       );
-      await client.query(
+      await database.client.query(
         `CREATE TABLE ${full} (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ${id(key)} ${t.keyType}, ${id(one)} ${t.types[0]}, ${id(two)} ${t.types[1]}, at timestamptz NOT NULL)`,
       );
       // A row without a key says nothing.
@@ -98,19 +68,21 @@ it('any copies move with their rule and their contradictions, whoever writes', a
       ];
       const columns = `${id(key)}, ${id(one)}, ${id(two)}, at`;
       const insert = (of: (typeof t.rows)[number]) =>
-        client.query(`INSERT INTO ${full} (${columns}) VALUES ($1, $2, $3, $4)`, said(of));
+        database.client.query(`INSERT INTO ${full} (${columns}) VALUES ($1, $2, $3, $4)`, said(of));
       const apply = async (changes: typeof t.before) => {
         for (const { kind, row: of, ...rest } of changes)
           if (kind === 'insert') await insert(of);
           else if (kind === 'delete')
-            await client.query(`DELETE FROM ${full} WHERE id % 20 = $1`, ['of' in rest ? rest.of : 0]);
-          else if (kind === 'update')
-            await client.query(`UPDATE ${full} SET (${columns}) = ($1, $2, $3, $4) WHERE id % 20 = $5`, [
-              ...said(of),
+            await database.client.query(`DELETE FROM ${full} WHERE id % 20 = $1`, [
               'of' in rest ? rest.of : 0,
             ]);
+          else if (kind === 'update')
+            await database.client.query(
+              `UPDATE ${full} SET (${columns}) = ($1, $2, $3, $4) WHERE id % 20 = $5`,
+              [...said(of), 'of' in rest ? rest.of : 0],
+            );
           else
-            await client.query(
+            await database.client.query(
               `UPDATE ${full} SET ${id(key)} = $1 WHERE id % 20 = $2 AND ${id(key)} IS NOT NULL`,
               [`${of.key ?? 0}`, 'of' in rest ? rest.of : 0],
             );
@@ -124,7 +96,7 @@ it('any copies move with their rule and their contradictions, whoever writes', a
         resolve: t.latest ? { kind: 'latest-by', column: 'at' } : { kind: 'most-frequent' },
       });
       const wrong = (cutover: boolean) =>
-        wrongCopies(client, {
+        wrongCopies(database.client, {
           table: full,
           into: 'public."new one"',
           ledger: 'public."new one_contradictions"',
@@ -138,14 +110,14 @@ it('any copies move with their rule and their contradictions, whoever writes', a
       await apply(t.before);
       await it.run('verify');
       expect(await wrong(false)).toEqual([]);
-      const kept = () => client.query(`SELECT * FROM ${full} ORDER BY id`).then(({ rows }) => rows);
+      const kept = () => database.client.query(`SELECT * FROM ${full} ORDER BY id`).then(({ rows }) => rows);
       const before = await kept();
       await it.run('cutover-writes');
       expect(await kept()).toEqual(before);
       await apply(t.after);
       expect(await wrong(true)).toEqual([]);
       expect(differences(await verifyMigration(it.options))).toEqual([]);
-      await client.query(`UPDATE public."new one" SET ${id(one)} = $1 WHERE ${id(key)} = '1'`, [
+      await database.client.query(`UPDATE public."new one" SET ${id(one)} = $1 WHERE ${id(key)} = '1'`, [
         asType[t.types[0]]('new'),
       ]);
       expect(await wrong(true)).toEqual([]);
@@ -153,10 +125,10 @@ it('any copies move with their rule and their contradictions, whoever writes', a
       await it.back('verify');
       expect(await kept()).toEqual(after);
       await it.run('cutover-writes');
-      const { rows: there } = await client.query(`SELECT * FROM public."new one" ORDER BY 1`);
+      const { rows: there } = await database.client.query(`SELECT * FROM public."new one" ORDER BY 1`);
       await it.run('contract');
-      expect((await client.query(`SELECT * FROM public."new one" ORDER BY 1`)).rows).toEqual(there);
-      const { rows: lost } = await client.query(
+      expect((await database.client.query(`SELECT * FROM public."new one" ORDER BY 1`)).rows).toEqual(there);
+      const { rows: lost } = await database.client.query(
         `SELECT FROM ${full} AS t WHERE ${id(key)} IS NOT NULL AND NOT EXISTS (SELECT FROM public."new one" AS n WHERE n.${id(key)} = t.${id(key)})`,
       );
       expect(lost).toEqual([]);

@@ -1,20 +1,9 @@
-import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { expect, it } from 'vitest';
+import { databaseFor } from '../../../test/support/database.ts';
 import { extracted } from '../../../test/support/moved.ts';
 import type { ExtractOptions } from './extract.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('each');
 
 const T = 'CREATE TABLE t (id int PRIMARY KEY, k int, a text, b text, at date)';
 const AGAINST = `${T}; INSERT INTO t VALUES (1, 7, 'x', 'y', NULL), (2, 7, 'z', 'y', NULL)`;
@@ -78,33 +67,33 @@ it.each<[string, string, RegExp, Partial<ExtractOptions>?]>([
   ['a policy', `${T}; CREATE POLICY p ON t USING (a <> 'secret')`, /policy p on table public\.t depends/],
   ['a name that is taken', `${T}; CREATE TABLE n ()`, /relation, type or function n already/],
 ])('refuses: %s', async (_, sql, why, more = {}) => {
-  await client.query(sql);
+  await database.client.query(sql);
   await expect(
     extracted(database.url, { table: 't', columns: ['a', 'b'], key: 'k', into: 'n', ...more }),
   ).rejects.toThrow(why);
 });
 
 it('rows that lose their key meanwhile stop it, and lose nothing', async () => {
-  await client.query(`${T}; INSERT INTO t VALUES (1, 7, 'x', 'y'), (2, 7, 'x', 'y')`);
+  await database.client.query(`${T}; INSERT INTO t VALUES (1, 7, 'x', 'y'), (2, 7, 'x', 'y')`);
   const it = await extracted(database.url, { table: 't', columns: ['a', 'b'], key: 'k', into: 'n' });
   await it.run('cutover-writes');
-  await client.query('UPDATE t SET k = NULL WHERE id = 1');
+  await database.client.query('UPDATE t SET k = NULL WHERE id = 1');
   await expect(it.run('contract')).rejects.toThrow(/1 rows are missing in the new model/);
-  await client.query('UPDATE t SET k = 7 WHERE id = 1');
+  await database.client.query('UPDATE t SET k = 7 WHERE id = 1');
   await it.run('contract');
-  expect((await client.query('SELECT * FROM n')).rows).toEqual([{ k: 7, a: 'x', b: 'y' }]);
+  expect((await database.client.query('SELECT * FROM n')).rows).toEqual([{ k: 7, a: 'x', b: 'y' }]);
 });
 
 it('row-level security and rights hold for the new table too', async () => {
   const role = `reader_${database.name}`;
-  await client.query(`CREATE ROLE ${role}; ${T}; INSERT INTO t VALUES (1, 7, 'x', 'y'), (2, 8, 'secret', 'y');
+  await database.client.query(`CREATE ROLE ${role}; ${T}; INSERT INTO t VALUES (1, 7, 'x', 'y'), (2, 8, 'secret', 'y');
     GRANT SELECT, UPDATE ON t TO ${role}; ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t TO ${role} USING (k = 7)`);
   const as = async (sql: string) => {
     try {
-      await client.query(`SET ROLE ${role}`);
-      return (await client.query(sql)).rows;
+      await database.client.query(`SET ROLE ${role}`);
+      return (await database.client.query(sql)).rows;
     } finally {
-      await client.query('RESET ROLE');
+      await database.client.query('RESET ROLE');
     }
   };
   try {
@@ -117,7 +106,7 @@ it('row-level security and rights hold for the new table too', async () => {
     await as("UPDATE t SET a = 'changed'");
     expect(await as('SELECT a FROM n')).toEqual([{ a: 'changed' }]);
     await as("UPDATE n SET a = 'not allowed'");
-    expect((await client.query('SELECT a FROM n ORDER BY k')).rows).toEqual([
+    expect((await database.client.query('SELECT a FROM n ORDER BY k')).rows).toEqual([
       { a: 'changed' },
       { a: 'secret' },
     ]);
@@ -125,6 +114,6 @@ it('row-level security and rights hold for the new table too', async () => {
     await expect(as('SELECT * FROM n_contradictions')).rejects.toMatchObject({ code: '42501' });
     await it.back('none');
   } finally {
-    await client.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    await database.client.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
   }
 });

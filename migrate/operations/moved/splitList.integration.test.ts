@@ -1,7 +1,7 @@
 import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
-import { createTestDatabase, forgetStatements, type TestDatabase } from '../../../test/support/database.ts';
+import { databaseFor, forgetStatements } from '../../../test/support/database.ts';
 import { dumpBinDir } from '../../../test/support/dump.ts';
 import { killedRuns } from '../../../test/support/killedRuns.ts';
 import { ARTICLES, articles, wrongLists } from '../../../test/support/listCase.ts';
@@ -13,26 +13,18 @@ import { runMigration, verifyMigration } from '../../engine.ts';
 import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
+const database = databaseFor('each');
 let writers: Writers | undefined;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
 afterEach(async () => {
   await writers?.stop();
   writers = undefined;
-  await client.end();
-  await database.drop();
 });
-const query = async (sql: string) => (await client.query(sql)).rows;
+const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 const splitArticles = (url = database.url) => split(url, { table: ARTICLES, column: 'Метки', into: 'метки' });
 const INTO = '"Дом"."метки"';
 const wrong = () =>
-  wrongLists(client, {
+  wrongLists(database.client, {
     table: ARTICLES,
     column: '"Метки"',
     keys: 'id, "where"',
@@ -81,7 +73,7 @@ const written = async () => {
 };
 
 it('splits lists that are written to, and back', async () => {
-  await client.query(`CREATE TABLE posts (id int PRIMARY KEY, tags text, more text[] NOT NULL DEFAULT '{}');
+  await database.client.query(`CREATE TABLE posts (id int PRIMARY KEY, tags text, more text[] NOT NULL DEFAULT '{}');
     INSERT INTO posts VALUES (1, 'a,b,a', '{x,NULL}'), (2, '', '{}'), (3, 'one', '{"a,b"}'), (4, ',', '{}')`);
   const it = await split(database.url, { table: 'posts', column: 'tags' });
   const entries = () => query('SELECT posts_id AS id, position, value FROM posts_tags ORDER BY 1, 2');
@@ -94,12 +86,12 @@ it('splits lists that are written to, and back', async () => {
     { id: 4, position: 1, value: '' },
     { id: 4, position: 2, value: '' },
   ]);
-  await client.query(
+  await database.client.query(
     "UPDATE posts SET tags = 'c' WHERE id = 1; DELETE FROM posts WHERE id = 4; INSERT INTO posts VALUES (5, 'm,n')",
   );
   expect((await entries()).map(({ value }) => value)).toEqual(['c', 'one', 'm', 'n']);
   await it.run('cutover-writes');
-  await client.query(
+  await database.client.query(
     "DELETE FROM posts_tags WHERE value = 'm'; INSERT INTO posts_tags VALUES (2, 7, 'late'), (2, 3, 'early'); UPDATE posts SET tags = 'c,d' WHERE id = 1",
   );
   expect(await query('SELECT id, tags FROM posts ORDER BY id')).toEqual([
@@ -109,23 +101,25 @@ it('splits lists that are written to, and back', async () => {
     { id: 5, tags: 'n' },
   ]);
   // Entries that say the same keep their positions.
-  await client.query("UPDATE posts SET tags = 'early,late', more = '{z}' WHERE id = 2");
+  await database.client.query("UPDATE posts SET tags = 'early,late', more = '{z}' WHERE id = 2");
   expect((await entries()).filter(({ id }) => id === 2).map(({ position }) => position)).toEqual([3, 7]);
   expect(differences(await verifyMigration(it.options))).toEqual([]);
-  await expect(client.query("INSERT INTO posts_tags VALUES (2, 8, 'a,b')")).rejects.toThrow(
+  await expect(database.client.query("INSERT INTO posts_tags VALUES (2, 8, 'a,b')")).rejects.toThrow(
     /sqltrail_separator/,
   );
-  await expect(client.query("INSERT INTO posts_tags VALUES (99, 1, 'a')")).rejects.toMatchObject({
+  await expect(database.client.query("INSERT INTO posts_tags VALUES (99, 1, 'a')")).rejects.toMatchObject({
     code: '23503',
   });
-  await client.query('DELETE FROM posts_tags WHERE posts_id = 2');
+  await database.client.query('DELETE FROM posts_tags WHERE posts_id = 2');
   expect(await query('SELECT tags FROM posts WHERE id = 2')).toEqual([{ tags: '' }]);
   const kept = await query('SELECT * FROM posts ORDER BY id');
   await it.back('none');
   expect(await query('SELECT * FROM posts ORDER BY id')).toEqual(kept);
   expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%posts_tags%'")).toEqual([]);
   await it.run('contract');
-  await client.query("INSERT INTO posts_tags VALUES (3, 2, 'with, comma'); DELETE FROM posts WHERE id = 1");
+  await database.client.query(
+    "INSERT INTO posts_tags VALUES (3, 2, 'with, comma'); DELETE FROM posts WHERE id = 1",
+  );
   expect((await entries()).map(({ value }) => value)).toEqual(['one', 'with, comma', 'n']);
   expect(
     await query(
@@ -136,7 +130,7 @@ it('splits lists that are written to, and back', async () => {
 });
 
 it('no write fails and none is lost, there, back and to the end', async () => {
-  await client.query(articles);
+  await database.client.query(articles);
   const it = await splitArticles();
   writers = startWriters(database.url, WRITERS, statementOf);
   for (const until of ['dual-write', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[]) {
@@ -164,7 +158,7 @@ it('no write fails and none is lost, there, back and to the end', async () => {
 });
 
 it('goes on after kill -9 at any moment, there and back', async () => {
-  await client.query(articles);
+  await database.client.query(articles);
   const it = await splitArticles();
   writers = startWriters(database.url, WRITERS, statementOf);
   await using runs = await killedRuns(database.url, it.file);
@@ -192,7 +186,7 @@ it.skipIf(!dumpBinDir)('a rollback from any phase leaves what pg_dump saw before
 );
 
 it('a transaction with a snapshot of its own is ended rather than lost', async () => {
-  await client.query(articles);
+  await database.client.query(articles);
   const it = await splitArticles();
   await it.run('dual-write');
   const reader = new pg.Client(database.url);
@@ -214,40 +208,40 @@ it('a transaction with a snapshot of its own is ended rather than lost', async (
 });
 
 it('two sessions that add to one list are both in it', async () => {
-  await client.query(
+  await database.client.query(
     "CREATE TABLE posts (id int PRIMARY KEY, tags text); INSERT INTO posts VALUES (1, 'a,b')",
   );
   const it = await split(database.url, { table: 'posts', column: 'tags' });
   await it.run('cutover-writes');
   const other = new pg.Client(database.url);
   await other.connect();
-  await client.query("BEGIN; INSERT INTO posts_tags VALUES (1, 3, 'c')");
+  await database.client.query("BEGIN; INSERT INTO posts_tags VALUES (1, 3, 'c')");
   const second = other.query("INSERT INTO posts_tags VALUES (1, 4, 'd')");
   await waitFor(
     'the second to wait',
     async () => {
-      const { rows } = await client.query(
+      const { rows } = await database.client.query(
         "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
       );
       return rows[0].n > 0;
     },
     { deadlineMs: PATIENCE_MS, everyMs: 20 },
   );
-  await client.query('COMMIT');
+  await database.client.query('COMMIT');
   await second;
   await other.end();
   expect(await query('SELECT tags FROM posts')).toEqual([{ tags: 'a,b,c,d' }]);
 });
 
 it('complete stops while something uses the column, and names it', async () => {
-  await client.query(`CREATE EXTENSION pg_stat_statements;
+  await database.client.query(`CREATE EXTENSION pg_stat_statements;
     CREATE TABLE posts (id int PRIMARY KEY, tags text, CHECK (length(tags) < 100));
     INSERT INTO posts VALUES (1, 'a,b');
     CREATE INDEX by_tags ON posts (tags);
     CREATE VIEW tagged AS SELECT id FROM posts WHERE tags <> '';
     CREATE FUNCTION of_posts() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM posts WHERE tags IS NULL); END'`);
-  await client.query(forgetStatements);
-  await client.query('SELECT tags FROM posts WHERE id = 1');
+  await database.client.query(forgetStatements);
+  await database.client.query('SELECT tags FROM posts WHERE id = 1');
   const it = await split(database.url, { table: 'posts', column: 'tags' });
   expect(it.declared.notes.join('\n')).toMatch(/complete stops while these use tags.*view.*tagged/);
   await it.run('cutover-writes');
@@ -260,11 +254,11 @@ it('complete stops while something uses the column, and names it', async () => {
     /SELECT tags FROM posts WHERE id = \$1/,
   ])
     expect(error).toMatch(why);
-  await client.query(
+  await database.client.query(
     'ALTER TABLE posts DROP CONSTRAINT posts_tags_check; DROP INDEX by_tags; DROP VIEW tagged; DROP FUNCTION of_posts',
   );
   // What ran before is no use any more, and what runs again is.
-  await client.query('SELECT tags FROM posts WHERE id = 1');
+  await database.client.query('SELECT tags FROM posts WHERE id = 1');
   await expect(it.run('contract')).rejects.toThrow(/SELECT tags FROM posts/);
   await it.back('cutover-writes');
   await it.run('contract');

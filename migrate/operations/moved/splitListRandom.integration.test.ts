@@ -1,48 +1,19 @@
 import fc from 'fast-check';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { OperationError } from '../../../lib/pg/errors.ts';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { databaseFor } from '../../../test/support/database.ts';
 import { wrongLists } from '../../../test/support/listCase.ts';
 import { split } from '../../../test/support/moved.ts';
+import { oddName } from '../../../test/support/oddName.ts';
 import type { Operated } from '../../../test/support/operated.ts';
 import { propertyRuns } from '../../../test/support/property.ts';
 import type { MovedMigration } from './declared.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterAll(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('all');
 
 const id = pg.escapeIdentifier;
-const name = fc.oneof(
-  fc.constantFrom(
-    'position',
-    'value',
-    'c',
-    't',
-    'n',
-    'here',
-    'list',
-    'order',
-    'Größe',
-    'a.b',
-    'x"y',
-    "it's",
-    '$1',
-    'таблица',
-    'a'.repeat(63),
-    ' ',
-  ),
-  fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
-);
+const name = oddName('position', 'value', 'c', 't', 'n', 'here', 'list', 'order');
 const entry = fc.oneof(
   fc.constantFrom('', ' ', 'a', 'A', 'NULL', "'", '\n', '🙂', 'é', '%', '$1', '0'),
   fc.string({ unit: 'grapheme', maxLength: 8 }).map((text) => text.replaceAll('\0', '')),
@@ -82,10 +53,10 @@ it('any lists become entries and lists again, whoever writes', async () => {
       const full = `${id(t.schema)}.${id(t.table)}`;
       const keys = t.keys.filter((key) => key.name !== t.column);
       fc.pre(keys.length > 0);
-      await client.query(
+      await database.client.query(
         `DROP SCHEMA IF EXISTS ${id('Other "schema')} CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE EXTENSION citext SCHEMA public; CREATE SCHEMA ${id('Other "schema')}`,
       );
-      await client.query(
+      await database.client.query(
         `CREATE TABLE ${full} (${keys.map((key) => `${id(key.name)} ${key.type}`).join(', ')}, ${id(t.column)} ${t.type}${t.notNull ? ' NOT NULL' : ''}, PRIMARY KEY (${keys.map((key) => id(key.name)).join(', ')}))`,
       );
       const said = (of: string[] | null) => {
@@ -95,10 +66,10 @@ it('any lists become entries and lists again, whoever writes', async () => {
       const key = (i: number) => keys.map(({ type }) => values[type](i));
       const at = (from: number) => keys.map((each, k) => `${id(each.name)} = $${from + k}`).join(' AND ');
       const insert = (i: number, of: string[] | null) =>
-        client.query(`INSERT INTO ${full} VALUES (${[...keys, t].map((_, k) => `$${k + 1}`).join(', ')})`, [
-          ...key(i),
-          said(of),
-        ]);
+        database.client.query(
+          `INSERT INTO ${full} VALUES (${[...keys, t].map((_, k) => `$${k + 1}`).join(', ')})`,
+          [...key(i), said(of)],
+        );
       for (const [i, of] of t.lists.entries()) await insert(i, of);
       let it: Operated<MovedMigration>;
       try {
@@ -123,21 +94,21 @@ it('any lists become entries and lists again, whoever writes', async () => {
       }
       planned += 1;
       const into = `${id(t.schema)}.${id(it.declared.moved.into)}`;
-      const { rows: made } = await client.query<{ name: string }>(
+      const { rows: made } = await database.client.query<{ name: string }>(
         `SELECT attname::text AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 ORDER BY attnum`,
         [into],
       );
       expect(made).toEqual([]);
       const columns = async () =>
         (
-          await client.query<{ name: string }>(
+          await database.client.query<{ name: string }>(
             `SELECT attname::text AS name FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`,
             [into],
           )
         ).rows.map((row) => row.name);
       const wrong = async () => {
         const names = (await columns()).map((each) => id(each));
-        return wrongLists(client, {
+        return wrongLists(database.client, {
           table: full,
           column: id(t.column),
           keys: keys.map((each) => id(each.name)).join(', '),
@@ -152,16 +123,16 @@ it('any lists become entries and lists again, whoever writes', async () => {
       for (const [i, of] of t.later.entries()) {
         if (i % 3 === 0) await insert(1000 + i, of);
         else if (i % 3 === 1)
-          await client.query(`UPDATE ${full} SET ${id(t.column)} = $1 WHERE ${at(2)}`, [
+          await database.client.query(`UPDATE ${full} SET ${id(t.column)} = $1 WHERE ${at(2)}`, [
             said(of),
             ...key(i % t.lists.length),
           ]);
-        else await client.query(`DELETE FROM ${full} WHERE ${at(1)}`, key(i % t.lists.length));
+        else await database.client.query(`DELETE FROM ${full} WHERE ${at(1)}`, key(i % t.lists.length));
       }
       await it.run('verify');
       expect(await wrong()).toEqual([]);
       const kept = () =>
-        client
+        database.client
           .query(`SELECT * FROM ${full} ORDER BY ${keys.map((each) => id(each.name)).join(', ')}`)
           .then(({ rows }) => rows);
       const before = await kept();
@@ -175,21 +146,20 @@ it('any lists become entries and lists again, whoever writes', async () => {
         .map((each, k) => `${id(each)} = $${k + 1}`)
         .join(' AND ');
       for (const i of [0, 1000]) {
-        const present = await client.query(`SELECT FROM ${full} WHERE ${at(1)}`, key(i));
+        const present = await database.client.query(`SELECT FROM ${full} WHERE ${at(1)}`, key(i));
         if (present.rowCount === 0) continue;
-        await client.query(`DELETE FROM ${into} WHERE ${belongs} AND ${position} = 1`, key(i));
-        await client.query(`INSERT INTO ${into} VALUES (${names.map((_, k) => `$${k + 1}`).join(', ')})`, [
-          ...key(i),
-          50,
-          'new',
-        ]);
-        await client.query(`UPDATE ${into} SET ${value} = ${value} || 'x' WHERE ${belongs}`, key(i));
+        await database.client.query(`DELETE FROM ${into} WHERE ${belongs} AND ${position} = 1`, key(i));
+        await database.client.query(
+          `INSERT INTO ${into} VALUES (${names.map((_, k) => `$${k + 1}`).join(', ')})`,
+          [...key(i), 50, 'new'],
+        );
+        await database.client.query(`UPDATE ${into} SET ${value} = ${value} || 'x' WHERE ${belongs}`, key(i));
       }
       expect(await wrong()).toEqual([]);
-      await client.query(`UPDATE ${full} SET ${id(t.column)} = $1`, [said(['p', 'q'])]);
+      await database.client.query(`UPDATE ${full} SET ${id(t.column)} = $1`, [said(['p', 'q'])]);
       expect(await wrong()).toEqual([]);
       await it.run('contract');
-      const { rows: ended } = await client.query(`SELECT ${value} AS v FROM ${into}`);
+      const { rows: ended } = await database.client.query(`SELECT ${value} AS v FROM ${into}`);
       expect(ended.filter(({ v }) => v === 'p').length).toBe((await kept()).length);
     }),
     { numRuns: propertyRuns(8) },

@@ -1,20 +1,9 @@
-import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { expect, it } from 'vitest';
+import { databaseFor } from '../../../test/support/database.ts';
 import { split } from '../../../test/support/moved.ts';
 import type { SplitListOptions } from './splitListContent.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createTestDatabase();
-  client = new pg.Client(database.url);
-  await client.connect();
-});
-afterEach(async () => {
-  await client.end();
-  await database.drop();
-});
+const database = databaseFor('each');
 
 const T = 'CREATE TABLE t (id int PRIMARY KEY, tags text)';
 const having = (...values: string[]) =>
@@ -101,21 +90,23 @@ it.each<[string, string, RegExp, Partial<SplitListOptions>?]>([
     { into: 'other' },
   ],
 ])('refuses: %s', async (_, sql, why, more = {}) => {
-  await client.query(sql);
+  await database.client.query(sql);
   await expect(split(database.url, { table: 't', column: 'tags', ...more })).rejects.toThrow(why);
 });
 
 it('what is accepted is split as it stands', async () => {
-  await client.query(having('NULL', "''", `'a,"b,c"'`, String.raw`'\, d'`));
+  await database.client.query(having('NULL', "''", `'a,"b,c"'`, String.raw`'\, d'`));
   const it = await split(database.url, { table: 't', column: 'tags', acceptQuotes: true, mergeEmpty: true });
   expect(it.declared.notes.join('\n')).toMatch(/begin or end with a blank/);
   await it.run('cutover-writes');
   expect(
-    (await client.query('SELECT value FROM t_tags ORDER BY t_id, position')).rows.map(({ value }) => value),
+    (await database.client.query('SELECT value FROM t_tags ORDER BY t_id, position')).rows.map(
+      ({ value }) => value,
+    ),
   ).toEqual(['a', '"b', 'c"', '\\', ' d']);
   // Until complete, the column keeps which of them had no list.
   await it.back('none');
-  expect((await client.query('SELECT tags FROM t WHERE id < 3 ORDER BY id')).rows).toEqual([
+  expect((await database.client.query('SELECT tags FROM t WHERE id < 3 ORDER BY id')).rows).toEqual([
     { tags: null },
     { tags: '' },
   ]);
