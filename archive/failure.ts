@@ -10,15 +10,15 @@ const causes: Record<string, string> = {
   '22021':
     'a value is not valid in its encoding. Look for it with a query on the table, in psql with client_encoding SQL_ASCII',
   '23502':
-    'a column that takes no NULL was added since. Give it a default, or drop NOT NULL until it is done',
+    'a column that is NOT NULL was added since. Give it a default, or drop NOT NULL until the rows are back',
   '23503':
     'rows that these refer to are not there. If what they refer to is archived too, restore that first: it is in a later segment',
-  '23505': 'a row of the same key is there already. Look whether it was entered again',
+  '23505': 'a row with the same key is there already. Find out whether it was entered again',
   '42501': 'the role may not do this. Use the owner of the tables',
   '42703': 'a column of the file is not in the table any more. Add it, restore, and drop it again',
   '42P01': 'the table is not there any more. Create it, and run it again',
   '53100': 'the disk of the server is full. Make room there, and run it again',
-  '53200': 'the server has no memory left for it. Run it again when it has',
+  '53200': 'the server is out of memory. Run it again when it has enough',
   '55P03': 'a lock was not free. Look for long transactions in pg_stat_activity, and run it again',
   '57014': 'the statement was cancelled. Run it again',
 };

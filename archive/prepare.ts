@@ -82,7 +82,7 @@ export async function prepare(client: pg.ClientBase, unit: ArchiveUnit): Promise
   const readable = (table: TableName, all: readonly Column[]) => {
     for (const { name: column, type } of unreadableColumns(all))
       problems.push(
-        `${tableName(table)}.${column} is of the type ${type}, which Postgres writes and cannot read back; a restore could not be done.`,
+        `${tableName(table)}.${column} is of the type ${type}, which Postgres can write but not read back, so a restore would fail.`,
       );
   };
   readable(unit.table, columns);

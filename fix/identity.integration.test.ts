@@ -292,7 +292,7 @@ describe('settings and extensions', () => {
     await apply(...careless);
     await database.client.query('ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.1)');
     expect((await undo()).left).toEqual([
-      'autovacuum_vacuum_scale_factor of orders left as the owner set it since',
+      'autovacuum_vacuum_scale_factor of orders left as the owner has set it since',
     ]);
     expect(
       (await database.client.query("SELECT reloptions FROM pg_class WHERE relname = 'orders'")).rows[0]

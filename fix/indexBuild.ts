@@ -154,7 +154,7 @@ async function finish(work: Work, change: IndexChange, comment: string): Promise
         await work.save();
       });
     },
-    // Another took the name between the look and the deed.
+    // Another session took the name after it was found free.
     { signal, alsoRetry: (error) => (error as { code?: string }).code === '42P07' },
   );
 }

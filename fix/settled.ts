@@ -260,7 +260,7 @@ async function undoOptions({ client }: Work, change: OptionsChange): Promise<str
     );
   }
   return left.length > 0
-    ? `${left.join(', ')} of ${found.table}${column === null ? '' : `.${column}`} left as the owner set it since`
+    ? `${left.join(', ')} of ${found.table}${column === null ? '' : `.${column}`} left as the owner has set it since`
     : undefined;
 }
 
@@ -268,7 +268,7 @@ async function undoStatistics({ client }: Work, change: StatisticsChange): Promi
   const [now] = await columnsOf(client, change.relation, change.column, false);
   if (!now || now.target === change.before || change.before === change.after) return undefined;
   if (now.target !== change.after)
-    return `the statistics target of ${now.table}.${change.column} left as the owner set it since`;
+    return `the statistics target of ${now.table}.${change.column} left as the owner has set it since`;
   await client.query(
     `ALTER TABLE ONLY ${quote(now.schema, now.table)} ALTER COLUMN ${quote(change.column)} SET STATISTICS ${change.before}`,
   );
@@ -300,7 +300,7 @@ async function undoSetting({ client }: Work, change: SettingChange): Promise<str
   const now = await settingNow(client, change);
   if (now === before || before === after) return undefined;
   const system = database === null && role === null;
-  if (now !== after) return `${name} left as the owner set it since (${now ?? 'no value'})`;
+  if (now !== after) return `${name} left as the owner has set it since (${now ?? 'no value'})`;
   const { rows } = await client.query<{ database: boolean; role: boolean }>(
     `SELECT $1::text IS NULL OR EXISTS (SELECT FROM pg_database WHERE datname = $1) AS database,
             $2::text IS NULL OR EXISTS (SELECT FROM pg_roles WHERE rolname = $2) AS role`,

@@ -28,7 +28,7 @@ it('says what to do when the passwords of data that is there are damaged or gone
   await rm(file);
   await mkdir(run.file('data', 'postgres'), { recursive: true });
   await writeFile(run.file('data', 'postgres', 'PG_VERSION'), '18');
-  await expect(run.secrets()).rejects.toThrow(/are gone.*make the data anew/);
+  await expect(run.secrets()).rejects.toThrow(/are gone.*start with new data/);
 });
 
 it('the story says before it starts anything that it could not keep its recording', () => {

@@ -122,7 +122,7 @@ export class RunDirectory {
    */
   async secrets(): Promise<Secrets> {
     const file = this.file('secrets', 'secrets.json');
-    const startFresh = `Put ${file} back, or remove ${this.file('data')} and ${file} to make the data anew.`;
+    const startFresh = `Put ${file} back, or remove ${this.file('data')} and ${file} to start with new data.`;
     try {
       await chmod(file, 0o600);
       return secretsSchema.parse(JSON.parse(await readFile(file, 'utf8')));

@@ -23,7 +23,7 @@ export const newIndexOn = (
 ): NewIndex => ({ schema, table: name, parts: [], ...index });
 
 /** What an online migration that rebuilds a table takes of it. */
-export const whileSwapped = { lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables change places' };
+export const whileSwapped = { lock: 'ACCESS EXCLUSIVE for milliseconds, when the tables swap names' };
 
 /** What is waited for later; until then its failure is nobody's. */
 export function awaitedLater<Answer>(asked: Promise<Answer>): Promise<Answer> {

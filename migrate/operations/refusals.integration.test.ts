@@ -16,7 +16,7 @@ it.each<[string, string, RegExp, Partial<PartitionOptions>?]>([
   ],
   ['no such table', 'SELECT 1', /There is no table t/],
   ['no such column', 'CREATE TABLE t (id int PRIMARY KEY)', /has no column at/],
-  ['a view', 'CREATE VIEW t AS SELECT now() AS at', /no ordinary table/],
+  ['a view', 'CREATE VIEW t AS SELECT now() AS at', /neither an ordinary nor a partitioned table/],
   ['partitioned', 'CREATE TABLE t (at date NOT NULL) PARTITION BY RANGE (at)', /partitioned already/],
   [
     'nullable',

@@ -65,7 +65,7 @@ export async function carryRefusals(
     'The server is older than Postgres 14, which cannot read a table by ranges of its blocks. Upgrade it first.',
   );
   found.push(...partitioned);
-  no(table.kind !== 'r' && table.kind !== 'p', `${name} is no ordinary table.`);
+  no(table.kind !== 'r' && table.kind !== 'p', `${name} is neither an ordinary nor a partitioned table.`);
   // What follows is of ordinary tables.
   if (found.length > 0) return { found, ordinary: false };
 

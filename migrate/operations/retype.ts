@@ -232,7 +232,7 @@ async function planIn(client: ReadOnlyClient, options: RetypeOptions): Promise<D
       );
     if (changed.values > 0 && !options.acceptChanges)
       found.push(
-        `${formsText(changed)}, of ${each.column} would be others after a rollback, as 1.5 comes back as 1.50. Where that does not matter, choose --accept-changes.`,
+        `${formsText(changed)}, of ${each.column} would come back changed after a rollback, as 1.5 comes back as 1.50. Choose --accept-changes where that does not matter.`,
       );
     const unique = uses.indexKeys.find(
       ({ index, column: of }) => of === each.column && d.indexes.find((one) => one.name === index)?.unique,

@@ -40,7 +40,7 @@ it.each<[string, string, string, string, RegExp, Partial<RetypeOptions>?]>([
     `${KEYED}; UPDATE t SET n = '1.5' WHERE id = 1`,
     't.n',
     'numeric(12,2)',
-    /1 value, of the form “9\.9” \(1\), of n would be others after a rollback.*--accept-changes/,
+    /1 value, of the form “9\.9” \(1\), of n would come back changed after a rollback.*--accept-changes/,
   ],
   ['a format that is none', KEYED, 't.at', 'date', /The format Month is not understood/, { format: 'Month' }],
   [

@@ -13,7 +13,7 @@ it.each<[string, string, RegExp, Partial<SplitListOptions>?]>([
   ['no such table', 'SELECT 1', /There is no table t/],
   ['no such column', 'CREATE TABLE t (id int PRIMARY KEY)', /has no column tags/],
   ['no key', 'CREATE TABLE t (id int, tags text)', /has no key.*GENERATED ALWAYS AS IDENTITY/],
-  ['a view', `CREATE VIEW t AS SELECT 1 AS id, 'a' AS tags`, /no ordinary table/],
+  ['a view', `CREATE VIEW t AS SELECT 1 AS id, 'a' AS tags`, /neither an ordinary nor a partitioned table/],
   ['partitioned', 'CREATE TABLE t (id int PRIMARY KEY, tags text) PARTITION BY RANGE (id)', /is partitioned/],
   [
     'another type',
