@@ -274,9 +274,7 @@ describe('archives and restores', () => {
     await database.client.query(
       "CREATE TABLE rows (id int PRIMARY KEY, day date, what pg_node_tree); INSERT INTO rows VALUES (1, '2020-01-01')",
     );
-    expect(await problemOf({ key: 'id' })).toMatch(
-      /rows\.what is of the type pg_node_tree.*not read back/,
-    );
+    expect(await problemOf({ key: 'id' })).toMatch(/rows\.what is of the type pg_node_tree.*not read back/);
     await database.client.query(
       "ALTER TABLE rows DROP what, ADD at timestamp(0); UPDATE rows SET at = '294276-12-31 23:59:59.999999'",
     );

@@ -10,6 +10,7 @@ import { runProgram } from './program.ts';
 await runProgram({
   commands: {
     ...commands,
+    dev: async (signal) => (await import('../demo/dev.ts')).devCommand(signal),
     migrate: async (signal) => (await import('./migrate.ts')).migrateCommand(signal),
     report: async () => (await import('./report.ts')).reportCommand(),
     screenshots: async (signal) => (await import('./screenshots/command.ts')).screenshotsCommand(signal),

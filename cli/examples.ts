@@ -1,5 +1,6 @@
 /** What the help of a command shows beside its options: command lines without `sqltrail`. Those of migrate are its own. */
 export const examples: Record<string, string[]> = {
+  dev: ['dev', 'dev --scale tiny --load idle'],
   diagnose: [
     'diagnose postgres://reader@host/db',
     'diagnose postgres://reader@host/db --format html --output report.html',

@@ -1,16 +1,15 @@
 import path from 'node:path';
-import { Listr } from 'listr2';
 import { StoryPictures } from '../cli/screenshots/ofStory.ts';
 import { printReport } from '../report/pdf.ts';
 import { readRecording } from '../report/recording.ts';
 import { writeReport } from '../report/write.ts';
 import type { ScaleName } from '../sample-shop/data/scales.ts';
-import { type NativeStack, type Step, startNative } from '../stack/native.ts';
+import type { NativeStack } from '../stack/native.ts';
 import { makeWritable } from '../stack/runDirectory.ts';
 import { assertUntreated, attachedDatabases, attachedTargets } from './attached.ts';
+import { bringUp, untilAborted } from './bringUp.ts';
 import { type StoryTargets, unlockLink } from './clients.ts';
 import { tellStory } from './demo.ts';
-import { seldom } from './progress.ts';
 import type { Stage } from './stages.ts';
 
 export interface StoryCommand {
@@ -29,60 +28,6 @@ const line = (text: string) => process.stdout.write(`${text}\n`);
 /** The last line of a terminal, rewritten; nothing where the output is a file. */
 function status(text: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
-}
-
-/** In a log, which keeps every line, progress of one thing is told this often. */
-const LOG_EVERY_MS = 10_000;
-
-const titles: Record<Step['step'], string> = {
-  binaries: 'Prometheus, Alertmanager, collector, exporter',
-  postgres: 'Postgres',
-  data: 'The shop’s data',
-  parts: 'All parts',
-};
-
-/** Brings up the native stack with a line for each thing that goes on side by side. */
-async function bringUp({ scale, seed, signal }: StoryCommand, onReady: () => void): Promise<NativeStack> {
-  const listeners = new Map<string, (step: Step) => void>();
-  const started = startNative({
-    scale,
-    seed,
-    signal,
-    onStep: (step) => listeners.get(step.step)?.(step),
-    onEvent: ({ kind, message }) => {
-      if (['died', 'restarted', 'gave-up', 'unhealthy', 'restart-failed'].includes(kind))
-        line(`  ! ${message}`);
-    },
-  });
-  started.then(onReady, () => {});
-  const tasks = (Object.keys(titles) as Step['step'][]).map((name) => ({
-    title: titles[name],
-    task: (_context: unknown, task: { output: string; title: string }) =>
-      new Promise<void>((done) => {
-        const resolve = () => done();
-        const isDue = seldom(process.stdout.isTTY ? 0 : LOG_EVERY_MS);
-        listeners.set(name, ({ state, text }) => {
-          if (state === 'done') {
-            task.title = `${titles[name]}: ${text}`;
-            resolve();
-          } else if (isDue(text)) task.output = text;
-        });
-        // The error itself is told once, by whoever awaits `started`.
-        started.then(resolve, () => {
-          task.title = `${titles[name]}: stopped`;
-          resolve();
-        });
-      }),
-  }));
-  await new Listr(tasks, {
-    concurrent: true,
-    exitOnError: true,
-    registerSignalListeners: false,
-    fallbackRenderer: 'simple',
-  })
-    .run()
-    .catch(() => {});
-  return started;
 }
 
 /**
@@ -123,10 +68,8 @@ export async function runStory(command: StoryCommand): Promise<number> {
   const attached = attachedTargets(process.env);
   const attachedTo = attached && attachedDatabases(process.env);
   if (attachedTo && command.until !== 'breakdown') await assertUntreated(attachedTo);
-  const startedMs = Date.now();
-  const stack = attached
-    ? undefined
-    : await bringUp(command, () => line(`  up after ${Math.round((Date.now() - startedMs) / 1000)} s`));
+  const { scale, seed, signal } = command;
+  const stack = attached ? undefined : await bringUp({ scale, seed, signal }, line);
   try {
     const targets: StoryTargets = attached ?? {
       ...(stack as NativeStack).urls,
@@ -175,13 +118,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
       line(`  All parts together: ${Math.round((await stack.residentBytes()) / 1_048_576)} MiB resident`);
     if (!command.exit && !attached) {
       line(`\nThe console stays open at ${targets.console}. Ctrl-C stops everything.`);
-      await new Promise<void>((resolve) => {
-        const keepAlive = setInterval(() => {}, 60_000);
-        command.signal.addEventListener('abort', () => {
-          clearInterval(keepAlive);
-          resolve();
-        });
-      });
+      await untilAborted(signal);
     }
     return complete ? 0 : 1;
   } finally {

@@ -24,6 +24,8 @@ export interface NativeOptions {
   /** What is being done now, for a person; several steps run side by side. */
   onStep?: (step: Step) => void;
   onEvent?: (event: PartEvent) => void;
+  /** Takes each change of a part's code, which is then started again. Without it changes are not looked for. */
+  onSourceChange?: ((part: string, file: string) => void) | undefined;
 }
 
 export interface Step {
@@ -118,6 +120,20 @@ function partSpecs(
       },
       health: `${local(ports.console)}/healthz`,
       stopDeadlineMs: 5_000,
+      sources: [
+        'alerts',
+        'config',
+        'console',
+        'dashboards',
+        'diagnosis',
+        'fix',
+        'instrumentation',
+        'kpis',
+        'lib',
+        'migrate',
+        'report',
+        'watch',
+      ],
     },
     {
       name: 'shop',
@@ -140,6 +156,7 @@ function partSpecs(
       },
       health: `${local(ports.shop)}/healthz`,
       stopDeadlineMs: 8_000,
+      sources: ['instrumentation', 'lib', 'sample-shop'],
     },
     {
       name: 'load',
@@ -155,6 +172,7 @@ function partSpecs(
       },
       health: `${local(ports.load)}/healthz`,
       stopDeadlineMs: 4_000,
+      sources: ['lib', 'sample-shop'],
     },
   ];
 }
@@ -197,8 +215,8 @@ async function writeConfiguration(dir: RunDirectory, ports: Ports, secrets: Secr
  * @throws ConfigurationError for what the caller can put right: a taken port, an unwritable directory, no Go
  */
 export async function startNative(options: NativeOptions): Promise<NativeStack> {
-  const { scale, seed, signal, onStep, onEvent } = options;
-  const parts = await Parts.open({ dir: options.dir, signal, onEvent });
+  const { scale, seed, signal, onStep, onEvent, onSourceChange } = options;
+  const parts = await Parts.open({ dir: options.dir, signal, onEvent, onSourceChange });
   const { dir } = parts;
   let databaseUrl: NativeStack['databaseUrl'];
   try {

@@ -11,6 +11,7 @@ import {
   Supervised,
   startProcess,
 } from './supervisor.ts';
+import { watchSources } from './watchSources.ts';
 
 export interface PartStatus {
   name: string;
@@ -31,6 +32,8 @@ export interface PartSpec {
   /** Answers with 200 when the part is ready. */
   health: string;
   stopDeadlineMs: number;
+  /** Folders of the checkout that its code lies in. */
+  sources?: readonly string[];
 }
 
 export interface PartsOptions {
@@ -38,6 +41,8 @@ export interface PartsOptions {
   dir?: string | undefined;
   signal?: AbortSignal | undefined;
   onEvent?: ((event: PartEvent) => void) | undefined;
+  /** Takes each change of a part's code, which is then started again. Without it changes are not looked for. */
+  onSourceChange?: ((part: string, file: string) => void) | undefined;
 }
 
 const answers = (url: string) => async (signal: AbortSignal) => (await fetch(url, { signal })).ok;
@@ -63,6 +68,7 @@ export class Parts {
   readonly #release: () => Promise<void>;
   readonly #supervised: Supervised[] = [];
   readonly #starts = new Map<string, string>();
+  readonly #watchedSources = new AbortController();
   #writing = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
@@ -151,7 +157,8 @@ export class Parts {
   }
 
   /** Starts a process, and resolves when it is ready. */
-  async start({ name, command, args, env, cwd = checkout, health, stopDeadlineMs }: PartSpec): Promise<void> {
+  async start(spec: PartSpec): Promise<void> {
+    const { name, command, args, env, cwd = checkout, health, stopDeadlineMs, sources = [] } = spec;
     const logFile = this.dir.file('log', `${name}.log`);
     const { signal } = this.#options;
     await rotateLog(logFile);
@@ -173,6 +180,12 @@ export class Parts {
       stopDeadlineMs,
     );
     await part.start();
+    const { onSourceChange } = this.#options;
+    if (onSourceChange)
+      watchSources(sources, this.#watchedSources.signal, (file) => {
+        onSourceChange(name, file);
+        void part.renew();
+      });
   }
 
   /** Starts all of them side by side. @throws the first failure, once each has started or failed */
@@ -205,6 +218,7 @@ export class Parts {
   /** Stops all parts, the last one first, and gives the run directory back. */
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
+      this.#watchedSources.abort();
       for (const part of this.#supervised.toReversed()) await part.stop();
       await this.#writing;
       await this.dir.removeState();

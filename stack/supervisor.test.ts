@@ -51,17 +51,22 @@ it('a binary that is not there is named', async () => {
   );
 });
 
-it('a part that was killed runs again, and its restart is told', async () => {
-  const events: PartEvent[] = [];
-  const part = new Supervised({
+const supervised = (script: () => string, events: PartEvent[]) =>
+  new Supervised({
     name: 'otelcol',
     logFile: path.join(dir, 'otelcol.log'),
-    start: () => startProcess(spec('setInterval(() => {}, 1000)')),
+    start: () => startProcess(spec(script())),
     healthy: async () => true,
     onEvent: (event) => events.push(event),
     onChange: () => {},
     stopDeadlineMs: 2_000,
+    waitsMs: [10],
   });
+const RUNS = 'setInterval(() => {}, 1000)';
+
+it('a part that was killed runs again, and its restart is told', async () => {
+  const events: PartEvent[] = [];
+  const part = supervised(() => RUNS, events);
   await part.start();
   const first = part.pid as number;
   process.kill(first, 'SIGKILL');
@@ -72,4 +77,35 @@ it('a part that was killed runs again, and its restart is told', async () => {
   expect(events.find(({ kind }) => kind === 'died')?.message).toContain('SIGKILL');
   await part.stop();
   expect(part.state).toBe('stopped');
+});
+
+it('a part that is renewed is another process, and nothing of it died', async () => {
+  const events: PartEvent[] = [];
+  const part = supervised(() => RUNS, events);
+  await part.start();
+  for (let time = 0; time < 2; time += 1) {
+    const before = part.pid as number;
+    await part.renew();
+    await waitFor('another process', () => part.state === 'ready' && part.pid !== before, {
+      deadlineMs: PATIENCE_MS,
+    });
+  }
+  expect(events.map(({ kind }) => kind)).toEqual(['started', 'restarted', 'restarted']);
+  await part.stop();
+  expect(part.state).toBe('stopped');
+});
+
+it('a part whose new code cannot start is given up, and runs once the code is right', async () => {
+  const events: PartEvent[] = [];
+  let script = RUNS;
+  const part = supervised(() => script, events);
+  await part.start();
+  script = 'process.exit(1)';
+  await part.renew();
+  await waitFor('the end of its attempts', () => part.state === 'failed', { deadlineMs: PATIENCE_MS });
+  script = RUNS;
+  await part.renew();
+  await waitFor('a process', () => part.state === 'ready', { deadlineMs: PATIENCE_MS });
+  await part.stop();
+  expect(events.at(-1)?.kind).toBe('stopped');
 });

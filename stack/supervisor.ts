@@ -173,6 +173,8 @@ export interface SupervisionOptions {
   onEvent: (event: PartEvent) => void;
   onChange: () => void;
   stopDeadlineMs: number;
+  /** Between restarts, milliseconds; the last one is repeated. */
+  waitsMs?: readonly number[];
 }
 
 /** Waits between restarts, milliseconds; the last one is repeated. */
@@ -193,6 +195,9 @@ export class Supervised {
   #running: RunningProcess | undefined;
   #watching: Promise<void> = Promise.resolve();
   #stopping = new AbortController();
+  /** When it was started again, milliseconds since 1970. */
+  readonly #recent: number[] = [];
+  #renewing = false;
 
   constructor(options: SupervisionOptions) {
     this.name = options.name;
@@ -218,6 +223,16 @@ export class Supervised {
     this.#watching = this.#watch();
   }
 
+  /** Ends its process, which did nothing wrong, and starts another one; also after it was given up. */
+  async renew(): Promise<void> {
+    this.#recent.length = 0;
+    if (this.state === 'failed') this.#watching = this.#watch();
+    // Without a process it is being started already.
+    if (!this.#running) return;
+    this.#renewing = true;
+    await this.#running.stop(this.#options.stopDeadlineMs);
+  }
+
   async stop(): Promise<void> {
     if (this.state === 'stopped' || this.state === 'waiting') return;
     this.#stopping.abort();
@@ -238,21 +253,26 @@ export class Supervised {
   }
 
   async #watch(): Promise<void> {
-    const recent: number[] = [];
     while (!this.#stopping.signal.aborted) {
-      const running = this.#running as RunningProcess;
-      const exit = await Promise.race([running.exited, this.#checkHealth(running)]);
-      if (this.#stopping.signal.aborted || !exit) return;
-      this.#running = undefined;
-      this.#set('restarting');
-      const last = (await lastLines(this.logFile, 1))[0];
-      this.#event('died', `${this.name} ${describeExit(exit)}${last ? `; last log line: ${last}` : ''}`);
-      if (!(await this.#restart(recent))) return;
+      const running = this.#running;
+      if (running) {
+        const exit = await Promise.race([running.exited, this.#checkHealth(running)]);
+        if (this.#stopping.signal.aborted || !exit) return;
+        this.#running = undefined;
+        this.#set('restarting');
+        if (!this.#renewing) {
+          const last = (await lastLines(this.logFile, 1))[0];
+          this.#event('died', `${this.name} ${describeExit(exit)}${last ? `; last log line: ${last}` : ''}`);
+        }
+        this.#renewing = false;
+      }
+      if (!(await this.#restart())) return;
     }
   }
 
   /** @returns whether it runs again. */
-  async #restart(recent: number[]): Promise<boolean> {
+  async #restart(): Promise<boolean> {
+    const recent = this.#recent;
     while (!this.#stopping.signal.aborted) {
       while (recent[0] !== undefined && recent[0] < Date.now() - RESTART_WINDOW_MS) recent.shift();
       if (recent.length >= MAX_RESTARTS) {
@@ -263,7 +283,8 @@ export class Supervised {
         );
         return false;
       }
-      const waitMs = BACKOFF_MS[Math.min(recent.length, BACKOFF_MS.length - 1)] as number;
+      const { waitsMs = BACKOFF_MS } = this.#options;
+      const waitMs = waitsMs[Math.min(recent.length, waitsMs.length - 1)] as number;
       recent.push(Date.now());
       await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
       if (this.#stopping.signal.aborted) return false;

@@ -166,7 +166,9 @@ it('values of any kind go there and back; whatever does not stops the plan or th
       };
       const plan = () => retyped(database.url, `t.${column}`, to, options ?? {});
       if (notGood().length > 0) {
-        await expect(plan()).rejects.toThrow(/cannot be converted to|would come back changed after a rollback/);
+        await expect(plan()).rejects.toThrow(
+          /cannot be converted to|would come back changed after a rollback/,
+        );
         await mend();
       }
       const it = await plan();

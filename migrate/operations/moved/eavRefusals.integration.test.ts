@@ -14,7 +14,11 @@ it.each<[string, string, RegExp, Partial<EavOptions>?]>([
   ['no such table', 'SELECT 1', /There is no table t/],
   ['no such column', T, /has no column values\. It has thing, name, value/, { values: ['values'] }],
   ['a column twice', T, /each column only once/, { values: ['name'] }],
-  ['a view', `CREATE VIEW t AS SELECT 1 AS thing, 'a' AS name, 'b' AS value`, /neither an ordinary nor a partitioned table/],
+  [
+    'a view',
+    `CREATE VIEW t AS SELECT 1 AS thing, 'a' AS name, 'b' AS value`,
+    /neither an ordinary nor a partitioned table/,
+  ],
   [
     'partitioned',
     'CREATE TABLE t (thing int, name text, value text, PRIMARY KEY (thing, name)) PARTITION BY RANGE (thing)',

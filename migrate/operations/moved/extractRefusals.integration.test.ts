@@ -20,7 +20,11 @@ it.each<[string, string, RegExp, Partial<ExtractOptions>?]>([
   ['no columns', T, /--columns/, { columns: [] }],
   ['the key moves', T, /k cannot be the key and move too/, { columns: ['k', 'a'] }],
   ['unique key', `${T}; CREATE UNIQUE INDEX ON t (k)`, /k is unique/],
-  ['a view', 'CREATE VIEW t AS SELECT 1 AS id, 2 AS k, 3 AS a, 4 AS b', /neither an ordinary nor a partitioned table/],
+  [
+    'a view',
+    'CREATE VIEW t AS SELECT 1 AS id, 2 AS k, 3 AS a, 4 AS b',
+    /neither an ordinary nor a partitioned table/,
+  ],
   [
     'partitioned',
     'CREATE TABLE t (id int PRIMARY KEY, k int, a text, b text) PARTITION BY RANGE (id)',
