@@ -3,7 +3,15 @@ import { DOCS_RECORDING } from '../report/docsPage.ts';
 import { readRecording } from '../report/recording.ts';
 import { assertionFaults, consoleFaults, pageSourceFaults, shownIn } from './checkClaims.ts';
 import { groundsOf, type Shown } from './web/grounds.ts';
-import { assertedOf, customersFare, howFar, sayingOf, troubles } from './web/sentences.ts';
+import {
+  assertedOf,
+  counts,
+  customersFare,
+  customersJudged,
+  howFar,
+  sayingOf,
+  troubles,
+} from './web/sentences.ts';
 
 let moments: Shown[];
 beforeAll(async () => {
@@ -82,6 +90,35 @@ describe('what was not measured is not said', () => {
     expect(troubles(sayingOf({ ...shown, kpis }))).toContain('Some pages show an error.');
     const none = shown.kpis?.map((kpi) => ({ ...kpi, value: null, met: null }));
     expect(fareOf({ ...shown, kpis: none })).toBe('There are no customers to measure right now.');
+    const judgedOf = (shown: Shown) => customersJudged(sayingOf(shown));
+    expect(judgedOf(shown)).toBe('✓ Customers are served within the objectives.');
+    expect(judgedOf({ ...shown, alerts: [PAGING] })).toMatch(/^○ .* an alert still pages/);
+    expect(judgedOf({ ...shown, alerts: undefined })).toMatch(/^○ .* is not known/);
+    expect(judgedOf({ ...shown, kpis })).toBe('✗ Customers are affected.');
+    expect(judgedOf({ ...shown, kpis: none })).toBe('○ No traffic to judge by.');
+  });
+
+  it('that customers are served within the objectives, while the p95 of their pages misses its own', () => {
+    const shown = good();
+    const kpis = shown.kpis?.map((kpi) => (kpi.id === 'customer-latency-p95' ? { ...kpi, value: 30 } : kpi));
+    expect(customersJudged(sayingOf({ ...shown, kpis }))).toBe('✗ Customers are affected.');
+    expect(troubles(sayingOf({ ...shown, kpis }))).toEqual(['Pages are slow.']);
+  });
+
+  it('how many objectives are missed, of those that have no data', () => {
+    const [kpi] = bad().kpis?.filter(({ id }) => id === 'request-failure-ratio') ?? [];
+    if (!kpi) throw new Error('the recording has no such KPI');
+    const kpis = [
+      { ...kpi, value: 0.5 },
+      { ...kpi, id: 'other', value: 0 },
+      { ...kpi, id: 'none', value: null },
+    ];
+    const of = (shown: Shown) => counts(sayingOf(shown));
+    expect(of({ kpis })).toBe('Objectives missed: 1 of 2 with data.');
+    expect(of({ kpis, alerts: [PAGING, { ...PAGING, muted: 'silenced' }] })).toBe(
+      'Objectives missed: 1 of 2 with data. Alerts firing: 1.',
+    );
+    expect(of({ kpis: kpis.slice(2) })).toBe('');
   });
 
   it('that a step did not help, where it was reverted for another reason', () => {

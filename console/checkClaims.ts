@@ -12,7 +12,7 @@ import { assertedOf } from './web/sentences.ts';
 
 const WEB = path.join(import.meta.dirname, 'web');
 /** Their sentences are those of sentences.ts; these files hold labels, and what to do. */
-const PAGES = ['business.tsx', 'kpis.tsx', 'actions.tsx', 'migrations.tsx'];
+const PAGES = ['incident.tsx', 'business.tsx', 'kpis.tsx', 'actions.tsx', 'migrations.tsx'];
 
 /** What the pages were told at each reading of a run: KPIs and alerts of that moment, actions and findings of its end. */
 export function shownIn({ phases, alerts, actions, diagnosis }: Recording): Shown[] {

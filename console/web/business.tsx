@@ -1,7 +1,7 @@
 import { useTopic } from './live.ts';
 import { PanelRows, useDashboards } from './panels.tsx';
 import { Notice, Waiting } from './parts.tsx';
-import { aboutStep, customersFare, howFar, noRepairs, sayingOf, troubles } from './sentences.ts';
+import { aboutStep, customersFare, howFar, moodOf, noRepairs, sayingOf, troubles } from './sentences.ts';
 
 /** `#/business`: for everybody. The same figures as the other pages, in words that need no explanation. */
 export function BusinessPage() {
@@ -12,13 +12,12 @@ export function BusinessPage() {
   const dashboard = dashboards?.find(({ audience }) => audience === 'stakeholder');
   const saying = sayingOf({ kpis, alerts, actions: actions?.actions });
   const fare = customersFare(saying);
-  const mood = fare.startsWith('✗') ? 'bad' : fare.startsWith('✓') ? 'good' : 'unknown';
   return (
     <>
       <h2>{dashboard?.title ?? 'How is the shop doing?'}</h2>
       <Notice fault={fault} />
       {fare ? (
-        <div class={`headline ${mood}`} role="status">
+        <div class={`headline ${moodOf(fare)}`} role="status">
           <strong>{fare}</strong>
           {troubles(saying).map((text) => (
             <span key={text}> {text}</span>

@@ -13,12 +13,17 @@ export interface Shown {
   diagnosis?: DiagnosisReading | undefined;
 }
 
+/** Those that say how long customers wait: of the load generator, and of the service itself. */
+export const WAITING = ['satisfied-requests', 'customer-latency-p95', 'request-latency-p95'] as const;
 /** Those that say how customers fare. */
-export const CUSTOMERS = ['satisfied-requests', 'request-failure-ratio', 'checkout-failure-ratio'] as const;
+export const CUSTOMERS = [...WAITING, 'request-failure-ratio', 'checkout-failure-ratio'] as const;
 
 const kpiOf = ({ kpis }: Shown, id: string) => kpis?.find((kpi) => kpi.id === id);
 const actionOf = ({ actions }: Shown, id: string) => actions?.find(({ action }) => action.id === id);
 const ofCustomers = (shown: Shown) => CUSTOMERS.flatMap((id) => kpiOf(shown, id) ?? []);
+/** Of customers, with a value that misses the objective. */
+export const missedByCustomers = (shown: Shown): KpiReading[] =>
+  ofCustomers(shown).filter((kpi) => meets(kpi) === false);
 
 /** By the value itself; undefined where there is none. */
 function meets(kpi: KpiReading | undefined): boolean | undefined {
@@ -27,7 +32,7 @@ function meets(kpi: KpiReading | undefined): boolean | undefined {
   return comparison === '<=' ? kpi.value <= value : kpi.value >= value;
 }
 
-const missed = (shown: Shown) => ofCustomers(shown).some((kpi) => meets(kpi) === false);
+const missed = (shown: Shown) => missedByCustomers(shown).length > 0;
 const met = (shown: Shown) => ofCustomers(shown).some((kpi) => meets(kpi) === true) && !missed(shown);
 const pages = ({ alerts }: Shown) =>
   alerts?.some(({ muted, severity }) => muted === null && severity === 'page');
@@ -65,8 +70,14 @@ type Family = keyof typeof claims;
 export type ClaimName = Family | `${Family}: ${string}`;
 
 /** Figures that sentences show, by their id. A quantity has one text, on whichever page it is. */
-export function figuresOf({ kpis = [], actions = [] }: Shown): ReadonlyMap<string, string> {
+export function figuresOf({ kpis = [], alerts, actions = [] }: Shown): ReadonlyMap<string, string> {
   const figures = new Map<string, string>();
+  const judged = kpis.filter(({ value }) => value !== null);
+  if (judged.length > 0) {
+    figures.set('objectives:judged', String(judged.length));
+    figures.set('objectives:missed', String(judged.filter((kpi) => meets(kpi) === false).length));
+  }
+  if (alerts) figures.set('alerts:firing', String(alerts.filter(({ muted }) => muted === null).length));
   // In a sentence an hour is a word.
   for (const { id, value, unit } of kpis)
     if (value !== null) figures.set(`kpi:${id}`, withUnit(value, unit).replace(/ \/h$/, ' an hour'));

@@ -1,8 +1,10 @@
 import { useState } from 'preact/hooks';
 import { Alerts } from './alerts.tsx';
 import { TopFindings } from './findings.tsx';
+import { missedByCustomers } from './grounds.ts';
 import { useTopic } from './live.ts';
 import { Minutes, PanelRows, useDashboards } from './panels.tsx';
+import { counts, customersJudged, moodOf, sayingOf } from './sentences.ts';
 import { TopStatements } from './statements.tsx';
 import { Timeline } from './timeline.tsx';
 
@@ -11,35 +13,20 @@ function Headline() {
   const { data: kpis } = useTopic('kpis');
   const { data: alerts } = useTopic('alerts');
   if (!kpis) return null;
-  const missed = kpis.filter(({ met }) => met === false);
-  const hurt = missed.filter(({ group }) => group === 'user-experience' || group === 'business');
-  const known = kpis.some(({ group, met }) => group === 'user-experience' && met !== null);
-  const firing = alerts?.filter(({ muted }) => !muted).length;
-  // An alert that pages is about what happened in its window, which the objectives of this moment may have left behind.
-  const paged = alerts?.some(({ muted, severity }) => !muted && severity === 'page') === true;
+  const shown = { kpis, alerts };
+  const saying = sayingOf(shown);
+  const judged = customersJudged(saying);
   return (
-    <div class={`headline ${hurt.length > 0 ? 'bad' : known && !paged ? 'good' : 'unknown'}`} role="status">
-      <strong>
-        {hurt.length > 0
-          ? '✗ Customers are affected.'
-          : known
-            ? paged
-              ? '○ Within the objectives now, and an alert still pages.'
-              : '✓ Customers are served within the objectives.'
-            : '○ No traffic to judge by.'}
-      </strong>{' '}
-      {missed.length} of {kpis.length} objectives are missed
-      {firing === undefined ? '' : `, ${firing} ${firing === 1 ? 'alert fires' : 'alerts fire'}`}.{' '}
-      {hurt.length > 0 ? (
-        <span>
-          {hurt.slice(0, 3).map(({ id, name }, at) => (
-            <span key={id}>
-              {at > 0 ? ', ' : ''}
-              <a href={`#/kpis/${id}`}>{name}</a>
-            </span>
-          ))}
-        </span>
-      ) : null}
+    <div class={`headline ${moodOf(judged)}`} role="status">
+      <strong>{judged}</strong> {counts(saying)}{' '}
+      {missedByCustomers(shown)
+        .slice(0, 3)
+        .map(({ id, name }, at) => (
+          <span key={id}>
+            {at > 0 ? ', ' : ''}
+            <a href={`#/kpis/${id}`}>{name}</a>
+          </span>
+        ))}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { Sentences, together, Words } from '../../report/sentence.ts';
 import type { ActionReading } from '../actions.ts';
-import { type ClaimName, CUSTOMERS, groundsOf, type Shown } from './grounds.ts';
+import { type ClaimName, groundsOf, type Shown, WAITING } from './grounds.ts';
 
 export type Saying = Sentences<ClaimName>;
 
@@ -21,12 +21,35 @@ export const customersFare = ({ when }: Saying): string =>
   )`○ Customers are served as they should be now; whether an alert pages is not known.` ||
   when('objectives of customers are met', 'no alert pages')`✓ Customers are served as they should be.`;
 
+/** The same for whoever is on call, in the words of objectives. */
+export const customersJudged = ({ when }: Saying): string =>
+  when('an objective of customers is missed')`✗ Customers are affected.` ||
+  when('nothing of customers is measured')`○ No traffic to judge by.` ||
+  when(
+    'objectives of customers are met',
+    'an alert pages',
+  )`○ Within the objectives now, and an alert still pages.` ||
+  when(
+    'objectives of customers are met',
+    'alerts are not known',
+  )`○ Within the objectives now; whether an alert pages is not known.` ||
+  when('objectives of customers are met', 'no alert pages')`✓ Customers are served within the objectives.`;
+
+/** How many objectives are missed, and how many alerts there are. */
+export const counts = ({ say }: Saying): string =>
+  [
+    say`Objectives missed: ${'objectives:missed'} of ${'objectives:judged'} with data.`,
+    say`Alerts firing: ${'alerts:firing'}.`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+
 /** What it means for a customer that one of these misses its objective. */
 export const troubles = ({ when }: Saying): string[] =>
   [
-    when(`the KPI is missed: ${CUSTOMERS[0]}`)`Pages are slow.`,
-    when(`the KPI is missed: ${CUSTOMERS[1]}`)`Some pages show an error.`,
-    when(`the KPI is missed: ${CUSTOMERS[2]}`)`Some purchases cannot be completed.`,
+    WAITING.map((id) => when(`the KPI is missed: ${id}`)`Pages are slow.`).find(Boolean) ?? '',
+    when('the KPI is missed: request-failure-ratio')`Some pages show an error.`,
+    when('the KPI is missed: checkout-failure-ratio')`Some purchases cannot be completed.`,
     when(
       'an objective of customers is missed',
       'sales are lost',
@@ -109,10 +132,16 @@ export const unexplained = ({ when }: Saying, id: string): string =>
   when(`diagnosed, and no finding explains it: ${id}`)`The last diagnosis found no explanation.` ||
   when('not diagnosed')`No diagnosis has been run yet.`;
 
-/** All that the pages for everybody, of KPIs and of actions assert of what they were told, for the checker. */
+/** The mood of a sentence that begins with ✗, ✓ or ○. */
+export const moodOf = (sentence: string): 'bad' | 'good' | 'unknown' =>
+  sentence.startsWith('✗') ? 'bad' : sentence.startsWith('✓') ? 'good' : 'unknown';
+
+/** All that the pages for everybody, of the incident, of KPIs and of actions assert of what they were told, for the checker. */
 export function assertedOf(shown: Shown): Saying['sentences'] {
   const saying = sayingOf(shown);
   customersFare(saying);
+  customersJudged(saying);
+  counts(saying);
   troubles(saying);
   nothingToDo(saying);
   noRepairs(saying);
