@@ -4,8 +4,11 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../../lib/waitFor.ts';
 import type { Phase, Reached } from '../../migrate/mapping.ts';
+import type { Plan } from '../../migrate/operations/plan.ts';
+import type { Operated } from './operated.ts';
 import { PATIENCE_MS } from './patience.ts';
 import { startNode } from './process.ts';
+import type { Writers } from './writers.ts';
 
 /** Runs of an operation that are killed (kill -9) at some moment after they began. */
 export interface KilledRuns extends AsyncDisposable {
@@ -37,4 +40,36 @@ export async function killedRuns(url: string, file: string): Promise<KilledRuns>
     },
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
   };
+}
+
+/**
+ * Kills runs of an operation under way there, back and there again, while others write, and lets each next run go on to
+ * its end.
+ *
+ * @param expectEqual compares both sides
+ */
+export async function goOnAfterKills(
+  url: string,
+  it: Operated<Plan>,
+  writers: Writers,
+  expectEqual: (when: 'verify' | 'cutover' | 'again') => Promise<void>,
+): Promise<void> {
+  await using runs = await killedRuns(url, it.file);
+  for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
+    await runs.kill('to', phase);
+  await it.run('verify');
+  await expectEqual('verify');
+  await it.run('cutover-writes');
+  await writers.written();
+  await expectEqual('cutover');
+  await runs.kill('back', 'none');
+  await runs.kill('back', 'none');
+  await it.back('none');
+  await writers.written();
+  await runs.kill('to', 'cutover-writes');
+  await it.run('cutover-writes');
+  await writers.stop();
+  await expectEqual('again');
+  await runs.kill('to', 'contract');
+  await it.run('contract');
 }

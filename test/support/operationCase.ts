@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 
 /** @param name quoted where it needs quotes; roles belong to the server, on which other tests make them at the same time */
 export const roleSql = (name: string): string =>
@@ -108,44 +108,4 @@ export async function differing(
     `SELECT count(*)::int AS n FROM ((${side(one)} EXCEPT ALL ${side(other)}) UNION ALL (${side(other)} EXCEPT ALL ${side(one)})) AS d`,
   );
   return rows[0]?.n ?? Number.NaN;
-}
-
-export interface Writers {
-  /** Statements that were done. */
-  done(): number;
-  failures: string[];
-  /** Waits until each of them has written since now. */
-  stop(): Promise<void>;
-}
-
-/** Sessions that run statements, one transaction each, until they are stopped; whatever fails is kept. */
-export function startWriters(url: string, count: number, statement: (writer: number) => string): Writers {
-  let writing = true;
-  let done = 0;
-  const failures: string[] = [];
-  const work = Array.from({ length: count }, async (_, writer) => {
-    const client = new pg.Client(url);
-    client.on('error', () => {});
-    await client.connect();
-    while (writing) {
-      const sql = statement(writer);
-      try {
-        await client.query(sql);
-        done += 1;
-      } catch (error) {
-        // A few say enough.
-        if (failures.length < 5) failures.push(`${(error as Error).message} [${sql}]`);
-        await client.query('ROLLBACK');
-      }
-    }
-    await client.end();
-  });
-  return {
-    done: () => done,
-    failures,
-    async stop() {
-      writing = false;
-      await Promise.all(work);
-    },
-  };
 }

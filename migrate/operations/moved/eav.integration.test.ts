@@ -1,24 +1,20 @@
 import pg from 'pg';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
 import { databaseFor, forgetStatements } from '../../../test/support/database.ts';
 import { dumpBinDir } from '../../../test/support/dump.ts';
 import { DOCUMENTS, FACT_COLUMNS, FACTS, facts, THINGS, wrongFacts } from '../../../test/support/eavCase.ts';
-import { killedRuns } from '../../../test/support/killedRuns.ts';
+import { goOnAfterKills } from '../../../test/support/killedRuns.ts';
 import { documented } from '../../../test/support/moved.ts';
-import { roleSql, startWriters, type Writers } from '../../../test/support/operationCase.ts';
+import { roleSql } from '../../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
 import { expectDumpAfterRollbacks } from '../../../test/support/rollbackDump.ts';
+import { writersOn } from '../../../test/support/writers.ts';
 import { verifyMigration } from '../../engine.ts';
 import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 
 const database = databaseFor('each');
-let writers: Writers | undefined;
-afterEach(async () => {
-  await writers?.stop();
-  writers = undefined;
-});
 const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 const ofFacts = (url = database.url) => documented(url, { table: FACTS, ...FACT_COLUMNS, into: 'документы' });
@@ -30,6 +26,7 @@ const PRODUCTS = {
 };
 
 const WRITERS = 3;
+const writers = writersOn(database, WRITERS);
 const some = (n: number) => Math.floor(Math.random() * n);
 const said = () =>
   [`'t${some(9)}', NULL, NULL`, 'NULL, 1.50, NULL', 'NULL, NULL, true', 'NULL, NULL, NULL'][some(4)];
@@ -76,22 +73,6 @@ const documentsOf = (writer: number): string => {
        ON CONFLICT (shop, "Вещь") DO UPDATE SET attributes = EXCLUDED.attributes`,
     `BEGIN; UPDATE ${DOCUMENTS} SET attributes = '{}' WHERE ${at}; ${thingsOf(writer).replaceAll(/BEGIN; |; COMMIT/g, '')}; COMMIT`,
   ][some(6)] as string;
-};
-
-/** Waits until every session has had time to write since now. */
-const written = async () => {
-  expect(writers?.failures).toEqual([]);
-  const before = writers?.done() ?? 0;
-  await waitFor('writes', () => (writers?.done() ?? 0) > before + 20, {
-    deadlineMs: PATIENCE_MS,
-    everyMs: 20,
-  });
-  expect(writers?.failures).toEqual([]);
-};
-const exchange = async (statement: (writer: number) => string) => {
-  await writers?.stop();
-  expect(writers?.failures ?? []).toEqual([]);
-  writers = startWriters(database.url, WRITERS, statement);
 };
 
 const LEFT = `SELECT relname AS name FROM pg_class WHERE relname LIKE '%sqltrail%' AND relnamespace <> 'sqltrail'::regnamespace
@@ -201,31 +182,30 @@ it('empties both sides when one is emptied', async () => {
 it('no write fails and none is lost, there, back and to the end', async () => {
   await database.client.query(facts);
   const it = await ofFacts();
-  await exchange(attributesOf);
+  await writers.start(attributesOf);
   for (const until of ['dual-write', 'backfill', 'verify'] satisfies Phase[]) {
     await it.run(until);
-    await written();
+    await writers.written();
   }
-  await exchange(thingsOf);
+  await writers.start(thingsOf);
   await it.run('cutover-writes');
-  await written();
+  await writers.written();
   expect(await wrongFacts(database.client), 'cutover').toEqual([]);
-  await exchange(documentsOf);
-  await written();
+  await writers.start(documentsOf);
+  await writers.written();
   expect(await wrongFacts(database.client), 'both ways').toEqual([]);
-  await exchange(thingsOf);
+  await writers.start(thingsOf);
   for (const to of ['verify', 'none'] satisfies Reached[]) {
     await it.back(to);
-    await written();
+    await writers.written();
   }
-  await exchange(attributesOf);
+  await writers.start(attributesOf);
   await it.run('verify');
-  await exchange(thingsOf);
+  await writers.start(thingsOf);
   await it.run('cutover-writes');
-  await exchange(documentsOf);
-  await written();
-  await writers?.stop();
-  expect(writers?.failures).toEqual([]);
+  await writers.start(documentsOf);
+  await writers.written();
+  await writers.stop();
   expect(await wrongFacts(database.client), 'again').toEqual([]);
   const rows = await query(`SELECT count(*)::int AS n FROM ${FACTS}`);
   await it.run('contract');
@@ -272,24 +252,11 @@ it('who may write the rows may write the documents, and nobody else', async () =
 it('goes on after kill -9 at any moment, there and back', async () => {
   await database.client.query(facts);
   const it = await ofFacts();
-  await exchange(thingsOf);
-  await using runs = await killedRuns(database.url, it.file);
-  for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
-    await runs.kill('to', phase);
-  await it.run('cutover-writes');
-  await written();
-  expect(await wrongFacts(database.client), 'cutover').toEqual([]);
-  await runs.kill('back', 'none');
-  await runs.kill('back', 'none');
-  await it.back('none');
-  await written();
-  await runs.kill('to', 'cutover-writes');
-  await it.run('cutover-writes');
-  await writers?.stop();
-  expect(await wrongFacts(database.client), 'again').toEqual([]);
-  expect(writers?.failures).toEqual([]);
-  await runs.kill('to', 'contract');
-  await it.run('contract');
+  await writers.start(thingsOf);
+  await goOnAfterKills(database.url, it, writers, async (when) => {
+    // Until the cutover the documents follow the rows.
+    if (when !== 'verify') expect(await wrongFacts(database.client), when).toEqual([]);
+  });
   expect(await query(LEFT)).toEqual([]);
 });
 

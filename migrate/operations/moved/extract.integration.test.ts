@@ -1,26 +1,21 @@
 import pg from 'pg';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
 import { BOOKINGS, bookings, GUESTS, LEDGER, wrongCopies } from '../../../test/support/copiesCase.ts';
 import { databaseFor } from '../../../test/support/database.ts';
 import { dumpBinDir } from '../../../test/support/dump.ts';
 import { kept } from '../../../test/support/kept.ts';
-import { killedRuns } from '../../../test/support/killedRuns.ts';
+import { goOnAfterKills } from '../../../test/support/killedRuns.ts';
 import { extracted } from '../../../test/support/moved.ts';
-import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
 import { expectDumpAfterRollbacks } from '../../../test/support/rollbackDump.ts';
+import { writersOn } from '../../../test/support/writers.ts';
 import { verifyMigration } from '../../engine.ts';
 import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 import type { Rule } from './extractSql.ts';
 
 const database = databaseFor('each');
-let writers: Writers | undefined;
-afterEach(async () => {
-  await writers?.stop();
-  writers = undefined;
-});
 const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 const LATEST: Rule = { kind: 'latest-by', column: 'at' };
@@ -45,6 +40,7 @@ const wrong = (cutover: boolean, rule: Rule = LATEST) =>
   });
 
 const WRITERS = 3;
+const writers = writersOn(database, WRITERS);
 const some = (n: number) => Math.floor(Math.random() * n);
 const mine = (writer: number) => `guest % ${WRITERS} = ${writer}`;
 /** Each session has guests of its own, so that none has a reason to fail without the migration. */
@@ -74,17 +70,6 @@ const newStatementOf = (writer: number): string => {
     `INSERT INTO ${BOOKINGS} (guest) SELECT guest FROM ${GUESTS} WHERE guest = ${guest}`,
     `DELETE FROM ${GUESTS} AS g WHERE guest = ${guest} AND NOT EXISTS (SELECT FROM ${BOOKINGS} AS b WHERE b.guest = g.guest)`,
   ][some(5)] as string;
-};
-
-/** Waits until every session has had time to write since now. */
-const written = async () => {
-  expect(writers?.failures).toEqual([]);
-  const before = writers?.done() ?? 0;
-  await waitFor('writes', () => (writers?.done() ?? 0) > before + 20, {
-    deadlineMs: PATIENCE_MS,
-    everyMs: 20,
-  });
-  expect(writers?.failures).toEqual([]);
 };
 
 it('moves copies to a table of their own, and back', async () => {
@@ -192,30 +177,27 @@ it.each<[string, Rule]>([
 ])('no write fails and none is lost, there, back and to the end: %s', async (_, rule) => {
   await database.client.query(bookings);
   const it = await extractGuests(rule);
-  writers = startWriters(database.url, WRITERS, statementOf);
+  await writers.start(statementOf);
   for (const until of ['dual-write', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[]) {
     await it.run(until);
-    await written();
+    await writers.written();
     if (until !== 'dual-write') expect(await wrong(until === 'cutover-writes', rule), until).toEqual([]);
   }
   await writers.stop();
-  expect(writers.failures).toEqual([]);
-  writers = startWriters(database.url, WRITERS, newStatementOf);
-  await written();
+  await writers.start(newStatementOf);
+  await writers.written();
   await writers.stop();
-  expect(writers.failures).toEqual([]);
   expect(await wrong(true, rule), 'both ways').toEqual([]);
-  writers = startWriters(database.url, WRITERS, statementOf);
+  await writers.start(statementOf);
   for (const to of ['verify', 'none'] satisfies Reached[]) {
     await it.back(to);
-    await written();
+    await writers.written();
     if (to === 'verify') expect(await wrong(false, rule), to).toEqual([]);
   }
   await it.run('cutover-writes');
-  await written();
+  await writers.written();
   await writers.stop();
   await it.run('contract');
-  expect(writers.failures).toEqual([]);
 });
 
 it.each<[string, Rule]>([
@@ -268,26 +250,10 @@ it.each<[string, Rule]>([
 it('goes on after kill -9 at any moment, there and back', async () => {
   await database.client.query(bookings);
   const it = await extractGuests();
-  writers = startWriters(database.url, WRITERS, statementOf);
-  await using runs = await killedRuns(database.url, it.file);
-  for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
-    await runs.kill('to', phase);
-  await it.run('verify');
-  expect(await wrong(false), 'verify').toEqual([]);
-  await it.run('cutover-writes');
-  await written();
-  expect(await wrong(true), 'cutover').toEqual([]);
-  await runs.kill('back', 'none');
-  await runs.kill('back', 'none');
-  await it.back('none');
-  await written();
-  await runs.kill('to', 'cutover-writes');
-  await it.run('cutover-writes');
-  await writers.stop();
-  expect(await wrong(true), 'again').toEqual([]);
-  expect(writers.failures).toEqual([]);
-  await runs.kill('to', 'contract');
-  await it.run('contract');
+  await writers.start(statementOf);
+  await goOnAfterKills(database.url, it, writers, async (when) =>
+    expect(await wrong(when !== 'verify'), when).toEqual([]),
+  );
   expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).toEqual([]);
 });
 

@@ -1,24 +1,19 @@
 import pg from 'pg';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { waitFor } from '../../../lib/waitFor.ts';
 import { databaseFor, forgetStatements } from '../../../test/support/database.ts';
 import { dumpBinDir } from '../../../test/support/dump.ts';
-import { killedRuns } from '../../../test/support/killedRuns.ts';
+import { goOnAfterKills } from '../../../test/support/killedRuns.ts';
 import { ARTICLES, articles, wrongLists } from '../../../test/support/listCase.ts';
 import { split } from '../../../test/support/moved.ts';
-import { startWriters, type Writers } from '../../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
 import { expectDumpAfterRollbacks } from '../../../test/support/rollbackDump.ts';
+import { writersOn } from '../../../test/support/writers.ts';
 import { runMigration, verifyMigration } from '../../engine.ts';
 import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 
 const database = databaseFor('each');
-let writers: Writers | undefined;
-afterEach(async () => {
-  await writers?.stop();
-  writers = undefined;
-});
 const query = async (sql: string) => (await database.client.query(sql)).rows;
 
 const splitArticles = (url = database.url) => split(url, { table: ARTICLES, column: 'Метки', into: 'метки' });
@@ -33,6 +28,7 @@ const wrong = () =>
   });
 
 const WRITERS = 3;
+const writers = writersOn(database, WRITERS);
 const some = (n: number) => Math.floor(Math.random() * n);
 const list = () => ['NULL', "'again'", "'a'", "'x,y'", `'n${some(9)},n,,n'`, "'🙂,ж'"][some(6)];
 const mine = (writer: number) => `id / 2 % ${WRITERS} = ${writer}`;
@@ -60,16 +56,6 @@ const newStatementOf = (writer: number): string => {
     `UPDATE ${INTO} SET value = 'v${some(9)}' WHERE ("Статьи_id", "where") = (${row})`,
     `DELETE FROM ${INTO} WHERE ("Статьи_id", "where") = (${row}) AND position = 1`,
   ][some(4)] as string;
-};
-
-/** Waits until every session has had time to write since now. */
-const written = async () => {
-  expect(writers?.failures).toEqual([]);
-  const before = writers?.done() ?? 0;
-  await waitFor('writes', () => (writers?.done() ?? 0) > before + 20, {
-    deadlineMs: PATIENCE_MS,
-    everyMs: 20,
-  });
 };
 
 it('splits lists that are written to, and back', async () => {
@@ -132,52 +118,33 @@ it('splits lists that are written to, and back', async () => {
 it('no write fails and none is lost, there, back and to the end', async () => {
   await database.client.query(articles);
   const it = await splitArticles();
-  writers = startWriters(database.url, WRITERS, statementOf);
+  await writers.start(statementOf);
   for (const until of ['dual-write', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[]) {
     await it.run(until);
-    await written();
+    await writers.written();
     if (until !== 'dual-write') expect(await wrong(), until).toEqual([]);
   }
   await writers.stop();
-  expect(writers.failures).toEqual([]);
-  writers = startWriters(database.url, WRITERS, newStatementOf);
-  await written();
+  await writers.start(newStatementOf);
+  await writers.written();
   expect(await wrong(), 'both ways').toEqual([]);
   await writers.stop();
-  expect(writers.failures).toEqual([]);
-  writers = startWriters(database.url, WRITERS, statementOf);
+  await writers.start(statementOf);
   for (const to of ['verify', 'none'] satisfies Reached[]) {
     await it.back(to);
-    await written();
+    await writers.written();
     if (to === 'verify') expect(await wrong(), to).toEqual([]);
   }
   await it.run('cutover-writes');
   await writers.stop();
-  expect(writers.failures).toEqual([]);
   await it.run('contract');
 });
 
 it('goes on after kill -9 at any moment, there and back', async () => {
   await database.client.query(articles);
   const it = await splitArticles();
-  writers = startWriters(database.url, WRITERS, statementOf);
-  await using runs = await killedRuns(database.url, it.file);
-  for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
-    await runs.kill('to', phase);
-  await it.run('cutover-writes');
-  await written();
-  expect(await wrong(), 'cutover').toEqual([]);
-  await runs.kill('back', 'none');
-  await runs.kill('back', 'none');
-  await it.back('none');
-  await written();
-  await runs.kill('to', 'cutover-writes');
-  await it.run('cutover-writes');
-  await writers.stop();
-  expect(await wrong(), 'again').toEqual([]);
-  expect(writers.failures).toEqual([]);
-  await runs.kill('to', 'contract');
-  await it.run('contract');
+  await writers.start(statementOf);
+  await goOnAfterKills(database.url, it, writers, async (when) => expect(await wrong(), when).toEqual([]));
   expect(await query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).toEqual([]);
 });
 
