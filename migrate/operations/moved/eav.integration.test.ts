@@ -10,7 +10,7 @@ import { roleSql } from '../../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
 import { expectDumpAfterRollbacks } from '../../../test/support/rollbackDump.ts';
 import { writersOn } from '../../../test/support/writers.ts';
-import { verifyMigration } from '../../engine.ts';
+import { runMigration, verifyMigration } from '../../engine.ts';
 import type { Phase, Reached } from '../../mapping.ts';
 import { differences } from '../../verify.ts';
 
@@ -270,10 +270,11 @@ const other = async () => {
   await session.connect();
   return session;
 };
-const blocked = () =>
+const blocked = (otherwise = () => false) =>
   waitFor(
     'a session to wait',
     async () =>
+      otherwise() ||
       (
         await query(
           "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -281,6 +282,44 @@ const blocked = () =>
       )[0].n > 0,
     { deadlineMs: PATIENCE_MS, everyMs: 20 },
   );
+
+it('an entity that goes while its first document is made leaves none behind', async () => {
+  await database.client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));
+    INSERT INTO facts VALUES (1, 'a', 'x')`);
+  const it = await documented(database.url, PRODUCTS);
+  for await (const { step, event } of runMigration({ ...it.options, until: 'cutover-writes' }))
+    if (event === 'done' && step === 'keys that changed up to the cutover')
+      await database.client.query("INSERT INTO facts VALUES (2, 'a', 'x'), (3, 'a', 'x')");
+    else if (event === 'done' && step === 'what is written counts at once') break;
+  const [{ put, queue }] = await query(
+    `SELECT (SELECT proname FROM pg_proc WHERE proname LIKE '%sqltrail_put') AS put, (SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%' AND relkind = 'r') AS queue`,
+  );
+  const second = await other();
+  for (const [product, gone] of [
+    [2, 'DELETE FROM facts WHERE product_id = 2'],
+    [3, 'UPDATE facts SET product_id = 4 WHERE product_id = 3'],
+  ]) {
+    // As a batch does, whose transaction is open still.
+    await database.client.query(
+      `BEGIN; DELETE FROM ${queue} WHERE k0 = ${product}; SELECT ${put}(ARRAY[${product}])`,
+    );
+    let ended = false;
+    const going = second.query(String(gone)).then(() => {
+      ended = true;
+    });
+    await blocked(() => ended);
+    await database.client.query('COMMIT');
+    await going;
+  }
+  await second.end();
+  const documents = [
+    { product_id: 1, attributes: { a: 'x' } },
+    { product_id: 4, attributes: { a: 'x' } },
+  ];
+  expect(await query('SELECT * FROM facts_documents ORDER BY product_id')).toEqual(documents);
+  await it.run('cutover-writes');
+  expect(await query('SELECT * FROM facts_documents ORDER BY product_id')).toEqual(documents);
+});
 
 it('two sessions that change attributes of one entity are both in its document', async () => {
   await database.client.query(`CREATE TABLE facts (product_id int, name text, value text, PRIMARY KEY (product_id, name));

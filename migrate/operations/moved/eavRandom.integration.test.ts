@@ -38,6 +38,8 @@ const name = oddName(
   't',
   'w',
   'wrote',
+  'm',
+  'made',
 );
 const text = fc.oneof(
   fc.constantFrom(

@@ -95,29 +95,35 @@ const current = (e: Eav) =>
 
 /**
  * Makes the documents of some entities what their rows say. A document is ours before the rows are read, so that of two
- * that change attributes of one entity the later one sees both. One that is empty already says the same as no rows.
+ * that change one entity the later one sees both; also where there is none yet, as another one may be about to make it
+ * of rows that are gone. One that somebody else made empty says the same as no rows.
  */
 function put(e: Eav): string {
-  const { from, to } = tablesOf(e);
+  const { to } = tablesOf(e);
   const key = quoteList(e.entity.map(({ name }) => name));
-  const its = (alias: string) => equal(columnsOf(e.entity, alias), 'c');
+  const keys = columnsOf(e.entity, 'm');
   const same = equal(columnsOf(e.entity, 'n'), 's');
   return definerFunction(
     e,
     e.fn.put,
     { takes: keyTypes(e.entity), returns: 'void', indexed: true },
-    `BEGIN
+    `DECLARE
+  made  record;
+BEGIN
   ${current(e)}
-  PERFORM set_config(${literal(GUARD)}, ${literal(tablesOf(e).to)}, true);
-  INSERT INTO ${to} (${key}, ${id(e.document)})
-  SELECT ${keyColumns(e.entity, 'c')}, '{}'::jsonb FROM ${given(e)} AS c
-   WHERE EXISTS (SELECT FROM ${from} AS t WHERE ${its('t')}) OR EXISTS (SELECT FROM ${to} AS n WHERE ${its('n')})
-   ORDER BY ${keyColumns(e.entity, 'c')}
-  ON CONFLICT (${key}) DO UPDATE SET ${id(e.document)} = EXCLUDED.${id(e.document)} WHERE false;
+  PERFORM set_config(${literal(GUARD)}, ${literal(to)}, true);
+  WITH m AS (
+    INSERT INTO ${to} AS n (${key}, ${id(e.document)})
+    SELECT ${keyColumns(e.entity, 'c')}, '{}'::jsonb FROM ${given(e)} AS c ORDER BY ${keyColumns(e.entity, 'c')}
+    ON CONFLICT (${key}) DO UPDATE SET ${id(e.document)} = EXCLUDED.${id(e.document)} WHERE false
+    RETURNING ${columnsOf(e.entity, 'n').join(', ')})
+  SELECT ${keys.map((each, at) => `array_agg(${each}) AS k${at}`).join(', ')} INTO made FROM m;
   WITH said AS MATERIALIZED (
     SELECT ${keyColumns(e.entity, 'c')}, ${rowsSay(e, 'c')} AS said FROM ${given(e)} AS c),
   gone AS (
-    DELETE FROM ${to} AS n USING said AS s WHERE ${same} AND s.said IS NULL AND ${document(e, 'n')} <> '{}')
+    DELETE FROM ${to} AS n USING said AS s
+     WHERE ${same} AND s.said IS NULL
+       AND (${document(e, 'n')} <> '{}' OR EXISTS (SELECT FROM unnest(${keyColumns(e.entity, 'made')}) AS w (${keyColumns(e.entity)}) WHERE ${equal(columnsOf(e.entity, 'n'), 'w')})))
   UPDATE ${to} AS n SET ${id(e.document)} = s.said FROM said AS s WHERE ${same} AND ${differ(document(e, 'n'), 's.said')};
   PERFORM set_config(${literal(GUARD)}, '', true);
 END`,
