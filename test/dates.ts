@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { busyLoops } from './support/busyLoops.ts';
 import { localOf, momentOfDay, namedDays, RUN_ZONES, sampleOf } from './support/calendar.ts';
 import { libfaketime, withoutWaits } from './support/faketime.ts';
+import { passedRuns } from './support/passedRuns.ts';
 import { projectsOf, runSuite, type SuiteRun, sayRun, untilInterrupted, whole } from './support/suite.ts';
 
 const HELP = `npm run test:dates -- [options] [files]
@@ -17,11 +18,13 @@ The suite under shifted clocks (libfaketime), once a date and time zone.
   --project  comma-separated: unit, integration, e2e (unit,integration)
   --sample   one random date of the last years in one of the zones, instead of all; printed, so that it can be repeated
   --seed     the same random date again
+  --resume   leave out what has passed with the same files and options
   --help
 
 Names: ${Object.keys(namedDays).join(', ')}; each is the latest that is over.
 `;
 
+const OUT = path.join(import.meta.dirname, '..', 'out', 'dates');
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 /**
@@ -80,6 +83,7 @@ async function main(): Promise<number> {
       project: { type: 'string', default: 'unit,integration' },
       sample: { type: 'boolean', default: false },
       seed: { type: 'string' },
+      resume: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -109,6 +113,7 @@ async function main(): Promise<number> {
     say('Skipped: libfaketime is not installed. Debian and Ubuntu: apt-get install libfaketime.');
     return 0;
   }
+  const passed = await passedRuns(path.join(OUT, 'passed.jsonl'), path.join(import.meta.dirname, '..'));
   const signal = untilInterrupted();
   const endLoops = busyLoops(perCore);
   const clock = await withoutWaits(library);
@@ -117,16 +122,16 @@ async function main(): Promise<number> {
     if (signal.aborted) break;
     const title = `[${runs.length + 1}/${planned.length}] ${localOf(moment, zone)} ${zone.padEnd(16)} ${day.padEnd(16)}`;
     const log = path.join(
-      import.meta.dirname,
-      '..',
-      'out',
-      'dates',
+      OUT,
       `${localOf(moment, zone).replace(':', '')}-${zone.replaceAll('/', '-')}-${projects.join('-')}.log`,
     );
+    const what = [day, zone, perCore, projects, positionals].join(' ');
+    const before = values.resume ? passed.of(what) : undefined;
     const env = clockEnvironment(clock.file, moment, zone);
-    const run = await runSuite({ projects, files: positionals, env, log, signal });
+    const run = before ?? (await runSuite({ projects, files: positionals, env, log, signal }));
     runs.push({ day, zone, run });
-    sayRun(title, run);
+    sayRun(title, run, before && 'before');
+    if (!before) await passed.add(what, run);
   }
   await endLoops();
   await rm(clock.directory, { recursive: true, force: true });

@@ -171,10 +171,10 @@ export function untilInterrupted(): AbortSignal {
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** A line for a run that has ended, and below it what failed. */
-export function sayRun(title: string, run: SuiteRun): void {
+/** A line for a run that has ended, and below it what failed. @param when of one that is not done again */
+export function sayRun(title: string, run: SuiteRun, when = ''): void {
   say(
-    `${title}  ${run.ok ? 'ok    ' : 'FAILED'}  ${run.passed} passed, ${run.failed} failed, ${run.skipped} skipped  (${Math.round(run.seconds)} s)`,
+    `${title}  ${run.ok ? 'ok    ' : 'FAILED'}  ${run.passed} passed, ${run.failed} failed, ${run.skipped} skipped  (${Math.round(run.seconds)} s${when && `, ${when}`})`,
   );
   for (const failure of run.failures) say(`    ${failure}`);
 }
