@@ -64,7 +64,7 @@ export async function bringUp(
 
 /** Resolves when the command is interrupted. */
 export async function untilAborted(signal: AbortSignal): Promise<void> {
-  // Nothing else may be left that keeps the process.
+  // By itself the wait for a signal does not keep the process alive.
   const keepAlive = setInterval(() => {}, 60_000);
   if (!signal.aborted) await once(signal, 'abort');
   clearInterval(keepAlive);
