@@ -5,7 +5,7 @@ import { ageQuery } from './ageQuery.ts';
 const GENERAL = String.raw`sqltrail_table:
   query: >
     SELECT CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname AS relname,
-           CASE WHEN c.oid <> s.relid THEN s.relname ELSE '' END AS partition,
+           CASE WHEN c.oid = s.relid THEN '' WHEN s.schemaname = n.nspname THEN s.relname ELSE s.schemaname || '.' || s.relname END AS partition,
            s.seq_scan, s.seq_tup_read, coalesce(s.idx_scan, 0) AS idx_scan, s.n_live_tup, s.n_dead_tup,
            pg_table_size(s.relid) AS heap_bytes, pg_indexes_size(s.relid) AS index_bytes
       FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = coalesce(pg_partition_root(s.relid), s.relid)
@@ -23,13 +23,14 @@ const GENERAL = String.raw`sqltrail_table:
     - n_dead_tup: { usage: GAUGE, description: Estimated dead rows }
     - heap_bytes: { usage: GAUGE, description: Size of the table with TOAST }
     - index_bytes: { usage: GAUGE, description: Size of its indexes }
+# pg_stat_statements has a row for each role that ran a statement; a series that came twice would cost all of them.
 sqltrail_statement:
   query: >
-    SELECT queryid::text AS queryid, calls, total_exec_time / 1000 AS exec_seconds, rows,
-           shared_blks_read, temp_blks_written
+    SELECT queryid::text AS queryid, sum(calls) AS calls, sum(total_exec_time) / 1000 AS exec_seconds, sum(rows) AS rows,
+           sum(shared_blks_read) AS shared_blks_read, sum(temp_blks_written) AS temp_blks_written
       FROM pg_stat_statements
      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL AND toplevel
-     ORDER BY total_exec_time DESC LIMIT 40
+     GROUP BY queryid ORDER BY sum(total_exec_time) DESC LIMIT 40
   cache_seconds: 4
   metrics:
     - queryid: { usage: LABEL, description: queryid of pg_stat_statements }

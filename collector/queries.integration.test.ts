@@ -119,6 +119,43 @@ describe('what the exporter asks', () => {
     for (const name of Object.keys(queries)) await read(name);
   });
 
+  it('gives each series once, whoever ran a statement and wherever a partition is', async () => {
+    const statement = 'SELECT count(*) AS by_two_roles FROM pg_class';
+    for (const role of ['postgres', 'sqltrail_monitor'] as const) {
+      const client = new pg.Client(shop.database.url(role));
+      await client.connect();
+      for (let run = 0; run < 3; run += 1) await client.query(statement);
+      await client.end();
+    }
+    const admin = new pg.Client(shop.database.url('postgres'));
+    await admin.connect();
+    try {
+      await admin.query(`CREATE SCHEMA first; CREATE SCHEMA second;
+        CREATE TABLE public.parted (at int) PARTITION BY RANGE (at);
+        CREATE TABLE first.part PARTITION OF public.parted FOR VALUES FROM (0) TO (1);
+        CREATE TABLE second.part PARTITION OF public.parted FOR VALUES FROM (1) TO (2)`);
+      expect(names(await read('sqltrail_table'), /^parted /).sort()).toEqual([
+        'parted first.part',
+        'parted second.part',
+      ]);
+      const { rows } = await admin.query<{ queryid: string; entries: number }>(
+        `SELECT queryid::text, count(*)::int AS entries FROM pg_stat_statements(true)
+          WHERE query = $1 GROUP BY queryid`,
+        [statement],
+      );
+      const [twice] = rows;
+      expect(twice?.entries).toBe(2);
+      // Of the forty that took longest it is one, as there are fewer.
+      await admin.query('SELECT pg_stat_statements_reset()');
+      await admin.query(statement);
+      await monitor.query(statement);
+      expect((await read('sqltrail_statement')).get(twice?.queryid ?? '')?.['calls']).toBe(2);
+    } finally {
+      await admin.query('DROP TABLE IF EXISTS public.parted; DROP SCHEMA first, second CASCADE');
+      await admin.end();
+    }
+  });
+
   it('needs no schema public', async () => {
     const admin = new pg.Client(shop.database.url('postgres'));
     await admin.connect();
