@@ -1,0 +1,112 @@
+import type { TraceReading } from '../../console/details.ts';
+import type { DiagnosisReading } from '../../console/diagnosis.ts';
+import type { Alert } from '../../console/sources/alertmanager.ts';
+import { planOf, queryTextOf, statementOf } from '../../console/traces/span.ts';
+import type { TraceSummary } from '../../console/traces/store.ts';
+import { prometheusAt } from '../../lib/prometheus/client.ts';
+import { onDatabase } from '../onDatabase.ts';
+import type { Fault } from './application.ts';
+import type { Shown } from './shown.ts';
+import type { Observed } from './stack.ts';
+
+const matches = (labels: Record<string, string>, wanted: Record<string, string>) =>
+  Object.entries(wanted).every(([name, value]) => labels[name] === value);
+
+/** From the fault to silence, as somebody goes who is paged: alert, trace, SQL, finding, fix. Each step is timed. */
+export async function incident(
+  fault: Fault,
+  observed: Observed,
+  say: (text: string) => void,
+): Promise<Shown[]> {
+  const lines: Shown[] = [];
+  let since = performance.now();
+  const step = (what: string, detail: string) => {
+    const seconds = ((performance.now() - since) / 1_000).toFixed(0);
+    lines.push({ what, verdict: 'shown', detail: `after ${seconds} s: ${detail}` });
+    say(`${what} (${seconds} s): ${detail}`);
+    since = performance.now();
+  };
+  const firing = async () =>
+    (await observed.ask<Alert[]>('/api/alerts')).find(
+      ({ name, labels }) => name === fault.alert && matches(labels, fault.labels),
+    );
+  const early = await firing();
+  if (early) throw new Error(`${fault.alert} fires before anything was planted: ${early.summary}`);
+
+  const much = await observed.unlessEnded(onDatabase(observed.ownerUrl, (client) => fault.plant(client)));
+  step('fault planted', `${fault.what}; ${much}`);
+
+  const alert = await observed.until(`the alert ${fault.alert}`, firing);
+  step('alert', `${alert.name}: ${alert.summary}`);
+
+  const summary = alert.labels['db_query_summary'] ?? '';
+  const route = alert.labels['http_route'] ?? '';
+  const exemplar = await observed.until('an exemplar of the statement', async () => {
+    const found = await prometheusAt(observed.prometheus).exemplars(
+      `db_client_operation_duration_seconds_bucket{db_query_summary="${summary}",http_route="${route}"}`,
+      new Date(Date.now() - 300_000),
+      new Date(),
+    );
+    for (const { labels, value } of found) {
+      const traceId = labels['trace_id'] ?? labels['traceID'];
+      if (!traceId) continue;
+      const trace = await observed.ask<TraceReading>(`/api/traces/${traceId}`).catch(() => undefined);
+      if (trace) return { trace, value };
+    }
+    return undefined;
+  });
+  step('alert → trace', `exemplar of ${exemplar.value.toFixed(2)} s leads to ${exemplar.trace.traceId}`);
+
+  const planned = await observed.until('a trace with the plan of the statement', async () => {
+    const slow = await observed.ask<TraceSummary[]>(
+      `/api/traces?statement=${encodeURIComponent(summary)}&route=${encodeURIComponent(route)}&minDurationMs=250&limit=200`,
+    );
+    for (const { traceId } of slow) {
+      const trace = await observed.ask<TraceReading>(`/api/traces/${traceId}`);
+      const span = trace.spans.find(
+        (candidate) => statementOf(candidate) === summary && candidate.durationMs > 250,
+      );
+      const plan = trace.spans.find((each) => each.parentSpanId === span?.spanId && planOf(each) !== null);
+      if (span && plan) return { traceId, span, plan: planOf(plan) ?? '' };
+    }
+    return undefined;
+  });
+  step(
+    'trace → SQL and plan',
+    `${(queryTextOf(planned.span) ?? '').slice(0, 160)} took ${planned.span.durationMs.toFixed(0)} ms; the plan ${/Seq Scan/.test(planned.plan) ? 'scans the whole table' : 'scans no whole table'}`,
+  );
+
+  const authorization = `Bearer ${await observed.token()}`;
+  const finding = await observed.until('the finding', async () => {
+    const reading = await observed.ask<DiagnosisReading>('/api/diagnosis');
+    const found = reading.last?.findings.find(
+      ({ check, objects }) => check === fault.check && objects[0]?.table === fault.table,
+    );
+    if (found) return found;
+    if (!reading.running)
+      await observed.ask('/api/diagnosis', {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: '{}',
+      });
+    return undefined;
+  });
+  step('finding', `${finding.id}, ${finding.severity}: ${finding.title}; fix: ${finding.sql.join('; ')}`);
+
+  const applied = await observed.sqltrail([
+    ...['fix', 'apply', observed.ownerUrl, '--yes', '--read-url', observed.monitorUrl],
+    ...['--console', observed.console],
+  ]);
+  step(
+    'fix apply --yes',
+    applied
+      .split('\n')
+      .filter((text) => /[✔✓↩✖]/.test(text))
+      .map((text) => text.trim())
+      .join('; '),
+  );
+
+  await observed.until('silence', async () => (await firing()) === undefined, undefined, 1_800_000);
+  step('alert silent', fault.alert);
+  return lines;
+}
