@@ -158,7 +158,12 @@ describe('init', () => {
       expect(ages.has('log.visit')).toBe(true);
       await expect(monitor.query('SELECT * FROM loan')).rejects.toThrow('permission denied');
       await expect(monitor.query('CREATE TABLE x ()')).rejects.toThrow(/read-only|permission denied/);
+      // The size of a locked table is not waited for: the other figures are what tells of the lock.
+      await database.client.query('BEGIN; LOCK TABLE loan');
+      await expect(monitor.query(queries['sqltrail_table']?.query ?? '')).rejects.toThrow('lock timeout');
+      await monitor.query(queries['sqltrail_activity']?.query ?? '');
     } finally {
+      await database.client.query('ROLLBACK');
       await monitor.end();
     }
   });

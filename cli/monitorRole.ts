@@ -44,6 +44,8 @@ export function roleSql(
           `CREATE ROLE ${role} LOGIN PASSWORD ${literal(password)} CONNECTION LIMIT 10`,
           `ALTER ROLE ${role} SET default_transaction_read_only = on`,
           `ALTER ROLE ${role} SET statement_timeout = '30s'`,
+          // The size of a table that is locked cannot be read: what waits for it would keep all other figures.
+          `ALTER ROLE ${role} SET lock_timeout = '500ms'`,
         ]),
     `GRANT CONNECT ON DATABASE ${quote(database)} TO ${role}`,
     `GRANT pg_monitor TO ${role}`,
