@@ -1,12 +1,28 @@
 import type { Config } from '../config/schema.ts';
 import { leftOut } from '../kpis/catalogue.ts';
 
+/** Where the instrumentation serves metrics unless it is told otherwise. */
+const METRICS_PORT = '9464';
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** What a service has to be told so that Prometheus finds its metrics at `host:port`; empty for the defaults. */
+function metricsVariables(target: string): string {
+  const [, host = '', port = METRICS_PORT] = /^(.*?)(?::(\d+))?$/.exec(target) ?? [];
+  return [
+    ...(LOOPBACK.test(host) ? [] : ['OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0 ']),
+    ...(port === METRICS_PORT ? [] : [`OTEL_EXPORTER_PROMETHEUS_PORT=${port} `]),
+  ].join('');
+}
+
 /** How services are started so that they are observed: a heading and a line each. */
-export const startLines = (services: readonly { name: string }[], collector: string): string[] => [
+export const startLines = (
+  services: readonly { name: string; metrics: readonly string[] }[],
+  collector: string,
+): string[] => [
   'Start each service with:',
   ...services.map(
-    ({ name }) =>
-      `  OTEL_SERVICE_NAME=${name} OTEL_EXPORTER_OTLP_ENDPOINT=${collector} node --import @sqltrail/instrumentation app.js`,
+    ({ name, metrics: [target] }) =>
+      `  OTEL_SERVICE_NAME=${name} OTEL_EXPORTER_OTLP_ENDPOINT=${collector} ${target === undefined ? '' : metricsVariables(target)}node --import @sqltrail/instrumentation app.js`,
   ),
 ];
 
