@@ -22,7 +22,7 @@ export function startLoad(works: readonly Work[], clients: number, pauseMs: numb
       await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
-  const all = Promise.all(Array.from({ length: clients }, (_, at) => client(at)));
+  const all = Promise.all(Array.from({ length: works.length > 0 ? clients : 0 }, (_, at) => client(at)));
   return {
     outcomes: () => outcomes,
     stop: async () => {

@@ -7,12 +7,13 @@ import type { Application } from './application.ts';
 import { incident } from './incident.ts';
 import { install } from './install.ts';
 import { startLoad } from './load.ts';
+import { pgBoss } from './pgBoss.ts';
 import { Cleanup } from './processes.ts';
 import { kpis, panels, pools, type Shown, spans, targets } from './shown.ts';
 import { Observed } from './stack.ts';
 import { unleash } from './unleash.ts';
 
-const applications: readonly Application[] = [unleash];
+const applications: readonly Application[] = [unleash, pgBoss];
 const NAMES = applications.map(({ name }) => name).join(' | ');
 
 const HELP = `node bench/adopt/main.ts <${NAMES}> [options]
@@ -33,7 +34,7 @@ Exit code: 0; 1 when something that should be shown is not; 2 for wrong input.
 Examples:
   node bench/adopt/main.ts unleash
   node bench/adopt/main.ts unleash --window 1m --clients 4
-  node bench/adopt/main.ts unleash --no-fault --dir /srv/adopt
+  node bench/adopt/main.ts pg-boss --window 1m --dir /srv/adopt
 `;
 
 const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
