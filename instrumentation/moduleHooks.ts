@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module';
 
 /** What the instrumentations patch; nothing else is slowed down by the hooks. */
-export const HOOKED = ['pg', 'pg-pool', 'express', 'http', 'https', 'node:http', 'node:https'];
+export const HOOKED = [
+  ...['pg', 'pg-pool', 'tarn', 'sequelize-pool'],
+  ...['express', 'http', 'https', 'node:http', 'node:https'],
+];
 
 /**
  * Lets ESM imports be patched, in this thread, which costs half the start-up time of `module.register`'s own.

@@ -166,8 +166,6 @@ interface Case {
   args: string[];
   preloads?: string[][];
   library?: string;
-  /** Has no pool of pg-pool. */
-  ownPool?: boolean;
   /** Has no router. */
   route?: string | undefined;
 }
@@ -184,7 +182,6 @@ const cases: Record<string, Case> = {
         installation: 'libraries' as const,
         args: ['express5.mjs'],
         library,
-        ownPool: library === 'knex' || library === 'sequelize',
       },
     ]),
   ),
@@ -239,10 +236,8 @@ describe.each(Object.entries(cases))(
         for (const { parentId } of statements) expect(ids).toContain(parentId);
         expect(spans.some(({ attributes }) => attributes['error.type'] === '42703')).toBe(true);
         expect(new Set(spans.map(({ spanId }) => spanId)).size).toBe(spans.length);
-        if (!of.ownPool) {
-          expect(metrics).toMatch(/^db_client_connection_count\{/m);
-          expect(metrics).toMatch(/^db_client_connection_use_time_count\{.*\} [1-9]/m);
-        }
+        expect(metrics).toMatch(/^db_client_connection_count\{/m);
+        expect(metrics).toMatch(/^db_client_connection_use_time_count\{.*\} [1-9]/m);
         expect(JSON.stringify(spans)).not.toContain('test-only');
       },
     );

@@ -1,9 +1,11 @@
 import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InstrumentationBase, InstrumentationNodeModuleDefinition } from '@opentelemetry/instrumentation';
 import type { Pool, PoolClient } from 'pg';
+import { type OtherPool, otherPools, type PoolFigures, targetOfClient } from './otherPools.ts';
 
 type ConnectCallback = (error: Error | undefined, client?: PoolClient, release?: () => void) => void;
 type Connect = (this: Pool, callback?: ConnectCallback) => Promise<PoolClient> | undefined;
+type OtherExports = { Pool?: { prototype: OtherPool & { [ORIGINAL]?: OtherPool } } };
 interface PoolOptions {
   host?: string;
   port?: number;
@@ -14,6 +16,10 @@ interface PoolOptions {
 }
 
 const PATCHED = Symbol('sqltrail.pg-pool.connect');
+/** Of pools that are not pg-pool's. */
+const ORIGINAL = Symbol('sqltrail.pool.methods');
+
+const OVER: PoolFigures = { idle: 0, used: 0, max: 0, pending: 0, ended: true };
 
 /** A shorter wait is nobody's trouble, and a span for each would double their number. */
 const SHORTEST_WAIT_MS = 1;
@@ -21,7 +27,16 @@ const SHORTEST_WAIT_MS = 1;
 const WAIT_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10];
 
 export const isAcquireTimeout = (error: unknown) =>
-  error instanceof Error && error.message === 'timeout exceeded when trying to connect';
+  error instanceof Error &&
+  (error.message === 'timeout exceeded when trying to connect' || error.constructor.name === 'TimeoutError');
+
+const figuresOfPgPool = (pool: Pool): PoolFigures => ({
+  idle: pool.idleCount,
+  used: pool.totalCount - pool.idleCount,
+  max: (pool as unknown as { options: PoolOptions }).options.max,
+  pending: pool.waitingCount,
+  ended: pool.ended,
+});
 
 const decoded = (text: string) => {
   try {
@@ -61,17 +76,19 @@ export function baseName(options: PoolOptions, env: NodeJS.ProcessEnv = process.
 }
 
 /**
- * Metrics of each pg pool of the process, each under a name of its own (`host:port/database`, a later one of the
- * same database with `#2`): connections in use and idle, requests waiting, how long they waited, how long
- * connections were held, and acquire timeouts.
+ * Metrics of each pool of pg clients of the process, pg-pool's and those of {@link otherPools}, each under a name of
+ * its own (`host:port/database`, a later one of the same database with `#2`): connections in use and idle, requests
+ * waiting, how long they waited, how long connections were held, and acquire timeouts.
  *
  * It also carries the caller's context over the wait: pg-pool calls a waiting caller back from whoever released the
  * connection, and the query's span would join that one's trace.
  */
 export class PoolInstrumentation extends InstrumentationBase {
-  #names = new WeakMap<Pool, string>();
-  /** Held weakly: a pool that nobody ends or keeps must not live on in here. */
-  #pools = new Map<string, WeakRef<Pool>>();
+  #names = new WeakMap<object, string>();
+  /** Undefined for a pool that is gone. They are held weakly: one that nobody ends or keeps must not live on in here. */
+  #pools = new Map<string, () => PoolFigures | undefined>();
+  /** Where clients of other pools came from, and when. */
+  #inUse = new WeakMap<object, { name: string; since: number }>();
   declare private waitTime: ReturnType<typeof this.meter.createHistogram>;
   declare private useTime: ReturnType<typeof this.meter.createHistogram>;
   declare private timeouts: ReturnType<typeof this.meter.createCounter>;
@@ -97,32 +114,16 @@ export class PoolInstrumentation extends InstrumentationBase {
     this.meter.addBatchObservableCallback(
       (result) => {
         // Field initialisers come after the base class's constructor, which makes the instruments.
-        for (const [name, held] of this.#pools ?? []) {
-          const pool = held.deref();
-          const isOver = !pool || pool.ended;
+        for (const [name, read] of this.#pools ?? []) {
+          const figures = read();
+          const isOver = !figures || figures.ended;
+          const { idle, used, max: most, pending: waiting } = isOver ? OVER : figures;
           const labels = { 'db.client.connection.pool.name': name };
-          const observed = (of: (pool: Pool) => number) => (isOver ? 0 : of(pool));
           const state = (value: string) => ({ ...labels, 'db.client.connection.state': value });
-          result.observe(
-            count,
-            observed(({ idleCount }) => idleCount),
-            state('idle'),
-          );
-          result.observe(
-            count,
-            observed(({ totalCount, idleCount }) => totalCount - idleCount),
-            state('used'),
-          );
-          result.observe(
-            max,
-            observed((live) => (live as unknown as { options: PoolOptions }).options.max),
-            labels,
-          );
-          result.observe(
-            pending,
-            observed(({ waitingCount }) => waitingCount),
-            labels,
-          );
+          result.observe(count, idle, state('idle'));
+          result.observe(count, used, state('used'));
+          result.observe(max, most, labels);
+          result.observe(pending, waiting, labels);
           // What is last observed stays in the exposition: zero is what a pool that is over must leave there.
           if (isOver) this.#pools.delete(name);
         }
@@ -152,17 +153,43 @@ export class PoolInstrumentation extends InstrumentationBase {
           delete prototype[PATCHED];
         },
       ),
+      ...otherPools.map(
+        ({ module: name, versions, figuresOf }) =>
+          new InstrumentationNodeModuleDefinition(
+            name,
+            versions,
+            (module: OtherExports) => {
+              const { prototype } = module.Pool ?? {};
+              if (prototype && !prototype[ORIGINAL]) this.#patchOther(prototype, figuresOf);
+              return module;
+            },
+            (module: OtherExports) => {
+              const { prototype } = module.Pool ?? {};
+              if (!prototype) return;
+              Object.assign(prototype, prototype[ORIGINAL]);
+              delete prototype[ORIGINAL];
+            },
+          ),
+      ),
     ];
   }
 
-  #nameOf(pool: Pool): string {
+  #nameOf<P extends object>(
+    pool: P,
+    target: (pool: P) => PoolOptions,
+    figuresOf: (pool: P) => PoolFigures,
+  ): string {
     const known = this.#names.get(pool);
     if (known) return known;
-    const base = baseName((pool as unknown as { options: PoolOptions }).options);
+    const base = baseName(target(pool));
     let name = base;
     for (let i = 2; this.#pools.has(name); i += 1) name = `${base}#${i}`;
     this.#names.set(pool, name);
-    this.#pools.set(name, new WeakRef(pool));
+    const held = new WeakRef(pool);
+    this.#pools.set(name, () => {
+      const live = held.deref();
+      return live && figuresOf(live);
+    });
     const labels = { 'db.client.connection.pool.name': name };
     this.timeouts.add(0, labels);
     return name;
@@ -187,7 +214,11 @@ export class PoolInstrumentation extends InstrumentationBase {
   #patchConnect(original: Connect): Connect {
     const plugin = this;
     return function connect(this: Pool, callback?: ConnectCallback) {
-      const name = plugin.#nameOf(this);
+      const name = plugin.#nameOf(
+        this,
+        (pool) => (pool as unknown as { options: PoolOptions }).options,
+        figuresOfPgPool,
+      );
       const caller = context.active();
       const startedMs = performance.now();
       const startTime = Date.now();
@@ -209,6 +240,48 @@ export class PoolInstrumentation extends InstrumentationBase {
           throw error;
         },
       );
+    };
+  }
+
+  /** A pool of another library is known by the first pg client that it gives; one of other things is left alone. */
+  #patchOther(
+    prototype: OtherPool & { [ORIGINAL]?: OtherPool },
+    figuresOf: (pool: OtherPool) => PoolFigures,
+  ): void {
+    const plugin = this;
+    const { acquire, release } = prototype;
+    prototype[ORIGINAL] = { acquire, release };
+    prototype.acquire = function (this: OtherPool, ...args) {
+      const caller = context.active();
+      const startedMs = performance.now();
+      const startTime = Date.now();
+      const acquired = acquire.apply(this, args);
+      const settle = (name: string, error?: unknown) =>
+        plugin.#settle(name, caller, startTime, startedMs, error);
+      Promise.resolve('promise' in acquired ? acquired.promise : acquired).then(
+        (client) => {
+          const target = targetOfClient(client);
+          if (!target) return;
+          const name = plugin.#nameOf(this, () => ({ ...target, max: 0 }), figuresOf);
+          settle(name);
+          plugin.#inUse.set(client as object, { name, since: performance.now() });
+        },
+        (error) => {
+          const name = plugin.#names.get(this);
+          if (name) settle(name, error);
+        },
+      );
+      return acquired;
+    };
+    prototype.release = function (this: OtherPool, client, ...args) {
+      const use = typeof client === 'object' && client !== null ? plugin.#inUse.get(client) : undefined;
+      if (use) {
+        plugin.#inUse.delete(client as object);
+        plugin.useTime.record((performance.now() - use.since) / 1000, {
+          'db.client.connection.pool.name': use.name,
+        });
+      }
+      return release.call(this, client, ...args);
     };
   }
 
