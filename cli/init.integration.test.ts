@@ -131,6 +131,10 @@ describe('init', () => {
     expect(made.output).not.toContain(SECRET);
     const again = await init([...words, '--yes'], { SQLTRAIL_MONITOR_PASSWORD: 'another' });
     expect(again.output).toContain(`The role ${role} was there`);
+    expect(again.output).toContain('--plans');
+    const plans = await init([...words, '--plans']);
+    expect(plans.output).toContain(`GRANT pg_read_all_data TO "${role}"`);
+    expect(plans.output).not.toContain('--plans');
   });
 
   it('that role answers every query of the exporter, with ages, and reads no row', async () => {

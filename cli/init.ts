@@ -22,10 +22,13 @@ interface Options {
   force: boolean;
   role: string;
   createRole: boolean;
+  plans: boolean;
   yes: boolean;
 }
 
 const PASSWORD = 'SQLTRAIL_MONITOR_PASSWORD';
+const WITHOUT_PLANS =
+  'This role cannot explain statements, as it may read no table: diagnosed with it, a database has no missing index. --plans lets it, with GRANT pg_read_all_data.';
 const collected = (value: string, before: string[]) => [...before, value];
 const say = (text = ''): void => {
   process.stdout.write(`${text}\n`);
@@ -107,7 +110,7 @@ function sayRole({ roles }: DatabaseFacts, role: MonitorRole, asked: boolean): v
   say(
     there?.monitors
       ? `The role ${role.name} is there. What it needs:`
-      : `A role that may see statistics and no rows${asked ? ' (--yes makes it)' : ''}:`,
+      : `A role that may see statistics and ${role.plans ? 'read all tables' : 'no rows'}${asked ? ' (--yes makes it)' : ''}:`,
   );
   for (const statement of roleSql(role, there ? undefined : '…')) say(`  ${statement};`);
 }
@@ -134,6 +137,11 @@ export function initCommand(signal: AbortSignal): Command {
     .option('--force', 'overwrite the file', false)
     .option('--role <name>', 'name of the monitoring role', 'sqltrail_monitor')
     .option('--create-role', `create that role with the password in ${PASSWORD}`, false)
+    .option(
+      '--plans',
+      'let that role read all tables, which EXPLAIN asks for: without plans no missing index is found',
+      false,
+    )
     .option('--yes', 'with --create-role: do it, instead of only showing the statements', false)
     .action(async (given: string | undefined, options: Options) => {
       const url = databaseUrl(given, 'init postgres://owner');
@@ -162,9 +170,11 @@ export function initCommand(signal: AbortSignal): Command {
         database: facts.name,
         columns: facts.columns,
         statementsSchema: facts.statementsSchema,
+        plans: options.plans,
       };
       if (options.createRole && options.yes) await makeRole(url, role);
       else sayRole(facts, role, options.createRole);
+      if (!role.plans) say(WITHOUT_PLANS);
       say();
       if (options.collector !== undefined && !(await collectorAnswers(options.collector)))
         say(`${options.collector}: nothing there takes OTLP over HTTP (yet).`);

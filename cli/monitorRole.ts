@@ -15,6 +15,8 @@ export interface MonitorRole {
   columns: readonly SeenColumn[];
   /** Schema of pg_stat_statements, where it is there and not `public`. */
   statementsSchema?: string | undefined;
+  /** Whether it may explain statements, for which Postgres asks for the right to read their tables. */
+  plans?: boolean | undefined;
 }
 
 /** pg_stats shows what its reader may select: the date columns are enough, and no row is ever read. */
@@ -28,12 +30,12 @@ const grantsOf = (role: string, columns: readonly SeenColumn[]): string[] => {
 };
 
 /**
- * Makes a role that may see statistics and nothing else.
+ * Makes a role that may see statistics and nothing else, unless it is to explain statements.
  *
  * @param password as it is to stand in the statement, such as a SCRAM verifier; undefined where the role is there
  */
 export function roleSql(
-  { name, database, columns, statementsSchema }: MonitorRole,
+  { name, database, columns, statementsSchema, plans }: MonitorRole,
   password: string | undefined,
 ): string[] {
   const role = quote(name);
@@ -49,6 +51,7 @@ export function roleSql(
         ]),
     `GRANT CONNECT ON DATABASE ${quote(database)} TO ${role}`,
     `GRANT pg_monitor TO ${role}`,
+    ...(plans ? [`GRANT pg_read_all_data TO ${role}`] : []),
     ...(statementsSchema === undefined
       ? []
       : [

@@ -129,7 +129,7 @@ export class Observed {
     const said = await this.sqltrail(
       [
         ...['init', this.ownerUrl, '--service', application.service],
-        ...['--metrics', `127.0.0.1:${ports.shop_metrics}`, '--create-role', '--yes'],
+        ...['--metrics', `127.0.0.1:${ports.shop_metrics}`, '--create-role', '--plans', '--yes'],
       ],
       { SQLTRAIL_MONITOR_PASSWORD: MONITOR_PASSWORD },
     );
