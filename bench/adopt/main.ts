@@ -70,11 +70,12 @@ async function show(
   say((await observed.init(window)).trim());
   say('sqltrail up …');
   say((await observed.up()).trim());
-  await observed.startApplication(true);
+  const service = await observed.startApplication(true);
   const load = startLoad(application.work(observed.surroundings), clients, application.pauseMs);
   cleanup.add(() => load.stop());
   say(`${clients} clients, for ${seconds} s …`);
   await sleep(seconds * 1_000, undefined, { signal });
+  if (service.ended()) throw new Error(`the application ended:\n${service.output().slice(-2_000)}`);
 
   const shown: Shown[] = [
     ...(await targets(observed)),
@@ -95,7 +96,7 @@ async function show(
     {
       what: 'load',
       verdict: 'shown',
-      detail: outcomes.map(([name, count]) => `${count} × ${name}`).join(', '),
+      detail: outcomes.map(([name, count]) => `${count} × ${name}`).join(', ') || 'its own',
     },
     ...shown,
     ...steps,
