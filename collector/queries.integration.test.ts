@@ -3,6 +3,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { forgetStatements } from '../test/support/database.ts';
 import { createMigratedShop, type MigratedShop } from '../test/support/migration.ts';
 
 interface Query {
@@ -146,7 +147,7 @@ describe('what the exporter asks', () => {
       const [twice] = rows;
       expect(twice?.entries).toBe(2);
       // Of the forty that took longest it is one, as there are fewer.
-      await admin.query('SELECT pg_stat_statements_reset()');
+      await admin.query(forgetStatements);
       await admin.query(statement);
       await monitor.query(statement);
       expect((await read('sqltrail_statement')).get(twice?.queryid ?? '')?.['calls']).toBe(2);
