@@ -89,7 +89,8 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     );
     await reader.end();
     await expectEqual(it, 'after a delete');
-    await writers.start(statementOf('REPEATABLE READ'), /^could not serialize access/);
+    // Ended, not lost: also by a deadlock with a batch, whose own wait ends too late where processors are scarce.
+    await writers.start(statementOf('REPEATABLE READ'), /^(could not serialize access|deadlock detected)/);
     await it.back('none');
     await it.run('cutover-writes');
     await writers.written();
