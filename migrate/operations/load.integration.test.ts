@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { databaseFor } from '../../test/support/database.ts';
-import { killedRuns } from '../../test/support/killedRuns.ts';
+import { goOnAfterKills } from '../../test/support/killedRuns.ts';
 import { type Operated, onHostile } from '../../test/support/operated.ts';
 import { differing, HOSTILE, hostileTables } from '../../test/support/operationCase.ts';
 import { writersOn } from '../../test/support/writers.ts';
@@ -119,24 +119,10 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
 
   it('goes on after kill -9 at any moment, there and back', async () => {
     const it = await plan(database.url);
-    await using runs = await killedRuns(database.url, it.file);
     await writers.start(statementOf('READ COMMITTED'));
-    for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
-      await runs.kill('to', phase);
-    await it.run('cutover-writes');
-    await writers.written();
-    await expectEqual(it, 'cutover');
-    await runs.kill('back', 'none');
-    await runs.kill('back', 'none');
-    await it.back('none');
-    await writers.written();
-    await runs.kill('to', 'cutover-writes');
-    await it.run('cutover-writes');
-    await expectEqual(it, 'again');
-    await runs.kill('to', 'contract');
-    await it.run('contract');
-    await writers.written();
-    await writers.stop();
+    await goOnAfterKills(database.url, it, writers, (when) => expectEqual(it, when), {
+      throughContract: true,
+    });
     expect(
       (await database.client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows,
     ).toEqual([]);

@@ -47,12 +47,14 @@ export async function killedRuns(url: string, file: string): Promise<KilledRuns>
  * its end.
  *
  * @param expectEqual compares both sides
+ * @param throughContract whether what they write is possible after it too, so that they go on
  */
 export async function goOnAfterKills(
   url: string,
   it: Operated<Plan>,
   writers: Writers,
-  expectEqual: (when: 'verify' | 'cutover' | 'again') => Promise<void>,
+  expectEqual: (when: 'verify' | 'cutover' | 'again') => Promise<unknown>,
+  { throughContract = false } = {},
 ): Promise<void> {
   await using runs = await killedRuns(url, it.file);
   for (const phase of ['backfill', 'backfill', 'verify', 'cutover-writes'] satisfies Phase[])
@@ -68,8 +70,10 @@ export async function goOnAfterKills(
   await writers.written();
   await runs.kill('to', 'cutover-writes');
   await it.run('cutover-writes');
-  await writers.stop();
+  if (!throughContract) await writers.stop();
   await expectEqual('again');
   await runs.kill('to', 'contract');
   await it.run('contract');
+  if (throughContract) await writers.written();
+  await writers.stop();
 }
