@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../lib/freePort.ts';
 import { openPrivateLog } from '../lib/privateFiles.ts';
+import { type Exit, endChild } from './supervisor.ts';
 
 /** Where initdb and postgres of the platform's embedded package lie. */
 interface PostgresBinaries {
@@ -222,7 +223,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     { ...owner, stdio: ['ignore', log.fd, log.fd], cwd: '/', detached: true },
   );
   await log.close();
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const exited = new Promise<Exit>((resolve) =>
+    child.once('exit', (code, signal) => resolve({ code, signal })),
+  );
   const url = (database = 'postgres', user = 'postgres', password = options.password) =>
     `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${options.port}/${encodeURIComponent(database)}`;
   await waitUntilReady(url(), child, options.logFile);
@@ -230,13 +233,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     pid: child.pid as number,
     port: options.port,
     url,
-    async stop(deadlineMs = 15_000) {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGINT');
-      const late = setTimeout(() => child.kill('SIGQUIT'), deadlineMs);
-      await exited;
-      clearTimeout(late);
-    },
+    stop: (deadlineMs = 15_000) => endChild(child, exited, { gentle: 'SIGINT', hard: 'SIGQUIT', deadlineMs }),
   };
 }
 

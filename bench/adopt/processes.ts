@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { endChild, exitOf } from '../../stack/supervisor.ts';
 
 /** A process whose output goes to a file. */
 export interface Started {
@@ -61,13 +62,7 @@ export function start(
     output: () => output,
     ended,
     exited,
-    async stop() {
-      if (ended() || child.pid === undefined) return;
-      child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      await exited;
-      clearTimeout(late);
-    },
+    stop: () => endChild(child, exitOf(child), { deadlineMs: STOP_MS }),
   };
 }
 
