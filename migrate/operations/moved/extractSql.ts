@@ -151,7 +151,7 @@ const counts = (e: Extract) =>
 
 /** Makes the new table and the ledger say what the rule makes of the rows of some keys. */
 function put(e: Extract): string {
-  const { from, to, ledger } = tablesOf(e);
+  const { from, to, ledger, queue } = tablesOf(e);
   const key = id(e.key.name);
   const rule = literal(ruleText(e.rule));
   return definerFunction(
@@ -171,6 +171,9 @@ function put(e: Extract): string {
   WITH ${rowsOf(e)},
   gone AS (
     DELETE FROM ${to} AS n USING given AS g WHERE n.${key} = g.key AND NOT EXISTS (SELECT FROM chosen AS c WHERE c.key = g.key) AND NOT ${counts(e)}),
+  -- What stays without a row goes after a rollback, which makes the new table follow the rows again.
+  noted AS (
+    INSERT INTO ${queue} (key) SELECT g.key FROM given AS g JOIN ${to} AS n ON n.${key} = g.key WHERE NOT EXISTS (SELECT FROM chosen AS c WHERE c.key = g.key) AND ${counts(e)}),
   kept AS (
     ${keepSql(e, `SELECT n.${key} AS key, ${image(e, 'n')} AS was, c.image AS now FROM chosen AS c JOIN ${to} AS n ON n.${key} = c.key WHERE ${counts(e)}`)}),
   forgotten AS (
