@@ -13,8 +13,12 @@ const patience = {
   e2e: { testTimeout: 900_000, hookTimeout: 1_800_000, expect: { poll: { timeout: 100_000 } } },
 };
 
-/** Tests observe the sample shop, as the demo does. */
-const env = { SQLTRAIL_CONFIG: path.join(import.meta.dirname, 'sample-shop', 'sqltrail.yaml') };
+const env = {
+  /** Tests observe the sample shop, as the demo does. */
+  SQLTRAIL_CONFIG: path.join(import.meta.dirname, 'sample-shop', 'sqltrail.yaml'),
+  /** Tests that kill runs start many processes: compiled once they take half the time to begin. */
+  NODE_COMPILE_CACHE: path.join(import.meta.dirname, 'node_modules', '.cache', 'node'),
+};
 
 /**
  * Three speeds of test. `unit` needs nothing; `integration` gets one embedded Postgres for the whole run;

@@ -11,6 +11,7 @@ import { createMigratedShop, type MigratedShop } from '../test/support/migration
 import { PATIENCE_MS } from '../test/support/patience.ts';
 import { startNode, type TestProcess, waitUntilServing } from '../test/support/process.ts';
 import { SHOP_TOKEN } from '../test/support/shop.ts';
+import { THINK_MS } from '../test/support/writers.ts';
 import { type MigrationOptions, runMigration, verifyMigration } from './engine.ts';
 import { type Phase, phaseIndex, phases } from './mapping.ts';
 import { differences } from './verify.ts';
@@ -34,7 +35,7 @@ function startBuying(
       serial += 1;
       const number = await buy(`c${i}-${serial}`, 1 + (serial % 9), 1 + (serial % 60)).catch(() => undefined);
       if (number) acknowledged.push(number);
-      else await sleep(20);
+      await sleep(number ? THINK_MS : 20);
     }
   });
   return {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -14,6 +15,7 @@ import { differences, verify } from '../../migrate/verify.ts';
 import { kept } from '../../test/support/kept.ts';
 import { createMigratedShop, type MigratedShop } from '../../test/support/migration.ts';
 import { startNode } from '../../test/support/process.ts';
+import { THINK_MS } from '../../test/support/writers.ts';
 import type { StoreName } from '../stores/registry.ts';
 import { Conflict } from '../stores/store.ts';
 
@@ -66,6 +68,7 @@ describe('while customers buy', () => {
             return undefined;
           });
         if (bought) acknowledged.push(bought);
+        await sleep(THINK_MS);
       }
     });
     try {

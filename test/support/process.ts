@@ -14,7 +14,7 @@ export interface TestProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-/** A Node process of the project, started from the checkout on the sample shop, with nothing of this process's environment but PATH. */
+/** A Node process of the project, started from the checkout on the sample shop, with nothing of this process's environment but PATH and what Node has compiled. */
 export function startNode(
   args: string[],
   env: Record<string, string>,
@@ -22,7 +22,12 @@ export function startNode(
 ): TestProcess {
   const child = spawn(node, args, {
     cwd,
-    env: { PATH: process.env['PATH'] ?? '', SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
+      SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

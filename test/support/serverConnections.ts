@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { THINK_MS } from './writers.ts';
 
 /** All that a session of Postgres can keep from one transaction to the next. */
 export interface SessionState {
@@ -127,8 +129,10 @@ export async function startApplication({
     client.on('error', (error) => problems.add(`connection: ${error.message}`));
     try {
       await client.connect();
-      do await write(client).catch((error: Error) => problems.add(error.message));
-      while (!until() && !stopped);
+      do {
+        await write(client).catch((error: Error) => problems.add(error.message));
+        await sleep(THINK_MS);
+      } while (!until() && !stopped);
     } catch (error) {
       problems.add((error as Error).message);
     } finally {

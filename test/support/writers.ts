@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterEach, expect } from 'vitest';
 import { waitFor } from '../../lib/waitFor.ts';
@@ -15,6 +16,8 @@ export interface Writers {
 
 /** So many statements are time for each session to write. */
 const SOME = 20;
+/** Between two statements: without it they would take both processors from what they are to meet. */
+export const THINK_MS = 5;
 
 /** Sessions for each test of a file, of which none is left after it. */
 export function writersOn(database: { url: string }, count: number): Writers {
@@ -42,6 +45,7 @@ export function writersOn(database: { url: string }, count: number): Writers {
             if (!mayFail?.test(message) && failures.length < 5) failures.push(`${message} [${sql}]`);
             await client.query('ROLLBACK');
           }
+          await sleep(THINK_MS);
         }
         await client.end();
       });

@@ -253,7 +253,6 @@ it('a key whose rows all went before it was carried over at the cutover is right
   await it.run('cutover-writes');
   // As a run does that is at the keys that changed at the cutover.
   await database.client.query(`DELETE FROM ${BOOKINGS} WHERE guest = 1`);
-  const queue = '"Дом"."Гости_sqltrail_changed"';
   const { last, batch } = it.declared.moved.drain as { last: string; batch: string };
   await database.client.query(batch, [10, (await query(last))[0].last]);
   expect(await query(`SELECT guest FROM ${GUESTS} WHERE guest = 1`)).toHaveLength(1);
