@@ -557,14 +557,50 @@ describe('measured', () => {
     ]);
   });
 
+  it('what becomes faster beside an index that no statement uses is no gain of the index', async () => {
+    const slow = (seconds: number) =>
+      `CREATE OR REPLACE FUNCTION slow() RETURNS void LANGUAGE sql VOLATILE AS $$ SELECT pg_sleep(${seconds}) $$`;
+    await database.client.query(slow(0.1));
+    const load = new pg.Client(database.url);
+    await load.connect();
+    let ended = false;
+    const again = (async () => {
+      while (!ended) await load.query('SELECT slow()');
+    })();
+    const { entries } = await apply(
+      [
+        action({
+          id: 'index:public.useless',
+          sql: [`CREATE INDEX CONCURRENTLY "useless" ON "public"."or'ders" (("id" + 1))`, slow(0.01)],
+          undo: ['DROP INDEX CONCURRENTLY IF EXISTS "public"."useless"'],
+          index: { ...target, name: 'useless' },
+          statements: [await queryidOf('SELECT slow()')],
+        }),
+      ],
+      { windows: 2, windowMs: 1_000 },
+    );
+    ended = true;
+    await again;
+    await load.end();
+    expect(entries).toMatchObject([
+      {
+        state: 'reverted',
+        outcome: 'no gain',
+        note: expect.stringMatching(
+          /^no gain: no statement has used it\. Something else made the difference: its statements [\d.]+ times as fast/,
+        ),
+      },
+    ]);
+    expect(await indexState(database.client, { ...target, name: 'useless' })).toBe('absent');
+  });
+
   it('an index of statements that go on is kept for the pages it saves, and one that they do not use is reverted', async () => {
     let ended = false;
     const load = Array.from({ length: 6 }, async () => {
       const client = new pg.Client(database.url);
       await client.connect();
       while (!ended)
-        // Nearly all of the time is not the database's work, so that the time alone shows no gain: neither does a machine
-        // that becomes busier or less busy meanwhile.
+        // Nearly all of the time is not the database's work, so that only the pages can show a gain.
         await client.query(`SELECT count(*), (SELECT pg_sleep(1)) FROM "or'ders" WHERE "e""mail" = $1`, [
           `m${Math.ceil(Math.random() * 20_000)}`,
         ]);
@@ -584,8 +620,9 @@ describe('measured', () => {
     expect(entries).toMatchObject([
       {
         state: 'reverted',
+        // The other one where the machine became less busy meanwhile.
         note: expect.stringMatching(
-          /^no gain in two observations .*pages touched by a call: 1\.00 times fewer/,
+          /^no gain(: no statement has used it| in two observations .*pages touched by a call: 1\.00 times fewer)/,
         ),
       },
       { state: 'kept', note: expect.stringContaining('pages touched by a call') },

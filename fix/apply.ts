@@ -12,6 +12,7 @@ import {
   type Comparison,
   type Effect,
   effectOf,
+  isBetter,
   joinWindows,
   measureWindows,
   type Windows,
@@ -243,8 +244,11 @@ class Run {
     const handler = this.#options.handlers?.[action.kind];
     const known = measured ?? (await this.#measuredBefore(action));
     const tested = known ? await this.#measureAfter(action, known) : undefined;
-    const { time } = tested?.verdict ?? {};
-    const is = tested?.verdict.is ?? 'unmeasured';
+    const { time, work } = tested?.verdict ?? {};
+    // Less work a call can have another reason (statistics of an expression); less time alone can be the machine's.
+    const byTimeAlone = tested?.verdict.is === 'better' && !(work && isBetter(work.ratio));
+    const unused = byTimeAlone && (await this.#builtWithoutUse(action));
+    const is = unused ? 'unshown' : (tested?.verdict.is ?? 'unmeasured');
     const unmeasured =
       is === 'unmeasured' || (is === 'unshown' && (known?.nothingToGain ?? action.neededBy) !== undefined);
     const words = tested && time ? inWords(handler?.measure?.what ?? 'its statements', tested.verdict) : '';
@@ -252,7 +256,9 @@ class Run {
       const note =
         is === 'worse'
           ? words
-          : `no gain in two observations in a row, in ${tested.sides.after.meanMs.length} windows: ${words}`;
+          : unused
+            ? `no gain: no statement has used it. Something else made the difference: ${words}`
+            : `no gain in two observations in a row, in ${tested.sides.after.meanMs.length} windows: ${words}`;
       await this.#journal.set(action.id, 'applied', tested.sides);
       if (!(await this.#undo(action, is === 'worse' ? 'worse' : 'no gain', note))) return;
       onEvent({ type: 'reverted', action, comparison: time, note });
@@ -273,6 +279,21 @@ class Run {
       ...(unmeasured ? { reviewDays } : {}),
     });
     onEvent({ type: 'kept', action, comparison: time, note });
+  }
+
+  /** Whether an action built indexes and the server has not scanned any of them: then no statement is faster by them. */
+  async #builtWithoutUse({ id }: Action): Promise<boolean> {
+    const changes = (await this.#journal.entry(id))?.changes ?? [];
+    const built = changes.flatMap((each) =>
+      each.change === 'index' && !each.undone && each.oid !== null ? [each.oid] : [],
+    );
+    if (built.length === 0) return false;
+    const { rows } = await this.#client.query<{ unused: boolean }>(
+      `SELECT current_setting('track_counts')::boolean AND bool_and(coalesce(pg_stat_get_numscans(oid), 0) = 0) AS unused
+         FROM unnest($1::oid[]) AS built (oid)`,
+      [built],
+    );
+    return rows[0]?.unused ?? false;
   }
 
   #whyUnmeasured({ kind, statements, neededBy }: Action): string {

@@ -124,7 +124,13 @@ const cases = fc.nat({ max: kinds.length - 1 }).chain((index) => {
     first: fc.constantFrom('first', 'Größe "x"', 'v', 'made', 'r', 'done', 'problem'),
     key: fc.constantFrom(...(Object.keys(keys) as (keyof typeof keys)[])),
     extra: fc.subarray(['unique', 'index', 'partial']),
-    rows: fc.array(value, { minLength: 1, maxLength: 20 }),
+    // Which form texts have is read from them when it is planned, so there is one.
+    rows: fc
+      .tuple(
+        nth(index).good.map((text) => ({ text, good: true })),
+        fc.array(value, { maxLength: 19 }),
+      )
+      .map(([first, others]) => [first, ...others]),
     spare: nth(index).good,
     before: fc.array(write, { maxLength: 12 }),
     after: fc.array(write, { maxLength: 12 }),
