@@ -52,7 +52,7 @@ window: 5m
 interval: 15s
 
 services:
-  # As OTEL_SERVICE_NAME has it.
+  # As OTEL_SERVICE_NAME has it. One that answers no HTTP requests, like the workers of a queue, says requests: false.
 ${services.flatMap(serviceLines).join('\n')}
 
 databases:

@@ -46,6 +46,11 @@ describe('a configuration', () => {
       'version: 1\nservices: [{ name: a }]\ndatabases:\n  - name: b\n  - name: c\n',
       ':5: databases[1].url_env: DATABASE_URL holds the address of b already',
     ],
+    [
+      'a transaction that no service answers',
+      `${LEAST.replace('name: worker', 'name: worker, requests: false')}business: { name: Job, route: /jobs }\n`,
+      ':4: business: its requests are counted from spans, and no service answers requests',
+    ],
     ['a schedule that never rests', `${LEAST}diagnosis: { every: 20s }\n`, 'is less than a minute'],
     [
       'the name of another job',

@@ -89,7 +89,7 @@ const twice = (names: readonly string[], at: (index: number) => Path): Fault[] =
 
 /** What one part of the file asks of another. */
 function faultsOfReference(config: Config): Fault[] {
-  const { services, databases, retention, receivers, routes, customers } = config;
+  const { services, databases, retention, receivers, routes, customers, business } = config;
   const faults = [
     ...twice(
       services.map(({ name }) => name),
@@ -137,6 +137,11 @@ function faultsOfReference(config: Config): Fault[] {
           text: `${table} has no date: name the column of ${dated_by}`,
         });
     }
+  if (business && !business.attempts && !services.some(({ requests }) => requests))
+    faults.push({
+      path: ['business'],
+      text: 'business: its requests are counted from spans, and no service answers requests (services[].requests); name a counter in business.attempts',
+    });
   for (const severity of ['page', 'ticket'] as const) {
     const given = routes[severity];
     if (given !== undefined && !receivers.some(({ name }) => name === given))

@@ -81,6 +81,14 @@ const service = z.strictObject({
         'Where Prometheus scrapes the service, for pools, timeouts and lost spans. Without it, those KPIs are left out.',
       examples: [['tickets-api:9464']],
     }),
+  requests: z
+    .boolean()
+    .default(true)
+    .meta({
+      description:
+        'Whether the service answers HTTP requests. If no service does, as with the workers of a queue, KPIs and alerts of requests are left out.',
+      examples: [false],
+    }),
 });
 
 const table = z.strictObject({

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alertsFor } from '../alerts/definitions.ts';
-import { leastConfig, libraryConfig, shopConfig } from '../test/support/configs.ts';
+import { leastConfig, libraryConfig, shopConfig, workersConfig } from '../test/support/configs.ts';
 import { isPromql } from '../test/support/promqlParser.ts';
 import { plainPhases } from './pages/stakeholders.ts';
 import { fillVariables } from './panel.ts';
 import { dashboardsFor } from './panels.ts';
 
-const configs = { shop: shopConfig, library: libraryConfig, least: leastConfig };
+const configs = { shop: shopConfig, library: libraryConfig, least: leastConfig, workers: workersConfig };
 const dashboards = Object.entries(configs).flatMap(([name, config]) =>
   dashboardsFor(config).map((dashboard) => ({ name, dashboard })),
 );

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { alertsFor } from '../alerts/definitions.ts';
 import { parseConfig } from '../config/load.ts';
-import { LEAST, leastConfig, libraryConfig, shopConfig } from '../test/support/configs.ts';
+import { LEAST, leastConfig, libraryConfig, shopConfig, workersConfig } from '../test/support/configs.ts';
 import { isPromql } from '../test/support/promqlParser.ts';
 import { catalogueFor, kpiById, kpiOf, leftOut, meetsObjective } from './catalogue.ts';
 
 const catalogue = catalogueFor(shopConfig);
-const configs = { shop: shopConfig, library: libraryConfig, least: leastConfig };
+const configs = { shop: shopConfig, library: libraryConfig, least: leastConfig, workers: workersConfig };
 const all = Object.entries(configs).flatMap(([name, config]) =>
   catalogueFor(config).map((kpi) => [`${name}: ${kpi.id}`, kpi] as const),
 );
@@ -78,6 +78,27 @@ describe('what a configuration does not have', () => {
       'placed-orders',
     ]);
     expect(alertsFor(leastConfig).map(({ alert }) => alert)).not.toContain('PoolExhausted');
+  });
+
+  it('is nothing of requests where no service answers any', () => {
+    const missing = leftOut(workersConfig).map(({ id }) => id);
+    expect(missing).toEqual(
+      expect.arrayContaining([
+        'request-latency-p95',
+        'request-failure-ratio',
+        'queries-per-request',
+        'goodput',
+      ]),
+    );
+    for (const { id, promql, series } of catalogueFor(workersConfig))
+      for (const expression of [promql(), ...series.map((each) => each.promql)])
+        expect(expression, id).not.toContain('http_server');
+    for (const { alert, expr } of alertsFor(workersConfig)) expect(expr, alert).not.toContain('http_server');
+    const probed = parseConfig(
+      'version: 1\nservices: [{ name: worker, requests: false }]\ndatabases: [{ name: queue }]\ncustomers: { duration: page_seconds, requests: pages_total, job: probe }\n',
+      'probed.yaml',
+    );
+    expect(catalogueFor(probed).map(({ id }) => id)).toContain('goodput');
   });
 
   it('is counted by spans where it can be', () => {

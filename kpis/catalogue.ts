@@ -23,6 +23,15 @@ const SCRAPED: Need = {
   met: ({ services }) => services.some(({ metrics }) => metrics.length > 0),
   lack: 'no service has metrics (services[].metrics)',
 };
+const REQUESTED: Need = {
+  met: ({ services }) => services.some(({ requests }) => requests),
+  lack: 'no service answers requests (services[].requests)',
+};
+/** Also where customers measure what they were answered. */
+const ANSWERED: Need = {
+  ...REQUESTED,
+  met: (config) => REQUESTED.met(config) || config.customers !== undefined,
+};
 const DATED: Need = {
   met: ({ databases }) => databases.some(({ tables }) => tables.length > 0),
   lack: 'no table has an age (databases[].tables)',
@@ -44,6 +53,13 @@ const DIAGNOSED: Need = {
 /** KPIs that need something beside spans and a database. */
 const needs: Record<string, Need> = {
   'customer-latency-p95': CUSTOMERS,
+  'request-latency-p95': REQUESTED,
+  'request-failure-ratio': REQUESTED,
+  'satisfied-requests': ANSWERED,
+  goodput: ANSWERED,
+  'queries-per-request': REQUESTED,
+  'rows-read-per-request': REQUESTED,
+  'database-time-share': REQUESTED,
   'pool-saturation': SCRAPED,
   'pool-wait-p95': SCRAPED,
   'pool-acquire-timeouts': SCRAPED,

@@ -11,7 +11,8 @@ const round = (value: number) => Number(value.toPrecision(6));
  * The burn rates are those of the SRE workbook (Google, The Site Reliability Workbook, chapter 5): so many times the
  * error budget, over a long and a short window.
  */
-const errorBudget = ({ observed, pace, kpi }: Guarded): AlertDefinition[] => {
+const errorBudget = ({ observed, pace, kpi, has }: Guarded): AlertDefinition[] => {
+  if (!has('request-failure-ratio')) return [];
   const { objective } = kpi('request-failure-ratio');
   const budget = objective.value;
   const failing = (window: string) =>

@@ -31,6 +31,8 @@ export interface Application {
   packages: readonly string[];
   /** Its `service.name`. */
   service: string;
+  /** Whether it answers HTTP requests, as sqltrail.yaml has it. */
+  requests: boolean;
   /** Files beside this one that are copied to where the packages are. */
   files?: readonly string[];
   /** Arguments of Node after those that load the telemetry. */

@@ -6,6 +6,7 @@ export const pgBoss: Application = {
   name: 'pg-boss',
   packages: ['pg-boss@12.38.0', 'pg@8.23.1'],
   service: 'newsletter-worker',
+  requests: false,
   files: ['pg-boss/worker.mjs'],
   program: ['worker.mjs'],
   env: ({ databaseUrl }) => ({ DATABASE_URL: databaseUrl }),

@@ -123,7 +123,7 @@ export class Observed {
     return started;
   }
 
-  /** `sqltrail init`, and the one change that a window of another length is. */
+  /** `sqltrail init`, and what only the owner knows: another length of the window, a service without requests. */
   async init(window: string | undefined): Promise<string> {
     const { application, ports } = this.#given;
     const said = await this.sqltrail(
@@ -133,13 +133,11 @@ export class Observed {
       ],
       { SQLTRAIL_MONITOR_PASSWORD: MONITOR_PASSWORD },
     );
-    if (window !== undefined) {
-      const text = await readFile(this.configFile, 'utf8');
-      await writeFile(
-        this.configFile,
-        text.replace(/^window: .*$/m, `window: ${window}`).replace(/^interval: .*$/m, 'interval: 5s'),
-      );
-    }
+    let text = await readFile(this.configFile, 'utf8');
+    if (window !== undefined)
+      text = text.replace(/^window: .*$/m, `window: ${window}`).replace(/^interval: .*$/m, 'interval: 5s');
+    if (!application.requests) text = text.replace(/^ {2}- name: .*$/m, '$&\n    requests: false');
+    await writeFile(this.configFile, text);
     return said;
   }
 

@@ -57,6 +57,7 @@ export const unleash: Application = {
   name: 'unleash',
   packages: ['unleash-server@8.2.0'],
   service: 'unleash',
+  requests: true,
   program: ['node_modules/unleash-server/dist/server.js'],
   env: ({ databaseUrl, port }) => ({
     DATABASE_URL: databaseUrl,

@@ -37,3 +37,10 @@ services: [{ name: worker }]
 databases: [{ name: queue }]
 `;
 export const leastConfig = parseConfig(LEAST, 'least.yaml');
+
+/** Nobody asks it anything: it takes jobs from a queue in the database. */
+const WORKERS = `version: 1
+services: [{ name: worker, metrics: ["10.0.0.1:9464"], requests: false }]
+databases: [{ name: queue }]
+`;
+export const workersConfig = parseConfig(WORKERS, 'workers.yaml');
