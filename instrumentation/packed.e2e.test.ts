@@ -123,8 +123,10 @@ async function answersOf({ node, directory, args, env = {} }: Run, metricsPort?:
   );
   if (ended) throw new Error(output);
   const answers: [number, string][] = [];
-  for (const url of ['/api/things/1', '/api/things/2', '/api/fail']) {
-    const response = await fetch(`http://127.0.0.1:${port}${url}`);
+  for (const url of ['/api/things/1', '/api/things/2', '/api/fail', '/api/forgotten']) {
+    const response = await fetch(`http://127.0.0.1:${port}${url}`, {
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
     answers.push([response.status, await response.text()]);
   }
   const metrics = metricsPort ? await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text() : '';

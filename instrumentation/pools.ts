@@ -258,19 +258,26 @@ export class PoolInstrumentation extends InstrumentationBase {
       const acquired = acquire.apply(this, args);
       const settle = (name: string, error?: unknown) =>
         plugin.#settle(name, caller, startTime, startedMs, error);
-      Promise.resolve('promise' in acquired ? acquired.promise : acquired).then(
-        (client) => {
-          const target = targetOfClient(client);
-          if (!target) return;
-          const name = plugin.#nameOf(this, () => ({ ...target, max: 0 }), figuresOf);
-          settle(name);
-          plugin.#inUse.set(client as object, { name, since: performance.now() });
-        },
-        (error) => {
-          const name = plugin.#names.get(this);
-          if (name) settle(name, error);
-        },
-      );
+      // What the application gets, so that a failure which it does not handle is still unhandled.
+      const observed = (asked: Promise<unknown>) =>
+        asked.then(
+          (client) => {
+            const target = targetOfClient(client);
+            if (target) {
+              const name = plugin.#nameOf(this, () => ({ ...target, max: 0 }), figuresOf);
+              settle(name);
+              plugin.#inUse.set(client as object, { name, since: performance.now() });
+            }
+            return client;
+          },
+          (error) => {
+            const name = plugin.#names.get(this);
+            if (name) settle(name, error);
+            throw error;
+          },
+        );
+      if (!('promise' in acquired)) return observed(acquired);
+      acquired.promise = observed(acquired.promise);
       return acquired;
     };
     prototype.release = function (this: OtherPool, client, ...args) {
