@@ -47,7 +47,7 @@ it('the refactored shop has nothing of severity warning or above', ({ skip }) =>
   // were not are two of the bodies of shop.ensure_month and forget_sales, whose variables only they know, and one that
   // inserts inside WITH, which takes the right to do so.
   expect(diagnosis.blind.map(({ what }) => what).filter((what) => /plans|rows of/.test(what))).toEqual([
-    'plans of 3 statements',
+    'plans of 3 statements, and so the indexes that they miss',
   ]);
   expect(diagnosis.findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)).toEqual([]);
 });

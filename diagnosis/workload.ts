@@ -92,7 +92,7 @@ export async function readWorkload(context: Omit<CheckContext, 'workload'>): Pro
     });
   if (unplanned > 0)
     context.blind({
-      what: `plans of ${unplanned} statements`,
+      what: `plans of ${unplanned} statements, and so the indexes that they miss`,
       remedy:
         'GRANT SELECT on their tables to this role, or run the diagnosis with the application’s search_path. A change inside WITH is planned only for a role that may make it; bodies of functions have variables that only they know.',
     });
