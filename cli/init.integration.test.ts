@@ -74,7 +74,7 @@ describe('init', () => {
     const { code, output } = await init([database.url, '--metrics', target, '--out', file('library.yaml')]);
     expect(code, output).toBe(0);
     const config = readConfig(file('library.yaml'));
-    expect(config.services).toEqual([{ name: 'lending.api', metrics: [target] }]);
+    expect(config.services).toMatchObject([{ name: 'lending.api', metrics: [target] }]);
     expect(config.databases[0]?.pools).toEqual(['loans']);
     expect(config.databases[0]?.tables).toEqual([
       { table: 'log.visit', retention: 'old' },
@@ -106,7 +106,9 @@ describe('init', () => {
     expect(code, output).toBe(0);
     expect(output).toContain('127.0.0.1:1: it does not answer');
     expect(output).toContain('nothing there takes OTLP');
-    expect(readConfig(file('away.yaml')).services).toEqual([{ name: 'away', metrics: ['127.0.0.1:1'] }]);
+    expect(readConfig(file('away.yaml')).services).toMatchObject([
+      { name: 'away', metrics: ['127.0.0.1:1'] },
+    ]);
   });
 
   it('says what is wrong with an address', async () => {
