@@ -84,7 +84,7 @@ export async function runStory(command: StoryCommand): Promise<number> {
       status('');
       line(text);
     };
-    const pictures = new StoryPictures({
+    await using pictures = new StoryPictures({
       directory: path.join(command.out, 'screenshots'),
       console: targets.console,
       prometheus: targets.prometheus,

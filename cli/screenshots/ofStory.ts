@@ -13,19 +13,22 @@ export interface StoryPictureOptions {
   signal: AbortSignal;
 }
 
-/** A live picture delays the story by that at most, a phase. Seconds. */
+/** Live pictures delay the story by that at most, a phase. Seconds. */
 const LONGEST_LIVE = 20;
+const LONGEST_FULLEST = 60;
 const LONGEST_DASHBOARDS = 180;
-/** The phase in which every page of the console has something to show. */
-const FULLEST = 'peak';
+/** The phase after which every page of the console has something to show, and the machine a processor for the browser. */
+const FULLEST = 'peak-after-short-term';
 
 /**
  * The story's own pictures. The console is taken at the end of each phase, between two measurements; the dashboards
  * are drawn at the end, from what Prometheus kept, when there is nothing left to disturb. A picture that cannot be
  * taken is said once, and is no reason for the story to fail.
  */
-export class StoryPictures {
+export class StoryPictures implements AsyncDisposable {
   readonly #options: StoryPictureOptions;
+  /** Stays open from one phase to the next: under the peak a browser takes longer to start than a picture. */
+  #camera: Camera | undefined;
   #phases = 0;
   #gaveUp = false;
 
@@ -38,22 +41,32 @@ export class StoryPictures {
     if (this.#gaveUp) return;
     const { directory, signal, say } = this.#options;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
-    let camera: Camera | undefined;
+    // Whatever the browser is at, closing it ends it.
+    const end = () => void this.#close();
+    limit.addEventListener('abort', end, { once: true });
     try {
-      camera = await Camera.open(directory);
+      this.#camera ??= await Camera.open(directory);
       limit.throwIfAborted();
-      const opened = camera;
-      // Whatever the browser is at, closing it ends it.
-      limit.addEventListener('abort', () => void opened.close(), { once: true });
-      await work(opened, limit);
+      await work(this.#camera, limit);
     } catch (error) {
+      await this.#close();
       if (signal.aborted) return;
       this.#gaveUp = error instanceof NoBrowser;
       const why = limit.aborted ? `${seconds} s were not enough` : (error as Error).message.split('\n')[0];
       say(this.#gaveUp ? `  No pictures: ${why}` : `  Some pictures were not taken: ${why}`);
     } finally {
-      await camera?.close();
+      limit.removeEventListener('abort', end);
     }
+  }
+
+  [Symbol.asyncDispose]() {
+    return this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const camera = this.#camera;
+    this.#camera = undefined;
+    await camera?.close();
   }
 
   /** The console as it is at the end of a phase. */
@@ -63,9 +76,8 @@ export class StoryPictures {
       await rm(this.#options.directory, { recursive: true, force: true }).catch(() => {});
     this.#phases += 1;
     const prefix = `${String(this.#phases).padStart(2, '0')}-${name}`;
-    await this.#with(LONGEST_LIVE, (camera) =>
-      takeConsole(camera, this.#options.console, prefix, name === FULLEST ? MOST_PAGES : 1),
-    );
+    const [seconds, most] = name === FULLEST ? [LONGEST_FULLEST, MOST_PAGES] : [LONGEST_LIVE, 1];
+    await this.#with(seconds, (camera) => takeConsole(camera, this.#options.console, prefix, most));
   }
 
   /** Every dashboard in each phase, and whether any panel stayed empty over the whole run. */
@@ -86,5 +98,6 @@ export class StoryPictures {
       await takeDashboards(camera, recording, prometheus, signal);
       say(`  Pictures of the dashboards in each phase: ${directory}`);
     });
+    await this.#close();
   }
 }
