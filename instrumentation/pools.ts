@@ -1,6 +1,7 @@
 import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InstrumentationBase, InstrumentationNodeModuleDefinition } from '@opentelemetry/instrumentation';
 import type { Pool, PoolClient } from 'pg';
+import { observedPromise } from './observedPromise.ts';
 import { type OtherPool, otherPools, type PoolFigures, targetOfClient } from './otherPools.ts';
 
 type ConnectCallback = (error: Error | undefined, client?: PoolClient, release?: () => void) => void;
@@ -195,16 +196,17 @@ export class PoolInstrumentation extends InstrumentationBase {
     return name;
   }
 
+  #recordUse(name: string, since: number): void {
+    this.useTime.record((performance.now() - since) / 1000, { 'db.client.connection.pool.name': name });
+  }
+
   /** By the client's own `release`, which a pool sets anew each time: pools before 3.6 have no event for it. */
   #measureUse(client: PoolClient, name: string, since: number): PoolClient['release'] {
     const { release } = client;
     const instrumentation = this;
     let released = false;
     client.release = function (this: unknown, ...args) {
-      if (!released)
-        instrumentation.useTime.record((performance.now() - since) / 1000, {
-          'db.client.connection.pool.name': name,
-        });
+      if (!released) instrumentation.#recordUse(name, since);
       released = true;
       return release.apply(this as PoolClient, args);
     };
@@ -230,16 +232,7 @@ export class PoolInstrumentation extends InstrumentationBase {
           context.with(caller, () => callback(error, client, measured ?? release));
         });
       const result = original.call(this);
-      return result?.then(
-        (client) => {
-          settle(undefined, client);
-          return client;
-        },
-        (error) => {
-          settle(error);
-          throw error;
-        },
-      );
+      return result && observedPromise(result, (client) => settle(undefined, client), settle);
     };
   }
 
@@ -258,22 +251,19 @@ export class PoolInstrumentation extends InstrumentationBase {
       const acquired = acquire.apply(this, args);
       const settle = (name: string, error?: unknown) =>
         plugin.#settle(name, caller, startTime, startedMs, error);
-      // What the application gets, so that a failure which it does not handle is still unhandled.
       const observed = (asked: Promise<unknown>) =>
-        asked.then(
+        observedPromise(
+          asked,
           (client) => {
             const target = targetOfClient(client);
-            if (target) {
-              const name = plugin.#nameOf(this, () => ({ ...target, max: 0 }), figuresOf);
-              settle(name);
-              plugin.#inUse.set(client as object, { name, since: performance.now() });
-            }
-            return client;
+            if (!target) return;
+            const name = plugin.#nameOf(this, () => ({ ...target, max: 0 }), figuresOf);
+            settle(name);
+            plugin.#inUse.set(client as object, { name, since: performance.now() });
           },
           (error) => {
             const name = plugin.#names.get(this);
             if (name) settle(name, error);
-            throw error;
           },
         );
       if (!('promise' in acquired)) return observed(acquired);
@@ -284,9 +274,7 @@ export class PoolInstrumentation extends InstrumentationBase {
       const use = typeof client === 'object' && client !== null ? plugin.#inUse.get(client) : undefined;
       if (use) {
         plugin.#inUse.delete(client as object);
-        plugin.useTime.record((performance.now() - use.since) / 1000, {
-          'db.client.connection.pool.name': use.name,
-        });
+        plugin.#recordUse(use.name, use.since);
       }
       return release.call(this, client, ...args);
     };

@@ -7,6 +7,7 @@ import type {
 import { PgInstrumentation, type PgInstrumentationConfig } from '@opentelemetry/instrumentation-pg';
 import type { Client } from 'pg';
 import { markDescribed, statementAttributes } from './described.ts';
+import { observedPromise } from './observedPromise.ts';
 import { isPlanClient } from './planSession.ts';
 import type { PlanCapture } from './plans.ts';
 import { isSqlState } from './redaction.ts';
@@ -176,17 +177,7 @@ export class QueryInstrumentation extends Extensible {
         end();
         return result;
       }
-      // What the caller gets is of the library that made the promise, and unhandled when the caller does not handle it.
-      return result.then(
-        (value) => {
-          end();
-          return value;
-        },
-        (error) => {
-          end(error);
-          throw error;
-        },
-      );
+      return observedPromise(result, () => end(), end);
     } catch (error) {
       end(error);
       throw error;
