@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
-import { type Config, configSchema, secondsOf } from './schema.ts';
+import { answersRequests, type Config, configSchema, secondsOf } from './schema.ts';
 
 type Path = readonly (string | number)[];
 
@@ -137,7 +137,7 @@ function faultsOfReference(config: Config): Fault[] {
           text: `${table} has no date: name the column of ${dated_by}`,
         });
     }
-  if (business && !business.attempts && !services.some(({ requests }) => requests))
+  if (business && !business.attempts && !answersRequests(config))
     faults.push({
       path: ['business'],
       text: 'business: its requests are counted from spans, and no service answers requests (services[].requests); name a counter in business.attempts',

@@ -356,6 +356,10 @@ export type ServiceConfig = Config['services'][number];
 export type DatabaseConfig = Config['databases'][number];
 export type BusinessConfig = NonNullable<Config['business']>;
 
+/** Whether there are HTTP requests to count. */
+export const answersRequests = ({ services }: Pick<Config, 'services'>): boolean =>
+  services.some(({ requests }) => requests);
+
 /** @returns seconds of a duration such as `5m` */
 export const secondsOf = (given: string): number =>
   Number.parseInt(given, 10) * ({ s: 1, m: 60, h: 3600 }[given.at(-1) as 's' | 'm' | 'h'] ?? 1);

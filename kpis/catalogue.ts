@@ -1,6 +1,6 @@
 import { configInForce, WITHOUT_FILE } from '../config/inForce.ts';
 import { whereIs } from '../config/load.ts';
-import type { Config } from '../config/schema.ts';
+import { answersRequests, type Config } from '../config/schema.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { business } from './business.ts';
 import { capacity } from './capacity.ts';
@@ -24,13 +24,8 @@ const SCRAPED: Need = {
   lack: 'no service has metrics (services[].metrics)',
 };
 const REQUESTED: Need = {
-  met: ({ services }) => services.some(({ requests }) => requests),
+  met: answersRequests,
   lack: 'no service answers requests (services[].requests)',
-};
-/** Also where customers measure what they were answered. */
-const ANSWERED: Need = {
-  ...REQUESTED,
-  met: (config) => REQUESTED.met(config) || config.customers !== undefined,
 };
 const DATED: Need = {
   met: ({ databases }) => databases.some(({ tables }) => tables.length > 0),
@@ -39,6 +34,11 @@ const DATED: Need = {
 const CUSTOMERS: Need = {
   met: ({ customers }) => customers !== undefined,
   lack: 'nothing measures customers outside the services (customers)',
+};
+/** Also where customers measure what they were answered. */
+const ANSWERED: Need = {
+  ...REQUESTED,
+  met: (config) => REQUESTED.met(config) || CUSTOMERS.met(config),
 };
 const BUSINESS: Need = {
   met: ({ business: of }) => of !== undefined,
