@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { parseConfig } from '../../config/load.ts';
+import { readConfig } from '../../config/load.ts';
 import type { TraceReading } from '../../console/details.ts';
 import type { DashboardDefinition, PanelReading } from '../../console/panels.ts';
 import type { KpiReading } from '../../console/readings.ts';
@@ -118,7 +117,7 @@ export async function panels(observed: Observed): Promise<Shown[]> {
         detail: drawn > 0 ? `${drawn} ${reading.rows.length > 0 ? 'rows' : 'series'}` : `${reading.reason}`,
       });
     }
-  const config = parseConfig(await readFile(observed.configFile, 'utf8'), observed.configFile);
+  const config = readConfig(observed.configFile);
   for (const dashboard of dashboardsFor(config))
     for (const panel of dashboard.rows.flatMap((row) => row.panels))
       if (panel.kind === 'sql') {
@@ -136,7 +135,7 @@ export async function panels(observed: Observed): Promise<Shown[]> {
 
 /** Every KPI with its value, and those that the configuration leaves out. */
 export async function kpis(observed: Observed): Promise<Shown[]> {
-  const config = parseConfig(await readFile(observed.configFile, 'utf8'), observed.configFile);
+  const config = readConfig(observed.configFile);
   const readings = await observed.ask<KpiReading[]>('/api/kpis');
   return [
     ...readings.map(

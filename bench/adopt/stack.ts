@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../lib/freePort.ts';
+import { waitFor } from '../../lib/waitFor.ts';
 import { defaultPorts, type PortName, portVariable } from '../../stack/ports.ts';
 import { startPostgresIn } from '../../stack/postgres.ts';
 import { onDatabase } from '../onDatabase.ts';
+import { ROOT } from '../packInstrumentation.ts';
 import type { Application, Surroundings } from './application.ts';
-import { ROOT } from './install.ts';
 import { type Cleanup, run, type Started, start } from './processes.ts';
 
 const SQLTRAIL = path.join(ROOT, 'cli', 'main.ts');
@@ -195,19 +195,16 @@ export class Observed {
     process?: Started,
     patienceMs = PATIENCE_MS,
   ): Promise<T> {
-    let cause: unknown;
-    for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
-      this.#given.signal.throwIfAborted();
-      if (process?.ended()) throw new Error(`ended before ${what}:\n${process.output().slice(-3_000)}`);
-      try {
-        const value = await condition();
-        if (value !== undefined && value !== false) return value;
-        cause = undefined;
-      } catch (error) {
-        cause = error;
-      }
-      await sleep(500, undefined, { signal: this.#given.signal });
-    }
-    throw new Error(`waited ${patienceMs / 1_000} s for ${what}`, { cause });
+    let ended = false;
+    const value = await waitFor(
+      what,
+      () => {
+        ended = process?.ended() ?? false;
+        return ended || condition();
+      },
+      { deadlineMs: patienceMs, everyMs: 500, signal: this.#given.signal },
+    );
+    if (ended) throw new Error(`ended before ${what}:\n${process?.output().slice(-3_000)}`);
+    return value as T;
   }
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -8,9 +8,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { type PostgresServer, startPostgresIn } from '../../stack/postgres.ts';
 import { onDatabase } from '../onDatabase.ts';
+import { packInstrumentation } from '../packInstrumentation.ts';
 import { spanIds } from './spans.ts';
 
-const ROOT = path.join(import.meta.dirname, '..', '..');
 /** Where the packages, the service and its database are. */
 export const DIR = process.env['OVERHEAD_DIR'] ?? path.join(os.tmpdir(), 'sqltrail-bench-overhead');
 export const say = (text: string) =>
@@ -25,10 +25,7 @@ export async function install(): Promise<void> {
   const npm = (args: string[], cwd: string) => promisify(execFile)('npm', args, { cwd, maxBuffer: 2 ** 26 });
   say('Installing the packages …');
   await npm(['ci'], DIR);
-  for (const file of await readdir(DIR)) if (file.endsWith('.tgz')) await rm(path.join(DIR, file));
-  await npm(['pack', '--workspace', 'instrumentation', '--pack-destination', DIR], ROOT);
-  const tarball = (await readdir(DIR)).find((file) => file.endsWith('.tgz')) as string;
-  await npm(['install', '--no-save', `./${tarball}`], DIR);
+  await npm(['install', '--no-save', await packInstrumentation(DIR, npm)], DIR);
 }
 
 /** The Postgres of the service, with the table that it reads; stays in {@link DIR}. */
