@@ -245,9 +245,8 @@ class Run {
     const known = measured ?? (await this.#measuredBefore(action));
     const tested = known ? await this.#measureAfter(action, known) : undefined;
     const { time, work } = tested?.verdict ?? {};
-    // Less work a call can have another reason (statistics of an expression); less time alone can be the machine's.
-    const byTimeAlone = tested?.verdict.is === 'better' && !(work && isBetter(work.ratio));
-    const unused = byTimeAlone && (await this.#builtWithoutUse(action));
+    // Less work a call can have another reason (statistics of an expression); time alone can be the machine's, in both directions.
+    const unused = tested && !(work && isBetter(work.ratio)) && (await this.#builtWithoutUse(action));
     const is = unused ? 'unshown' : (tested?.verdict.is ?? 'unmeasured');
     const unmeasured =
       is === 'unmeasured' || (is === 'unshown' && (known?.nothingToGain ?? action.neededBy) !== undefined);
@@ -257,7 +256,7 @@ class Run {
         is === 'worse'
           ? words
           : unused
-            ? `no gain: no statement has used it. Something else made the difference: ${words}`
+            ? `no gain: no statement has used it${tested.verdict.is === 'better' ? '. Something else made the difference: ' : '; '}${words}`
             : `no gain in two observations in a row, in ${tested.sides.after.meanMs.length} windows: ${words}`;
       await this.#journal.set(action.id, 'applied', tested.sides);
       if (!(await this.#undo(action, is === 'worse' ? 'worse' : 'no gain', note))) return;
