@@ -7,6 +7,7 @@
  * const telemetry = start({ slowStatementMs: 100 });
  * // before the modules that it observes are loaded: import('./app.js')
  */
+export { OperationInstrumentation } from './graphql.ts';
 export { PlanCapture, type PlanCaptureOptions } from './plans.ts';
 export { PoolInstrumentation } from './pools.ts';
 export { QueryInstrumentation, type QueryInstrumentationOptions } from './queries.ts';

@@ -58,6 +58,9 @@ const INSTALLATIONS = {
   plain: ['pg', '@types/pg', '@types/node'],
   express4: ['express@4', 'pg'],
   oldest: ['express@4', 'pg@8.0.3'],
+  graphql15: ['express@5', 'pg', 'graphql@15'],
+  graphql16: ['express@5', 'pg', 'graphql@16'],
+  graphql17: ['express@5', 'pg', 'graphql@17'],
   libraries: [
     ...['express@5', 'pg', 'knex', 'drizzle-orm', 'kysely', 'sequelize@6', 'typeorm', 'graphile-worker'],
     ...['prisma', '@prisma/client', '@prisma/adapter-pg'],
@@ -306,6 +309,57 @@ describe.each(['Node 22', `Node ${process.versions.node.split('.')[0]}`])('%s', 
   });
 });
 
+/** A service with a GraphQL endpoint, which asks itself once. */
+const GRAPHQL = `
+  const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+  const thing = async ({ id }) => (await pool.query('SELECT name FROM things WHERE id = $1', [id])).rows[0].name;
+  const schema = buildSchema('type Query { thing(id: Int): String }');
+  const app = express();
+  app.use('/graphql', async ({ query }, response) =>
+    response.json(await graphql({ schema, source: query.query, rootValue: { thing } })));
+  const server = app.listen(0, '127.0.0.1', async () => {
+    const asked = encodeURIComponent('query First { thing(id: 1) }');
+    const answer = await fetch('http://127.0.0.1:' + server.address().port + '/graphql?query=' + asked);
+    console.log(await answer.text());
+    server.close();
+    server.closeAllConnections();
+    await pool.end();
+  });`;
+
+describe.each(['graphql15', 'graphql16', 'graphql17'] as const)('%s', (installation) => {
+  it.each([
+    [
+      'module',
+      `import express from 'express'; import pg from 'pg'; import { buildSchema, graphql } from 'graphql'; ${GRAPHQL}`,
+    ],
+    [
+      'commonjs',
+      `const express = require('express'); const pg = require('pg'); const { buildSchema, graphql } = require('graphql'); ${GRAPHQL}`,
+    ],
+  ])('%s: the operation is in the route of the request and of its statement', async (type, text) => {
+    const directory = await install(installation);
+    const collector = await startCollector();
+    const { stdout } = await run(process.execPath, [...IMPORT, `--input-type=${type}`, '-e', text], {
+      cwd: directory,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        DATABASE_URL: server.url(),
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_PROMETHEUS_PORT: '0',
+      },
+    });
+    collector.close();
+    expect(JSON.parse(stdout)).toEqual({ data: { thing: 'first' } });
+    const route = '/graphql query First';
+    expect(collector.spans.map(({ name, attributes }) => [name, attributes['http.route']])).toEqual(
+      expect.arrayContaining([
+        [`GET ${route}`, route],
+        ['SELECT things', route],
+      ]),
+    );
+  });
+});
+
 describe('the parts', () => {
   it('can be imported and required, and do nothing by that', async () => {
     const directory = await install('plain');
@@ -325,7 +379,7 @@ describe('the parts', () => {
           { cwd: directory },
         );
         expect(stdout.trim()).toBe(
-          'PlanCapture,PoolInstrumentation,QueryInstrumentation,RedactingSpanProcessor,RouteInstrumentation,describeStatement,loadParser,readSettings,start',
+          'OperationInstrumentation,PlanCapture,PoolInstrumentation,QueryInstrumentation,RedactingSpanProcessor,RouteInstrumentation,describeStatement,loadParser,readSettings,start',
         );
       }
     const installed = await readFile(

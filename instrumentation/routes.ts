@@ -26,6 +26,7 @@ type Exports = { Router: RouterFunction; default?: { Router: RouterFunction } };
 const ORIGINAL = Symbol('sqltrail.express.router');
 const methodsOf = (Router: RouterFunction): Prototype => (Router.prototype?.use ? Router.prototype : Router);
 const places = new WeakMap<IncomingMessage, Place>();
+const placesOf = new WeakMap<RPCMetadata, Place>();
 
 const isPath = (argument: unknown): boolean =>
   Array.isArray(argument) ? argument.length > 0 && isPath(argument[0]) : typeof argument !== 'function';
@@ -60,6 +61,7 @@ function placed(handle: Handle, path: string, isRoute: boolean): Handle {
       places.set(request, place);
       const before = { ...place };
       const metadata = getRPCMetadata(context.active());
+      if (metadata) placesOf.set(metadata, place);
       const onward = leaving(place, before, metadata, next);
       const here = place.mounted + path;
       if (isRoute) {
@@ -124,6 +126,10 @@ export function patchRouter(Router: RouterFunction): void {
 /** Where a request is that a mounted handler answered, which is in no route: `app.use('/graphql', handler)`. */
 export const mountedAt = (request: object): string | undefined =>
   places.get(request as IncomingMessage)?.mounted || undefined;
+
+/** The same, while the request is there. */
+export const mountOf = (metadata: RPCMetadata): string | undefined =>
+  placesOf.get(metadata)?.mounted || undefined;
 
 /** For HttpInstrumentation's `applyCustomAttributesOnSpan`: such a request gets the path of its mount as its route. */
 export function addMountedRoute(span: Span, request: { method?: string | undefined }): void {

@@ -13,6 +13,7 @@ import {
 } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { NoopSpanProcessor } from '@opentelemetry/sdk-trace';
+import { OperationInstrumentation } from './graphql.ts';
 import { MetricsPipeline } from './metricsPipeline.ts';
 import { isScrape } from './metricsServer.ts';
 import { PlanCapture } from './plans.ts';
@@ -121,6 +122,7 @@ function startOnce(given: Partial<Settings>): Telemetry {
         applyCustomAttributesOnSpan: (span, request) => addMountedRoute(span, request),
       }),
       new RouteInstrumentation(),
+      new OperationInstrumentation(),
       new QueryInstrumentation({ plans, rootSpans: settings.rootSpans }),
       new PoolInstrumentation(),
       new RuntimeNodeInstrumentation(),
