@@ -1,7 +1,9 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { briefly } from '../lib/pg/briefly.ts';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
+import { processIdOf } from '../lib/pg/pooler.ts';
 import { type ArchiveOptions, archivalOf, chosen } from './archival.ts';
 import { dropSegment, exportSegment } from './export.ts';
 import { isFatal } from './failure.ts';
@@ -61,24 +63,33 @@ const standIn = ({ schema, table }: Named): Named => ({ schema, table: `${table.
 const byPartition = ({ partition }: ArchiveUnit) => partition === 'detach';
 
 /** One short transaction; when it has to wait for a lock it lets go, and tries again later. */
-async function briefly(client: pg.Client, what: string, work: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      await work();
-      await client.query('COMMIT');
-      return;
-    } catch (error) {
-      await client.query('ROLLBACK').catch(() => {});
-      if (!isTransient(error)) throw error;
-      if (attempt === ATTEMPTS)
-        throw new OperationError(
-          `${what}: a lock was not free within ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. Look for long transactions in pg_stat_activity, then run it again.`,
-          { cause: error },
-        );
-      await sleep(100 + Math.random() * 100 * attempt);
-    }
-  }
+async function inShort(
+  client: pg.Client,
+  url: string,
+  what: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const delays = briefly(
+    {
+      url,
+      pid: processIdOf(client),
+      what,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      attempts: ATTEMPTS,
+      pauseMs: (attempt) => 100 + Math.random() * 100 * attempt,
+    },
+    async () => {
+      try {
+        await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+        await work();
+        await client.query('COMMIT');
+      } catch (error) {
+        await client.query('ROLLBACK').catch(() => {});
+        throw error;
+      }
+    },
+  );
+  for await (const _ of delays);
 }
 
 async function partitionsOf(client: pg.ClientBase, parent: Named) {
@@ -233,7 +244,7 @@ class PartitionArchival {
       [sqlName(partition), sqlName(referenced)],
     );
     for (const { conname } of rows)
-      await briefly(this.client, textName(partition), async () => {
+      await inShort(this.client, this.options.url, textName(partition), async () => {
         await this.client.query(`ALTER TABLE ${sqlName(partition)} DROP CONSTRAINT ${id(conname)}`);
       });
   }
@@ -245,7 +256,7 @@ class PartitionArchival {
         await this.client.query(
           `ALTER TABLE ${sqlName(pair.parent)} DETACH PARTITION ${sqlName(pair.partition)} FINALIZE`,
         );
-    await briefly(this.client, unit.name, async () => {
+    await inShort(this.client, this.options.url, unit.name, async () => {
       for (const pair of tables)
         if (!(await this.#attached(pair)))
           await this.client.query(
@@ -310,7 +321,7 @@ class PartitionArchival {
       await exportSegment(archival, await this.#prepared(unit, range));
       segment = await this.#exported(range);
     }
-    await briefly(client, unit.name, async () => {
+    await inShort(client, this.options.url, unit.name, async () => {
       for (const [at, { partition }] of range.tables.entries()) await this.#compare(partition, segment, at);
       for (const { parent, partition } of range.tables) {
         const empty = standIn(partition);
@@ -485,7 +496,7 @@ export async function restorePolicy(options: RestoreOptions): Promise<number> {
       [options.segment],
     );
     for (const { unit, lower, upper, tables } of rows)
-      await briefly(client, unit, async () => {
+      await inShort(client, options.url, unit, async () => {
         // Children first, as when they left.
         for (const { parent, partition } of tables.toReversed())
           await client.query(

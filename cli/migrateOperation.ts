@@ -83,8 +83,19 @@ export function showProgress({ phase, step, event, detail }: Progress): void {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   if (event === 'phase done') write(`✔ ${phase}`);
   else if (event === 'phase undone') write(`↩ ${phase}`);
-  else if (event === 'paused' || event === 'retry')
-    write(`  ${phase}: ${event} ${JSON.stringify(detail ?? {})}`);
+  else if (event === 'paused' || event === 'retry') write(`  ${phase}: ${delayText(event, detail ?? {})}`);
+}
+
+/** Why it does not go on now. */
+function delayText(
+  event: 'paused' | 'retry',
+  { reason, code, heldBy, missing }: { reason?: string; code?: string; heldBy?: string; missing?: number },
+): string {
+  if (event === 'paused') return `paused: ${reason}`;
+  if (missing !== undefined) return `${missing} parts could not be copied yet; trying again`;
+  return code === undefined || code === '55P03'
+    ? `a lock was not free${heldBy ? `: held by ${heldBy}` : ''}; trying again`
+    : `in the way of another transaction (${code}); trying again`;
 }
 
 /** Empty phases are none of an operation's. */

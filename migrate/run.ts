@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { briefly } from '../lib/pg/briefly.ts';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
+import { processIdOf } from '../lib/pg/pooler.ts';
 import type { Phase, Reached } from './mapping.ts';
 import type { ConcurrentIndex, Migration, MigrationOptions, Progress, Running, Step } from './migration.ts';
 import { type DoneStep, journal, markDone, markUndone, type Undo } from './state.ts';
@@ -82,23 +84,27 @@ export class Run implements Running {
 
   /** One short transaction; if a lock is not free, it gives up at once and tries again later. */
   async *transaction(phase: Phase, step: string, sql: string): AsyncGenerator<Progress> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await this.client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};\n${sql};\nCOMMIT`);
-        return;
-      } catch (error) {
-        await this.client.query('ROLLBACK');
-        if (!isTransient(error)) throw error;
-        if (attempt === ATTEMPTS)
-          throw new OperationError(
-            `${phase}, ${step}: the lock was not free within ${ATTEMPTS} attempts of ${LOCK_TIMEOUT_MS} ms. ` +
-              'Look for long transactions in pg_stat_activity, then run it again.',
-            { cause: error },
-          );
-        yield { phase, step, event: 'retry', detail: { attempt, code: (error as { code?: string }).code } };
-        await sleep(100 + Math.random() * Math.min(1_500, 150 * attempt));
-      }
-    }
+    const { client, options } = this;
+    const delays = briefly(
+      {
+        url: options.url,
+        pid: processIdOf(client),
+        what: `${phase}, ${step}`,
+        lockTimeoutMs: LOCK_TIMEOUT_MS,
+        attempts: ATTEMPTS,
+        pauseMs: (attempt) => 100 + Math.random() * Math.min(1_500, 150 * attempt),
+        signal: options.signal,
+      },
+      async () => {
+        try {
+          await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};\n${sql};\nCOMMIT`);
+        } catch (error) {
+          await client.query('ROLLBACK');
+          throw error;
+        }
+      },
+    );
+    for await (const delay of delays) yield { phase, step, ...delay };
   }
 
   /** Builds an index while reads and writes continue; an invalid one is removed first. */

@@ -1,5 +1,9 @@
 import type pg from 'pg';
 
+/** The session's number at the server, which the driver's types leave out. */
+export const processIdOf = (client: pg.Client): number =>
+  (client as unknown as { processID: number }).processID;
+
 /**
  * Whether something between this client and Postgres hands its server connections to others: PgBouncer, Odyssey,
  * Supavisor, pgcat, RDS Proxy.
@@ -18,8 +22,7 @@ import type pg from 'pg';
  */
 export async function isPooled(client: pg.Client, tag = ''): Promise<boolean> {
   const { rows } = await client.query<{ pid: number }>(`SELECT pg_catalog.pg_backend_pid() AS pid ${tag}`);
-  // Not in the types.
-  return rows[0]?.pid !== (client as unknown as { processID: number }).processID;
+  return rows[0]?.pid !== processIdOf(client);
 }
 
 /** An answer of a pooler to a client that asks, on connecting, for a setting that the pooler cannot keep. */
