@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { waitFor } from '../../lib/waitFor.ts';
 import { databaseFor } from '../../test/support/database.ts';
 import { goOnAfterKills } from '../../test/support/killedRuns.ts';
 import { type Operated, onHostile } from '../../test/support/operated.ts';
 import { differing, HOSTILE, hostileTables } from '../../test/support/operationCase.ts';
+import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { writersOn } from '../../test/support/writers.ts';
 import { runMigration } from '../engine.ts';
 import type { Phase, Reached } from '../mapping.ts';
@@ -96,6 +98,44 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     await writers.written();
     await writers.stop();
     await expectEqual(it, 'under load');
+  });
+
+  it('a step that locks several tables holds none while it waits for who writes', async () => {
+    const it = await plan(database.url);
+    await it.run('dual-write');
+    const writer = new pg.Client(database.url);
+    await writer.connect();
+    const seen: string[] = [];
+    const letGo: Promise<unknown>[] = [];
+    // What the writer does next would wait for such a lock, and the step for the writer.
+    const waited = async () => {
+      const { rows } = await database.client.query<{ held: string[] | null }>(
+        `SELECT array_agg(held.relation::regclass::text) FILTER (WHERE held.granted AND held.mode ~ 'Exclusive') AS held
+           FROM pg_locks AS waits JOIN pg_stat_activity AS a ON a.pid = waits.pid AND a.application_name = 'sqltrail-migrate'
+           JOIN pg_locks AS held ON held.pid = waits.pid AND held.locktype = 'relation' AND held.database = waits.database
+          WHERE NOT waits.granted AND waits.relation = '${HOSTILE}'::regclass GROUP BY waits.pid`,
+      );
+      return rows[0];
+    };
+    for await (const { step = '', event } of runMigration({ ...it.options, until: 'backfill' }))
+      if (
+        event === 'begun' &&
+        /^(indexes of the table|foreign keys, for new rows|foreign keys of the table)$/.test(step)
+      ) {
+        await writer.query(`BEGIN; LOCK TABLE ONLY ${HOSTILE} IN ROW EXCLUSIVE MODE`);
+        seen.push(step);
+        letGo.push(
+          waitFor(`${step} to wait`, waited, { deadlineMs: PATIENCE_MS, everyMs: 20 }).then(
+            async ({ held }) => {
+              await writer.query('COMMIT');
+              return held;
+            },
+          ),
+        );
+      }
+    await writer.end();
+    expect(seen).toContain('foreign keys, for new rows');
+    expect(await Promise.all(letGo)).toEqual(seen.map(() => null));
   });
 
   it('a row that is being changed is not copied as it was', async () => {

@@ -6,6 +6,7 @@ import type { Range } from './intervals.ts';
 import type { Layout, Renamed } from './layout.ts';
 import type { FreeNames } from './names.ts';
 import { createTable, foreignKeys, indexComments, LIKE, restOfTable, stored } from './newTable.ts';
+import { lines, noWrites } from './phases.ts';
 
 export interface Partition {
   name: string;
@@ -121,7 +122,7 @@ export function afterRows(
     layout,
     partitions.map(({ name }) => name),
   );
-  const referenced = `SHARE ROW EXCLUSIVE on the new table and those that it refers to, ${SHORT_LOCK}`;
+  const referenced = `SHARE ROW EXCLUSIVE on ${layout.table}, the new table and those that it refers to, ${SHORT_LOCK}`;
   const steps: DeclaredStep[] = [];
   if (later.length > 0)
     steps.push(
@@ -132,13 +133,13 @@ export function afterRows(
       },
       {
         name: 'indexes of the table',
-        lock: `SHARE UPDATE EXCLUSIVE on the new table, ${SHORT_LOCK}`,
-        sql: attachIndexes(layout, later),
+        lock: `SHARE ROW EXCLUSIVE on ${layout.table}, ACCESS EXCLUSIVE on the indexes of the partitions, ${SHORT_LOCK}`,
+        sql: lines(noWrites(layout), attachIndexes(layout, later)),
       },
     );
   if (keys.own.length > 0)
     steps.push(
-      { name: 'foreign keys, for new rows', lock: referenced, sql: keys.add },
+      { name: 'foreign keys, for new rows', lock: referenced, sql: lines(noWrites(layout), keys.add) },
       {
         name: 'foreign keys, for all rows',
         lock: 'SHARE UPDATE EXCLUSIVE on the partitions: reads and writes continue',
@@ -147,12 +148,13 @@ export function afterRows(
       {
         name: 'foreign keys of the table',
         lock: referenced,
-        sql: [
-          ...keys.own.map(
+        sql: lines(
+          noWrites(layout),
+          keys.own.map(
             ({ name, definition }) => `ALTER TABLE ${layout.fresh} ADD CONSTRAINT ${id(name)} ${definition};`,
           ),
-          ...keys.comments,
-        ].join('\n'),
+          keys.comments,
+        ),
       },
     );
   return steps;

@@ -36,6 +36,13 @@ export const lines = (...all: (string | undefined | readonly string[])[]): strin
 export const when = (condition: unknown, ...steps: DeclaredStep[]): DeclaredStep[] =>
   condition ? steps : [];
 
+/**
+ * First in a step that locks several tables. Who writes locks the application's own table first: without this, a writer
+ * would hold one table and wait for another, while the step holds that and waits for the one, until the step gives up.
+ */
+export const noWrites = ({ table }: Layout): string =>
+  `LOCK TABLE ONLY ${table} IN SHARE ROW EXCLUSIVE MODE;`;
+
 /** A table that is rebuilt in another shape under its name, while it is written to. */
 export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
   const { d, layout, definition, kept, conversion } = rebuild;

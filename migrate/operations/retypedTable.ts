@@ -16,7 +16,7 @@ import {
   trial,
 } from './newTable.ts';
 import { noDefaultGrants } from './objects.ts';
-import { when } from './phases.ts';
+import { lines, noWrites, when } from './phases.ts';
 import type { Retyped } from './retyped.ts';
 import { copyFunction } from './sync.ts';
 
@@ -100,8 +100,8 @@ export function indexesAndKeys(d: TableDescription, layout: Layout): DeclaredSte
       keys.own.length > 0,
       {
         name: 'foreign keys, for new rows',
-        lock: `SHARE ROW EXCLUSIVE on the new table and those that it refers to, ${SHORT_LOCK}`,
-        sql: [keys.add, ...keys.comments].join('\n'),
+        lock: `SHARE ROW EXCLUSIVE on ${layout.table}, the new table and those that it refers to, ${SHORT_LOCK}`,
+        sql: lines(noWrites(layout), keys.add, keys.comments),
       },
       {
         name: 'foreign keys, for all rows',
