@@ -22,8 +22,8 @@ const SCHEMA = `
   CREATE TABLE "Return" (id bigint PRIMARY KEY, "givenBack" timestamptz);
   CREATE TABLE "Reading Room"."seat taken" (id bigint PRIMARY KEY, "null" timestamp);
   CREATE TABLE log.visit (at timestamptz NOT NULL) PARTITION BY RANGE (at);
-  CREATE TABLE log.visit_old PARTITION OF log.visit FOR VALUES FROM ('2020-01-01') TO ('2025-01-01');
-  CREATE TABLE log.visit_new PARTITION OF log.visit FOR VALUES FROM ('2025-01-01') TO ('2200-01-01');
+  CREATE TABLE log.visit_old PARTITION OF log.visit FOR VALUES FROM (MINVALUE) TO (current_date - 700);
+  CREATE TABLE log.visit_new PARTITION OF log.visit FOR VALUES FROM (current_date - 700) TO (MAXVALUE);
   CREATE TABLE shelf (id int NOT NULL) PARTITION BY RANGE (id);
   CREATE TABLE shelf_one PARTITION OF shelf FOR VALUES FROM (1) TO (100000);
   INSERT INTO member (name) SELECT 'member ' || i FROM generate_series(1, 3000) i;
