@@ -151,7 +151,10 @@ const counted = (what: string, example: string, completed: string) =>
 
 const business = z.strictObject({
   name: text('Name of the transaction, one capitalised word; texts add an s for the plural.', 'Purchase'),
-  route: labelValue('`http.route` of the request that earns money.', '/tickets'),
+  route: labelValue(
+    '`http.route` of the request that earns money; of GraphQL with its operation, such as `/graphql mutation Checkout`.',
+    '/tickets',
+  ),
   method: z
     .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
     .default('POST')

@@ -12,8 +12,9 @@ import { Cleanup } from './processes.ts';
 import { kpis, panels, pools, type Shown, spans, targets } from './shown.ts';
 import { Observed } from './stack.ts';
 import { unleash } from './unleash.ts';
+import { vendure } from './vendure.ts';
 
-const applications: readonly Application[] = [unleash, pgBoss];
+const applications: readonly Application[] = [unleash, vendure, pgBoss];
 const NAMES = applications.map(({ name }) => name).join(' | ');
 
 const HELP = `node bench/adopt/main.ts <${NAMES}> [options]
