@@ -20,10 +20,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-const shop = () => readFile(path.join(import.meta.dirname, '..', 'sample-shop', 'sqltrail.yaml'), 'utf8');
+const fileOf = (name: string) => () => readFile(path.join(import.meta.dirname, '..', name), 'utf8');
 
 describe.each([
-  ['the shop', shop],
+  ['the shop', fileOf('sample-shop/sqltrail.yaml')],
+  ['Vendure, as init wrote it', fileOf('test/fixtures/vendure.yaml')],
   ['a library with two services and two databases', async () => LIBRARY],
   ['the least', async () => LEAST],
 ])('what is exported for %s', (name, config) => {
@@ -31,7 +32,7 @@ describe.each([
   const at = (...segments: string[]) => path.join(out, ...segments);
 
   beforeAll(async () => {
-    out = path.join(dir, name.replaceAll(' ', '-'));
+    out = path.join(dir, name.replaceAll(/\W+/g, '-'));
     await writeFile(`${out}.yaml`, await config());
     const exported = startNode(['cli/main.ts', 'export', '--config', `${out}.yaml`, '--out', out], {});
     expect(await exported.exited, exported.output()).toBe(0);

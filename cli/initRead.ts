@@ -47,7 +47,11 @@ const SERVER = `SELECT current_database() AS name,
 /** Reads what a configuration needs to know of a database: catalogue and statistics, no rows. */
 export async function readDatabase(session: Session): Promise<DatabaseFacts> {
   const capabilities = await readCapabilities(session);
-  const all = await readTables(session);
+  const all = await readTables(session, (locked) => {
+    throw new Error(
+      `Another session has ${locked.map(({ schema, name }) => `${schema}.${name}`).join(', ')} for itself, so its age cannot be read. sqltrail diagnose --only lock-waits says which; run init again when it has ended.`,
+    );
+  });
   // The exporter's queries compare the column with dates.
   const ages = (await readAges({ session, tables: all })).filter(({ perSecond }) => perSecond === undefined);
   const byTime = await session.query<{ oid: number; column: string }>(BY_TIME);

@@ -60,11 +60,44 @@ interface TableRow {
 
 const asDate = (value: unknown) => (typeof value === 'string' ? new Date(value) : null);
 
+/** Tables that somebody has, or waits to have, for himself: to ask for their size, or for an expression, would wait as well. */
+const LOCKED = `ARRAY(SELECT coalesce(i.indrelid, t.oid, l.relation) FROM pg_locks l
+    LEFT JOIN pg_index i ON i.indexrelid = l.relation LEFT JOIN pg_class t ON t.reltoastrelid = l.relation
+   WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()
+     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
+const NOT_LOCKED = `${USER_SCHEMAS} AND c.oid <> ALL (${LOCKED})`;
+const LOCK_NOT_AVAILABLE = '55P03';
+const MOST_ATTEMPTS = 3;
+
 /**
  * Tables, partitioned tables, partitions and materialised views with their columns, keys, indexes, statistics and
  * activity, in a fixed number of statements however many tables there are. A table dropped meanwhile is left out.
+ *
+ * @param onLocked takes tables that are left out because they stayed locked for longer than the session waits
  */
-export async function readTables(session: Session): Promise<Table[]> {
+export async function readTables(
+  session: Session,
+  onLocked: (tables: readonly { schema: string; name: string }[]) => void = () => {},
+): Promise<Table[]> {
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      const among = attempt === 1 ? USER_SCHEMAS : NOT_LOCKED;
+      const askLocked =
+        attempt > 1 &&
+        session.query<{ schema: string; name: string }>(
+          `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.oid = ANY (${LOCKED}) AND ${USER_SCHEMAS} ORDER BY 1, 2`,
+        );
+      const [tables, locked] = await Promise.all([readAmong(session, among), askLocked]);
+      if (locked) onLocked(locked);
+      return tables;
+    } catch (error) {
+      if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE || attempt === MOST_ATTEMPTS) throw error;
+    }
+}
+
+/** @param among a condition on pg_class c and pg_namespace n */
+async function readAmong(session: Session, among: string): Promise<Table[]> {
   const askTables =
     session.query<TableRow>(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
          CASE WHEN c.relkind = 'p' THEN 'partitioned' WHEN c.relkind = 'm' THEN 'materialized view'
@@ -81,7 +114,7 @@ export async function readTables(session: Session): Promise<Table[]> {
            'lastAutovacuum', s.last_autovacuum, 'lastAnalyze', greatest(s.last_analyze, s.last_autoanalyze)) AS activity
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
-   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND ${USER_SCHEMAS}
+   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND ${among}
    ORDER BY n.nspname, c.relname`);
   const askColumns = session.query<{
     oid: number;
@@ -99,7 +132,7 @@ export async function readTables(session: Session): Promise<Table[]> {
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
       AND s.inherited = (c.relkind = 'p')
-   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
+   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm') AND ${among}
    GROUP BY a.attrelid`,
   );
   const askIndexes = session.query<{
@@ -133,7 +166,7 @@ export async function readTables(session: Session): Promise<Table[]> {
     LEFT JOIN (SELECT conindid, min(conname::text) FILTER (WHERE contype IN ('p', 'u', 'x')) AS backed,
                       json_agg(conname ORDER BY conname) FILTER (WHERE contype = 'f') AS referring
                  FROM pg_constraint WHERE conindid <> 0 GROUP BY conindid) AS o ON o.conindid = i.indexrelid
-   WHERE c.relkind IN ('r', 'p', 'm') AND ${USER_SCHEMAS}
+   WHERE c.relkind IN ('r', 'p', 'm') AND ${among}
    GROUP BY i.indrelid`);
   const askKeys = session.query<{
     oid: number;
@@ -153,7 +186,7 @@ export async function readTables(session: Session): Promise<Table[]> {
       JOIN pg_attribute a ON a.attrelid = o.conrelid AND a.attnum = k.attnum) AS names
     LEFT JOIN LATERAL (SELECT json_agg(a.attname ORDER BY k.at) AS list FROM unnest(o.confkey) WITH ORDINALITY AS k(attnum, at)
       JOIN pg_attribute a ON a.attrelid = o.confrelid AND a.attnum = k.attnum) AS referenced ON true
-   WHERE o.contype IN ('p', 'u', 'f') AND ${USER_SCHEMAS}
+   WHERE o.contype IN ('p', 'u', 'f') AND ${among}
    GROUP BY o.conrelid`,
   );
   // In one round trip.

@@ -108,7 +108,14 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
     const capabilities = await readCapabilities(session);
     const [counted, tables, settings] = await Promise.all([
       readStatements(session, capabilities),
-      readTables(session),
+      readTables(session, (locked) => {
+        for (const { schema, name } of locked)
+          blind.push({
+            check: 'lock-waits',
+            what: `the table ${schema}.${name}, which another session has for itself or waits for`,
+            remedy: 'Run the diagnosis again when that has ended; lock-waits says who holds it.',
+          });
+      }),
       readSettings(session),
     ]);
     const { statements } = counted;

@@ -50,9 +50,9 @@ export const queries: Record<string, Page> = {
   'lock-waits': {
     why: 'A waiting session holds a connection, so the pool may be exhausted.',
     measured:
-      'Five samples of `pg_stat_activity` and `pg_locks`: at least two waiting sessions in total, or one that waits for at least a second.',
+      'Five samples of `pg_stat_activity` and `pg_locks`: at least two waiting sessions in total, or one that waits for at least a second. The transactions that are waited for, and wait for nobody themselves, are among the evidence (`pg_blocking_pids()`).',
     wrong: 'It is only a snapshot; a migration that takes a short lock shows up as well.',
-    fix: 'Find the transaction that holds the lock, and what it does in the meantime: a call to another service does not belong in a transaction. Set `lock_timeout`.',
+    fix: 'Let the transaction that holds the lock end, or end it with `SELECT pg_terminate_backend(pid)`, which rolls it back. Then look at what it does in the meantime: a call to another service does not belong in a transaction. Set `lock_timeout`, and `idle_in_transaction_session_timeout`.',
   },
   'n-plus-one': {
     why: 'Each statement is a round trip while a connection is held; the time is spent on the network, not in the database.',
