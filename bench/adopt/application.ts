@@ -23,6 +23,16 @@ export interface Fault {
   table: string;
 }
 
+/** A transaction that somebody forgot, and that the application's statements wait for until its pool has no connection left. */
+export interface Blockade {
+  /** SQL of the transaction, which stays open. */
+  sql: string;
+  /** The table that it holds. */
+  table: string;
+  /** The summary of a statement that waits for it. */
+  statement: RegExp;
+}
+
 /** A published application that knows nothing of sqltrail. */
 export interface Application {
   /** As the command line has it. */
@@ -48,4 +58,5 @@ export interface Application {
   /** Where the query spans of each have to hang: an `http.route` with its method, or the name of a job's span. */
   roots: readonly { root: string; statement: RegExp }[];
   fault?: Fault;
+  blockade?: Blockade;
 }

@@ -1,5 +1,5 @@
 import type { TraceReading } from '../../console/details.ts';
-import type { DiagnosisReading } from '../../console/diagnosis.ts';
+import type { DiagnosisReading, FindingReading } from '../../console/diagnosis.ts';
 import type { Alert } from '../../console/sources/alertmanager.ts';
 import { planOf, queryTextOf, statementOf } from '../../console/traces/span.ts';
 import type { TraceSummary } from '../../console/traces/store.ts';
@@ -9,8 +9,51 @@ import type { Fault } from './application.ts';
 import type { Shown } from './shown.ts';
 import type { Observed } from './stack.ts';
 
+/** What was done and seen, each step timed. */
+export function stepsOf(say: (text: string) => void) {
+  const lines: Shown[] = [];
+  let since = performance.now();
+  return {
+    lines,
+    step(what: string, detail: string) {
+      const seconds = ((performance.now() - since) / 1_000).toFixed(0);
+      lines.push({ what, verdict: 'shown', detail: `after ${seconds} s: ${detail}` });
+      say(`${what} (${seconds} s): ${detail}`);
+      since = performance.now();
+    },
+  };
+}
+
 const matches = (labels: Record<string, string>, wanted: Record<string, string>) =>
   Object.entries(wanted).every(([name, value]) => labels[name] === value);
+
+/** The alert that is looked for, where it fires now. */
+export const firing = async (observed: Observed, { alert, labels }: Pick<Fault, 'alert' | 'labels'>) =>
+  (await observed.ask<Alert[]>('/api/alerts')).find(
+    (each) => each.name === alert && matches(each.labels, labels),
+  );
+
+/** The finding of a check on a table, of diagnoses that are asked for until it is there. */
+export async function findingOf(
+  observed: Observed,
+  { check, table }: Pick<Fault, 'check' | 'table'>,
+): Promise<FindingReading> {
+  const authorization = `Bearer ${await observed.token()}`;
+  return observed.until('the finding', async () => {
+    const reading = await observed.ask<DiagnosisReading>('/api/diagnosis');
+    const found = reading.last?.findings.find(
+      (each) => each.check === check && each.objects[0]?.table === table,
+    );
+    if (found) return found;
+    if (!reading.running)
+      await observed.ask('/api/diagnosis', {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: '{}',
+      });
+    return undefined;
+  });
+}
 
 /** From the fault to silence, as somebody goes who is paged: alert, trace, SQL, finding, fix. Each step is timed. */
 export async function incident(
@@ -18,25 +61,14 @@ export async function incident(
   observed: Observed,
   say: (text: string) => void,
 ): Promise<Shown[]> {
-  const lines: Shown[] = [];
-  let since = performance.now();
-  const step = (what: string, detail: string) => {
-    const seconds = ((performance.now() - since) / 1_000).toFixed(0);
-    lines.push({ what, verdict: 'shown', detail: `after ${seconds} s: ${detail}` });
-    say(`${what} (${seconds} s): ${detail}`);
-    since = performance.now();
-  };
-  const firing = async () =>
-    (await observed.ask<Alert[]>('/api/alerts')).find(
-      ({ name, labels }) => name === fault.alert && matches(labels, fault.labels),
-    );
-  const early = await firing();
+  const { lines, step } = stepsOf(say);
+  const early = await firing(observed, fault);
   if (early) throw new Error(`${fault.alert} fires before anything was planted: ${early.summary}`);
 
   const much = await observed.unlessEnded(onDatabase(observed.ownerUrl, (client) => fault.plant(client)));
   step('fault planted', `${fault.what}; ${much}`);
 
-  const alert = await observed.until(`the alert ${fault.alert}`, firing);
+  const alert = await observed.until(`the alert ${fault.alert}`, () => firing(observed, fault));
   step('alert', `${alert.name}: ${alert.summary}`);
 
   const summary = alert.labels['db_query_summary'] ?? '';
@@ -76,21 +108,7 @@ export async function incident(
     `${(queryTextOf(planned.span) ?? '').slice(0, 160)} took ${planned.span.durationMs.toFixed(0)} ms; the plan ${/Seq Scan/.test(planned.plan) ? 'scans the whole table' : 'scans no whole table'}`,
   );
 
-  const authorization = `Bearer ${await observed.token()}`;
-  const finding = await observed.until('the finding', async () => {
-    const reading = await observed.ask<DiagnosisReading>('/api/diagnosis');
-    const found = reading.last?.findings.find(
-      ({ check, objects }) => check === fault.check && objects[0]?.table === fault.table,
-    );
-    if (found) return found;
-    if (!reading.running)
-      await observed.ask('/api/diagnosis', {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
-        body: '{}',
-      });
-    return undefined;
-  });
+  const finding = await findingOf(observed, fault);
   step('finding', `${finding.id}, ${finding.severity}: ${finding.title}; fix: ${finding.sql.join('; ')}`);
 
   const applied = await observed.sqltrail([
@@ -106,7 +124,12 @@ export async function incident(
       .join('; '),
   );
 
-  await observed.until('silence', async () => (await firing()) === undefined, undefined, 1_800_000);
+  await observed.until(
+    'silence',
+    async () => (await firing(observed, fault)) === undefined,
+    undefined,
+    1_800_000,
+  );
   step('alert silent', fault.alert);
   return lines;
 }

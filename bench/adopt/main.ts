@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Application } from './application.ts';
+import { blockaded } from './blockade.ts';
 import { incident } from './incident.ts';
 import { install } from './install.ts';
 import { startLoad } from './load.ts';
@@ -21,12 +22,13 @@ const HELP = `node bench/adopt/main.ts <${NAMES}> [options]
 
 Installs an application that was not written for sqltrail from npm, at a fixed version, observes it as
 docs/your-service.md says, and prints what was shown: query spans and their parents, pools, every panel and KPI, and,
-for a fault that is planted in its database, the way from the alert to the fix and to silence.
+for faults that are planted in its database (an index that is gone, a transaction that was forgotten), the way from
+the alert to the cause, its end and silence.
 
   --window <duration>  of the rates, in sqltrail.yaml (as init writes it: 5m); 1m is five times as fast
   --clients <n>        that put load on it at a time (6)
   --seconds <n>        of load before anything is read (150, or three windows)
-  --no-fault           plants no fault
+  --no-fault           plants no faults
   --dir <directory>    for packages, which stay, and for the run (a directory in the system's temporary one)
   --help
 
@@ -86,7 +88,12 @@ async function show(
   const before = [...(await panels(observed)), ...(await kpis(observed))];
   for (const { what, verdict, detail } of [...shown, ...before].filter((line) => line.verdict !== 'shown'))
     say(`${verdict}: ${what}: ${detail}`);
-  const steps = fault && application.fault ? await incident(application.fault, observed, say) : [];
+  const steps = [
+    ...(fault && application.fault ? await incident(application.fault, observed, say) : []),
+    ...(fault && application.blockade
+      ? await blockaded(application, application.blockade, { observed, cleanup, say })
+      : []),
+  ];
   // What only an incident has is drawn by now.
   const after = steps.length > 0 ? [...(await panels(observed)), ...(await kpis(observed))] : [];
   const drawn = before.map((line) =>

@@ -115,4 +115,5 @@ export const unleash: Application = {
     check: 'missing-index',
     table: 'events',
   },
+  blockade: { sql: 'LOCK TABLE events', table: 'events', statement: /^(SELECT|INSERT) events/ },
 };

@@ -168,4 +168,5 @@ export const vendure: Application = {
     check: 'missing-index',
     table: 'order',
   },
+  blockade: { sql: 'LOCK TABLE "order"', table: 'order', statement: /^SELECT .*order/ },
 };
