@@ -9,6 +9,7 @@ import { mediumTermSchema } from '../fix/mediumTerm.ts';
 import { startConsole } from '../test/support/console.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { diagnosisOf, findingOf } from '../test/support/diagnosis.ts';
+import { clocks } from '../test/support/process.ts';
 import { emptyHistory, recordFindings, recordRun } from '../watch/history.ts';
 import { HistoryStore } from '../watch/store.ts';
 
@@ -27,7 +28,7 @@ async function connect(args: string[], env: Record<string, string> = {}) {
     command: process.execPath,
     args: ['--liftoff-only', path.join(ROOT, 'cli/main.ts'), 'mcp', ...args],
     cwd: dir,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', ...clocks, ...env },
     stderr: 'pipe',
   });
   const connected = new Client({ name: 'test', version: '1' });

@@ -10,6 +10,7 @@ import { OperationError } from '../lib/pg/errors.ts';
 import { createMigratedShop, type MigratedShop } from './support/migration.ts';
 import { isPgBouncerInstalled, type PgBouncer, pgBouncerNote, startPgBouncer } from './support/pgbouncer.ts';
 import { readers, writers } from './support/pooledTools.ts';
+import { clocks } from './support/process.ts';
 import { propertyRuns } from './support/property.ts';
 import { type Application, freshState, pooledStates, startApplication } from './support/serverConnections.ts';
 
@@ -102,6 +103,7 @@ describe.skipIf(!isPgBouncerInstalled).each([
         const child = fork(path.join(import.meta.dirname, 'support/toolAndDie.ts'), {
           env: {
             PATH: process.env['PATH'],
+            ...clocks,
             TEST_URL: url,
             TEST_TOOL: tool,
             ...(kill ? { TEST_KILL: kill } : {}),

@@ -32,7 +32,7 @@ const listed = (holders: readonly LockHolder[]) => holders.map(({ what }) => wha
  * Does `work`, a short transaction that takes locks, until it succeeds: when a lock is not free soon it lets go, because
  * whoever comes after it would wait behind it, and tries again later.
  *
- * Autovacuum gives way to whoever waits for it as long as `deadlock_timeout` (1 s by default), and a lock timeout that
+ * Autovacuum ends for whoever waits for it as long as `deadlock_timeout` (1 s by default), and a lock timeout that
  * spares the application is shorter. So VACUUM and ANALYZE are waited for without a lock, for as long as they take.
  *
  * @param work to be begun anew each time; rolls back what it leaves behind when it fails

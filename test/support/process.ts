@@ -14,7 +14,14 @@ export interface TestProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-/** A Node process of the project, started from the checkout on the sample shop, with nothing of this process's environment but PATH and what Node has compiled. */
+/** What makes the clocks of a process show another date (test/dates.ts), for its own processes. */
+const CLOCKS = /^(FAKETIME|LD_PRELOAD$|TZ$)/;
+export const clocks = Object.fromEntries(Object.entries(process.env).filter(([name]) => CLOCKS.test(name)));
+
+/**
+ * A Node process of the project, started from the checkout on the sample shop, with nothing of this process's environment
+ * but PATH, its clocks and what Node has compiled.
+ */
 export function startNode(
   args: string[],
   env: Record<string, string>,
@@ -26,6 +33,7 @@ export function startNode(
       PATH: process.env['PATH'] ?? '',
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
       SQLTRAIL_CONFIG: 'sample-shop/sqltrail.yaml',
+      ...clocks,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
