@@ -44,6 +44,8 @@ export async function blockaded(
   step('finding', `lock-waits: ${title}; fix: ${fix?.summary}`);
 
   await onDatabase(observed.ownerUrl, (client) => client.query(end));
+  // So many clients are too many for the pool also without it.
+  await load.stop();
   step('the session ended', end);
   await observed.until('silence', async () => (await firing(observed, alert)) === undefined);
   step('alert silent', alert.alert);
@@ -63,6 +65,5 @@ export async function blockaded(
     'trace of who waited',
     `${waited.traceId}: ${(queryTextOf(waited.span) ?? '').slice(0, 160)} waited ${(waited.span.durationMs / 1_000).toFixed(0)} s`,
   );
-  await load.stop();
   return lines;
 }
