@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { briefly } from '../lib/pg/briefly.ts';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
-import { processIdOf } from '../lib/pg/pooler.ts';
 import { type ArchiveOptions, archivalOf, chosen } from './archival.ts';
 import { dropSegment, exportSegment } from './export.ts';
 import { isFatal } from './failure.ts';
@@ -71,22 +70,17 @@ async function inShort(
 ): Promise<void> {
   const delays = briefly(
     {
+      client,
       url,
-      pid: processIdOf(client),
       what,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
       attempts: ATTEMPTS,
       pauseMs: (attempt) => 100 + Math.random() * 100 * attempt,
     },
     async () => {
-      try {
-        await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-        await work();
-        await client.query('COMMIT');
-      } catch (error) {
-        await client.query('ROLLBACK').catch(() => {});
-        throw error;
-      }
+      await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      await work();
+      await client.query('COMMIT');
     },
   );
   for await (const _ of delays);

@@ -289,23 +289,27 @@ const loads: [name: string, type: 'module' | 'commonjs', text: string][] = [
   ['import in CommonJS', 'commonjs', inFunction(`const { Pool } = (await import('pg')).default; ${POOL}`)],
 ];
 
+/** What a script says and the spans that it sends, until it ends. */
+async function runScript(directory: string, type: string, text: string, node = process.execPath) {
+  const collector = await startCollector();
+  const { stdout } = await run(node, [...IMPORT, `--input-type=${type}`, '-e', text], {
+    cwd: directory,
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      DATABASE_URL: server.url(),
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_PROMETHEUS_PORT: '0',
+    },
+  });
+  collector.close();
+  return { stdout, spans: collector.spans };
+}
+
 describe.each(['Node 22', `Node ${process.versions.node.split('.')[0]}`])('%s', (version) => {
   it.each(loads)('pg by %s: a statement has one span', async (_name, type, text) => {
     const directory = await install('plain');
-    const collector = await startCollector();
-    await run(nodes[version] as string, [...IMPORT, `--input-type=${type}`, '-e', text], {
-      cwd: directory,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        DATABASE_URL: server.url(),
-        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-        OTEL_EXPORTER_PROMETHEUS_PORT: '0',
-      },
-    });
-    collector.close();
-    expect(collector.spans.map(({ attributes }) => attributes['db.query.text'])).toEqual([
-      'SELECT $1 AS loaded',
-    ]);
+    const { spans } = await runScript(directory, type, text, nodes[version]);
+    expect(spans.map(({ attributes }) => attributes['db.query.text'])).toEqual(['SELECT $1 AS loaded']);
   });
 });
 
@@ -338,20 +342,10 @@ describe.each(['graphql15', 'graphql16', 'graphql17'] as const)('%s', (installat
     ],
   ])('%s: the operation is in the route of the request and of its statement', async (type, text) => {
     const directory = await install(installation);
-    const collector = await startCollector();
-    const { stdout } = await run(process.execPath, [...IMPORT, `--input-type=${type}`, '-e', text], {
-      cwd: directory,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        DATABASE_URL: server.url(),
-        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-        OTEL_EXPORTER_PROMETHEUS_PORT: '0',
-      },
-    });
-    collector.close();
+    const { stdout, spans } = await runScript(directory, type, text);
     expect(JSON.parse(stdout)).toEqual({ data: { thing: 'first' } });
     const route = '/graphql query First';
-    expect(collector.spans.map(({ name, attributes }) => [name, attributes['http.route']])).toEqual(
+    expect(spans.map(({ name, attributes }) => [name, attributes['http.route']])).toEqual(
       expect.arrayContaining([
         [`GET ${route}`, route],
         ['SELECT things', route],

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { briefly } from '../lib/pg/briefly.ts';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
-import { processIdOf } from '../lib/pg/pooler.ts';
 import type { Phase, Reached } from './mapping.ts';
 import type { ConcurrentIndex, Migration, MigrationOptions, Progress, Running, Step } from './migration.ts';
 import { type DoneStep, journal, markDone, markUndone, type Undo } from './state.ts';
@@ -87,22 +86,15 @@ export class Run implements Running {
     const { client, options } = this;
     const delays = briefly(
       {
+        client,
         url: options.url,
-        pid: processIdOf(client),
         what: `${phase}, ${step}`,
         lockTimeoutMs: LOCK_TIMEOUT_MS,
         attempts: ATTEMPTS,
         pauseMs: (attempt) => 100 + Math.random() * Math.min(1_500, 150 * attempt),
         signal: options.signal,
       },
-      async () => {
-        try {
-          await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};\n${sql};\nCOMMIT`);
-        } catch (error) {
-          await client.query('ROLLBACK');
-          throw error;
-        }
-      },
+      () => client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};\n${sql};\nCOMMIT`),
     );
     for await (const delay of delays) yield { phase, step, ...delay };
   }

@@ -1,10 +1,9 @@
 import pg from 'pg';
-import type { TraceReading } from '../../console/details.ts';
 import { queryTextOf, statementOf } from '../../console/traces/span.ts';
-import type { TraceSummary } from '../../console/traces/store.ts';
+import { processIdOf } from '../../lib/pg/pooler.ts';
 import { onDatabase } from '../onDatabase.ts';
 import type { Application, Blockade } from './application.ts';
-import { findingOf, firing, stepsOf } from './incident.ts';
+import { findingOf, firing, firstTrace, stepsOf } from './incident.ts';
 import { startLoad } from './load.ts';
 import type { Cleanup } from './processes.ts';
 import type { Shown } from './shown.ts';
@@ -28,7 +27,6 @@ export async function blockaded(
   holder.on('error', () => {});
   await holder.connect();
   cleanup.add(() => holder.end());
-  const { rows } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   await holder.query(`BEGIN; ${sql}`);
   const load = startLoad(work(observed.surroundings), CLIENTS, pauseMs);
   cleanup.add(() => load.stop());
@@ -39,8 +37,10 @@ export async function blockaded(
 
   const { title, fix } = await findingOf(observed, { check: 'lock-waits', table });
   const end = /SELECT pg_terminate_backend\(\d+\)/.exec(fix?.summary ?? '')?.[0];
-  if (end !== `SELECT pg_terminate_backend(${rows[0]?.pid})`)
-    throw new Error(`the finding does not name the session ${rows[0]?.pid}: ${title}; ${fix?.summary}`);
+  if (end !== `SELECT pg_terminate_backend(${processIdOf(holder)})`)
+    throw new Error(
+      `the finding does not name the session ${processIdOf(holder)}: ${title}; ${fix?.summary}`,
+    );
   step('finding', `lock-waits: ${title}; fix: ${fix?.summary}`);
 
   await onDatabase(observed.ownerUrl, (client) => client.query(end));
@@ -50,17 +50,14 @@ export async function blockaded(
   await observed.until('silence', async () => (await firing(observed, alert)) === undefined);
   step('alert silent', alert.alert);
 
-  const waited = await observed.until('a trace of who waited', async () => {
-    const slow = await observed.ask<TraceSummary[]>(`/api/traces?minDurationMs=${WAITED_MS}&limit=200`);
-    for (const { traceId } of slow) {
-      const trace = await observed.ask<TraceReading>(`/api/traces/${traceId}`);
-      const span = trace.spans.find(
+  const waited = await observed.until('a trace of who waited', () =>
+    firstTrace(observed, `minDurationMs=${WAITED_MS}`, ({ traceId, spans }) => {
+      const span = spans.find(
         (each) => statement.test(statementOf(each) ?? '') && each.durationMs >= WAITED_MS,
       );
-      if (span) return { traceId, span };
-    }
-    return undefined;
-  });
+      return span && { traceId, span };
+    }),
+  );
   step(
     'trace of who waited',
     `${waited.traceId}: ${(queryTextOf(waited.span) ?? '').slice(0, 160)} waited ${(waited.span.durationMs / 1_000).toFixed(0)} s`,

@@ -55,6 +55,19 @@ export async function findingOf(
   });
 }
 
+/** The first one found among the traces that the console gives for a query. */
+export async function firstTrace<T>(
+  observed: Observed,
+  query: string,
+  find: (trace: TraceReading) => T | undefined,
+): Promise<T | undefined> {
+  for (const { traceId } of await observed.ask<TraceSummary[]>(`/api/traces?${query}&limit=200`)) {
+    const found = find(await observed.ask<TraceReading>(`/api/traces/${traceId}`));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** From the fault to silence, as somebody goes who is paged: alert, trace, SQL, finding, fix. Each step is timed. */
 export async function incident(
   fault: Fault,
@@ -89,20 +102,16 @@ export async function incident(
   });
   step('alert → trace', `exemplar of ${exemplar.value.toFixed(2)} s leads to ${exemplar.trace.traceId}`);
 
-  const planned = await observed.until('a trace with the plan of the statement', async () => {
-    const slow = await observed.ask<TraceSummary[]>(
-      `/api/traces?statement=${encodeURIComponent(summary)}&route=${encodeURIComponent(route)}&minDurationMs=250&limit=200`,
-    );
-    for (const { traceId } of slow) {
-      const trace = await observed.ask<TraceReading>(`/api/traces/${traceId}`);
-      const span = trace.spans.find(
+  const slow = `statement=${encodeURIComponent(summary)}&route=${encodeURIComponent(route)}&minDurationMs=250`;
+  const planned = await observed.until('a trace with the plan of the statement', () =>
+    firstTrace(observed, slow, ({ traceId, spans }) => {
+      const span = spans.find(
         (candidate) => statementOf(candidate) === summary && candidate.durationMs > 250,
       );
-      const plan = trace.spans.find((each) => each.parentSpanId === span?.spanId && planOf(each) !== null);
-      if (span && plan) return { traceId, span, plan: planOf(plan) ?? '' };
-    }
-    return undefined;
-  });
+      const plan = spans.find((each) => each.parentSpanId === span?.spanId && planOf(each) !== null);
+      return span && plan && { traceId, span, plan: planOf(plan) ?? '' };
+    }),
+  );
   step(
     'trace → SQL and plan',
     `${(queryTextOf(planned.span) ?? '').slice(0, 160)} took ${planned.span.durationMs.toFixed(0)} ms; the plan ${/Seq Scan/.test(planned.plan) ? 'scans the whole table' : 'scans no whole table'}`,

@@ -56,19 +56,13 @@ async function addColumn({ url = database.url, attempts = 3, onDelay, ...rest }:
   const client = await connected('migration', url);
   const delays: Delay[] = [];
   const options = {
-    ...{ url, pid: processIdOf(client), what: 'the column', lockTimeoutMs: LOCK_TIMEOUT_MS, attempts },
+    ...{ client, url, what: 'the column', lockTimeoutMs: LOCK_TIMEOUT_MS, attempts },
     ...{ pauseMs: () => 10, ...rest },
   };
-  const work = async () => {
-    try {
-      await client.query(
-        `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; ALTER TABLE orders ADD COLUMN extra int; COMMIT`,
-      );
-    } catch (error) {
-      await client.query('ROLLBACK');
-      throw error;
-    }
-  };
+  const work = () =>
+    client.query(
+      `BEGIN; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; ALTER TABLE orders ADD COLUMN extra int; COMMIT`,
+    );
   for await (const delay of briefly(options, work)) {
     delays.push(delay);
     await onDelay?.(delay);

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
 import { isTransient, OperationError } from './errors.ts';
 import { type LockHolder, LockHolders } from './lockHolders.ts';
+import { processIdOf } from './pooler.ts';
 
 export interface BrieflyOptions {
+  /** The session that works, and where it is connected to. */
+  client: pg.Client;
   url: string;
-  /** Number of the session that works, as the server has it. */
-  pid: number;
   /** What is done, as the subject of an error. */
   what: string;
   /** What `work` sets `lock_timeout` to, milliseconds. */
@@ -35,12 +37,21 @@ const listed = (holders: readonly LockHolder[]) => holders.map(({ what }) => wha
  * Autovacuum ends for whoever waits for it as long as `deadlock_timeout` (1 s by default), and a lock timeout that
  * spares the application is shorter. So VACUUM and ANALYZE are waited for without a lock, for as long as they take.
  *
- * @param work to be begun anew each time; rolls back what it leaves behind when it fails
+ * @param work the whole transaction, anew each time; what a failure leaves open is rolled back
  * @throws OperationError when the lock was not free within all attempts, with whoever held it; what `work` throws besides
  */
 export async function* briefly(options: BrieflyOptions, work: () => Promise<unknown>): AsyncGenerator<Delay> {
-  const { url, pid, what, lockTimeoutMs, attempts, pauseMs, maxUpkeepMs = MAX_UPKEEP_MS, signal } = options;
-  const watcher = new LockHolders(url, pid);
+  const {
+    client,
+    url,
+    what,
+    lockTimeoutMs,
+    attempts,
+    pauseMs,
+    maxUpkeepMs = MAX_UPKEEP_MS,
+    signal,
+  } = options;
+  const watcher = new LockHolders(url, processIdOf(client));
   let holders: LockHolder[] = [];
   try {
     for (let attempt = 1; ; ) {
@@ -54,6 +65,7 @@ export async function* briefly(options: BrieflyOptions, work: () => Promise<unkn
         await working;
         return;
       } catch (error) {
+        await client.query('ROLLBACK').catch(() => {});
         if (!isTransient(error)) throw error;
         if (holders.some(({ upkeep }) => upkeep)) {
           yield* untilUpkeepEnds(watcher, holders, { what, maxUpkeepMs, signal });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterEach, expect, it } from 'vitest';
+import { processIdOf } from '../../../lib/pg/pooler.ts';
 import { waitFor } from '../../../lib/waitFor.ts';
 import { databaseFor } from '../../../test/support/database.ts';
 import { PATIENCE_MS } from '../../../test/support/patience.ts';
@@ -19,8 +20,7 @@ async function sessions(...all: [application: string, sql: string][]): Promise<n
     const client = new pg.Client({ connectionString: database.url, application_name: application });
     client.on('error', () => {});
     await client.connect();
-    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    const pid = rows[0]?.pid ?? 0;
+    const pid = processIdOf(client);
     pids.push(pid);
     const running = client.query(`BEGIN; ${sql}`).catch(() => {});
     ends.push(async () => {

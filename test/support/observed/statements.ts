@@ -6,6 +6,7 @@ import pg from 'pg';
 import copy from 'pg-copy-streams';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
+import { processIdOf } from '../../../lib/pg/pooler.ts';
 
 /**
  * Gives a client statements in every way there is, each within a span of its own, and prints what came of it. What is
@@ -239,9 +240,7 @@ if (import.meta.main) {
   await ended.connect();
   // Its error may come before the answer to who ended it.
   const failed = within('ended', () => ended.query('SELECT pg_sleep(30)')).catch((error) => error);
-  await pool.query('SELECT pg_terminate_backend($1)', [
-    (ended as unknown as { processID: number }).processID,
-  ]);
+  await pool.query('SELECT pg_terminate_backend($1)', [processIdOf(ended)]);
   outcome('ended', undefined, await failed);
   const closed = new pg.Client({ connectionString });
   await closed.connect();
