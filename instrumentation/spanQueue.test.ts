@@ -62,11 +62,12 @@ it('a burst while the collector hangs: memory is bounded, each span kept or coun
   const tracer = new TracerProvider({ spanProcessors: [queue] }).getTracer('test');
   let important = 0;
   for (let at = 0; at < BURST; at += 1) {
-    const span = tracer.startSpan('SELECT item', { startTime: 0 });
+    // Seconds and nanoseconds: a number is taken for performance.now() or for the date, by how old the process is.
+    const span = tracer.startSpan('SELECT item', { startTime: [0, 0] });
     if (at % 100 === 7) span.setStatus({ code: SpanStatusCode.ERROR });
     const slow = at % 100 === 70;
     if (at % 100 === 7 || slow) important += 1;
-    span.end(slow ? 250 : 249);
+    span.end([0, (slow ? 250 : 249) * 1e6]);
   }
   exporter.goOn();
   await queue.forceFlush();
