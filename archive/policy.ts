@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { isNode, LineCounter, parseDocument } from 'yaml';
+import { isNode } from 'yaml';
 import { z } from 'zod';
 import { OperationError } from '../lib/pg/errors.ts';
+import { readYaml } from '../lib/yaml.ts';
 import { parseName } from './names.ts';
 
 const identifier = z.string().min(1).max(63);
@@ -84,7 +85,7 @@ const policy = z
 export type ArchivePolicy = z.infer<typeof policy>;
 export type ArchiveUnit = ArchivePolicy['units'][number];
 
-/** @throws OperationError naming the file, the line and the field */
+/** @throws OperationError or ConfigurationError naming the file, the line and the field */
 export async function readPolicy(file: string): Promise<ArchivePolicy> {
   let text: string;
   try {
@@ -95,31 +96,15 @@ export async function readPolicy(file: string): Promise<ArchivePolicy> {
       { cause: error },
     );
   }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [fault] = document.errors;
-  if (fault)
-    throw new OperationError(
-      `${file}:${fault.linePos?.[0].line ?? 1}: this is not YAML: ${fault.message.split('\n')[0]}`,
-      { cause: fault },
-    );
+  const { document, values, lineAt } = readYaml(text, file);
   const lineOf = (at: readonly PropertyKey[]): number => {
     for (let length = at.length; length > 0; length -= 1) {
       const found = document.getIn(at.slice(0, length), true);
-      if (isNode(found) && found.range) return lines.linePos(found.range[0]).line;
+      if (isNode(found) && found.range) return lineAt(found.range[0]);
     }
     return 1;
   };
-  let given: unknown;
-  try {
-    given = document.toJS();
-  } catch (error) {
-    // Aliases that multiply without end.
-    throw new OperationError(`${file}: this cannot be read as YAML: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const read = policy.safeParse(given);
+  const read = policy.safeParse(values);
   if (!read.success)
     throw new OperationError(
       read.error.issues

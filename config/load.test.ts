@@ -73,6 +73,7 @@ describe('a configuration', () => {
       'that Alertmanager does not know',
     ],
     ['no YAML', 'version: 1\nservices: [\n', 'this is not YAML'],
+    ['an alias of nothing', 'version: 1\nservices: *all\n', 'sqltrail.yaml:2: this is not YAML'],
     ['nothing', '', ':1: '],
     ['a list', '- 1\n', ':1: '],
     [
@@ -98,7 +99,10 @@ describe('a configuration', () => {
       fc.property(
         fc.constantFrom(...sources),
         fc.nat(),
-        fc.oneof(fc.string(), fc.constantFrom('', '  x: 1', '- a', '{', 'null: null', '&a *a', '<<: {}')),
+        fc.oneof(
+          fc.string(),
+          fc.constantFrom('', '  x: 1', '- a', '{', 'null: null', '&a *a', 'x: *a', '<<: {}'),
+        ),
         (lines, at, text) => {
           const mangled = lines.with(at % lines.length, text).join('\n');
           const found = complaint(mangled);

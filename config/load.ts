@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
+import { isMap } from 'yaml';
 import { z } from 'zod';
 import { ConfigurationError, errorCode } from '../lib/errors.ts';
+import { readYaml, type YamlText } from '../lib/yaml.ts';
 import { answersRequests, type Config, configSchema, secondsOf } from './schema.ts';
 
 type Path = readonly (string | number)[];
@@ -38,17 +39,17 @@ function exampleAt(path: Path): string {
 }
 
 /** Finds where in the text something stands; the nearest thing around it where it is missing. */
-function lineFinder(document: Document, lines: LineCounter) {
+function lineFinder({ document, lineAt }: YamlText) {
   return (at: Path, key?: string): number => {
     for (let length = at.length; length >= 0; length--) {
       const node: unknown = length === 0 ? document.contents : document.getIn(at.slice(0, length), true);
       if (isMap(node) && key !== undefined && length === at.length) {
         const pair = node.items.find(({ key: given }) => String(given) === key);
         const range = (pair?.key as { range?: [number] } | undefined)?.range;
-        if (range) return lines.linePos(range[0]).line;
+        if (range) return lineAt(range[0]);
       }
       const range = (node as { range?: [number] } | null | undefined)?.range;
-      if (range) return lines.linePos(range[0]).line;
+      if (range) return lineAt(range[0]);
     }
     return 1;
   };
@@ -157,14 +158,8 @@ export const whereIs = (config: Config, at: Path): string => finders.get(config)
 
 /** @throws ConfigurationError that names the line of each fault and gives an example */
 export function parseConfig(text: string, file: string): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [broken] = document.errors;
-  if (broken)
-    throw new ConfigurationError(
-      `${file}:${broken.linePos?.[0].line ?? 1}: this is not YAML: ${broken.message.split('\n')[0]}`,
-    );
-  const lineOf = lineFinder(document, lines);
+  const written = readYaml(text, file);
+  const lineOf = lineFinder(written);
   const refuse = (faults: Fault[]) =>
     new ConfigurationError(
       faults
@@ -174,7 +169,7 @@ export function parseConfig(text: string, file: string): Config {
         })
         .join('\n'),
     );
-  const parsed = configSchema.safeParse(document.toJS() ?? {});
+  const parsed = configSchema.safeParse(written.values ?? {});
   if (!parsed.success) throw refuse(faultsOfShape(parsed.error));
   const faults = faultsOfReference(parsed.data);
   if (faults.length > 0) throw refuse(faults);

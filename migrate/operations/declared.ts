@@ -1,6 +1,7 @@
-import { parseDocument, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ConfigurationError } from '../../lib/errors.ts';
+import { readYaml } from '../../lib/yaml.ts';
 
 const name = z.string().min(1);
 
@@ -82,11 +83,8 @@ export const writeYaml = (declared: object): string =>
 
 /** @param file its name, for messages @throws ConfigurationError naming what is wrong and where */
 export function readAs<T>(schema: (document: unknown) => z.ZodType<T>, text: string, file: string): T {
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error) throw new ConfigurationError(`${file} is not YAML: ${error.message}`);
-  const content: unknown = document.toJS();
-  const result = schema(content).safeParse(content);
+  const { values } = readYaml(text, file);
+  const result = schema(values).safeParse(values);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new ConfigurationError(
