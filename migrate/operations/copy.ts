@@ -43,8 +43,9 @@ export function copyRows(
 
 /**
  * Copies the rows block by block, whatever their key is, up to the block that was the last one when it began: rows
- * that come or change later are brought by the triggers. The rows of a batch are held FOR SHARE, so that what is
- * copied is what they say until the copy can be seen. Rows that the new table may not hold are put there by a function of
+ * that come or change later are brought by the triggers. The rows of a batch are held FOR SHARE, all of them before
+ * anything is done with one, so that what is copied is what they say until the copy can be seen, and no batch comes to
+ * wait for a row while somebody has long been waiting for one that it holds. Rows that the new table may not hold are put there by a function of
  * the plan, which notes those. A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) has
  * another file, and is read again from its beginning.
  */
@@ -72,10 +73,12 @@ export async function* copyBlocks(
     const started = performance.now();
     const end = BigInt(cursor.reached) + BigInt(size);
     const reached = String(end < BigInt(cursor.upper) ? end : BigInt(cursor.upper));
-    const { rows: said, rowCount } = await client.query<{ units?: number }>(sql, [
-      `(${cursor.reached},0)`,
-      `(${reached},0)`,
-    ]);
+    const places = [`(${cursor.reached},0)`, `(${reached},0)`];
+    await client.query(
+      `SELECT count(*) FROM (SELECT FROM ONLY ${from} WHERE ctid >= $1::tid AND ctid < $2::tid FOR SHARE) AS held`,
+      places,
+    );
+    const { rows: said, rowCount } = await client.query<{ units?: number }>(sql, places);
     const units = await advanceCursor(
       client,
       { migration: name, table: cursor.file },

@@ -110,6 +110,23 @@ export interface Cutover {
 const locks = (tables: readonly string[]) =>
   [...new Set(tables)].map((table) => `LOCK TABLE ONLY ${table} IN ACCESS EXCLUSIVE MODE;`);
 
+/**
+ * Views come first: who uses the table through one has locked that before it waits for the table, and the cutover would
+ * hold the table and wait for the view. LOCK TABLE of a view would lock all tables that it reads; a change of its owner
+ * to the same one locks it alone.
+ */
+const locksOfViews = ({ views }: TableDescription) =>
+  views.length === 0
+    ? []
+    : [
+        `DO $sqltrail$ DECLARE v record; BEGIN
+  FOR v IN SELECT oid::regclass AS view, relowner::regrole AS owner FROM pg_class
+    WHERE oid = ANY (ARRAY[${views.map((view) => `to_regclass(${literal(id(view.schema, view.name))})`).join(', ')}]) LOOP
+    EXECUTE format('ALTER VIEW %s OWNER TO %s', v.view, v.owner);
+  END LOOP;
+END $sqltrail$;`,
+      ];
+
 const sequenceNames = (layout: Layout) => (name: string) =>
   layout.sequences.get(name) ?? { newName: name, oldName: name };
 
@@ -118,6 +135,7 @@ export function cutoverSql(d: TableDescription, layout: Layout, cutover: Cutover
   const { kept, definition, there = [] } = cutover;
   const { table, old, fresh } = layout;
   return [
+    ...locksOfViews(d),
     ...locks([table, fresh, ...d.incoming.map(incomingTable)]),
     unchanged(d, definition),
     ...noConflicts(layout.forward),
@@ -143,6 +161,7 @@ export function cutoverSql(d: TableDescription, layout: Layout, cutover: Cutover
 export function cutoverBack(d: TableDescription, layout: Layout, { kept, back = [] }: Cutover): string {
   const { table, old, fresh } = layout;
   return [
+    ...locksOfViews(d),
     ...locks([table, old, ...d.incoming.map(incomingTable)]),
     ...noConflicts(layout.reverse),
     noSyncTriggers(layout.reverse),

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../../lib/waitFor.ts';
 import { databaseFor } from '../../test/support/database.ts';
 import { goOnAfterKills } from '../../test/support/killedRuns.ts';
-import { type Operated, onHostile } from '../../test/support/operated.ts';
+import { type Operated, onHostile, retyped } from '../../test/support/operated.ts';
 import { differing, HOSTILE, hostileTables } from '../../test/support/operationCase.ts';
 import { PATIENCE_MS } from '../../test/support/patience.ts';
 import { writersOn } from '../../test/support/writers.ts';
@@ -138,6 +138,36 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     expect(await Promise.all(letGo)).toEqual(seen.map(() => null));
   });
 
+  it('the cutover holds no lock on the table while it waits for who uses a view', async () => {
+    const it = await plan(database.url);
+    const reader = new pg.Client(database.url);
+    await reader.connect();
+    const heldMeanwhile = async (cutover: () => Promise<void>) => {
+      // Locks the view alone, as whoever reads it has before the table is locked.
+      await reader.query(`BEGIN; COMMENT ON VIEW "Лавка".happy IS NULL`);
+      const done = cutover();
+      const { held } = await waitFor(
+        'the cutover to wait for the view',
+        async () =>
+          (
+            await database.client.query<{ held: string[] }>(
+              `SELECT coalesce(array_agg(held.relation::regclass::text) FILTER (WHERE held.granted AND held.mode ~ 'Exclusive'), '{}') AS held
+                 FROM pg_locks AS waits JOIN pg_locks AS held USING (pid)
+                WHERE NOT waits.granted AND waits.relation = '"Лавка".happy'::regclass GROUP BY pid`,
+            )
+          ).rows[0],
+        { deadlineMs: PATIENCE_MS, everyMs: 20 },
+      );
+      await reader.query('ROLLBACK');
+      await done;
+      return held;
+    };
+    await it.run('verify');
+    expect(await heldMeanwhile(() => it.run('cutover-writes'))).not.toContain(HOSTILE);
+    expect(await heldMeanwhile(() => it.back('verify'))).not.toContain(HOSTILE);
+    await reader.end();
+  });
+
   it('a row that is being changed is not copied as it was', async () => {
     const it = await plan(database.url);
     await it.run('dual-write');
@@ -167,4 +197,36 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
       (await database.client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows,
     ).toEqual([]);
   });
+});
+
+it('a batch holds all of its rows before it does anything with one', async () => {
+  await database.client.query(
+    `CREATE TABLE days (id int PRIMARY KEY, day text NOT NULL);
+     INSERT INTO days SELECT i, '2026-01-01' FROM generate_series(1, 200) AS i;
+     CREATE TABLE slowness AS SELECT 0 AS seconds;
+     CREATE FUNCTION slowly(text) RETURNS date IMMUTABLE LANGUAGE plpgsql AS
+       $$ BEGIN PERFORM pg_sleep(seconds) FROM public.slowness; RETURN $1::date; END $$`,
+  );
+  const it = await retyped(database.url, 'days.day', 'date', {
+    using: 'public.slowly(day)',
+    back: 'day::text',
+  });
+  await it.run('dual-write');
+  await database.client.query('UPDATE slowness SET seconds = 600');
+  const copying = it.run('backfill').catch((error: Error) => error);
+  const pid = await waitFor(
+    'the first row to be copied',
+    async () =>
+      (
+        await database.client.query<{ pid: number }>(
+          "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+        )
+      ).rows[0]?.pid,
+    { deadlineMs: PATIENCE_MS, everyMs: 20 },
+  );
+  await expect(
+    database.client.query('SELECT FROM days WHERE id = 200 FOR UPDATE NOWAIT'),
+  ).rejects.toMatchObject({ code: '55P03' });
+  await database.client.query('SELECT pg_terminate_backend($1)', [pid]);
+  expect(await copying).toBeInstanceOf(Error);
 });
