@@ -38,6 +38,12 @@ export function describeTarget(url: string): string {
   }
 }
 
+/**
+ * Servers from 14 on look while a statement runs whether its client is still there. Otherwise a command that was killed
+ * leaves a session that goes on with its statement, an index of an hour maybe, and the next run cannot begin.
+ */
+const NOTICE_LOSS = `SELECT set_config(name, '2s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'`;
+
 async function connected<Client extends pg.Client>(client: Client): Promise<Client> {
   // What runs on it is told; without a listener the driver would end the process.
   client.on('error', () => {});
@@ -69,6 +75,10 @@ export async function openDirect({
         `${what} needs a connection of its own, and this one goes through a connection pooler (such as PgBouncer): locks and timeouts would stay behind on a connection that the application gets next. Nothing was changed. Give the URL of the Postgres server itself, which usually listens on port 5432.`,
       );
     await client.query(`SET application_name = ${pg.escapeLiteral(applicationName)}`);
+    await client.query(NOTICE_LOSS).catch((error: { code?: string }) => {
+      // The server's system cannot tell it.
+      if (error.code !== '22023') throw error;
+    });
     return client;
   } catch (error) {
     await client.end().catch(() => {});
