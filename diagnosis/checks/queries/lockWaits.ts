@@ -3,20 +3,25 @@ import type { Check } from '../../check.ts';
 const SAMPLES = 5;
 const MAX_HOLDERS = 3;
 
-/** Sessions that wait for a lock, with the table where that can be told: of a row's lock by the lock on its place in the queue. */
-const WAITING = `SELECT a.pid, max(ARRAY[n.nspname::text, c.relname::text]) AS relation, max(extract(epoch FROM clock_timestamp() - a.query_start)) AS seconds
+/**
+ * Sessions that wait for a lock, with the table where that can be told: of a row's lock by the lock on its place in the
+ * queue. By pg_locks, as the wait event is null for a moment whenever a waiter wakes to look for a deadlock.
+ */
+const WAITING = `SELECT a.pid, max(ARRAY[n.nspname::text, c.relname::text]) FILTER (WHERE c.oid IS NOT NULL) AS relation,
+        max(extract(epoch FROM clock_timestamp() - a.query_start)) AS seconds
    FROM pg_stat_activity a
-   LEFT JOIN pg_locks l ON l.pid = a.pid AND l.locktype IN ('tuple', 'relation') AND l.database IS NOT NULL
-     AND (NOT l.granted OR l.locktype = 'tuple')
+   JOIN pg_locks l ON l.pid = a.pid
    LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON c.oid = l.relation
-  WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND a.pid <> pg_backend_pid()
-  GROUP BY a.pid`;
+     AND l.locktype IN ('tuple', 'relation') AND l.database IS NOT NULL AND (NOT l.granted OR l.locktype = 'tuple')
+  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+  GROUP BY a.pid HAVING NOT bool_and(l.granted)`;
 
 /** Who waits for nobody, and is waited for. */
 const HOLDERS = `SELECT w.relation, h.pid, coalesce(nullif(h.application_name, ''), h.usename::text, 'a session') AS application,
         coalesce(h.state, '') AS state, extract(epoch FROM clock_timestamp() - h.xact_start)::float8 AS seconds
    FROM (${WAITING}) AS w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b (pid)
-   JOIN pg_stat_activity AS h ON h.pid = b.pid AND h.wait_event_type IS DISTINCT FROM 'Lock'
+   JOIN pg_stat_activity AS h ON h.pid = b.pid
+  WHERE NOT EXISTS (SELECT FROM pg_locks AS l WHERE l.pid = h.pid AND NOT l.granted)
   GROUP BY 1, 2, 3, 4, 5`;
 
 /** Schema and name. */
@@ -82,14 +87,14 @@ export const check: Check = {
             label: `waiting sessions in ${SAMPLES} samples`,
             value: seen,
             unit: '1',
-            how: "SELECT * FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+            how: 'SELECT * FROM pg_locks WHERE NOT granted',
           },
           ...held.map(({ pid, application, state, seconds }) => ({
             label: `age of the transaction of ${application} (pid ${pid}${state ? `, ${state}` : ''})`,
             ...(seconds === null
               ? { value: 'not known to this role' }
               : { value: Math.round(seconds), unit: 's' }),
-            how: "SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+            how: 'SELECT pid, pg_blocking_pids(pid) FROM pg_locks WHERE NOT granted',
           })),
         ],
         cost: { msPerSecond: (seen / SAMPLES) * 1000 },
