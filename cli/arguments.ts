@@ -9,3 +9,11 @@ export const wholeNumber =
       throw new InvalidArgumentError(`Give a whole number of ${least} or more.`);
     return value;
   };
+
+/** Parses a number of seconds, of at least `least`. @returns milliseconds */
+export const seconds = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < least)
+    throw new InvalidArgumentError(`Give a number of seconds, ${least} or more.`);
+  return value * 1000;
+};

@@ -11,15 +11,10 @@ import { chooseChecks, defaultDiagnosis, diagnose } from '../diagnosis/run.ts';
 import { ConnectionFailed } from '../diagnosis/session.ts';
 import { consoleSpans } from '../diagnosis/spans.ts';
 import { ConfigurationError } from '../lib/errors.ts';
+import { seconds } from './arguments.ts';
 import { databaseUrl } from './database.ts';
+import { budgetOption, deadlineOption, type LimitFlags, limitsOf } from './diagnosisLimits.ts';
 import { writeOutput } from './output.ts';
-
-const seconds = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < least)
-    throw new InvalidArgumentError(`Give a number of seconds, ${least} or more.`);
-  return value * 1000;
-};
 
 const bytes = (text: string) => {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)(k|M|G|T)?B?$/.exec(text.trim()) ?? [];
@@ -44,15 +39,13 @@ const formats: Record<string, (diagnosis: Diagnosis, verbose: boolean) => string
   sarif: (diagnosis) => `${JSON.stringify(toSarif(diagnosis), null, 2)}\n`,
 };
 
-interface Options {
+interface Options extends LimitFlags {
   format: string;
   output?: string;
   only?: string[];
   skip?: string[];
   console?: string;
   observe: number;
-  deadline: number;
-  budget: number;
   duty: number;
   diskBytes?: number;
   failOn: 'never' | Severity;
@@ -83,16 +76,8 @@ export function diagnoseCommand(signal: AbortSignal): Command {
         .argParser(seconds(0))
         .default(defaultDiagnosis.observeMs, String(defaultDiagnosis.observeMs / 1000)),
     )
-    .addOption(
-      new Option('--deadline <seconds>', 'maximum wall-clock time')
-        .argParser(seconds(1))
-        .default(defaultDiagnosis.deadlineMs, String(defaultDiagnosis.deadlineMs / 1000)),
-    )
-    .addOption(
-      new Option('--budget <seconds>', 'maximum database time')
-        .argParser(seconds(0.1))
-        .default(defaultDiagnosis.budgetMs, String(defaultDiagnosis.budgetMs / 1000)),
-    )
+    .addOption(deadlineOption())
+    .addOption(budgetOption())
     .option(
       '--duty <share>',
       'maximum share of the time to keep the server busy, 0 to 1',
@@ -136,9 +121,7 @@ export function diagnoseCommand(signal: AbortSignal): Command {
           ...defaultDiagnosis,
           url,
           observeMs: options.observe,
-          // On a busy machine it takes seconds until the program has been loaded, and they count too.
-          deadlineMs: options.deadline,
-          budgetMs: options.budget,
+          ...limitsOf(options),
           dutyCycle: options.duty,
           ...(options.diskBytes ? { diskBytes: options.diskBytes } : {}),
           ...(options.only ? { only: options.only } : {}),

@@ -16,6 +16,7 @@ import { undoActions } from '../fix/undo.ts';
 import { ConfigurationError } from '../lib/errors.ts';
 import { wholeNumber } from './arguments.ts';
 import { databaseUrl, reported } from './database.ts';
+import { budgetOption, deadlineOption, type LimitFlags, limitsOf } from './diagnosisLimits.ts';
 import { describeAction, describeEntry, describeEvent, describeMediumTerm, describeUndo } from './fixText.ts';
 
 const ownerUrl = (given: string | undefined) => databaseUrl(given, 'fix plan postgres://owner');
@@ -37,7 +38,7 @@ function shopTarget(url: string | undefined): ShopTarget | undefined {
   return { shop: url.replace(/\/$/, ''), token };
 }
 
-interface PlanFlags {
+interface PlanFlags extends LimitFlags {
   shop?: string;
   yes?: boolean;
   only?: string[];
@@ -182,6 +183,8 @@ const planOptions = (command: Command): Command =>
       3,
     )
     .option('--window <seconds>', 'length of a window', wholeNumber(1), 5)
+    .addOption(deadlineOption())
+    .addOption(budgetOption())
     .option('--review-days <n>', 'days until temporary indexes are due for review', wholeNumber(1), 30)
     .addHelpText('after', '\nExit code: 0; 1 when an action failed; 2 for wrong input or no connection.');
 
@@ -211,6 +214,7 @@ const planAndApply =
         diagnose: async () => {
           const diagnosis = await diagnose({
             ...defaultDiagnosis,
+            ...limitsOf(flags),
             url: readUrl,
             // The model is read for a plan only: it takes time, and nothing of it is applied here.
             only: mayChange ? [...MITIGATED] : [...MITIGATED, 'model'],

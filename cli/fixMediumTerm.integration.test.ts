@@ -9,6 +9,9 @@ import { type MediumTerm, mediumTermSchema } from '../fix/mediumTerm.ts';
 import { createTestDatabase } from '../test/support/database.ts';
 import { startNode } from '../test/support/process.ts';
 
+/** What is not looked at in time would be missing. */
+const PATIENT = ['--deadline', '400', '--budget', '400'];
+
 it('fix plan names online migrations with size and time, in words and as JSON, and each of its commands makes a plan', async () => {
   const database = await createTestDatabase();
   const dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-medium-term-'));
@@ -32,7 +35,7 @@ it('fix plan names online migrations with size and time, in words and as JSON, a
       ANALYZE;
       -- As large as it would have to be for partitions to pay.
       UPDATE pg_class SET reltuples = 40000000 WHERE relname = 'events'`);
-    const { exited, output } = startNode(['cli/main.ts', 'fix', 'plan', '--windows', '0'], {
+    const { exited, output } = startNode(['cli/main.ts', 'fix', 'plan', ...PATIENT, '--windows', '0'], {
       DATABASE_URL: database.url,
     });
     expect(await exited, output()).toBe(0);
@@ -59,7 +62,7 @@ it('fix plan names online migrations with size and time, in words and as JSON, a
     );
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ['cli/main.ts', 'fix', 'plan', '--windows', '0', '--json'],
+      ['cli/main.ts', 'fix', 'plan', ...PATIENT, '--windows', '0', '--json'],
       { env: { ...process.env, DATABASE_URL: database.url }, maxBuffer: 2 ** 26 },
     );
     const plan = JSON.parse(stdout);

@@ -32,7 +32,7 @@ async function connect(args: string[], env: Record<string, string> = {}) {
     stderr: 'pipe',
   });
   const connected = new Client({ name: 'test', version: '1' });
-  await connected.connect(transport);
+  await connected.connect(transport, { timeout: 600_000 });
   return connected;
 }
 
@@ -94,7 +94,16 @@ beforeAll(async () => {
     'version: 1\nservices: [{ name: lending.api }]\ndatabases:\n  - { name: lending, url_env: LENDING_URL }\n  - { name: books, url_env: BOOKS_URL }\n',
   );
   client = await connect(
-    ['--console', console_.base, '--prometheus', 'http://127.0.0.1:1', '--deadline', '600'],
+    [
+      '--console',
+      console_.base,
+      '--prometheus',
+      'http://127.0.0.1:1',
+      '--deadline',
+      '600',
+      '--budget',
+      '600',
+    ],
     { LENDING_URL: database.url, BOOKS_URL: 'postgres://nobody:hidden-secret@127.0.0.1:1/books' },
   );
 });

@@ -4,9 +4,9 @@ import { CONFIG_FILE, WITHOUT_FILE } from '../config/inForce.ts';
 import { readConfig } from '../config/load.ts';
 import { catalogueFor } from '../kpis/catalogue.ts';
 import { observedAnyway, observedBy } from '../kpis/observed.ts';
-import { wholeNumber } from './arguments.ts';
 import { configFile } from './configFile.ts';
 import { databaseUrl } from './database.ts';
+import { budgetOption, deadlineOption, type LimitFlags, limitsOf } from './diagnosisLimits.ts';
 import { historyDirectoryOf, mcpServer } from './mcpTools.ts';
 import { configuredDatabases } from './observedDatabases.ts';
 
@@ -24,11 +24,12 @@ export function mcpCommand(signal: AbortSignal): Command {
     .option('--console <url>', 'URL of the console, for traces (default: from the configuration)')
     .option('--prometheus <url>', 'URL of Prometheus, for KPIs (default: from the configuration)')
     .option('--dir <directory>', 'directory of sqltrail up, with the history of findings', '.sqltrail-up')
-    .option('--deadline <seconds>', 'maximum time of a diagnosis', wholeNumber(1), 28)
+    .addOption(deadlineOption())
+    .addOption(budgetOption())
     .action(
       async (
         url: string | undefined,
-        options: { config?: string; console?: string; prometheus?: string; dir: string; deadline: number },
+        options: { config?: string; console?: string; prometheus?: string; dir: string } & LimitFlags,
       ) => {
         const config = url === undefined ? readConfig(configFile(options.config)) : WITHOUT_FILE;
         const server = mcpServer({
@@ -42,7 +43,7 @@ export function mcpCommand(signal: AbortSignal): Command {
           historyDirectory: historyDirectoryOf(options.dir),
           version: VERSION,
           signal,
-          diagnosis: { deadlineMs: options.deadline * 1_000 },
+          diagnosis: limitsOf(options),
         });
         const closed = new Promise<void>((resolve) => {
           server.server.onclose = resolve;
