@@ -156,7 +156,7 @@ describe('sqltrail archive', () => {
     const [segment] = await listArchive({ url });
     expect(segment).toMatchObject({ state: 'exported', removed: 0 });
     const { rows } = await client.query(
-      "SELECT id::text FROM orders WHERE status = 'closed' AND closed_at IS NOT NULL AND placed_at < '2023' ORDER BY id LIMIT 3",
+      "SELECT id::text FROM orders WHERE status = 'closed' AND closed_at IS NOT NULL AND placed_at < to_char(now() - interval '2 years', 'YYYY-MM-DD') ORDER BY id LIMIT 3",
     );
     const [altered, grown, gone] = rows.map(({ id }) => id) as [string, string, string];
     await client.query("UPDATE orders SET comment = 'a claim' WHERE id = $1", [altered]);
@@ -223,7 +223,16 @@ describe('sqltrail archive', () => {
     await locker.connect();
     await locker.query('BEGIN; SELECT FROM carts FOR UPDATE');
     const running = runArchive(options({ only: ['carts'] }));
-    await expect.poll(() => sessions()).toBe(1);
+    await expect
+      .poll(
+        async () =>
+          (
+            await client.query(
+              "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            )
+          ).rowCount,
+      )
+      .toBe(1);
     await expect(runArchive(options())).rejects.toThrow(/Another archival is running/);
     expect(await countOf('carts')).toBe(before);
     await locker.query('ROLLBACK');
@@ -310,7 +319,7 @@ describe('sqltrail archive', () => {
     const place = { url, directory, policy: shopPolicy };
     const at = (months: number) =>
       client.query(
-        'UPDATE sqltrail.archive_segment SET created_at = now() - make_interval(months => $1, days => 1)',
+        'UPDATE sqltrail.archive_segment SET created_at = now() - make_interval(months => $1, days => 2)',
         [months],
       );
     await at(11);

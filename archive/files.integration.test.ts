@@ -1,11 +1,25 @@
 import { execFile } from 'node:child_process';
-import { appendFile, chmod, cp, lstat, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+  watch,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { waitFor } from '../lib/waitFor.ts';
 import { contentsOf, policyOf } from '../test/support/archive.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import { tighten } from './files.ts';
 import { readPolicy } from './policy.ts';
 import { runArchive } from './run.ts';
@@ -94,25 +108,29 @@ it('an archive of before is closed to others; a directory with other things in i
 });
 
 it('a restore keeps no rows in files of its own', async () => {
-  const before = new Set(await readdir(tmpdir()));
-  const seen: string[] = [];
-  let watching = true;
-  const watch = (async () => {
-    while (watching) {
-      for (const name of await readdir(tmpdir()))
-        if (/^sqltrail-(archive|restore)/.test(name) && !before.has(name)) {
-          const found = await lstat(path.join(tmpdir(), name)).catch(() => undefined);
-          if (found)
-            seen.push(`${found.isDirectory() ? 'directory' : 'file'} ${(found.mode & 0o777).toString(8)}`);
-        }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+  const temporary = await mkdtemp(path.join(home, 'temporary-'));
+  const ending = new AbortController();
+  const names = new Set<string>();
+  const kinds = new Set<string>();
+  // Told of each, also of one that is gone by then.
+  const watching = (async () => {
+    for await (const { filename } of watch(temporary, { signal: ending.signal })) {
+      names.add(`${filename}`.replace(/[^-]*$/, ''));
+      const found = await lstat(path.join(temporary, `${filename}`)).catch(() => undefined);
+      if (found)
+        kinds.add(`${found.isDirectory() ? 'directory' : 'file'} ${(found.mode & 0o777).toString(8)}`);
     }
-  })();
+  })().catch(() => {});
+  vi.stubEnv('TMPDIR', temporary);
   const said = await sqltrail('restore', '--dir', directory, '--segment', '1', '--keys', '2', '--yes');
-  watching = false;
-  await watch;
+  vi.unstubAllEnvs();
+  await waitFor('its directory to be seen', () => names.size > 0, { deadlineMs: PATIENCE_MS, everyMs: 20 });
+  ending.abort();
+  await watching;
   expect(said).toMatchObject({ code: 0, out: '1 units are back.\n' });
-  expect(new Set(seen)).toEqual(new Set(['directory 700']));
+  expect([...names]).toEqual(['sqltrail-archive-']);
+  expect([...kinds].filter((kind) => kind !== 'directory 700')).toEqual([]);
+  expect(await readdir(temporary)).toEqual([]);
 });
 
 it('whatever goes wrong is said in words with the next step, and with an exit code', async () => {

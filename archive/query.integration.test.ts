@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { contentsOf, policyOf } from '../test/support/archive.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { listArchive, queryArchive, restoreArchive } from './read.ts';
@@ -152,12 +152,12 @@ describe('archive query refuses', () => {
   });
 
   it('leaves nothing behind in the temporary directory', async () => {
-    const ours = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('sqltrail-archive-'));
-    const before = await ours();
+    const temporary = await mkdtemp(path.join(home, 'temporary-'));
+    vi.stubEnv('TMPDIR', temporary);
     await query('SELECT 1');
-    await query('SELECT wrong').catch(() => {});
-    // Those of other tests may come and go.
-    expect((await ours()).filter((name) => !before.includes(name)).length).toBeLessThanOrEqual(2);
+    await expect(query('SELECT wrong')).rejects.toThrow(/wrong/);
+    vi.unstubAllEnvs();
+    expect(await readdir(temporary)).toEqual([]);
   });
 
   it('names what it has where a table is not there, and a file that is missing or another', async () => {

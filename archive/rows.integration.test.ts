@@ -369,15 +369,20 @@ async function holds(schema: Schema, directory: string, stopAt?: number): Promis
   expect(segments.every(({ state }) => state === 'archived')).toBe(true);
   // Without triggers, the plan of the first unit says exactly what leaves; the others depend on it.
   const [first] = plans;
-  const of = new Set([
-    (schema.units[0] as Schema['units'][number]).root,
-    ...schema.keys.flatMap(({ from }) => from),
-  ]);
+  const { root } = schema.units[0] as Schema['units'][number];
+  const of = new Set([root, ...schema.keys.flatMap(({ from }) => from)]);
   const quiet = [...of].every((at) =>
     ['none', 'stamps what comes'].includes(schema.tables[at]?.trigger as string),
   );
-  if (quiet && stopAt === undefined && schema.segmentUnits === 1_000 && first?.problems.length === 0)
-    expect(results[0]?.units, 'as planned').toBe(first.eligible);
+  // Partition by partition, rows that others of the same table refer to can go once those have gone.
+  const ofItself =
+    schema.tables[root]?.kind === 'partitioned' &&
+    schema.keys.some(({ from, to }) => from === root && to === root);
+  if (quiet && stopAt === undefined && schema.segmentUnits === 1_000 && first?.problems.length === 0) {
+    const units = results[0]?.units;
+    if (ofItself) expect(units, 'as planned').toBeGreaterThanOrEqual(first.eligible);
+    else expect(units, 'as planned').toBe(first.eligible);
+  }
   const restored = await restoreAll(directory);
   expect(restored > 0).toBe(gone.length > 0);
   expect(await rows(), 'as before').toEqual(before);

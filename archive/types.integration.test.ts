@@ -181,6 +181,6 @@ describe('values come back as they were', () => {
       if (process.env['SQLTRAIL_PROPERTY_RUNS'])
         process.stdout.write(`${cases} values of ${columns.length} columns\n`);
     },
-    60_000 * Math.max(4, RUNS),
+    60_000 * Math.max(10, RUNS),
   );
 });

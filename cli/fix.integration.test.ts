@@ -197,7 +197,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
     state,
   ]);
   expect(states).toContainEqual([index.id, 'reverted']);
-  const busy = Array.from({ length: 2 }, () => shop.pool.query('SELECT pg_sleep(60)').catch(() => {}));
+  const busy = Array.from({ length: 2 }, () => shop.pool.query('SELECT pg_sleep(600)').catch(() => {}));
   const flags = [
     '--shop',
     shop.base,
@@ -209,7 +209,7 @@ it('with nothing to apply, what an earlier run left half done is brought to its 
   ];
   const said = (await fix('apply', '--only', 'pool', ...flags)).join('');
   await admin.query(
-    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'",
+    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()",
   );
   await Promise.all(busy);
   expect(said).toMatch(/✔ the shop’s pool from 5 to \d+ connections/);

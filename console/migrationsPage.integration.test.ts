@@ -8,6 +8,7 @@ import { openBrowser } from '../test/support/browser.ts';
 import { startConsole } from '../test/support/console.ts';
 import { createTestDatabase, type TestDatabase } from '../test/support/database.ts';
 import { PATIENCE_MS } from '../test/support/patience.ts';
+import { patient } from '../test/support/unhurried.ts';
 import type { DiagnosisReading } from './diagnosis.ts';
 
 let browser: Browser;
@@ -31,7 +32,7 @@ beforeAll(async () => {
     prometheusUrl: 'http://127.0.0.1:1',
     alertmanagerUrl: 'http://127.0.0.1:1',
     databases: [{ name: 'lending', url: database.url, ownerUrl: database.url }],
-    diagnosis: { observeMs: 0, dutyCycle: 1, deadlineMs: 300_000, statementTimeoutMs: 60_000 },
+    diagnosis: patient,
     refreshMs: 300,
   });
 });

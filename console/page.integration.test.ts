@@ -8,6 +8,7 @@ import { openBrowser } from '../test/support/browser.ts';
 import { CONSOLE_TOKEN, startConsole, startTelemetry, type Telemetry } from '../test/support/console.ts';
 import { otlpTrace } from '../test/support/otlp.ts';
 import { createShopTestDatabase, type ShopDatabase } from '../test/support/shop.ts';
+import { patient } from '../test/support/unhurried.ts';
 
 const TRACE = 'a'.repeat(32);
 const telemetry: Telemetry = { statements: [], alerts: [], bad: true, away: false, turn: 0 };
@@ -59,7 +60,7 @@ beforeAll(async () => {
       { name: 'shop', url: database.url('sqltrail_monitor'), ownerUrl: database.url('shop_owner') },
     ],
     refreshMs: 300,
-    diagnosis: { observeMs: 0, dutyCycle: 1 },
+    diagnosis: patient,
     measure: { windows: 0, windowMs: 0 },
   });
   const startMs = Date.now() - 30_000;
@@ -368,7 +369,7 @@ describe('bad input and outages', () => {
     const looking = await startConsole({
       ...stand,
       databases: [{ name: 'shop', url: database.url('sqltrail_monitor') }],
-      diagnosis: { observeMs: 0, dutyCycle: 1 },
+      diagnosis: patient,
     });
     await looking.post('/api/diagnosis', {});
     const { page } = await open();

@@ -18,7 +18,7 @@ beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'sqltrail-page-'));
   browser = await openBrowser();
   const store = await HistoryStore.open(dir, 'books', (text) => expect.unreachable(text));
-  const startedAt = new Date(Date.now() - 600_000).toISOString();
+  const startedAt = new Date(Date.now() - 36_000_000).toISOString();
   const shapes = { A: 'Index Scan using loan_book on public.loan', B: 'Seq Scan on public.loan' };
   const plan = (shape: 'A' | 'B', meanMs: number) => ({
     shape,
@@ -73,8 +73,8 @@ it('one database is chosen, and its findings have their state over time', async 
   await page.getByText('no run yet').waitFor();
   expect(await page.getByText('has no index').count()).toBe(0);
   await page.getByLabel('Database').selectOption('books');
-  await page.getByText('last run 10 min ago, skipped: 5 sessions wait').waitFor();
-  await page.getByText('● new for 10 min').waitFor();
+  await page.getByText('last run 10 h ago, skipped: 5 sessions wait').waitFor();
+  await page.getByText('● new for 10 h').waitFor();
   await page.getByRole('link', { name: 'Title <b>has no index</b>' }).waitFor();
   await page.getByText('20 × as long: 2 ms before, 40 ms now').waitFor();
   await page.getByText('Now: Seq Scan on public.loan').waitFor();

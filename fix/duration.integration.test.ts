@@ -12,8 +12,8 @@ const signal = new AbortController().signal;
 
 beforeAll(async () => {
   await database.client.query(`CREATE EXTENSION pg_trgm; CREATE TABLE "small, (one)" (id int, "na""me" text);
-    CREATE TABLE large AS SELECT i AS id, md5(i::text) AS "na""me" FROM generate_series(1, 200000) i;
-    INSERT INTO "small, (one)" SELECT * FROM large LIMIT 2000;
+    CREATE TABLE large AS SELECT i AS id, md5(i::text) AS "na""me", repeat('x', 250) AS filler FROM generate_series(1, 50000) i;
+    INSERT INTO "small, (one)" SELECT id, "na""me" FROM large LIMIT 500;
     CREATE TABLE secret AS SELECT 1 AS id; CREATE ROLE reader_${database.name} LOGIN PASSWORD 'reads';
     GRANT SELECT ON large TO reader_${database.name}`);
 });

@@ -35,10 +35,10 @@ describe('settings', () => {
   it('large, hot and misjudged tables get theirs; undone, everything is as it was', async () => {
     // What the planner believes is far from what is there.
     await database.client.query(`CREATE TABLE "li""nes" ("or'der" int, n int) WITH (autovacuum_enabled = off, autovacuum_vacuum_scale_factor = 0.3);
-      INSERT INTO "li""nes" SELECT i / 500, i FROM generate_series(1, 200000) AS i;
+      INSERT INTO "li""nes" SELECT i / 100, i FROM generate_series(1, 40000) AS i;
       ANALYZE "li""nes";
       TRUNCATE "li""nes";
-      INSERT INTO "li""nes" SELECT i / 5, i FROM generate_series(1, 200000) AS i;
+      INSERT INTO "li""nes" SELECT i / 5, i FROM generate_series(1, 40000) AS i;
       CREATE INDEX ON "li""nes" ("or'der");
       CREATE TABLE hot (id int PRIMARY KEY, value int) WITH (autovacuum_enabled = off);
       INSERT INTO hot SELECT i, 0 FROM generate_series(1, 2000) AS i;

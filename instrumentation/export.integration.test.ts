@@ -91,8 +91,12 @@ describe('what leaves the process', () => {
   });
 
   it('has one plan of a statement however often it runs', async () => {
-    await fetch(`${base}/orders/none`);
-    await until('its plan', () => received.includes('EXPLAIN SELECT orders'));
+    const begun = performance.now();
+    // Again, if it took less than what is slow here.
+    await until('its plan', async () => {
+      await fetch(`${base}/orders/none`);
+      return received.includes('EXPLAIN SELECT orders');
+    });
     const before = await captures('captured');
     const plans = received.split('EXPLAIN SELECT orders').length;
     for (let i = 0; i < 20; i += 1) await fetch(`${base}/orders/none-${i}`);
@@ -100,7 +104,9 @@ describe('what leaves the process', () => {
       'the spans of the last request',
       async () => received.split('/orders/:orderNumber').length > 20,
     );
-    expect(received.split('EXPLAIN SELECT orders').length).toBe(plans);
-    expect(await captures('captured')).toBe(before);
+    // A statement is planned again after 15 s.
+    const more = Math.floor((performance.now() - begun) / 15_000);
+    expect(received.split('EXPLAIN SELECT orders').length).toBeLessThanOrEqual(plans + more);
+    expect(await captures('captured')).toBeLessThanOrEqual((before ?? 0) + more);
   });
 });

@@ -55,6 +55,8 @@ describe('the shop with telemetry', () => {
     const { shop, base, metric } = await startShop({
       SHOP_POOL_MAX: '1',
       SHOP_POOL_ACQUIRE_TIMEOUT_MS: '150',
+      // The held request is to wait for the lock, however long the others take.
+      SHOP_STATEMENT_TIMEOUT_MS: '600000',
     });
     const locker = new pg.Client(database.url('postgres'));
     await locker.connect();

@@ -10,7 +10,7 @@ let admin: pg.Pool;
 
 beforeAll(async () => {
   database = await createShopTestDatabase();
-  shop = await startShop(database.url('shop_app'));
+  shop = await startShop(database.url('shop_app'), {}, { drainMs: PATIENCE_MS });
   admin = new pg.Pool({ connectionString: database.url('postgres'), max: 2 });
   admin.on('error', () => {});
 });

@@ -175,7 +175,7 @@ async function waitUntilReady(url: string, child: ChildProcess, logFile: string)
         `Postgres did not start: ${log.trim().split('\n').slice(-4).join(' | ')} (whole log: ${logFile})`,
       );
     }
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
     client.on('error', () => {});
     try {
       await client.connect();

@@ -20,7 +20,7 @@ const spec = (script: string, more: Partial<ProcessSpec> = {}): ProcessSpec => (
   cwd: dir,
   logFile: path.join(dir, 'otelcol.log'),
   healthy: async () => true,
-  readyDeadlineMs: 10_000,
+  readyDeadlineMs: PATIENCE_MS,
   ...more,
 });
 

@@ -57,9 +57,12 @@ export class LockHolders {
     return (await this.#client.query<T>(sql, values)).rows;
   }
 
-  /** So that {@link during} need not wait for a connection. What fails is told there, by nobody. */
+  /**
+   * So that {@link during} waits neither for a connection nor for what planning its query reads of the catalogue. What
+   * fails is told there, by nobody.
+   */
   async open(): Promise<void> {
-    await this.#query('SELECT', []).catch(() => {});
+    await this.#query(HOLDERS, [this.#pid]).catch(() => {});
   }
 
   /** Who holds what `work` waits for `afterMs` after its begin; nobody where it has ended by then. */

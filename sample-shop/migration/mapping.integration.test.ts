@@ -539,13 +539,14 @@ describe('stopping', () => {
     await shop.run('expand');
     const holder = await shop.owner.connect();
     await holder.query('BEGIN; UPDATE customers SET notes = notes WHERE id = 1');
-    const release = setTimeout(() => void holder.query('COMMIT'), 1_500);
-    const progress = await shop.run('dual-write');
-    clearTimeout(release);
+    let retries = 0;
+    for await (const { event, step } of runMigration({ ...shop.options, until: 'dual-write' })) {
+      if (event !== 'retry' || step !== 'triggers on customers') continue;
+      retries += 1;
+      if (retries === 1) await holder.query('COMMIT');
+    }
     holder.release();
-    expect(progress.some(({ event, step }) => event === 'retry' && step === 'triggers on customers')).toBe(
-      true,
-    );
+    expect(retries).toBeGreaterThan(0);
     await shop.run('verify');
   });
 
