@@ -15,7 +15,7 @@ export class MigrationPaused extends OperationError {
   override readonly name = 'MigrationPaused';
 }
 
-const LOCK_TIMEOUT_MS = 500;
+export const LOCK_TIMEOUT_MS = 500;
 export const ATTEMPTS = 40;
 /** Below deadlock_timeout (1 s), so that in a deadlock the batch backs off, never the shop. */
 export const BATCH_LOCK_TIMEOUT_MS = 300;

@@ -1,4 +1,5 @@
 import { quote as id, literal } from '../../lib/pg/quote.ts';
+import { LOCK_TIMEOUT_MS } from '../run.ts';
 import type { IncomingKey, TableDescription } from './description.ts';
 import { describeSql } from './descriptionSql.ts';
 import type { Layout, Renamed } from './layout.ts';
@@ -107,25 +108,37 @@ export interface Cutover {
   back?: readonly string[];
 }
 
-const locks = (tables: readonly string[]) =>
-  [...new Set(tables)].map((table) => `LOCK TABLE ONLY ${table} IN ACCESS EXCLUSIVE MODE;`);
+/**
+ * All locks together are waited for in less time than a writer waits before it looks for a deadlock: where it waits for
+ * one of them and the cutover for one of its own, the cutover gives up first, and tries again.
+ */
+const IN_TIME = `SELECT set_config('lock_timeout', ceil(greatest(1, least(${LOCK_TIMEOUT_MS}, 1000 * extract(epoch FROM
+  0.7 * current_setting('deadlock_timeout')::interval - (clock_timestamp() - transaction_timestamp())))))::text, true);`;
+
+/** LOCK TABLE of a view would lock all tables that it reads, and takes no sequence; a change of the owner to the same one does. */
+const lockAlone = (kind: 'SEQUENCE' | 'VIEW', all: readonly { schema: string; name: string }[]) =>
+  all.map(
+    ({
+      schema,
+      name,
+    }) => `DO $sqltrail$ DECLARE command text := (SELECT format('ALTER ${kind} %s OWNER TO %s', oid::regclass, relowner::regrole)
+  FROM pg_class WHERE oid = to_regclass(${literal(id(schema, name))})); BEGIN
+  IF command IS NOT NULL THEN EXECUTE command; END IF;
+END $sqltrail$;`,
+  );
 
 /**
- * Views come first: who uses the table through one has locked that before it waits for the table, and the cutover would
- * hold the table and wait for the view. LOCK TABLE of a view would lock all tables that it reads; a change of its owner
- * to the same one locks it alone.
+ * Everything that the cutover changes, before it changes anything. Views come first, as whoever uses the table through
+ * one locks that first; sequences last, as whoever inserts a row takes its number after that.
  */
-const locksOfViews = ({ views }: TableDescription) =>
-  views.length === 0
-    ? []
-    : [
-        `DO $sqltrail$ DECLARE v record; BEGIN
-  FOR v IN SELECT oid::regclass AS view, relowner::regrole AS owner FROM pg_class
-    WHERE oid = ANY (ARRAY[${views.map((view) => `to_regclass(${literal(id(view.schema, view.name))})`).join(', ')}]) LOOP
-    EXECUTE format('ALTER VIEW %s OWNER TO %s', v.view, v.owner);
-  END LOOP;
-END $sqltrail$;`,
-      ];
+const locks = ({ views, incoming, sequences }: TableDescription, ...tables: string[]): string[] =>
+  [
+    ...lockAlone('VIEW', views),
+    ...[...new Set([...tables, ...incoming.map(incomingTable)])].map(
+      (table) => `LOCK TABLE ONLY ${table} IN ACCESS EXCLUSIVE MODE;`,
+    ),
+    ...lockAlone('SEQUENCE', sequences),
+  ].flatMap((lock) => [lock, IN_TIME]);
 
 const sequenceNames = (layout: Layout) => (name: string) =>
   layout.sequences.get(name) ?? { newName: name, oldName: name };
@@ -135,8 +148,7 @@ export function cutoverSql(d: TableDescription, layout: Layout, cutover: Cutover
   const { kept, definition, there = [] } = cutover;
   const { table, old, fresh } = layout;
   return [
-    ...locksOfViews(d),
-    ...locks([table, fresh, ...d.incoming.map(incomingTable)]),
+    ...locks(d, table, fresh),
     unchanged(d, definition),
     ...noConflicts(layout.forward),
     noSyncTriggers(layout.forward),
@@ -161,8 +173,7 @@ export function cutoverSql(d: TableDescription, layout: Layout, cutover: Cutover
 export function cutoverBack(d: TableDescription, layout: Layout, { kept, back = [] }: Cutover): string {
   const { table, old, fresh } = layout;
   return [
-    ...locksOfViews(d),
-    ...locks([table, old, ...d.incoming.map(incomingTable)]),
+    ...locks(d, table, old),
     ...noConflicts(layout.reverse),
     noSyncTriggers(layout.reverse),
     noSyncFunction(layout.reverse),

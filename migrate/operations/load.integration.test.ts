@@ -168,6 +168,50 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     await reader.end();
   });
 
+  it('a number that is taken during the cutover is not given again', async () => {
+    const it = await plan(database.url);
+    const writer = new pg.Client(database.url);
+    await writer.connect();
+    const SEQUENCE = '"Лавка"."Заказы_id_seq"';
+    const next = async (client: pg.ClientBase) =>
+      Number((await client.query<{ n: string }>(`SELECT nextval('${SEQUENCE}') AS n`)).rows[0]?.n);
+    const takenMeanwhile = async (cutover: () => Promise<void>) => {
+      await writer.query('BEGIN');
+      await next(writer);
+      const done = cutover();
+      await waitFor(
+        'the cutover to wait for the sequence',
+        async () =>
+          (
+            await database.client.query(
+              `SELECT FROM pg_locks WHERE NOT granted AND relation = '${SEQUENCE}'::regclass`,
+            )
+          ).rowCount === 1,
+        { deadlineMs: PATIENCE_MS, everyMs: 20 },
+      );
+      let last = 0;
+      // More than a session keeps in advance.
+      for (let at = 0; at < 12; at += 1) last = await next(writer);
+      await writer.query('COMMIT');
+      await done;
+      return last;
+    };
+    await it.run('verify');
+    // Of a session that has none in advance.
+    const nextOfAll = async () => {
+      const client = new pg.Client(database.url);
+      await client.connect();
+      const given = await next(client);
+      await client.end();
+      return given;
+    };
+    const before = await takenMeanwhile(() => it.run('cutover-writes'));
+    expect(await nextOfAll()).toBeGreaterThan(before);
+    const after = await takenMeanwhile(() => it.back('verify'));
+    expect(await nextOfAll()).toBeGreaterThan(after);
+    await writer.end();
+  });
+
   it('a row that is being changed is not copied as it was', async () => {
     const it = await plan(database.url);
     await it.run('dual-write');

@@ -49,7 +49,7 @@ export function sequencesFollow(d: TableDescription, to: string, names: Sequence
     if (kind === 'a') return [`ALTER SEQUENCE ${id(schema, name)} OWNED BY ${to}.${id(column)};`];
     const { newName, oldName } = names(name);
     return [
-      // Both tables are locked, so no number is taken in between.
+      // The sequence is locked, so no number is taken in between.
       `SELECT setval(pg_get_serial_sequence(${literal(to)}, ${literal(column)}), last_value, is_called) FROM ${id(schema, name)};`,
       `ALTER SEQUENCE ${id(schema, name)} RENAME TO ${id(oldName)};`,
       `ALTER SEQUENCE ${id(schema, newName)} RENAME TO ${id(name)};`,

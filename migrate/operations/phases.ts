@@ -121,7 +121,7 @@ export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
         }),
         {
           name: 'the new table has the name',
-          lock: `ACCESS EXCLUSIVE on ${[...d.views.map((view) => id(view.schema, view.name)), table, ...d.incoming.map((key) => id(key.schema, key.table))].join(', ')}, ${SHORT_LOCK}`,
+          lock: `ACCESS EXCLUSIVE on ${[...[...d.views, ...d.sequences].map(({ schema, name }) => id(schema, name)), table, ...d.incoming.map((key) => id(key.schema, key.table))].join(', ')}, ${SHORT_LOCK}`,
           sql: cutoverSql(d, layout, cutover),
           undo: cutoverBack(d, layout, cutover),
         },
