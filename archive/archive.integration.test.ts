@@ -329,6 +329,12 @@ describe('sqltrail archive', () => {
     for (const unit of held.units) unit.retention.hold = { reason: 'case 4711' };
     expect(await planExpiry({ url, policy: held })).toMatchObject([{ over: true, hold: 'case 4711' }]);
     expect(await expireArchive({ ...place, policy: held })).toEqual([]);
+    // A policy that does not speak of them deletes none: another one may hold them.
+    const other = { ...shopPolicy, units: shopPolicy.units.filter(({ name }) => name !== 'carts') };
+    expect(await planExpiry({ url, policy: other })).toMatchObject([
+      { over: true, hold: 'the policy given has no unit carts' },
+    ]);
+    expect(await expireArchive({ ...place, policy: other })).toEqual([]);
     const longer = structuredClone(shopPolicy);
     for (const unit of longer.units) unit.retention.months = 24;
     expect(await expireArchive({ ...place, policy: longer })).toEqual([]);

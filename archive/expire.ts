@@ -3,7 +3,8 @@ import path from 'node:path';
 import type pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
 import { stem } from './names.ts';
-import type { ArchivePolicy } from './policy.ts';
+import { ownDirectories } from './ownership.ts';
+import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { openArchive, readSegments, type Segment } from './session.ts';
 
 export interface ExpireOptions {
@@ -43,7 +44,10 @@ async function expiries(client: pg.ClientBase, policy: ArchivePolicy): Promise<E
       const now = policy.units.find(({ name }) => name === segment.unit);
       const months = Math.max(segment.policy.retention.months, now?.retention.months ?? 0);
       const until = keepUntil(segment.createdAt, months);
-      const hold = now?.retention.hold;
+      // What a policy does not speak of is not for it to delete: another one may hold it.
+      const hold: ArchiveUnit['retention']['hold'] = now
+        ? now.retention.hold
+        : { reason: `the policy given has no unit ${segment.unit}` };
       return {
         segment,
         keepUntil: until,
@@ -85,6 +89,7 @@ export async function expireArchive(options: ExpireOptions): Promise<number[]> {
          ADD CONSTRAINT archive_segment_state_check CHECK (state IN ('exporting', 'exported', 'archived', 'restored', 'expired')),
          ADD COLUMN IF NOT EXISTS expired_at timestamptz, ADD COLUMN IF NOT EXISTS expired_by text`,
     );
+    await ownDirectories(client, options);
     for (const { segment, over, hold } of await expiries(client, policy))
       if (over && !hold)
         await client.query(

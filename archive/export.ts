@@ -8,6 +8,7 @@ import { OperationError } from '../lib/pg/errors.ts';
 import type { Archival } from './archival.ts';
 import { diskFault, seal, sha256Of } from './files.ts';
 import { fileName, stem, type TableName } from './names.ts';
+import { journalOf, unusedNames } from './ownership.ts';
 import {
   contentOf,
   csv,
@@ -68,11 +69,23 @@ async function removeFiles(archival: Archival, unit: string, segment: number): P
   }
 }
 
+/** The first file of a segment that is missing, or not what was written. */
+export async function changedFile(archival: Archival, { files }: Segment): Promise<string | undefined> {
+  for (const { file, sha256 } of files)
+    if ((await sha256Of(archival.at(file)).catch(() => '')) !== sha256) return file;
+  return undefined;
+}
+
 export async function dropSegment(
   archival: Archival,
   { id: segment, unit }: Segment,
   why: string,
 ): Promise<void> {
+  // Killed in between, it is not taken for one whose files are there.
+  await archival.client.query(
+    "UPDATE sqltrail.archive_segment SET state = 'exporting', removed = 0 WHERE id = $1",
+    [segment],
+  );
   await removeFiles(archival, unit, segment);
   await archival.client.query('DELETE FROM sqltrail.archive_segment WHERE id = $1', [segment]);
   archival.say({ event: 'dropped', unit, segment, why });
@@ -100,6 +113,13 @@ export async function exportSegment(
   );
   const segment: number = made[0].id;
   const remove = () => client.query('DELETE FROM sqltrail.archive_segment WHERE id = $1', [segment]);
+  await unusedNames(archival.options, unit.name, segment).catch(async (error) => {
+    await remove();
+    throw error;
+  });
+  const journal = await journalOf(client);
+  // Whatever has its name is ours once this is made, and not before.
+  let begun = false;
   const files: (SegmentFile & { source: string })[] = [];
   // A session of its own: a COPY that the disk refuses can only be ended together with its connection.
   const reader = await openArchive(archival.options.url, 'copy');
@@ -123,6 +143,7 @@ export async function exportSegment(
     // Files that are not complete are where nobody else can look, and go with their directory.
     const unfinished = archival.at(`${stem(unit.name, segment)}.tmp`);
     await mkdir(unfinished, { mode: 0o700 });
+    begun = true;
     const due = `${range.sql} AND ${goes}`;
     const parts: Part[] = [
       {
@@ -215,6 +236,7 @@ export async function exportSegment(
     const described = files.map(({ source: _, ...file }) => file);
     const manifest = {
       format: 2,
+      journal,
       segment,
       unit: unit.name,
       reason: unit.reason,
@@ -246,7 +268,7 @@ export async function exportSegment(
     return { segment: exported, next: range.next };
   } catch (error) {
     reader.connection.stream.destroy();
-    await removeFiles(archival, unit.name, segment).catch(() => {});
+    if (begun) await removeFiles(archival, unit.name, segment).catch(() => {});
     await remove().catch(() => {});
     throw diskFault(directory, error);
   } finally {

@@ -9,6 +9,7 @@ import { type ArchivePolicy, readPolicy } from './policy.ts';
 import { listArchive, queryArchive, verifyArchive } from './read.ts';
 
 const database = databaseFor('each');
+let home: string;
 let directory: string;
 let url: string;
 let policy: ArchivePolicy;
@@ -37,11 +38,13 @@ beforeEach(async () => {
   await database.client.query(
     'SELECT shop.keep_sales(day, day) FROM (SELECT DISTINCT placed_at::date FROM shop.orders) AS sold (day)',
   );
-  directory = await mkdtemp(path.join(tmpdir(), 'partitions-'));
+  home = await mkdtemp(path.join(tmpdir(), 'partitions-'));
+  // Made where it is not there.
+  directory = path.join(home, 'archive');
   policy = await readPolicy('sample-shop/archive-refactored.yaml');
 });
 afterEach(async () => {
-  await rm(directory, { recursive: true, force: true });
+  await rm(home, { recursive: true, force: true });
 });
 
 const tables = ['orders', 'order_lines', 'activity'] as const;
@@ -187,6 +190,53 @@ it('keeps the sums of days that leave, and they stay right when some of their li
     [second.day],
   );
   expect(await kept()).toEqual(before.filter(({ day }) => day !== second.day));
+});
+
+it('a month that came back and left again takes rows of its first segment too', async () => {
+  const { rows: oldest } = await database.client.query<{ id: string }>(
+    'SELECT id::text FROM shop.orders WHERE placed_at = (SELECT min(placed_at) FROM shop.orders) ORDER BY id',
+  );
+  const [one = '', two = ''] = oldest.map(({ id }) => id);
+  const before = await all();
+  const run = () => runPolicy({ url, directory, policy, dutyCycle: 1 });
+  const restore = (segment: number, keys?: string[]) =>
+    restorePolicy({ url, directory, segment, ...(keys ? { keys } : {}), holdDays: 0, reason: 'a claim' });
+  const segments = async () => (await listArchive({ url })).filter(({ unit }) => unit === 'orders-by-month');
+  const standIns = async () =>
+    (await database.client.query("SELECT FROM pg_class WHERE relkind = 'r' AND relname LIKE '%\\_archived'"))
+      .rowCount ?? 0;
+  await run();
+  const refusing = await standIns();
+  const first: number[] = [];
+  for (const { id } of await segments())
+    if ((await restore(id, [one]).catch(({ message }) => expect(message).toContain('Not in segment'))) === 1)
+      first.push(id);
+  expect(first).toHaveLength(1);
+  // Where it is not, nothing was opened.
+  expect(await standIns()).toBe(refusing - 2);
+  await run();
+  expect(await standIns()).toBe(refusing);
+  expect(await restore(first[0] as number, [two])).toBe(1);
+  expect(await all()).toEqual(before);
+  expect(await restore(Math.max(...(await segments()).map(({ id }) => id)))).toBe(1);
+  expect(await all()).toEqual(before);
+});
+
+it('drops no month whose files are gone when a killed run is resumed', async () => {
+  const before = await all();
+  for (let at = 1; ; at += 1) {
+    const archiving = startNode(
+      ['test/support/detachAndDie.ts', url, directory, 'sample-shop/archive-refactored.yaml', String(at)],
+      {},
+    );
+    expect(await archiving.exited).toBe('SIGKILL');
+    if ((await listArchive({ url })).some(({ state }) => state === 'exported')) break;
+  }
+  const [segment] = (await listArchive({ url })).filter(({ state }) => state === 'exported');
+  for (const { file } of segment?.files ?? []) await rm(path.join(directory, file));
+  await runPolicy({ url, directory, policy, dutyCycle: 1 });
+  expect(await all()).toEqual(before);
+  expect((await verifyArchive({ url, directory })).filter(({ problem }) => problem)).toEqual([]);
 });
 
 it('has every row in exactly one place, whatever it was killed before', async () => {

@@ -4,14 +4,15 @@ import pg from 'pg';
 import { briefly } from '../lib/pg/briefly.ts';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import { type ArchiveOptions, archivalOf, chosen } from './archival.ts';
-import { dropSegment, exportSegment } from './export.ts';
+import { changedFile, dropSegment, exportSegment } from './export.ts';
 import { isFatal } from './failure.ts';
 import { leftOut } from './leftOut.ts';
+import { ownDirectories } from './ownership.ts';
 import { contentOf, duckContentOf, openDuck, parquet, postgresRowHash, rowsOf } from './parquet.ts';
 import { planArchive, planUnits, type UnitPlan } from './plan.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { prepare } from './prepare.ts';
-import { type RestoreOptions, restoreArchive } from './read.ts';
+import { checkRestorable, type RestoreOptions, restoreArchive } from './read.ts';
 import { type Named, tableSql as sqlName, tableName as textName } from './references.ts';
 import { type ArchivedUnit, addTo, noneOf } from './result.ts';
 import { clearUp, runArchive } from './run.ts';
@@ -46,6 +47,8 @@ const schemaSql = `CREATE TABLE IF NOT EXISTS sqltrail.archive_partition (
   segment  bigint REFERENCES sqltrail.archive_segment,
   PRIMARY KEY (unit, lower)
 );
+-- All that its rows have left in: it may have been archived, restored and archived again.
+ALTER TABLE sqltrail.archive_partition ADD COLUMN IF NOT EXISTS segments bigint[] NOT NULL DEFAULT '{}';
 CREATE OR REPLACE FUNCTION sqltrail.refuse_archived() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION 'rows of % from % to % are archived', TG_ARGV[0], TG_ARGV[1], TG_ARGV[2]
@@ -308,10 +311,14 @@ class PartitionArchival {
       await this.#attachAgain(unit, range);
       return { ...noneOf(unit.name), kept: stay, left };
     }
+    // One file a table: nobody writes to it any more.
+    const archival = archivalOf(client, { ...this.options, segmentUnits: 2 ** 31 - 1 });
     let segment = await this.#exported(range);
+    if (segment && (await changedFile(archival, segment)) !== undefined) {
+      await dropSegment(archival, segment, 'its files are not what was written; it is exported again');
+      segment = undefined;
+    }
     if (!segment && all > 0) {
-      // One file a table: nobody writes to it any more.
-      const archival = archivalOf(client, { ...this.options, segmentUnits: 2 ** 31 - 1 });
       await exportSegment(archival, await this.#prepared(unit, range));
       segment = await this.#exported(range);
     }
@@ -334,7 +341,9 @@ class PartitionArchival {
           [segment.id, JSON.stringify(unit)],
         );
       await client.query(
-        "UPDATE sqltrail.archive_partition SET state = 'archived', segment = $3 WHERE unit = $1 AND lower = $2",
+        `UPDATE sqltrail.archive_partition SET state = 'archived', segment = coalesce($3, segment),
+                segments = CASE WHEN $3::bigint IS NULL THEN segments ELSE segments || $3::bigint END
+          WHERE unit = $1 AND lower = $2`,
         [unit.name, range.lower, segment?.id ?? null],
       );
     });
@@ -454,6 +463,7 @@ export async function runPolicy(options: ArchiveOptions): Promise<ArchivedUnit[]
   const client = await openArchive(options.url, 'change');
   try {
     await client.query(schemaSql);
+    await ownDirectories(client, options);
     const partitions = new PartitionArchival(client, options);
     await clearUp(archivalOf(client, options));
     for (const unit of whole) results.push(await partitions.run(unit));
@@ -485,17 +495,26 @@ export async function restorePolicy(options: RestoreOptions): Promise<number> {
     await client.query(schemaSql);
     const { rows } = await client.query<Range & { unit: string }>(
       `SELECT p.unit, p.lower, p.upper, p.tables
-         FROM sqltrail.archive_partition AS p JOIN sqltrail.archive_segment AS s ON s.id = p.segment
+         FROM sqltrail.archive_partition AS p JOIN sqltrail.archive_segment AS s ON s.id = ANY (p.segments || p.segment)
         WHERE s.id = $1 AND s.state = 'archived' AND p.state = 'archived'`,
       [options.segment],
     );
+    // Nothing is opened for rows that cannot come.
+    if (rows.length > 0) await checkRestorable(client, options);
     for (const { unit, lower, upper, tables } of rows)
       await inShort(client, options.url, unit, async () => {
         // Children first, as when they left.
-        for (const { parent, partition } of tables.toReversed())
+        for (const { parent, partition } of tables.toReversed()) {
+          await client.query(`LOCK TABLE ${sqlName(standIn(partition))} IN ACCESS EXCLUSIVE MODE`);
+          const { rowCount } = await client.query(`SELECT FROM ${sqlName(standIn(partition))} LIMIT 1`);
+          if (rowCount)
+            throw new OperationError(
+              `${textName(standIn(partition))}, which refuses rows of an archived range, has some. Move them elsewhere first; nothing was restored.`,
+            );
           await client.query(
             `ALTER TABLE ${sqlName(parent)} DETACH PARTITION ${sqlName(standIn(partition))}; DROP TABLE ${sqlName(standIn(partition))}`,
           );
+        }
         for (const { parent, partition } of tables)
           await client.query(
             `CREATE TABLE ${sqlName(partition)} (LIKE ${sqlName(parent)} ${LIKE});

@@ -62,6 +62,8 @@ describe('a range of partitions leaves', () => {
         ),
         fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
         async (type, days, hours, filled) => {
+          // The archive of a journal that is not there any more.
+          await rm(directory, { recursive: true, force: true });
           await database.client.query(`DROP TABLE IF EXISTS log; DROP SCHEMA IF EXISTS sqltrail CASCADE; SET TimeZone = 'UTC';
             CREATE TABLE log (id bigint, at ${type}, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)`);
           const { rows } = await database.client.query<{ at: string }>(

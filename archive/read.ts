@@ -9,6 +9,7 @@ import { sha256Of } from './files.ts';
 import {
   contentOf,
   csvLines,
+  type Duck,
   duckContentOf,
   name,
   openDuck,
@@ -75,6 +76,56 @@ export interface RestoreOptions extends ArchivePlace {
   signal?: AbortSignal;
 }
 
+/** The units that are asked for, in a segment whose files are as they were written. */
+async function wantedUnits(client: pg.ClientBase, { connection }: Duck, options: RestoreOptions) {
+  const { directory, segment: wanted, keys } = options;
+  const segments = await readSegments(client);
+  const segment = segments.find(({ id: each }) => each === wanted);
+  if (!segment)
+    throw new OperationError(
+      `There is no segment ${wanted}; sqltrail archive list shows all segments${segments.length > 0 ? ` (${segments[0]?.id} to ${segments.at(-1)?.id})` : ''}.`,
+    );
+  if (segment.state !== 'archived')
+    throw new OperationError(`Segment ${wanted} is ${segment.state}; only an archived one can be restored.`);
+  const { policy, files } = segment;
+  if (keys && !policy.key)
+    throw new OperationError(`Rows of ${policy.name} have no key; restore the whole segment.`);
+  for (const { file, sha256 } of files)
+    if ((await sha256Of(path.join(directory, file)).catch(() => '')) !== sha256)
+      throw new OperationError(
+        `${path.join(directory, file)} is missing, or differs from what was written; nothing was restored. Put back an intact copy (--copy-dir keeps them), then run it again.`,
+      );
+  const excluded = (await readExcluded(client)).get(wanted) ?? [];
+  const parent = files[0] as SegmentFile;
+  const keyColumn = parent.columns.find((column) => column.name === policy.key);
+  const type = keyType(keyColumn?.type ?? '') ?? 'text';
+  if (type === 'bigint' && keys?.some((each) => !/^-?\d+$/.test(each)))
+    throw new OperationError('A key is a whole number.');
+  const key = keyColumn ? `${name(fileColumn(keyColumn))}::VARCHAR` : 'NULL';
+  const units = await rowsOf<{ unit: number; key: string | null }>(
+    connection,
+    `SELECT sqltrail_unit AS unit, ${key} AS key FROM ${parquet(path.join(directory, parent.file))}
+      WHERE ${inForce(segment, excluded)}${keys ? ` AND ${key} IN (${keys.map(text).join(', ')})` : ''} ORDER BY 1`,
+  );
+  const missing = keys?.filter((each) => !units.some((unit) => unit.key === each)) ?? [];
+  if (missing.length > 0)
+    throw new OperationError(
+      `Not in segment ${wanted}, or already restored: ${missing.join(', ')}. Use sqltrail archive query to find a unit.`,
+    );
+  if (units.length === 0) throw new OperationError(`Segment ${wanted} has already been restored completely.`);
+  return { segment, excluded, units, type };
+}
+
+/** @throws OperationError as {@link restoreArchive}, before anything is changed */
+export async function checkRestorable(client: pg.ClientBase, options: RestoreOptions): Promise<void> {
+  const duck = await openDuck();
+  try {
+    await wantedUnits(client, duck, options);
+  } finally {
+    await duck.close();
+  }
+}
+
 /**
  * Brings units back to their tables, in one transaction, and compares what is there then with the files.
  *
@@ -86,43 +137,8 @@ export async function restoreArchive(options: RestoreOptions): Promise<number> {
   const client = await openArchive(url, 'change');
   const duck = await openDuck();
   try {
-    const segments = await readSegments(client);
-    const segment = segments.find(({ id: each }) => each === wanted);
-    if (!segment)
-      throw new OperationError(
-        `There is no segment ${wanted}; sqltrail archive list shows all segments${segments.length > 0 ? ` (${segments[0]?.id} to ${segments.at(-1)?.id})` : ''}.`,
-      );
-    if (segment.state !== 'archived')
-      throw new OperationError(
-        `Segment ${wanted} is ${segment.state}; only an archived one can be restored.`,
-      );
+    const { segment, excluded, units, type } = await wantedUnits(client, duck, options);
     const { policy, files } = segment;
-    if (keys && !policy.key)
-      throw new OperationError(`Rows of ${policy.name} have no key; restore the whole segment.`);
-    for (const { file, sha256 } of files)
-      if ((await sha256Of(path.join(directory, file)).catch(() => '')) !== sha256)
-        throw new OperationError(
-          `${path.join(directory, file)} is missing, or differs from what was written; nothing was restored. Put back an intact copy (--copy-dir keeps them), then run it again.`,
-        );
-    const excluded = (await readExcluded(client)).get(wanted) ?? [];
-    const parent = files[0] as SegmentFile;
-    const keyColumn = parent.columns.find((column) => column.name === policy.key);
-    const type = keyType(keyColumn?.type ?? '') ?? 'text';
-    if (type === 'bigint' && keys?.some((each) => !/^-?\d+$/.test(each)))
-      throw new OperationError('A key is a whole number.');
-    const key = keyColumn ? `${name(fileColumn(keyColumn))}::VARCHAR` : 'NULL';
-    const units = await rowsOf<{ unit: number; key: string | null }>(
-      duck.connection,
-      `SELECT sqltrail_unit AS unit, ${key} AS key FROM ${parquet(path.join(directory, parent.file))}
-        WHERE ${inForce(segment, excluded)}${keys ? ` AND ${key} IN (${keys.map(text).join(', ')})` : ''} ORDER BY 1`,
-    );
-    const missing = keys?.filter((each) => !units.some((unit) => unit.key === each)) ?? [];
-    if (missing.length > 0)
-      throw new OperationError(
-        `Not in segment ${wanted}, or already restored: ${missing.join(', ')}. Use sqltrail archive query to find a unit.`,
-      );
-    if (units.length === 0)
-      throw new OperationError(`Segment ${wanted} has already been restored completely.`);
     const chosen = keys
       ? `sqltrail_unit IN (${units.map(({ unit }) => unit).join(', ')})`
       : inForce(segment, excluded);

@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import type { Archival } from './archival.ts';
 import { beyond, locksWholeTable, readEffects, refusal } from './effects.ts';
-import { dropSegment } from './export.ts';
-import { sha256Of } from './files.ts';
+import { changedFile, dropSegment } from './export.ts';
 import { keyTypeOf, type Prepared } from './prepare.ts';
 import { describeReference } from './references.ts';
 import { type ArchivedUnit, addTo, noneOf } from './result.ts';
@@ -37,16 +36,16 @@ export async function removeSegment(
 ): Promise<ArchivedUnit> {
   const { unit } = prepared;
   const { client } = archival;
-  for (const { file, sha256 } of segment.files)
-    if ((await sha256Of(archival.at(file)).catch(() => '')) !== sha256) {
-      if (segment.removed === 0) {
-        await dropSegment(archival, segment, `${file} is not what was written; it is exported again`);
-        return noneOf(unit.name);
-      }
-      throw new OperationError(
-        `${archival.at(file)} has changed since it was written, and it is the only place with ${segment.removed} units. Put back an intact copy, then run it again.`,
-      );
+  const changed = await changedFile(archival, segment);
+  if (changed !== undefined) {
+    if (segment.removed === 0) {
+      await dropSegment(archival, segment, `${changed} is not what was written; it is exported again`);
+      return noneOf(unit.name);
     }
+    throw new OperationError(
+      `${archival.at(changed)} has changed since it was written, and it is the only place with ${segment.removed} units. Put back an intact copy, then run it again.`,
+    );
+  }
   const units = await readUnitRows(archival, segment);
   const result = { ...noneOf(unit.name), kept: segment.excluded };
   let done = segment.removed;

@@ -43,7 +43,7 @@ export async function prepareTables(
        FROM unnest($1::text[]) AS x (name)
        CROSS JOIN LATERAL (SELECT to_regclass(x.name)::oid AS oid UNION SELECT relid FROM pg_partition_tree(to_regclass(x.name))) AS t
        JOIN pg_trigger AS g ON g.tgrelid = t.oid JOIN pg_class AS c ON c.oid = t.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE NOT g.tgisinternal AND g.tgtype & 4 <> 0 AND g.tgenabled IN ('O', 'A') ORDER BY 1, 2, 3`,
+      WHERE NOT g.tgisinternal AND g.tgfoid IS DISTINCT FROM to_regprocedure('sqltrail.refuse_archived()') AND g.tgtype & 4 <> 0 AND g.tgenabled IN ('O', 'A') ORDER BY 1, 2, 3`,
     [names],
   );
   const disabled = triggers.filter(({ mine }) => mine);

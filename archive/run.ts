@@ -4,8 +4,8 @@ import { isConnectionLost, OperationError } from '../lib/pg/errors.ts';
 import { type Archival, type ArchiveOptions, archivalOf, chosen } from './archival.ts';
 import { dropSegment, exportSegment } from './export.ts';
 import { explained, isFatal } from './failure.ts';
-import { diskFault, makeDirectory } from './files.ts';
 import { leftOut } from './leftOut.ts';
+import { ownDirectories } from './ownership.ts';
 import { type Prepared, placesOf, prepare, prepareFor } from './prepare.ts';
 import { type Named, tableName, tableSql } from './references.ts';
 import { removeSegment } from './remove.ts';
@@ -98,12 +98,7 @@ END $$`;
 export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[]> {
   const client = await openArchive(options.url, 'change');
   try {
-    for (const directory of [options.directory, ...(options.copies ?? [])])
-      try {
-        await makeDirectory(directory);
-      } catch (error) {
-        throw diskFault(directory, error);
-      }
+    await ownDirectories(client, options);
     await client.query(reasonsSql);
     const archival = archivalOf(client, options);
     const results = new Map<string, ArchivedUnit>();

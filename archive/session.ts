@@ -87,6 +87,8 @@ const SETTINGS = {
   extra_float_digits: '1',
   jit: 'off',
   statement_timeout: '0',
+  // Its snapshot waits while a file is written and read back.
+  idle_in_transaction_session_timeout: '0',
 };
 /** One archival at a time. */
 const ADVISORY_LOCK = 7_236_544_102;
@@ -107,7 +109,9 @@ export async function openArchive(url: string, purpose: 'change' | 'copy' | 'rea
     ]);
     if (purpose === 'change') {
       await client.query(schemaSql);
-      const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [ADVISORY_LOCK]);
+      const { rows } = await client.query('SELECT pg_catalog.pg_try_advisory_lock($1::int8) AS mine', [
+        ADVISORY_LOCK,
+      ]);
       if (!rows[0].mine)
         throw new OperationError(
           'Another archival is running on this database. Wait for it, or stop it first.',

@@ -345,7 +345,6 @@ describe('an archive of before', () => {
   const fixture = 'test/fixtures/archive-format-1';
 
   it('is read, gone on with and restored', async () => {
-    await cp(fixture, home, { recursive: true });
     const journal = JSON.parse(await readFile(path.join(fixture, 'journal.json'), 'utf8'));
     await database.client.query(
       `CREATE TABLE notes (id int PRIMARY KEY, at date NOT NULL, price numeric(8,2), done boolean, body text, tags text[], seen timestamptz);
@@ -371,6 +370,7 @@ describe('an archive of before', () => {
     );
     // Makes the journal.
     await archive({ table: { schema: 'public', table: 'log' }, age: 'at' });
+    await cp(fixture, home, { recursive: true });
     await insert('sqltrail.archive_segment', journal.archive_segment, 'OVERRIDING SYSTEM VALUE');
     await insert('sqltrail.archive_excluded', journal.archive_excluded);
     await database.client.query(
