@@ -193,6 +193,24 @@ describe('faults', () => {
     expect(await indexState(database.client, target)).toBe('valid');
   });
 
+  it('a build that somebody cancels is not begun again, and nothing is left of it', async () => {
+    const other = await inTransaction();
+    const applying = apply([action()]);
+    await waits();
+    await database.client.query(
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    // What is left waits for the other transaction too, before it can be dropped.
+    await waits();
+    await other.query('ROLLBACK');
+    await other.end();
+    expect((await applying).entries).toMatchObject([
+      { state: 'failed', note: expect.stringContaining('user request') },
+    ]);
+    expect(await indexState(database.client, target)).toBe('absent');
+    expect(await broken()).toBe(0);
+  });
+
   it('a column dropped since the plan, and a table dropped in the build, are told; nothing is left behind', async () => {
     await database.client.query(`ALTER TABLE "or'ders" DROP COLUMN "e""mail"`);
     expect((await apply([action()])).entries[0]).toMatchObject({

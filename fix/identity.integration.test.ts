@@ -1,7 +1,9 @@
 import pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { waitFor } from '../lib/waitFor.ts';
 import { testAction } from '../test/support/action.ts';
 import { databaseFor } from '../test/support/database.ts';
+import { PATIENCE_MS } from '../test/support/patience.ts';
 import type { Action } from './action.ts';
 import { type ApplyEvent, applyActions } from './apply.ts';
 import { readJournal } from './journal.ts';
@@ -235,6 +237,33 @@ describe('partitioned tables', () => {
     await database.client.query('DROP TABLE events_27');
     expect(await undo()).toEqual({ left: [], failed: [] });
     expect(await catalogue()).toEqual(before);
+  });
+
+  it('a partition that comes while the others are built has one too', async () => {
+    const other = new pg.Client(database.url);
+    await other.connect();
+    await other.query(`BEGIN; INSERT INTO events VALUES (1, 'm', '2026-02-01')`);
+    const applying = apply(onWhole);
+    await waitFor(
+      'the build to wait',
+      async () =>
+        (
+          await database.client.query(
+            "SELECT FROM pg_stat_activity WHERE application_name = 'sqltrail-fix' AND wait_event_type = 'Lock' AND datname = current_database()",
+          )
+        ).rowCount === 1,
+      { deadlineMs: PATIENCE_MS },
+    );
+    await database.client.query(
+      "CREATE TABLE events_27 PARTITION OF events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')",
+    );
+    await other.query('COMMIT');
+    await other.end();
+    expect((await applying).states).toEqual(['kept']);
+    expect(await indexes()).toContain('events_27_mail_idx');
+    expect(await valid()).toBe(true);
+    expect(await undo()).toEqual({ left: [], failed: [] });
+    expect(await indexes()).toEqual([]);
   });
 
   it("a partition's own index is not attached, so it is there after undo", async () => {

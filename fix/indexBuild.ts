@@ -215,7 +215,7 @@ interface Part {
 async function partsOf(client: pg.ClientBase, relation: number): Promise<Part[]> {
   const { rows } = await client.query<Part>(
     `SELECT relid::oid::int8::float8 AS oid, parentrelid::oid::int8::float8 AS parent, isleaf AS leaf
-       FROM pg_partition_tree($1::oid) ORDER BY level DESC, relid`,
+       FROM pg_catalog.pg_partition_tree($1::oid::regclass) ORDER BY level DESC, relid`,
     [relation],
   );
   return rows;
@@ -296,6 +296,15 @@ async function buildPartitioned(
     const parent = change;
     for (const part of await partsOf(client, oid)) {
       if (part.parent !== oid) continue;
+      const came =
+        part.leaf && !begunOn(changes, part.oid, signature) && (await relationOf(client, part.oid));
+      // Since the partitions were listed, and before there was an index of the whole that it could take after.
+      if (
+        came &&
+        came.kind !== 'f' &&
+        !twinOf(await readIndexes(client, { relation: came.oid }), signature, statement.unique)
+      )
+        await buildOne(work, came, statement, { name: nameFor(came.table), signature }, options);
       const child = begunOn(changes, part.oid, signature);
       const [whole, piece] = [await findBuilt(client, parent), child && (await findBuilt(client, child))];
       // Of a partition that came meanwhile Postgres made or attached one itself.

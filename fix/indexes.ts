@@ -22,9 +22,6 @@ const lockTimeoutFor = (sql: string) => (isConcurrent(sql) ? CONCURRENT_LOCK_TIM
 export const pauseAfter = (attempt: number, random = Math.random) =>
   Math.round(random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
 
-/** query_canceled: the server's statement_timeout came before the lock did. */
-const retryable = (error: unknown) => isTransient(error) || (error as { code?: string }).code === '57014';
-
 /** Runs a statement with a short lock timeout, again after a pause that grows, a bounded number of times. */
 export async function withLockRetries(
   client: pg.ClientBase,
@@ -48,7 +45,7 @@ export async function withLockRetries(
       await run();
       return;
     } catch (error) {
-      if (!retryable(error) && !alsoRetry(error)) throw error;
+      if (!isTransient(error) && !alsoRetry(error)) throw error;
       if (attempt + 1 >= ATTEMPTS)
         throw new OperationError(
           `another session holds the lock: given up after ${ATTEMPTS} attempts of ${lockTimeoutMs} ms. Look for long transactions in pg_stat_activity, then run this again.`,

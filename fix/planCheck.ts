@@ -42,7 +42,7 @@ async function indexAnswer(client: pg.Client, action: Action, build: string): Pr
   ];
   if (relation.kind !== 'p') return notes.length > 0 ? { notes } : {};
   const { rows } = await client.query<{ leaves: number }>(
-    'SELECT count(*)::int AS leaves FROM pg_partition_tree($1::oid) WHERE isleaf AND relid <> $1::oid',
+    'SELECT count(*)::int AS leaves FROM pg_catalog.pg_partition_tree($1::oid::regclass) WHERE isleaf AND relid <> $1::oid',
     [relation.oid],
   );
   const whole = quote(relation.schema, relation.table);

@@ -22,9 +22,10 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
  * @throws OperationError when another run holds the database; the lock ends with the connection
  */
 export async function takeTurn(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
-    ADVISORY_LOCK,
-  ]);
+  const { rows } = await client.query<{ mine: boolean }>(
+    'SELECT pg_catalog.pg_try_advisory_lock($1::int8) AS mine',
+    [ADVISORY_LOCK],
+  );
   if (!rows[0]?.mine)
     throw new OperationError('another run of sqltrail fix is active on this database; wait until it ends.');
 }

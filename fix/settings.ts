@@ -175,9 +175,12 @@ async function* distinctValues({ session, tables }: Facts): AsyncGenerator<Actio
       );
       if (found === 'over') return;
       if (!found?.per_key || found.given || found.keys < KEYS / 2) continue;
-      const believed = table.estimatedRows / estimated;
+      // A row without a value is in no key, for the planner too; its share of distinct values is one of all rows.
+      const filled = 1 - (column.stats?.nullFraction ?? 0);
+      const believed = (table.estimatedRows * filled) / estimated;
       if (believed / found.per_key < OFF) continue;
-      const distinct = (-1 / found.per_key).toFixed(4);
+      // Rounded to places, few values among very many rows would be 0, which means that nothing is said.
+      const distinct = (-filled / found.per_key).toPrecision(4);
       yield settingsAction({
         id: `settings:n_distinct:${table.schema}.${table.name}.${column.name}`,
         title: `the planner knows how many values ${table.name}.${column.name} has`,

@@ -258,6 +258,9 @@ async function undoOptions({ client }: Work, change: OptionsChange): Promise<str
     await client.query(
       `ALTER ${alter[found.kind] ?? 'TABLE'} ${quote(found.schema, found.table)} ${parts.join(', ')}`,
     );
+    // The planner goes by what was said until the next one.
+    if (column !== null && [...now, ...wanted].some((option) => /^n_distinct/.test(option)))
+      await client.query(`ANALYZE ${quote(found.schema, found.table)} (${quote(column)})`);
   }
   return left.length > 0
     ? `${left.join(', ')} of ${found.table}${column === null ? '' : `.${column}`} left as the owner has set it since`

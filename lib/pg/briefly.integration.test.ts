@@ -102,6 +102,38 @@ describe('the upkeep of a table', () => {
     expect(await column()).toBe(1);
   });
 
+  it('is over when the same session goes on with another table', async () => {
+    const { client } = database;
+    await client.query(
+      `CREATE FUNCTION waits(n int, "for" bigint) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM pg_advisory_xact_lock_shared("for"); RETURN n; END $$;
+       CREATE TABLE larger WITH (autovacuum_enabled = off) AS TABLE orders;
+       CREATE INDEX ON orders (waits(id, 1)); CREATE INDEX ON larger (waits(id, 2));
+       SELECT pg_advisory_lock(1), pg_advisory_lock(2)`,
+    );
+    const upkeep = await connected('upkeep');
+    const analysing = upkeep.query('ANALYZE orders, larger');
+    const analysed = async () =>
+      (
+        await client.query<{ table: string }>(
+          'SELECT relid::regclass::text AS "table" FROM pg_stat_progress_analyze WHERE pid = $1',
+          [processIdOf(upkeep)],
+        )
+      ).rows[0]?.table;
+    await waitFor('the first table', async () => (await analysed()) === 'orders', {
+      deadlineMs: PATIENCE_MS,
+    });
+    const delays = await addColumn({
+      onDelay: async ({ event }) => {
+        if (event === 'paused') await client.query('SELECT pg_advisory_unlock(1)');
+      },
+    });
+    expect(delays.map(({ event }) => event)).toEqual(['retry', 'paused', 'resumed']);
+    expect(await analysed()).toBe('larger');
+    await client.query('SELECT pg_advisory_unlock(2)');
+    await analysing;
+  });
+
   it('that takes too long is named, with what ends it', async () => {
     const upkeep = await vacuum();
     await expect(addColumn({ maxUpkeepMs: 60 })).rejects.toThrow(`SELECT pg_cancel_backend(${upkeep.pid})`);

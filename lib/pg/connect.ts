@@ -44,6 +44,12 @@ export function describeTarget(url: string): string {
  */
 const NOTICE_LOSS = `SELECT set_config(name, '2s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'`;
 
+/**
+ * A role or database may have limits for the application's transactions (from 17 on) and idle sessions (from 14 on), by
+ * which a long build would end each time that it is tried. That of statements is each command's own.
+ */
+const NO_TIME_LIMITS = `SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')`;
+
 async function connected<Client extends pg.Client>(client: Client): Promise<Client> {
   // What runs on it is told; without a listener the driver would end the process.
   client.on('error', () => {});
@@ -75,6 +81,7 @@ export async function openDirect({
         `${what} needs a connection of its own, and this one goes through a connection pooler (such as PgBouncer): locks and timeouts would stay behind on a connection that the application gets next. Nothing was changed. Give the URL of the Postgres server itself, which usually listens on port 5432.`,
       );
     await client.query(`SET application_name = ${pg.escapeLiteral(applicationName)}`);
+    await client.query(NO_TIME_LIMITS);
     await client.query(NOTICE_LOSS).catch((error: { code?: string }) => {
       // The server's system cannot tell it.
       if (error.code !== '22023') throw error;

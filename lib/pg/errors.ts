@@ -12,11 +12,12 @@ export function isTransient(error: unknown): boolean {
   return TRANSIENT.has(code) || (code === 'XX000' && CATALOGUE_RACE.test(message));
 }
 
-/** The server ended the session, or the network did. */
+/** The server ended the session, or the network did; the 25P and 57P05 ones are time limits of transactions and idle sessions. */
 export function isConnectionLost(error: unknown): boolean {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   return (
-    ['57P01', '57P02', '57P03', '08003', '08006', 'ECONNRESET', 'EPIPE'].includes(code) ||
-    /Connection terminated|is not queryable/.test(message)
+    ['57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '08003', '08006', 'ECONNRESET', 'EPIPE'].includes(
+      code,
+    ) || /Connection terminated|is not queryable/.test(message)
   );
 }

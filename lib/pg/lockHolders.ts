@@ -10,6 +10,8 @@ export interface LockHolder {
   what: string;
   /** The table's upkeep, by VACUUM or ANALYZE: it holds its lock as long as the table is large. */
   upkeep: boolean;
+  /** OID of the table whose lock is waited for; null where it is another kind of lock. */
+  table: number | null;
 }
 
 interface Row {
@@ -19,6 +21,7 @@ interface Row {
   seconds: number | null;
   command: string | null;
   relation: string | null;
+  table: number | null;
 }
 
 // Without pg_read_all_stats another role's session has neither name nor table here, but its number.
@@ -28,7 +31,9 @@ const UPKEEP = `SELECT pid, 'VACUUM' AS command, relid FROM pg_catalog.pg_stat_p
 const HOLDERS = `SELECT b.pid, a.backend_type = 'autovacuum worker' AS autovacuum,
         coalesce(nullif(a.application_name, ''), a.usename) AS application,
         extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8 AS seconds,
-        u.command, u.relid::pg_catalog.regclass::text AS relation
+        u.command, u.relid::pg_catalog.regclass::text AS relation,
+        (SELECT l.relation::int8::float8 FROM pg_catalog.pg_locks AS l
+          WHERE l.pid = $1 AND NOT l.granted AND l.locktype = 'relation' LIMIT 1) AS "table"
    FROM (SELECT DISTINCT pid FROM unnest(pg_catalog.pg_blocking_pids($1)) AS pid) AS b
    LEFT JOIN pg_catalog.pg_stat_activity AS a USING (pid) LEFT JOIN (${UPKEEP}) AS u USING (pid) ORDER BY a.xact_start`;
 
@@ -74,15 +79,23 @@ export class LockHolders {
     await Promise.race([work.then(end, end), sleep(afterMs)]);
     if (ended) return [];
     const rows = await this.#query<Row>(HOLDERS, [this.#pid]).catch(() => []);
-    return rows.map((row) => ({ pid: row.pid, what: inWords(row), upkeep: row.command !== null }));
+    return rows.map((row) => ({
+      pid: row.pid,
+      what: inWords(row),
+      upkeep: row.command !== null,
+      table: row.table,
+    }));
   }
 
-  /** Whether one of them is still at the upkeep of a table. */
+  /** Whether one of them is still at the upkeep of that table: the same session may go on with others. */
   async atUpkeep(holders: readonly LockHolder[]): Promise<boolean> {
-    const pids = holders.filter(({ upkeep }) => upkeep).map(({ pid }) => pid);
-    const rows = await this.#query(`SELECT FROM (${UPKEEP}) AS u WHERE pid = ANY ($1::int[]) LIMIT 1`, [
-      pids,
-    ]);
+    const those = holders.filter(({ upkeep }) => upkeep);
+    const rows = await this.#query(
+      `SELECT FROM (${UPKEEP}) AS u JOIN unnest($1::int[], $2::float8[]) AS h (pid, "table") USING (pid)
+        WHERE h."table" IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_locks AS l
+          WHERE l.pid = h.pid AND l.relation::int8 = h."table" AND l.granted) LIMIT 1`,
+      [those.map(({ pid }) => pid), those.map(({ table }) => table)],
+    );
     return rows.length > 0;
   }
 
