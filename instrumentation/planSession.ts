@@ -137,8 +137,14 @@ export class PlanSession {
         `BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = ${EXPLAIN_TIMEOUT_MS}`,
       );
       for (const statement of before) await this.#client.query(statement);
-      const { rows } = await this.#client.query({ text: `EXPLAIN (FORMAT JSON, SETTINGS) ${sql}`, values });
-      return rows[0]?.['QUERY PLAN'];
+      const { rows } = await this.#client.query({
+        text: `EXPLAIN (FORMAT JSON, SETTINGS) ${sql}`,
+        values,
+        // The application may have a parser of its own for JSON, and what is no tree of values could not be redacted.
+        types: { getTypeParser: () => (text: string) => text },
+      });
+      const [row] = rows;
+      return row && JSON.parse(row['QUERY PLAN']);
     } finally {
       await this.#client.query('ROLLBACK');
     }

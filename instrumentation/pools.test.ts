@@ -5,6 +5,8 @@ describe('a pool without a name of its own', () => {
   it.each([
     [{ connectionString: 'postgres://u:p@db.example:5433/shop?sslmode=disable' }, 'db.example:5433/shop'],
     [{ connectionString: 'postgres://u:p%40x@db.example/a%zz' }, 'db.example:5432/a%zz'],
+    [{ connectionString: 'postgres://u:p@ss@db.example/shop' }, 'db.example:5432/shop'],
+    [{ connectionString: 'postgres://u@srv:secret@srv.example/shop#x' }, 'srv.example:5432/shop'],
     [{ connectionString: 'postgres://u@h1:5432,h2:5433/shop' }, 'h1:5432,h2:5433/shop'],
     [{ connectionString: 'postgres:///shop?host=/run/postgresql' }, '/run/postgresql:5432/shop'],
     [{ connectionString: 'postgres://%2Frun%2Fpostgresql/shop' }, '/run/postgresql:5432/shop'],

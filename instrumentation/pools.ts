@@ -54,9 +54,9 @@ function targetOf(connectionString: string): Pick<PoolOptions, 'host' | 'port' |
     const [host = '', database] = connectionString.split(' ');
     return { host, ...(database ? { database } : {}) };
   }
-  // URL refuses several hosts, and an empty one before a user.
+  // URL refuses several hosts, and an empty one before a user. As there, the last @ ends the user and the password.
   const [, authority = '', pathname = '', query = ''] =
-    /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(connectionString) ?? [];
+    /^[a-z]+:\/\/(?:[^/?#]*@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?/s.exec(connectionString) ?? [];
   const [, hosts = '', port = ''] = /^(.*?)(?::(\d+))?$/s.exec(authority) ?? [];
   const parameters = new URLSearchParams(query);
   const host = parameters.get('host') ?? decoded(hosts);
