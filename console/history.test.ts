@@ -51,3 +51,11 @@ it('the same alert at another time is another interval, and only the last 500 ar
   expect(history.intervals).toHaveLength(500);
   expect(history.intervals[0]?.startsAt).toBe('2026-01-01T01:40:00.000Z');
 });
+
+it('the API and the webhook of Alertmanager write one moment in two ways', () => {
+  const history = new AlertHistory();
+  history.notified(told('firing', '2026-01-01T00:00:00.74Z'));
+  history.observed([alert('2026-01-01T00:00:00.740Z')]);
+  history.notified(told('firing', '2026-01-01T00:00:00.74Z'));
+  expect(history.intervals).toMatchObject([{ endsAt: null }]);
+});

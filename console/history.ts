@@ -53,9 +53,11 @@ export class AlertHistory {
 
   #put(labels: Record<string, string>, summary: string, startsAt: string, endsAt: string | null): string {
     const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+    // The API and the webhook of Alertmanager write the same moment in two ways, as 0.740 and 0.74 seconds.
+    const moment = Date.parse(startsAt) || startsAt;
     // Labels may be long, and their number is not ours to choose.
     const key = createHash('sha256')
-      .update(JSON.stringify([startsAt, sorted]))
+      .update(JSON.stringify([moment, sorted]))
       .digest('base64');
     const known = this.#known.get(key);
     if (known) known.endsAt = endsAt;

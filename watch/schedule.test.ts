@@ -76,7 +76,6 @@ it('a restart does not begin anew, and a clock that was set back does not stop i
   const ended = [recent, future].map((one) => runOnSchedule([one], 15 * MINUTE, ends.signal, 0));
   await vi.advanceTimersByTimeAsync(16 * MINUTE);
   expect(recent.began).toEqual([10]);
-  await vi.advanceTimersByTimeAsync(9_100 * MINUTE);
   expect(future.began.length).toBeGreaterThan(0);
   ends.abort();
   await vi.advanceTimersByTimeAsync(15 * MINUTE);

@@ -38,7 +38,11 @@ export async function runOnSchedule(
   await wait(firstMs);
   const begun = new Map<Scheduled, number>();
   while (!signal.aborted) {
-    const dueAt = (one: Scheduled) => (begun.get(one) ?? one.lastAt() ?? Number.NEGATIVE_INFINITY) + everyMs;
+    const dueAt = (one: Scheduled) => {
+      const last = begun.get(one) ?? one.lastAt() ?? Number.NEGATIVE_INFINITY;
+      // One of the future was noted while the clock was wrong.
+      return last > Date.now() ? Number.NEGATIVE_INFINITY : last + everyMs;
+    };
     const [next] = [...scheduled].sort((a, b) => dueAt(a) - dueAt(b));
     if (!next) return;
     // A clock that was set back must not make it wait for a day.

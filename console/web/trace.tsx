@@ -1,6 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import type { StatementDetail, TraceReading } from '../details.ts';
 import type { Span } from '../traces/span.ts';
+import { ofShown } from './databases.ts';
 import { Explained } from './findings.tsx';
 import { milliseconds } from './format.ts';
 import { useFetched } from './live.ts';
@@ -61,7 +62,7 @@ function SpanDetails({ span, spans }: { span: Span; spans: Span[] }) {
   const summary = span.attributes['db.query.summary'];
   const statement = typeof summary === 'string' ? summary : null;
   const { data: detail } = useFetched<StatementDetail>(
-    statement === null ? null : `/api/statement?summary=${encodeURIComponent(statement)}`,
+    statement === null ? null : ofShown(`/api/statement?summary=${encodeURIComponent(statement)}`),
     0,
   );
   const explain =
