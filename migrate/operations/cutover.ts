@@ -169,11 +169,25 @@ export function cutoverSql(d: TableDescription, layout: Layout, cutover: Cutover
   ].join('\n');
 }
 
+/** Ends the transaction where the table has columns that the old one lacks: their values would go with the new one. */
+const noColumnsSince = (table: string, old: string) => `DO $sqltrail$
+DECLARE
+  since text := (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute AS a
+    WHERE attrelid = ${literal(table)}::regclass AND attnum > 0 AND NOT attisdropped
+      AND NOT EXISTS (SELECT FROM pg_attribute AS o WHERE o.attrelid = ${literal(old)}::regclass AND o.attname = a.attname AND NOT o.attisdropped));
+BEGIN
+  IF since IS NOT NULL THEN
+    RAISE EXCEPTION 'the old table does not have %, which came since the cutover', since
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Add the same to the old table and fill it there, or drop it here, then run it again.';
+  END IF;
+END $sqltrail$;`;
+
 /** The old table takes its place again; it holds every write that was made since. */
 export function cutoverBack(d: TableDescription, layout: Layout, { kept, back = [] }: Cutover): string {
   const { table, old, fresh } = layout;
   return [
     ...locks(d, table, old),
+    noColumnsSince(table, old),
     ...noConflicts(layout.reverse),
     noSyncTriggers(layout.reverse),
     noSyncFunction(layout.reverse),

@@ -212,6 +212,28 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     await writer.end();
   });
 
+  it('a column that came since the cutover does not go with a rollback', async () => {
+    const it = await plan(database.url);
+    await it.run('cutover-writes');
+    await database.client.query(`ALTER TABLE ${HOSTILE} ADD COLUMN "since then" int DEFAULT 7`);
+    await expect(it.back('none')).rejects.toThrow(/does not have "since then"/);
+    expect(
+      (await database.client.query(`SELECT FROM ${HOSTILE} WHERE "since then" = 7 LIMIT 1`)).rowCount,
+    ).toBe(1);
+    await database.client.query(`ALTER TABLE ${HOSTILE} DROP COLUMN "since then"`);
+    await it.back('none');
+  });
+
+  it('a copy that was stopped and rolled back begins anew', async () => {
+    const it = await plan(database.url);
+    await it.run('dual-write');
+    for await (const { step, event } of runMigration({ ...it.options, until: 'backfill' }))
+      if (step === 'rows' && event === 'batch') break;
+    await it.back('none');
+    await it.run('verify');
+    await expectEqual(it, 'after the second copy');
+  });
+
   it('a row that is being changed is not copied as it was', async () => {
     const it = await plan(database.url);
     await it.run('dual-write');
@@ -241,6 +263,39 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
       (await database.client.query("SELECT relname FROM pg_class WHERE relname LIKE '%sqltrail%'")).rows,
     ).toEqual([]);
   });
+});
+
+it('a statement may change a row twice, by two foreign keys', async () => {
+  await database.client.query(
+    `CREATE TABLE addresses (id int PRIMARY KEY);
+     INSERT INTO addresses SELECT generate_series(1, 9);
+     CREATE TABLE bought (id int PRIMARY KEY, at date NOT NULL, billing int REFERENCES addresses ON DELETE SET NULL, shipping int REFERENCES addresses ON DELETE SET NULL);
+     INSERT INTO bought SELECT i, '2026-01-01', 1 + i % 9, 1 + i % 9 FROM generate_series(1, 90) AS i; ANALYZE`,
+  );
+  const it = await retyped(database.url, 'bought.id', 'bigint');
+  await it.run('verify');
+  await database.client.query('DELETE FROM addresses WHERE id = 5');
+  await it.run('cutover-writes');
+  await database.client.query('DELETE FROM addresses WHERE id = 6');
+  await it.back('verify');
+  expect(
+    (await database.client.query('SELECT FROM bought WHERE billing IS NULL AND shipping IS NULL')).rowCount,
+  ).toBe(20);
+});
+
+it('of two migrations of one table the second is refused, also where it was planned first', async () => {
+  const days = await onHostile.retype.plan(database.url);
+  await days.run('verify');
+  await expect(onHostile.partition.plan(database.url)).rejects.toThrow(/has triggers of another migration/);
+  await days.back('none');
+  const months = await onHostile.partition.plan(database.url);
+  await months.run('expand');
+  // As the other one makes them.
+  await database.client.query(
+    `CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+     CREATE TRIGGER sqltrail_forward_insert AFTER INSERT ON ${HOSTILE} EXECUTE FUNCTION other()`,
+  );
+  await expect(months.run('dual-write')).rejects.toThrow(/has triggers of another migration/);
 });
 
 it('a batch holds all of its rows before it does anything with one', async () => {

@@ -33,12 +33,12 @@ function workOf(declared: Plan, { sql, indexes, work }: DeclaredStep): Step['wor
 }
 
 function undoOf(declared: Plan, { undo, work }: DeclaredStep): Undo {
-  if (work === 'copy')
-    return {
-      kind: 'transaction',
-      sql: `DELETE FROM sqltrail.migration_cursor WHERE migration = ${literal(declared.name)}`,
-    };
-  return undo ? { kind: 'transaction', sql: `${PATH}${undo}` } : { kind: 'none' };
+  const copiedNothing = `DELETE FROM sqltrail.migration_cursor WHERE migration = ${literal(declared.name)}`;
+  if (work === 'copy') return { kind: 'transaction', sql: copiedNothing };
+  if (!undo) return { kind: 'none' };
+  // A copy that was stopped has no end to be undone, but began; what empties its table takes it back to the beginning.
+  const empties = /^(TRUNCATE|DROP TABLE) /.test(undo);
+  return { kind: 'transaction', sql: `${PATH}${undo}${empties ? `\n${copiedNothing}` : ''}` };
 }
 
 /** @throws OperationError when the table is no longer what the plan was made for */

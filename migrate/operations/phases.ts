@@ -5,7 +5,7 @@ import type { DeclaredMigration, DeclaredStep } from './declared.ts';
 import type { IncomingKey, TableDescription } from './description.ts';
 import type { Layout } from './layout.ts';
 import { statisticsSql } from './newTable.ts';
-import { noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
+import { noOtherSync, noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
 
 /** What an operation makes of a table; everything else is the same for all of them. */
 export interface Rebuild {
@@ -86,7 +86,7 @@ export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
         {
           name: `triggers on ${d.table.name}`,
           lock: `SHARE ROW EXCLUSIVE on ${table}, ${SHORT_LOCK}`,
-          sql: syncTriggers(forward),
+          sql: lines(noOtherSync(forward), syncTriggers(forward)),
           undo: noSyncTriggers(forward),
         },
       ],

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { OperationError } from '../../lib/pg/errors.ts';
 import { quote as id } from '../../lib/pg/quote.ts';
 import type { TableDescription } from './description.ts';
+import { TRIGGER_PREFIX } from './descriptionSql.ts';
 
 /** What tells the rows of a table apart: columns of unique indexes that are never null; the best first. */
 export function keysOf({ columns, indexes }: TableDescription): string[][] {
@@ -69,6 +70,12 @@ export async function carryRefusals(
   // What follows is of ordinary tables.
   if (found.length > 0) return { found, ordinary: false };
 
+  const { rows: triggers } = await client.query<{ busy: string | null }>(
+    'SELECT min(tgname::text) AS busy FROM pg_trigger WHERE tgrelid = $1::oid AND starts_with(tgname::text, $2)',
+    [table.oid, TRIGGER_PREFIX],
+  );
+  const busy = triggers[0]?.busy;
+  no(busy, `${name} has triggers of another migration (${busy}). Complete that one first, or roll it back.`);
   no(
     table.inherits,
     `${name} inherits from a table, or others inherit from it. Undo that first (ALTER TABLE ... NO INHERIT).`,

@@ -1,4 +1,4 @@
-import { quote as id, quoteList } from '../../lib/pg/quote.ts';
+import { quote as id, literal, quoteList } from '../../lib/pg/quote.ts';
 import { TRIGGER_PREFIX } from './descriptionSql.ts';
 import { definerFunction, type Environment, functionSql, settingsOf } from './functions.ts';
 
@@ -91,7 +91,8 @@ const declaredFor = ({ conflicts }: Pick<Sync, 'conflicts'>) =>
 
 /**
  * What one statement did to a table is done to the other within the same transaction. The rows are read again by their
- * key, because a trigger of the table's own may have changed them since. Each statement goes through the indexes of the
+ * key, because a trigger of the table's own may have changed them since, and each once: two foreign keys whose columns are
+ * set to null by one statement change a row twice in it. Each statement goes through the indexes of the
  * keys, whatever the planner made of the sizes when it was planned first.
  *
  * A transaction with a snapshot of its own (REPEATABLE READ, SERIALIZABLE) does not see what was copied since, and could
@@ -135,7 +136,7 @@ export function syncFunction(sync: Sync): string {
   IF TG_OP = 'UPDATE' THEN
     ${update}
   END IF;
-  ${put(sync, { from: `new_rows AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}`, alias: 's' }, conflict)}
+  ${put(sync, { from: `(SELECT DISTINCT ${quoteList(sync.key)} FROM new_rows) AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}`, alias: 's' }, conflict)}
   RETURN NULL;
 END`,
   );
@@ -168,6 +169,16 @@ const TRANSITION = {
 const events = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] as const;
 export const triggerName = ({ direction }: Pick<Sync, 'direction'>, event: (typeof events)[number]) =>
   `${TRIGGER_PREFIX}${direction}_${event.toLowerCase()}`;
+
+/** Ends the transaction where another migration keeps the table in step by triggers, which have the same names. */
+export const noOtherSync = ({ schema, from, fn }: Pick<Sync, 'schema' | 'from' | 'fn'>): string =>
+  `DO $sqltrail$ BEGIN
+  IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ${literal(id(schema, from))}::regclass AND starts_with(tgname::text, ${literal(TRIGGER_PREFIX)})
+      AND tgfoid IS DISTINCT FROM to_regproc(${literal(id(schema, fn))})) THEN
+    RAISE EXCEPTION '% has triggers of another migration', ${literal(id(schema, from))}
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Complete that one first, or roll it back, and plan this one again.';
+  END IF;
+END $sqltrail$;`;
 
 /** They fire for sessions with `session_replication_role = replica` too, and take the place of others of their name. */
 export const syncTriggers = (sync: Pick<Sync, 'direction' | 'schema' | 'from' | 'fn'>): string =>

@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import type { TableDescription } from '../description.ts';
-import { TRIGGER_PREFIX } from '../descriptionSql.ts';
 import { carryRefusals, reasons } from '../refusals.ts';
 import { functionsNaming, usesOf } from './columnUse.ts';
 
@@ -29,12 +28,6 @@ export async function commonRefusals(
   );
   if (!ordinary) return { reasons: found, later: [] };
   const { no } = reasons(found);
-  const { rows } = await client.query<{ busy: string | null }>(
-    'SELECT min(tgname::text) AS busy FROM pg_trigger WHERE tgrelid = $1::oid AND starts_with(tgname::text, $2)',
-    [table.oid, TRIGGER_PREFIX],
-  );
-  const busy = rows[0]?.busy;
-  no(busy, `${name} has triggers of another migration (${busy}). Complete that one first, or roll it back.`);
   for (const column of columns) {
     const known = d.columns.find((each) => each.name === column);
     no(!known, `${name} has no column ${column}. It has ${d.columns.map((each) => each.name).join(', ')}.`);
