@@ -93,8 +93,9 @@ export function layoutOf(
     identity: newKey,
     arbiter,
     replace: unique > 1 || always.some((column) => !arbiter.includes(column)),
-    // A column GENERATED ALWAYS AS IDENTITY cannot be updated; its rows are replaced.
-    set: copied.filter((column) => !arbiter.includes(column) && !always.includes(column)),
+    // Also the key: of what is equal there may be several, as 1.0 and 1.00, or letters of any case. A column GENERATED ALWAYS
+    // AS IDENTITY cannot be updated; its rows are replaced.
+    set: copied.filter((column) => !always.includes(column)),
   });
   return {
     schema,

@@ -224,6 +224,15 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     await it.back('none');
   });
 
+  it.each<Reached>(['dual-write', 'expand'])('goes on after a rollback to %s', async (to) => {
+    const it = await plan(database.url);
+    await it.run('verify');
+    await it.back(to);
+    await database.client.query(`DELETE FROM ${HOSTILE} WHERE id % 20 = 0`);
+    await it.run('cutover-writes');
+    await expectEqual(it, 'after the second time');
+  });
+
   it('a copy that was stopped and rolled back begins anew', async () => {
     const it = await plan(database.url);
     await it.run('dual-write');
@@ -281,6 +290,22 @@ it('a statement may change a row twice, by two foreign keys', async () => {
   expect(
     (await database.client.query('SELECT FROM bought WHERE billing IS NULL AND shipping IS NULL')).rowCount,
   ).toBe(20);
+});
+
+it('a key that is written in another way, and equal, is so in both tables', async () => {
+  await database.client.query(
+    `CREATE TABLE t (k numeric PRIMARY KEY, day text NOT NULL); INSERT INTO t SELECT i, '2026-01-01' FROM generate_series(1, 50) AS i`,
+  );
+  const it = await retyped(database.url, 't.day', 'date');
+  await it.run('backfill');
+  await database.client.query('UPDATE t SET k = 5.00 WHERE k = 5');
+  await it.run('cutover-writes');
+  await database.client.query('UPDATE t SET k = 6.00 WHERE k = 6');
+  await it.back('none');
+  expect((await database.client.query('SELECT k::text FROM t WHERE k IN (5, 6) ORDER BY k')).rows).toEqual([
+    { k: '5.00' },
+    { k: '6.00' },
+  ]);
 });
 
 it('of two migrations of one table the second is refused, also where it was planned first', async () => {

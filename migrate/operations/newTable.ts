@@ -88,11 +88,19 @@ export function foreignKeys(d: TableDescription, layout: Layout, tables: readonl
         `ALTER TABLE ${table} ADD CONSTRAINT ${id(name)} ${definition} NOT VALID;`,
     ),
     validate: each((table, { name }) => `ALTER TABLE ${table} VALIDATE CONSTRAINT ${id(name)};`),
+    drop: each((table, { name }) => `ALTER TABLE ${table} DROP CONSTRAINT IF EXISTS ${id(name)};`),
     comments: own.flatMap(({ name, comment: text }) =>
       comment(`CONSTRAINT ${id(name)} ON ${layout.fresh}`, text),
     ),
   };
 }
+
+/** Those of {@link statisticsSql}. */
+export const noStatistics = (d: TableDescription, layout: Layout): string[] =>
+  d.statistics.flatMap(({ schema, name }) => {
+    const names = layout.statistics.get(name);
+    return names ? [`DROP STATISTICS IF EXISTS ${id(schema, names.newName)};`] : [];
+  });
 
 export function statisticsSql(d: TableDescription, layout: Layout): string[] {
   return d.statistics.flatMap(({ schema, name, definition, target, comment: text }) => {

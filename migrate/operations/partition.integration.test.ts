@@ -67,6 +67,41 @@ it('a foreign key of the table to itself goes at the cutover, and stands in no w
   await expect(database.client.query('DELETE FROM t WHERE id = 60')).rejects.toThrow(/"up"/);
 });
 
+it('what was unique by itself stays so until the migration is complete', async () => {
+  await database.client.query(`CREATE TABLE t (id int PRIMARY KEY, at date NOT NULL, n int);
+    INSERT INTO t SELECT i, '2026-01-01', i FROM generate_series(1, 100) AS i`);
+  const it = await operated(database.url, { table: 't', by: 'at', extendKeys: true });
+  await it.run('cutover-writes');
+  await expect(
+    database.client.query("INSERT INTO t VALUES (101, '2026-01-01', 1), (7, '2026-02-01', 8)"),
+  ).rejects.toMatchObject({ code: '23505' });
+  await database.client.query(
+    "INSERT INTO t VALUES (101, '2026-01-01', 1); UPDATE t SET at = '2026-02-02', n = 0 WHERE id = 7; UPDATE t SET n = n + 1 WHERE id < 20",
+  );
+  const now = await query('SELECT * FROM t ORDER BY id');
+  expect(await differing(database.client, 't', it.declared.rows.oldName)).toBe(0);
+  await it.back('none');
+  expect(await query('SELECT * FROM t ORDER BY id')).toEqual(now);
+});
+
+it('rights by default are none on the new table and its partitions, at any time', async () => {
+  const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
+  await database.client.query(`CREATE ROLE ${role}; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${role};
+    CREATE TABLE t (id int, at date NOT NULL, PRIMARY KEY (id, at)); REVOKE ALL ON t FROM ${role};
+    INSERT INTO t SELECT i, '2026-01-01' FROM generate_series(1, 100) AS i`);
+  const readable = () =>
+    query(
+      `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND has_table_privilege('${role}', oid, 'SELECT')`,
+    );
+  const it = await operated(database.url, { table: 't', by: 'at', ahead: 0 });
+  await it.run('expand');
+  expect(await readable()).toEqual([]);
+  await it.run('contract');
+  expect(await aheadOf(database.url, it.declared, 3)).toHaveLength(3);
+  expect(await readable()).toEqual([]);
+  await database.client.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+});
+
 it('partitions are made ahead, again and again', async () => {
   await database.client.query(`CREATE TABLE t (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) WITH (fillfactor = 71);
     CREATE INDEX t_at_idx ON t (at DESC)`);

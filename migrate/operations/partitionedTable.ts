@@ -6,6 +6,7 @@ import type { Range } from './intervals.ts';
 import type { Layout, Renamed } from './layout.ts';
 import type { FreeNames } from './names.ts';
 import { createTable, foreignKeys, indexComments, LIKE, restOfTable, stored } from './newTable.ts';
+import { noDefaultGrants } from './objects.ts';
 import { lines, noWrites } from './phases.ts';
 
 export interface Partition {
@@ -58,6 +59,8 @@ export function partitionedTable(
           range ? `FOR VALUES FROM (${literal(range.lower)}) TO (${literal(range.upper)})` : 'DEFAULT'
         }${stored(d)};`,
     ),
+    // Rights on a partition hold whatever those of its table are, and pass by its policies.
+    ...[fresh, ...partitions.map(({ name }) => id(schema, name))].flatMap((each) => noDefaultGrants(d, each)),
   ];
   for (const index of layout.indexes) {
     const name = id(index.newName);
@@ -139,7 +142,12 @@ export function afterRows(
     );
   if (keys.own.length > 0)
     steps.push(
-      { name: 'foreign keys, for new rows', lock: referenced, sql: lines(noWrites(layout), keys.add) },
+      {
+        name: 'foreign keys, for new rows',
+        lock: referenced,
+        sql: lines(noWrites(layout), keys.add),
+        undo: lines(noWrites(layout), keys.drop),
+      },
       {
         name: 'foreign keys, for all rows',
         lock: 'SHARE UPDATE EXCLUSIVE on the partitions: reads and writes continue',
@@ -154,6 +162,10 @@ export function afterRows(
             ({ name, definition }) => `ALTER TABLE ${layout.fresh} ADD CONSTRAINT ${id(name)} ${definition};`,
           ),
           keys.comments,
+        ),
+        undo: lines(
+          noWrites(layout),
+          keys.own.map(({ name }) => `ALTER TABLE ${layout.fresh} DROP CONSTRAINT IF EXISTS ${id(name)};`),
         ),
       },
     );

@@ -4,7 +4,7 @@ import { cutoverBack, cutoverSql, validateIncoming } from './cutover.ts';
 import type { DeclaredMigration, DeclaredStep } from './declared.ts';
 import type { IncomingKey, TableDescription } from './description.ts';
 import type { Layout } from './layout.ts';
-import { statisticsSql } from './newTable.ts';
+import { noStatistics, statisticsSql } from './newTable.ts';
 import { noOtherSync, noSyncFunction, noSyncTriggers, syncFunction, syncTriggers } from './sync.ts';
 
 /** What an operation makes of a table; everything else is the same for all of them. */
@@ -104,6 +104,7 @@ export function phasesOf(rebuild: Rebuild): DeclaredMigration['phases'] {
           name: 'statistics',
           lock: 'SHARE UPDATE EXCLUSIVE on the new table: reads and writes continue',
           sql: [...statisticsSql(d, layout), `ANALYZE ${fresh};`].join('\n'),
+          ...(d.statistics.length > 0 ? { undo: noStatistics(d, layout).join('\n') } : {}),
         },
       ],
     },

@@ -10,6 +10,7 @@ import {
   foreignKeys,
   indexComments,
   LIKE,
+  noStatistics,
   restOfTable,
   statisticsSql,
   stored,
@@ -31,7 +32,10 @@ export function retypedTable(
   defaults: Defaults,
 ): string {
   const { fresh } = layout;
-  const lines = [`${createTable(d)} ${fresh} (LIKE ${layout.table} ${LIKE})${stored(d)};`];
+  const lines = [
+    `${createTable(d)} ${fresh} (LIKE ${layout.table} ${LIKE})${stored(d)};`,
+    ...noDefaultGrants(d, fresh),
+  ];
   for (const { column, to } of columns) {
     const alter = `ALTER TABLE ${fresh} ALTER COLUMN ${id(column)}`;
     const value = defaults.get(column);
@@ -61,14 +65,10 @@ const createIndex = ({ fresh }: Layout, { newName, body }: Index, how = '') =>
 /** With the rows goes what is built after them. */
 export function retypeTrial(d: TableDescription, layout: Layout): string {
   const later = layout.indexes.filter((index) => !isFirst(index));
-  const statistics = [...layout.statistics].flatMap(([name, { newName }]) => {
-    const described = d.statistics.find((each) => each.name === name);
-    return described ? [`DROP STATISTICS ${id(described.schema, newName)};`] : [];
-  });
   return trial(layout, [
     ...later.map((index) => `${createIndex(layout, index)};`),
     ...statisticsSql(d, layout),
-    ...statistics,
+    ...noStatistics(d, layout),
     ...later.map(({ newName }) => `DROP INDEX ${id(layout.schema, newName)};`),
   ]);
 }
@@ -102,6 +102,7 @@ export function indexesAndKeys(d: TableDescription, layout: Layout): DeclaredSte
         name: 'foreign keys, for new rows',
         lock: `SHARE ROW EXCLUSIVE on ${layout.table}, the new table and those that it refers to, ${SHORT_LOCK}`,
         sql: lines(noWrites(layout), keys.add, keys.comments),
+        undo: lines(noWrites(layout), keys.drop),
       },
       {
         name: 'foreign keys, for all rows',

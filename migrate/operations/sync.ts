@@ -55,7 +55,7 @@ export const PASS_ON = `IF left(SQLSTATE, 2) IN ('40', '53', '54', '55', '57', '
  */
 function put(sync: Sync, rows: { from: string; alias: string }, conflict: string): string {
   const to = id(sync.schema, sync.to);
-  const into = `INSERT INTO ${to} (${quoteList(sync.columns)}) OVERRIDING SYSTEM VALUE`;
+  const into = `INSERT INTO ${to} AS d (${quoteList(sync.columns)}) OVERRIDING SYSTEM VALUE`;
   const all = `${into}
   SELECT ${valuesOf(sync, rows.alias)} FROM ${rows.from}
   ON CONFLICT (${quoteList(sync.arbiter)}) ${conflict};`;
@@ -115,10 +115,20 @@ export function syncFunction(sync: Sync): string {
       ${putFirst(` WHERE (${quoteList(identity, 'o')}) IN (${changed})`)}
       DELETE FROM ${to} AS d USING (${changed}) AS o WHERE ${same('d', 'o', identity)} AND NOT ${isThere};
     END IF;`;
+  // Where rows are told apart by more than the other table's key, another row may have that already: it stays.
+  const wider = identity.some((column) => !sync.arbiter.includes(column));
   const conflict =
     sync.set.length === 0
       ? 'DO NOTHING'
-      : `DO UPDATE SET (${quoteList(sync.set)}) = ROW(${quoteList(sync.set, 'EXCLUDED')})`;
+      : `DO UPDATE SET (${quoteList(sync.set)}) = ROW(${quoteList(sync.set, 'EXCLUDED')})${wider ? ` WHERE ${same('d', 'EXCLUDED', identity)}` : ''}`;
+  const written = `(SELECT DISTINCT ${quoteList(sync.key)} FROM new_rows) AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}`;
+  const refuseSecond = wider
+    ? `
+  IF EXISTS (SELECT FROM ${written} JOIN ${to} AS d ON ${same('d', 's', sync.arbiter)} WHERE NOT (${same('d', 's', identity)})) THEN
+    RAISE EXCEPTION '% has a row with this key', ${literal(to)} USING ERRCODE = 'unique_violation',
+      HINT = ${literal(`Until the migration is complete, ${quoteList(sync.arbiter)} is unique by itself.`)};
+  END IF;`
+    : '';
   return definerFunction(
     sync,
     sync.fn,
@@ -136,7 +146,7 @@ export function syncFunction(sync: Sync): string {
   IF TG_OP = 'UPDATE' THEN
     ${update}
   END IF;
-  ${put(sync, { from: `(SELECT DISTINCT ${quoteList(sync.key)} FROM new_rows) AS n JOIN ${from} AS s ON ${same('s', 'n', sync.key)}`, alias: 's' }, conflict)}
+  ${put(sync, { from: written, alias: 's' }, conflict)}${refuseSecond}
   RETURN NULL;
 END`,
   );
