@@ -16,6 +16,7 @@ import { PlanSession, type SessionTarget, targetOf } from './planSession.ts';
 import { redactPlan } from './redaction.ts';
 import { sessionStateOf } from './sessionState.ts';
 import type { Statement } from './statement.ts';
+import { takeAtMost } from './valueSize.ts';
 
 export interface PlanCaptureOptions {
   /** A statement at least this long has its plan captured, milliseconds. */
@@ -48,13 +49,25 @@ const LONGEST_QUEUE = 16;
 const EACH_STATEMENT_EVERY_MS = 15_000;
 const IDLE_CONNECTION_MS = 30_000;
 const LARGEST_PLAN_CHARACTERS = 200_000;
+/**
+ * A statement and its values, bytes. They would go to the server again, and EXPLAIN writes the values into each condition,
+ * of each partition.
+ */
+const LARGEST_STATEMENT = 65_536;
 
 /** At zero, by outcome. Not before a statement runs: until it has a provider, the metrics API hands out what does nothing. */
 function createCaptures(): Counter {
   const captures = metrics.getMeter('sqltrail').createCounter('sqltrail_plan_captures', {
     description: 'Plans of slow statements, by outcome',
   });
-  for (const outcome of ['captured', 'failed', 'queue_full', 'session_unknown', 'connection_unknown'])
+  for (const outcome of [
+    'captured',
+    'failed',
+    'queue_full',
+    'session_unknown',
+    'connection_unknown',
+    'too_large',
+  ])
     captures.add(0, { outcome });
   return captures;
 }
@@ -111,6 +124,10 @@ export class PlanCapture {
     }
     const key = [statement.fingerprint, target.key, ...repeat].join(' ');
     if (this.#recent.has(key)) return;
+    if (!takeAtMost([sql, values], LARGEST_STATEMENT)) {
+      this.#count('too_large');
+      return;
+    }
     if (this.#queue.length >= LONGEST_QUEUE) this.#count('queue_full');
     else {
       this.#recent.set(key, true);
