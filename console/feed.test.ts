@@ -108,3 +108,32 @@ it('an unavailable source is a fault of its own topic, and nothing is read while
   await soon('the value', () => seen(again.events, 'beating').length > 0);
   expect(seen(again.events, 'beating')[0]).toEqual({ data: 1 });
 });
+
+it('a source that does not answer keeps no other topic waiting', async () => {
+  let beating = 0;
+  const feed = new Feed(
+    {
+      beating: {
+        beats: 1,
+        read: async () => {
+          beating += 1;
+          return beating;
+        },
+      },
+      hanging: { beats: 1, read: () => new Promise(() => {}) },
+    },
+    20,
+    () => {},
+  );
+  const { url, close } = await serve(feed.handler);
+  closers.push(close, () => feed.close());
+  const ending = new AbortController();
+  closers.push(() => ending.abort());
+  const response = await fetch(url, { signal: ending.signal });
+  void (async () => {
+    for await (const _ of response.body ?? []);
+  })().catch(() => {});
+  await waitFor('the other topic to be read again and again', () => beating > 5, {
+    deadlineMs: PATIENCE_MS,
+  });
+});

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BadRequest, type Problem, toProblem } from './problem.ts';
 
 /** What a topic's last reading gave: data, or why there is none. */
@@ -110,14 +111,19 @@ export class Feed<Name extends string> {
     this.#count += 1;
     clearTimeout(this.#timer);
     const names = Object.keys(this.#topics) as Name[];
-    await Promise.all(
-      names
-        .filter((name) => {
-          const { beats } = this.#topics[name];
-          return !this.#last.has(name) || (beats > 0 && this.#count % beats === 0);
-        })
-        .map((name) => this.#refresh(name)),
-    );
+    const readings = names
+      .filter((name) => {
+        const { beats } = this.#topics[name];
+        return !this.#last.has(name) || (beats > 0 && this.#count % beats === 0);
+      })
+      .map((name) => this.#refresh(name));
+    // A source that does not answer keeps its own topic waiting, and no other one.
+    const late = new AbortController();
+    await Promise.race([
+      Promise.all(readings),
+      sleep(this.#everyMs, undefined, { signal: late.signal, ref: false }).catch(() => {}),
+    ]);
+    late.abort();
     this.#beating = false;
     const now = performance.now();
     for (const reader of [...this.#readers])
