@@ -82,7 +82,10 @@ export async function revertChanges(
       else failures.push(error);
     }
   };
-  for (const change of work.changes.toReversed()) {
+  // An index of a whole table goes before those that it holds together, of which one may have been built after it.
+  const isWhole = (change: Change) => change.change === 'index' && change.parent;
+  const inOrder = work.changes.toReversed();
+  for (const change of [...inOrder.filter(isWhole), ...inOrder.filter((each) => !isWhole(each))]) {
     if (change.undone) continue;
     await attempt(async () => {
       if (change.change === 'index')

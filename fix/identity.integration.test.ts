@@ -242,7 +242,8 @@ describe('partitioned tables', () => {
   it('a partition that comes while the others are built has one too', async () => {
     const other = new pg.Client(database.url);
     await other.connect();
-    await other.query(`BEGIN; INSERT INTO events VALUES (1, 'm', '2026-02-01')`);
+    // As a write does, which would lock the whole table too, and keep a new partition waiting.
+    await other.query('BEGIN; LOCK TABLE "events ""26" IN ROW EXCLUSIVE MODE');
     const applying = apply(onWhole);
     await waitFor(
       'the build to wait',

@@ -85,39 +85,44 @@ describe('settings', () => {
   });
 
   it('rows without a value are in no key, to the planner and to us', async () => {
+    // Of whatever value: which ones are in the planner's list of common values is chance.
     const expected = async (table: string) => {
-      const { rows } = await database.client.query(`EXPLAIN (FORMAT JSON) SELECT FROM ${table} WHERE k = 7`);
+      const { rows } = await database.client.query(
+        `EXPLAIN (FORMAT JSON) SELECT FROM ${table} WHERE k = (SELECT 7)`,
+      );
       return rows[0]['QUERY PLAN'][0].Plan['Plan Rows'];
     };
-    // As the planner has it, and as it has it not: rows of a key lie together, and it is told of too few keys.
+    const distinct = async () =>
+      (
+        await database.client.query<{ n: number }>(
+          "SELECT n_distinct::float8 AS n FROM pg_stats WHERE tablename = 'misjudged' AND attname = 'k'",
+        )
+      ).rows[0]?.n;
+    // One that the planner knows, and one of which it was told too few keys.
     await database.client.query(`CREATE TABLE known (k int) WITH (autovacuum_enabled = off);
       INSERT INTO known SELECT CASE WHEN i % 20 = 0 THEN i / 100 END FROM generate_series(1, 40000) AS i;
       CREATE INDEX ON known (k);
       CREATE TABLE misjudged (k int) WITH (autovacuum_enabled = off);
       ALTER TABLE misjudged ALTER COLUMN k SET (n_distinct = 200);
-      INSERT INTO misjudged SELECT CASE WHEN i % 2 = 0 THEN i / 10 END FROM generate_series(1, 40000) AS i;
+      INSERT INTO misjudged SELECT CASE WHEN i % 2 = 0 THEN i / 20 END FROM generate_series(1, 40000) AS i;
       CREATE INDEX ON misjudged (k);
       ANALYZE;
       ALTER TABLE misjudged ALTER COLUMN k RESET (n_distinct)`);
-    expect(await expected('misjudged')).toBeGreaterThan(50);
     const actions = (await settingsActions({ url: database.url, signal })).filter(({ id }) =>
       id.startsWith('settings:n_distinct'),
     );
     expect(actions.map(({ id }) => id)).toEqual(['settings:n_distinct:public.misjudged.k']);
-    const before = await expected('misjudged');
     await applyActions({
       ...{ url: database.url, actions, signal },
       ...{ windows: 0, windowMs: 500, reviewDays: 30, onEvent: () => {} },
     });
-    expect(await expected('misjudged')).toBeGreaterThanOrEqual(4);
-    expect(await expected('misjudged')).toBeLessThanOrEqual(6);
-    // Undone, it is the planner's own estimate again, which nothing but ANALYZE brings back.
+    // Ten rows a key, in half of the rows.
+    expect(await distinct()).toBeCloseTo(-0.05, 2);
+    expect(await expected('misjudged')).toBeGreaterThanOrEqual(9);
+    expect(await expected('misjudged')).toBeLessThanOrEqual(11);
+    // Undone, it is the planner's own again, a number, which nothing but ANALYZE brings back.
     await undoActions({ url: database.url, signal, onUndone: () => {} });
-    const { rows } = await database.client.query(
-      "SELECT n_distinct::float8 AS n FROM pg_stats WHERE tablename = 'misjudged' AND attname = 'k'",
-    );
-    expect(before).not.toBe(rows[0].n);
-    expect(rows[0].n).not.toBeCloseTo(-0.1, 3);
+    expect(await distinct()).toBeGreaterThan(0);
   });
 
   it('a small quiet database is left alone', async () => {
