@@ -61,6 +61,12 @@ export function archivalOf(client: pg.Client, options: ArchiveOptions): Archival
   };
 }
 
+/** All that get the files. */
+export const directoriesOf = ({ directory, copies = [] }: Pick<ArchiveOptions, 'directory' | 'copies'>) => [
+  directory,
+  ...copies,
+];
+
 export const chosen = ({ policy, only }: Pick<ArchiveOptions, 'policy' | 'only'>): ArchiveUnit[] => {
   const unknown = only?.filter((each) => !policy.units.some(({ name: known }) => known === each)) ?? [];
   if (unknown.length > 0)

@@ -2,6 +2,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
+import { directoriesOf } from './archival.ts';
 import { stem } from './names.ts';
 import { ownDirectories } from './ownership.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
@@ -81,7 +82,7 @@ const isThere = (file: string) =>
  * @throws OperationError when a file cannot be deleted
  */
 export async function expireArchive(options: ExpireOptions): Promise<number[]> {
-  const { url, policy, directory, copies = [] } = options;
+  const { url, policy } = options;
   const client = await openArchive(url, 'change');
   try {
     await client.query(
@@ -104,7 +105,7 @@ export async function expireArchive(options: ExpireOptions): Promise<number[]> {
     for (const { id, at, by } of rows) {
       const segment = segments.find((each) => each.id === id) as Segment;
       let deleted = false;
-      for (const place of [directory, ...copies]) {
+      for (const place of directoriesOf(options)) {
         const files = segment.files.map(({ file }) => path.join(place, file));
         if (!(await Promise.all(files.map(isThere))).includes(true)) continue;
         const manifest = path.join(place, `${stem(segment.unit, id)}.json`);

@@ -1,14 +1,14 @@
 import { createWriteStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { OperationError } from '../lib/pg/errors.ts';
-import type { Archival } from './archival.ts';
-import { diskFault, seal, sha256Of } from './files.ts';
+import { type Archival, directoriesOf } from './archival.ts';
+import { diskFault, namesOfSegment, seal, sha256Of } from './files.ts';
 import { fileName, stem, type TableName } from './names.ts';
-import { journalOf, unusedNames } from './ownership.ts';
+import { unusedNames } from './ownership.ts';
 import {
   contentOf,
   csv,
@@ -60,20 +60,10 @@ async function sync(place: string): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
-async function removeFiles(archival: Archival, unit: string, segment: number): Promise<void> {
-  for (const directory of [archival.options.directory, ...(archival.options.copies ?? [])]) {
-    const left = await readdir(directory).catch(() => []);
-    for (const file of left)
-      if (file.startsWith(`${stem(unit, segment)}.`))
-        await rm(path.join(directory, file), { recursive: true, force: true });
-  }
-}
-
-/** The first file of a segment that is missing, or not what was written. */
-export async function changedFile(archival: Archival, { files }: Segment): Promise<string | undefined> {
-  for (const { file, sha256 } of files)
-    if ((await sha256Of(archival.at(file)).catch(() => '')) !== sha256) return file;
-  return undefined;
+async function removeFiles({ options }: Archival, unit: string, segment: number): Promise<void> {
+  for (const directory of directoriesOf(options))
+    for (const file of await namesOfSegment(directory, unit, segment).catch(() => []))
+      await rm(path.join(directory, file), { recursive: true, force: true });
 }
 
 export async function dropSegment(
@@ -108,16 +98,16 @@ export async function exportSegment(
   const { directory, copies = [] } = archival.options;
   const started = performance.now();
   const { rows: made } = await client.query(
-    `INSERT INTO sqltrail.archive_segment (unit, state, policy, cutoff) VALUES ($1, 'exporting', $2, $3) RETURNING id::int`,
+    `INSERT INTO sqltrail.archive_segment (unit, state, policy, cutoff) VALUES ($1, 'exporting', $2, $3)
+     RETURNING id::int, (SELECT id FROM sqltrail.archive_journal) AS journal`,
     [unit.name, JSON.stringify(unit), cutoff],
   );
-  const segment: number = made[0].id;
+  const { id: segment, journal }: { id: number; journal: string } = made[0];
   const remove = () => client.query('DELETE FROM sqltrail.archive_segment WHERE id = $1', [segment]);
   await unusedNames(archival.options, unit.name, segment).catch(async (error) => {
     await remove();
     throw error;
   });
-  const journal = await journalOf(client);
   // Whatever has its name is ours once this is made, and not before.
   let begun = false;
   const files: (SegmentFile & { source: string })[] = [];
@@ -245,7 +235,7 @@ export async function exportSegment(
       units: range.units,
       files: described,
     };
-    for (const at of [directory, ...copies]) {
+    for (const at of directoriesOf(archival.options)) {
       const to = path.join(at, `${stem(unit.name, segment)}.json`);
       await writeFile(`${to}.tmp`, `${JSON.stringify(manifest, null, 1)}\n`, { flush: true, mode: 0o400 });
       await rename(`${to}.tmp`, to);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { OperationError } from '../lib/pg/errors.ts';
+import { stem } from './names.ts';
 
 /** Archived rows are customers' data: for the user who archives only, and never to be written again. */
 const DIRECTORY_MODE = 0o700;
@@ -60,7 +61,23 @@ export async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** The first of the files that is missing in the directory, or not what was written. */
+export async function changedFile(
+  directory: string,
+  files: readonly { file: string; sha256: string }[],
+): Promise<string | undefined> {
+  for (const { file, sha256 } of files)
+    if ((await sha256Of(path.join(directory, file)).catch(() => '')) !== sha256) return file;
+  return undefined;
+}
+
+/** Names in a directory of the files of a segment, complete or not. */
+export const namesOfSegment = async (directory: string, unit: string, segment: number): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => name.startsWith(`${stem(unit, segment)}.`));
+
 const ours = /^[a-z][a-z0-9-]{0,40}-\d{6,}(\..+\.parquet|\.json)$/;
+
+export const isManifest = (name: string) => ours.test(name) && name.endsWith('.json');
 
 /**
  * Takes from others what rights they have in an archive: sqltrail made files that all could read before. Of a

@@ -46,7 +46,7 @@ it('two databases with one policy do not write to one directory', async () => {
   expect((await verifyArchive({ url: database.url, directory })).map(({ problem }) => problem)).toEqual([
     undefined,
   ]);
-  // Its own it goes on with.
+  // Into its own it archives further.
   await database.client.query("INSERT INTO rows VALUES (21, '2020-01-01')");
   expect(await run(database.url)).toMatchObject([{ units: 1 }]);
 });

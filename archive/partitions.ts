@@ -4,15 +4,16 @@ import pg from 'pg';
 import { briefly } from '../lib/pg/briefly.ts';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import { type ArchiveOptions, archivalOf, chosen } from './archival.ts';
-import { changedFile, dropSegment, exportSegment } from './export.ts';
+import { dropSegment, exportSegment } from './export.ts';
 import { isFatal } from './failure.ts';
+import { changedFile } from './files.ts';
 import { leftOut } from './leftOut.ts';
-import { ownDirectories } from './ownership.ts';
+import { readyDirectories } from './ownership.ts';
 import { contentOf, duckContentOf, openDuck, parquet, postgresRowHash, rowsOf } from './parquet.ts';
 import { planArchive, planUnits, type UnitPlan } from './plan.ts';
 import type { ArchivePolicy, ArchiveUnit } from './policy.ts';
 import { prepare } from './prepare.ts';
-import { checkRestorable, type RestoreOptions, restoreArchive } from './read.ts';
+import { type RestoreOptions, restoreArchive } from './read.ts';
 import { type Named, tableSql as sqlName, tableName as textName } from './references.ts';
 import { type ArchivedUnit, addTo, noneOf } from './result.ts';
 import { clearUp, runArchive } from './run.ts';
@@ -314,7 +315,7 @@ class PartitionArchival {
     // One file a table: nobody writes to it any more.
     const archival = archivalOf(client, { ...this.options, segmentUnits: 2 ** 31 - 1 });
     let segment = await this.#exported(range);
-    if (segment && (await changedFile(archival, segment)) !== undefined) {
+    if (segment && (await changedFile(this.options.directory, segment.files)) !== undefined) {
       await dropSegment(archival, segment, 'its files are not what was written; it is exported again');
       segment = undefined;
     }
@@ -463,7 +464,7 @@ export async function runPolicy(options: ArchiveOptions): Promise<ArchivedUnit[]
   const client = await openArchive(options.url, 'change');
   try {
     await client.query(schemaSql);
-    await ownDirectories(client, options);
+    await readyDirectories(client, options);
     const partitions = new PartitionArchival(client, options);
     await clearUp(archivalOf(client, options));
     for (const unit of whole) results.push(await partitions.run(unit));
@@ -489,9 +490,8 @@ export async function planPolicy(
 }
 
 /** As `restoreArchive`; where the segment was a range of partitions, these are made again first. */
-export async function restorePolicy(options: RestoreOptions): Promise<number> {
-  const client = await openArchive(options.url, 'change');
-  try {
+export const restorePolicy = (options: RestoreOptions): Promise<number> =>
+  restoreArchive(options, async (client) => {
     await client.query(schemaSql);
     const { rows } = await client.query<Range & { unit: string }>(
       `SELECT p.unit, p.lower, p.upper, p.tables
@@ -499,8 +499,6 @@ export async function restorePolicy(options: RestoreOptions): Promise<number> {
         WHERE s.id = $1 AND s.state = 'archived' AND p.state = 'archived'`,
       [options.segment],
     );
-    // Nothing is opened for rows that cannot come.
-    if (rows.length > 0) await checkRestorable(client, options);
     for (const { unit, lower, upper, tables } of rows)
       await inShort(client, options.url, unit, async () => {
         // Children first, as when they left.
@@ -525,8 +523,4 @@ export async function restorePolicy(options: RestoreOptions): Promise<number> {
           [unit, lower],
         );
       });
-  } finally {
-    await client.end().catch(() => {});
-  }
-  return restoreArchive(options);
-}
+  });

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { OperationError } from '../lib/pg/errors.ts';
 import { explained } from './failure.ts';
-import { sha256Of } from './files.ts';
+import { changedFile, sha256Of } from './files.ts';
 import {
   contentOf,
   csvLines,
@@ -90,11 +90,11 @@ async function wantedUnits(client: pg.ClientBase, { connection }: Duck, options:
   const { policy, files } = segment;
   if (keys && !policy.key)
     throw new OperationError(`Rows of ${policy.name} have no key; restore the whole segment.`);
-  for (const { file, sha256 } of files)
-    if ((await sha256Of(path.join(directory, file)).catch(() => '')) !== sha256)
-      throw new OperationError(
-        `${path.join(directory, file)} is missing, or differs from what was written; nothing was restored. Put back an intact copy (--copy-dir keeps them), then run it again.`,
-      );
+  const changed = await changedFile(directory, files);
+  if (changed !== undefined)
+    throw new OperationError(
+      `${path.join(directory, changed)} is missing, or differs from what was written; nothing was restored. Put back an intact copy (--copy-dir keeps them), then run it again.`,
+    );
   const excluded = (await readExcluded(client)).get(wanted) ?? [];
   const parent = files[0] as SegmentFile;
   const keyColumn = parent.columns.find((column) => column.name === policy.key);
@@ -116,28 +116,23 @@ async function wantedUnits(client: pg.ClientBase, { connection }: Duck, options:
   return { segment, excluded, units, type };
 }
 
-/** @throws OperationError as {@link restoreArchive}, before anything is changed */
-export async function checkRestorable(client: pg.ClientBase, options: RestoreOptions): Promise<void> {
-  const duck = await openDuck();
-  try {
-    await wantedUnits(client, duck, options);
-  } finally {
-    await duck.close();
-  }
-}
-
 /**
  * Brings units back to their tables, in one transaction, and compares what is there then with the files.
  *
+ * @param ready makes a place for them, once it is sure that they can come
  * @returns how many units came back
  * @throws OperationError when a file is not as it was written, a key is not in force there, or a table refuses rows
  */
-export async function restoreArchive(options: RestoreOptions): Promise<number> {
+export async function restoreArchive(
+  options: RestoreOptions,
+  ready: (client: pg.Client) => Promise<void> = async () => {},
+): Promise<number> {
   const { url, directory, segment: wanted, keys, holdDays, reason } = options;
   const client = await openArchive(url, 'change');
   const duck = await openDuck();
   try {
     const { segment, excluded, units, type } = await wantedUnits(client, duck, options);
+    await ready(client);
     const { policy, files } = segment;
     const chosen = keys
       ? `sqltrail_unit IN (${units.map(({ unit }) => unit).join(', ')})`

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isTransient, OperationError } from '../lib/pg/errors.ts';
 import type { Archival } from './archival.ts';
 import { beyond, locksWholeTable, readEffects, refusal } from './effects.ts';
-import { changedFile, dropSegment } from './export.ts';
+import { dropSegment } from './export.ts';
+import { changedFile } from './files.ts';
 import { keyTypeOf, type Prepared } from './prepare.ts';
 import { describeReference } from './references.ts';
 import { type ArchivedUnit, addTo, noneOf } from './result.ts';
@@ -36,7 +37,7 @@ export async function removeSegment(
 ): Promise<ArchivedUnit> {
   const { unit } = prepared;
   const { client } = archival;
-  const changed = await changedFile(archival, segment);
+  const changed = await changedFile(archival.options.directory, segment.files);
   if (changed !== undefined) {
     if (segment.removed === 0) {
       await dropSegment(archival, segment, `${changed} is not what was written; it is exported again`);

@@ -5,7 +5,7 @@ import { type Archival, type ArchiveOptions, archivalOf, chosen } from './archiv
 import { dropSegment, exportSegment } from './export.ts';
 import { explained, isFatal } from './failure.ts';
 import { leftOut } from './leftOut.ts';
-import { ownDirectories } from './ownership.ts';
+import { readyDirectories } from './ownership.ts';
 import { type Prepared, placesOf, prepare, prepareFor } from './prepare.ts';
 import { type Named, tableName, tableSql } from './references.ts';
 import { removeSegment } from './remove.ts';
@@ -98,7 +98,7 @@ END $$`;
 export async function runArchive(options: ArchiveOptions): Promise<ArchivedUnit[]> {
   const client = await openArchive(options.url, 'change');
   try {
-    await ownDirectories(client, options);
+    await readyDirectories(client, options);
     await client.query(reasonsSql);
     const archival = archivalOf(client, options);
     const results = new Map<string, ArchivedUnit>();

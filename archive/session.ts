@@ -75,6 +75,9 @@ CREATE TABLE IF NOT EXISTS sqltrail.archive_hold (
   reason  text NOT NULL,
   PRIMARY KEY (unit, key)
 );
+-- Tells the archive of this database from that of every other one; a dump takes it along.
+CREATE TABLE IF NOT EXISTS sqltrail.archive_journal (id uuid PRIMARY KEY DEFAULT gen_random_uuid());
+INSERT INTO sqltrail.archive_journal SELECT WHERE NOT EXISTS (SELECT FROM sqltrail.archive_journal);
 COMMENT ON TABLE sqltrail.archive_segment IS 'What sqltrail archive moved out of this database, in which files';
 COMMENT ON TABLE sqltrail.archive_excluded IS 'Units of a segment that its files do not speak for: changed before they were removed, or restored';`;
 

@@ -40,12 +40,12 @@ beforeAll(async () => {
     );
   });
   // Nothing listens there, and nothing that listens on a free port gets it.
-  const away = { url: 'http://127.0.0.1:2' };
+  const away = 'http://127.0.0.1:2';
   const start = async (prometheusUrl: string) => {
     const made = await createConsole({
       allowedHosts: ['console.example.com'],
       prometheusUrl,
-      alertmanagerUrl: away.url,
+      alertmanagerUrl: away,
       tempoUrl: undefined,
       databases: [{ name: 'shop', url: 'postgres://sqltrail_monitor@127.0.0.1:1/shop' }],
       token,
@@ -60,7 +60,7 @@ beforeAll(async () => {
   };
   closers.push(standIn.close);
   base = await start(standIn.url);
-  orphan = await start(away.url);
+  orphan = await start(away);
 });
 afterAll(async () => {
   for (const close of closers.reverse()) await close();

@@ -102,7 +102,7 @@ describe('the upkeep of a table', () => {
     expect(await column()).toBe(1);
   });
 
-  it('is over when the same session goes on with another table', async () => {
+  it('is over when the same session is at another table', async () => {
     const { client } = database;
     await client.query(
       `CREATE FUNCTION waits(n int, "for" bigint) RETURNS int IMMUTABLE LANGUAGE plpgsql AS

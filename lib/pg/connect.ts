@@ -40,7 +40,7 @@ export function describeTarget(url: string): string {
 
 /**
  * Servers from 14 on look while a statement runs whether its client is still there. Otherwise a command that was killed
- * leaves a session that goes on with its statement, an index of an hour maybe, and the next run cannot begin.
+ * leaves a session that continues its statement, an index of an hour maybe, and the next run cannot begin.
  */
 const NOTICE_LOSS = `SELECT set_config(name, '2s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'`;
 
@@ -80,8 +80,7 @@ export async function openDirect({
       throw new DirectConnectionNeeded(
         `${what} needs a connection of its own, and this one goes through a connection pooler (such as PgBouncer): locks and timeouts would stay behind on a connection that the application gets next. Nothing was changed. Give the URL of the Postgres server itself, which usually listens on port 5432.`,
       );
-    await client.query(`SET application_name = ${pg.escapeLiteral(applicationName)}`);
-    await client.query(NO_TIME_LIMITS);
+    await client.query(`SET application_name = ${pg.escapeLiteral(applicationName)}; ${NO_TIME_LIMITS}`);
     await client.query(NOTICE_LOSS).catch((error: { code?: string }) => {
       // The server's system cannot tell it.
       if (error.code !== '22023') throw error;

@@ -4,8 +4,10 @@ import { quote as id, literal } from '../../lib/pg/quote.ts';
 import { Run } from '../run.ts';
 import { openChanging } from '../session.ts';
 import type { DeclaredMigration } from './declared.ts';
+import { DEFAULT_GRANTEES } from './descriptionSql.ts';
 import { type Interval, type Range, rangesFor } from './intervals.ts';
 import { FreeNames } from './names.ts';
+import { noDefaultGrants } from './objects.ts';
 import { operationOf } from './operation.ts';
 
 /**
@@ -77,20 +79,21 @@ export async function aheadOf(url: string, declared: DeclaredMigration, ahead: n
       [table],
     );
     const [sibling] = siblings;
-    const { rows: grantees } = await client.query<{ grantee: string }>(
-      `SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS grantee
-         FROM pg_class AS c JOIN pg_default_acl AS f ON f.defaclrole = c.relowner AND f.defaclnamespace IN (0, c.relnamespace) AND f.defaclobjtype = 'r'
-        CROSS JOIN aclexplode(f.defaclacl) AS g WHERE c.oid = $1::regclass AND g.grantee <> c.relowner`,
+    const { rows: grantees } = await client.query<{ item: string | null }>(
+      `SELECT item FROM pg_class AS c, LATERAL (${DEFAULT_GRANTEES}) AS d WHERE c.oid = $1::regclass`,
       [table],
     );
+    const defaultGrantees = grantees.map(({ item }) => item);
     const free = await FreeNames.of(client, schema);
     const run = new Run(client, migration, { url, mapping: migration });
     const made: string[] = [];
     for (const { lower, upper, label } of await withoutPartition(client, table, done[0].type, ranges)) {
       const partition = free.take(name, `_${label}`);
-      const sql = `CREATE ${sibling?.unlogged ? 'UNLOGGED ' : ''}TABLE ${id(schema, partition)} PARTITION OF ${table}
-  FOR VALUES FROM (${literal(lower)}) TO (${literal(upper)})${sibling?.storage ?? ''};
-${grantees.map(({ grantee }) => `REVOKE ALL ON TABLE ${id(schema, partition)} FROM ${grantee};`).join('\n')}`;
+      const sql = [
+        `CREATE ${sibling?.unlogged ? 'UNLOGGED ' : ''}TABLE ${id(schema, partition)} PARTITION OF ${table}
+  FOR VALUES FROM (${literal(lower)}) TO (${literal(upper)})${sibling?.storage ?? ''};`,
+        ...noDefaultGrants({ defaultGrantees }, id(schema, partition)),
+      ].join('\n');
       try {
         for await (const _ of run.transaction('contract', partition, sql));
         made.push(partition);

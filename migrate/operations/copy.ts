@@ -45,8 +45,8 @@ export function copyRows(
  * Copies the rows block by block, whatever their key is, up to the block that was the last one when it began: rows
  * that come or change later are brought by the triggers. The rows of a batch are held FOR SHARE, all of them before
  * anything is done with one, so that what is copied is what they say until the copy can be seen, and no batch comes to
- * wait for a row while somebody has long been waiting for one that it holds. Rows that the new table may not hold are put there by a function of
- * the plan, which notes those. A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) has
+ * wait for a row while somebody has long been waiting for one that it holds. Rows that the new table may not hold are put
+ * there by a function of the plan, which notes those. A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) has
  * another file, and is read again from its beginning.
  */
 export async function* copyBlocks(

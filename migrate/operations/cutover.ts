@@ -115,7 +115,7 @@ export interface Cutover {
 const IN_TIME = `SELECT set_config('lock_timeout', ceil(greatest(1, least(${LOCK_TIMEOUT_MS}, 1000 * extract(epoch FROM
   0.7 * current_setting('deadlock_timeout')::interval - (clock_timestamp() - transaction_timestamp())))))::text, true);`;
 
-/** LOCK TABLE of a view would lock all tables that it reads, and takes no sequence; a change of the owner to the same one does. */
+/** LOCK TABLE of a view would lock all tables that it reads, and takes no sequence; a change to the same owner locks one. */
 const lockAlone = (kind: 'SEQUENCE' | 'VIEW', all: readonly { schema: string; name: string }[]) =>
   all.map(
     ({

@@ -3,6 +3,11 @@ import { escapeLiteral as literal } from 'pg';
 /** Names of the triggers that keep both tables in step; they are no part of the table. */
 export const TRIGGER_PREFIX = 'sqltrail_';
 
+/** Roles that ALTER DEFAULT PRIVILEGES gives rights on what the owner of table `c` makes beside it; null is PUBLIC. */
+export const DEFAULT_GRANTEES = `SELECT DISTINCT g.grantee AS place, to_jsonb(CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END) AS item
+    FROM pg_default_acl AS f, aclexplode(f.defaclacl) AS g
+   WHERE f.defaclobjtype IN ('r', 'S') AND f.defaclrole = c.relowner AND f.defaclnamespace IN (0, c.relnamespace) AND g.grantee <> c.relowner`;
+
 /** Those of an access control list, as jsonb; null where nothing was ever granted or revoked. */
 export const grants = (acl: string) => `(SELECT jsonb_agg(jsonb_build_object(
     'grantee', CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, 'privilege', g.privilege_type, 'grantable', g.is_grantable)
@@ -79,9 +84,7 @@ export const describeSql = (oid: string): string => `SELECT jsonb_build_object(
       'column', a.attname, 'grantee', CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END,
       'privilege', g.privilege_type, 'grantable', g.is_grantable) AS item
     FROM pg_attribute AS a, aclexplode(a.attacl) AS g WHERE a.attrelid = c.oid AND NOT a.attisdropped`)},
-  'defaultGrantees', ${list(`SELECT DISTINCT g.grantee AS place, to_jsonb(CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END) AS item
-    FROM pg_default_acl AS f, aclexplode(f.defaclacl) AS g
-   WHERE f.defaclobjtype IN ('r', 'S') AND f.defaclrole = c.relowner AND f.defaclnamespace IN (0, c.relnamespace) AND g.grantee <> c.relowner`)},
+  'defaultGrantees', ${list(DEFAULT_GRANTEES)},
   'statistics', ${list(`SELECT e.oid AS place, jsonb_build_object(
       'schema', en.nspname, 'name', e.stxname, 'definition', pg_get_statisticsobjdef(e.oid), 'target', nullif(e.stxstattarget, -1),
       'comment', obj_description(e.oid, 'pg_statistic_ext')) AS item

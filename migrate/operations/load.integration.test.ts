@@ -52,6 +52,30 @@ const expectEqual = async (it: Operated, when: string) =>
     when,
   ).toBe(0);
 
+/**
+ * Waits until the migration waits for a lock on a relation. What whoever holds that does next would wait for one of the
+ * locks that the migration has by then, and the migration for that.
+ *
+ * @returns the relations that it has locked against others; null where there are none
+ */
+const heldWhileItWaitsFor = async (relation: string): Promise<string[] | null> => {
+  const { held } = await waitFor(
+    `the migration to wait for ${relation}`,
+    async () =>
+      (
+        await database.client.query<{ held: string[] | null }>(
+          `SELECT array_agg(held.relation::regclass::text) FILTER (WHERE held.granted AND held.mode ~ 'Exclusive') AS held
+             FROM pg_locks AS waits JOIN pg_stat_activity AS a ON a.pid = waits.pid AND a.application_name = 'sqltrail-migrate'
+             JOIN pg_locks AS held ON held.pid = waits.pid AND held.locktype = 'relation' AND held.database = waits.database
+            WHERE NOT waits.granted AND waits.relation = $1::regclass GROUP BY waits.pid`,
+          [relation],
+        )
+      ).rows[0],
+    { deadlineMs: PATIENCE_MS, everyMs: 20 },
+  );
+  return held;
+};
+
 describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
   it('no write fails and none is lost, there, back and to the end', async () => {
     const it = await plan(database.url);
@@ -107,16 +131,6 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
     await writer.connect();
     const seen: string[] = [];
     const letGo: Promise<unknown>[] = [];
-    // What the writer does next would wait for such a lock, and the step for the writer.
-    const waited = async () => {
-      const { rows } = await database.client.query<{ held: string[] | null }>(
-        `SELECT array_agg(held.relation::regclass::text) FILTER (WHERE held.granted AND held.mode ~ 'Exclusive') AS held
-           FROM pg_locks AS waits JOIN pg_stat_activity AS a ON a.pid = waits.pid AND a.application_name = 'sqltrail-migrate'
-           JOIN pg_locks AS held ON held.pid = waits.pid AND held.locktype = 'relation' AND held.database = waits.database
-          WHERE NOT waits.granted AND waits.relation = '${HOSTILE}'::regclass GROUP BY waits.pid`,
-      );
-      return rows[0];
-    };
     for await (const { step = '', event } of runMigration({ ...it.options, until: 'backfill' }))
       if (
         event === 'begun' &&
@@ -125,12 +139,10 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
         await writer.query(`BEGIN; LOCK TABLE ONLY ${HOSTILE} IN ROW EXCLUSIVE MODE`);
         seen.push(step);
         letGo.push(
-          waitFor(`${step} to wait`, waited, { deadlineMs: PATIENCE_MS, everyMs: 20 }).then(
-            async ({ held }) => {
-              await writer.query('COMMIT');
-              return held;
-            },
-          ),
+          heldWhileItWaitsFor(HOSTILE).then(async (held) => {
+            await writer.query('COMMIT');
+            return held;
+          }),
         );
       }
     await writer.end();
@@ -146,21 +158,10 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
       // Locks the view alone, as whoever reads it has before the table is locked.
       await reader.query(`BEGIN; COMMENT ON VIEW "Лавка".happy IS NULL`);
       const done = cutover();
-      const { held } = await waitFor(
-        'the cutover to wait for the view',
-        async () =>
-          (
-            await database.client.query<{ held: string[] }>(
-              `SELECT coalesce(array_agg(held.relation::regclass::text) FILTER (WHERE held.granted AND held.mode ~ 'Exclusive'), '{}') AS held
-                 FROM pg_locks AS waits JOIN pg_locks AS held USING (pid)
-                WHERE NOT waits.granted AND waits.relation = '"Лавка".happy'::regclass GROUP BY pid`,
-            )
-          ).rows[0],
-        { deadlineMs: PATIENCE_MS, everyMs: 20 },
-      );
+      const held = await heldWhileItWaitsFor('"Лавка".happy');
       await reader.query('ROLLBACK');
       await done;
-      return held;
+      return held ?? [];
     };
     await it.run('verify');
     expect(await heldMeanwhile(() => it.run('cutover-writes'))).not.toContain(HOSTILE);
@@ -179,16 +180,7 @@ describe.each(Object.entries(onHostile))('%s', (_, { plan }) => {
       await writer.query('BEGIN');
       await next(writer);
       const done = cutover();
-      await waitFor(
-        'the cutover to wait for the sequence',
-        async () =>
-          (
-            await database.client.query(
-              `SELECT FROM pg_locks WHERE NOT granted AND relation = '${SEQUENCE}'::regclass`,
-            )
-          ).rowCount === 1,
-        { deadlineMs: PATIENCE_MS, everyMs: 20 },
-      );
+      await heldWhileItWaitsFor(SEQUENCE);
       let last = 0;
       // More than a session keeps in advance.
       for (let at = 0; at < 12; at += 1) last = await next(writer);

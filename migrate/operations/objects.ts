@@ -7,8 +7,10 @@ export const comment = (what: string, text: string | null) =>
   text === null ? [] : [`COMMENT ON ${what} IS ${literal(text)};`];
 
 /** The rights that ALTER DEFAULT PRIVILEGES gives on a new table are taken away again. */
-export const noDefaultGrants = ({ defaultGrantees }: TableDescription, table: string): string[] =>
-  defaultGrantees.map((grantee) => `REVOKE ALL ON TABLE ${table} FROM ${role(grantee)};`);
+export const noDefaultGrants = (
+  { defaultGrantees }: Pick<TableDescription, 'defaultGrantees'>,
+  table: string,
+): string[] => defaultGrantees.map((grantee) => `REVOKE ALL ON TABLE ${table} FROM ${role(grantee)};`);
 
 /** @param on such as `TABLE t` */
 export const grant = ({ grantee, privilege, grantable }: Grant, on: string): string =>

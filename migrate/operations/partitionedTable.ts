@@ -163,10 +163,7 @@ export function afterRows(
           ),
           keys.comments,
         ),
-        undo: lines(
-          noWrites(layout),
-          keys.own.map(({ name }) => `ALTER TABLE ${layout.fresh} DROP CONSTRAINT IF EXISTS ${id(name)};`),
-        ),
+        undo: lines(noWrites(layout), foreignKeys(d, layout, [layout.names.newName]).drop),
       },
     );
   return steps;

@@ -92,8 +92,8 @@ const declaredFor = ({ conflicts }: Pick<Sync, 'conflicts'>) =>
 /**
  * What one statement did to a table is done to the other within the same transaction. The rows are read again by their
  * key, because a trigger of the table's own may have changed them since, and each once: two foreign keys whose columns are
- * set to null by one statement change a row twice in it. Each statement goes through the indexes of the
- * keys, whatever the planner made of the sizes when it was planned first.
+ * set to null by one statement change a row twice in it. Each statement goes through the indexes of the keys, whatever the
+ * planner made of the sizes when it was planned first.
  *
  * A transaction with a snapshot of its own (REPEATABLE READ, SERIALIZABLE) does not see what was copied since, and could
  * not remove it. It puts the row first: where that was copied meanwhile, Postgres ends the transaction as it ends any
